@@ -1,0 +1,149 @@
+// Configuration of a run: semseg's YAML sections and keys, with some of our own, as plain structs.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <initializer_list>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace giza::train {
+
+/// Weights of the classes in the loss.
+struct ClassWeights {
+  enum class Kind { none, balanced, list };
+  Kind kind = Kind::none;
+  std::vector<double> values;  ///< one per class, for Kind::list only
+  bool operator==(const ClassWeights&) const = default;
+};
+
+/// Section DATA. Paths are relative to the working directory, those inside the lists to data_root.
+struct DataConfig {
+  std::string data_root;
+  std::string train_list;
+  std::string val_list;
+  int classes = 150;
+  std::string names_path;        ///< a class name per line; empty: TEST.names_path
+  std::string colors_path;       ///< `r g b` per line; empty: TEST.colors_path
+  std::map<int, int> label_map;  ///< raw value -> class; where it is not empty, values it does not name are ignored
+  bool reduce_zero_label = false;  ///< raw 0 is ignored, raw k is class k - 1 (ADE20K's challenge labels)
+  bool operator==(const DataConfig&) const = default;
+};
+
+/// Section TRAIN: the model, the augmentation and the schedule.
+struct TrainConfig {
+  // The model.
+  std::string arch = "psp";  ///< psp | baseline (no pyramid)
+  int layers = 50;           ///< 18, 34, 50, 101, 152, 269
+  std::string stem = "deep";  ///< deep | plain
+  double width = 1;           ///< factor on every channel count
+  std::vector<int> blocks;    ///< residual blocks of layer1..4; empty: those of `layers`
+  std::string block = "auto";  ///< auto (by layers) | basic | bottleneck
+  int output_stride = 8;       ///< 8, 16 or 32
+  std::string first_block_dilation = "full";  ///< full | half
+  std::vector<int> bins = {1, 2, 3, 6};
+  std::string pool = "average";  ///< average | max
+  bool ppm_reduce = true;        ///< 1x1 convolution to C / bins after pooling ("DR")
+  int head_channels = 0;         ///< 0: 512 for bottlenecks, 128 for basic blocks, times width
+  int aux_channels = 0;          ///< 0: 256 for bottlenecks, 64 for basic blocks, times width
+  double dropout = 0.1;
+  double bn_momentum = 0.1;
+  int zoom_factor = 8;
+  // The samples.
+  int train_h = 473, train_w = 473;
+  double scale_min = 0.5, scale_max = 2.0;
+  double rotate_min = -10, rotate_max = 10;  ///< degrees
+  double rotate_prob = 0.5;
+  double blur_prob = 0.5;
+  double flip_prob = 0.5;
+  int ignore_label = 255;
+  int batch_size = 16;
+  int batch_size_val = 8;
+  int workers = 0;    ///< threads that prepare samples; 0: chosen by the loader
+  int cache_mb = 512;  ///< decoded images and labels kept in memory at most
+  // The loss and the optimiser.
+  double aux_weight = 0.4;  ///< 0: no auxiliary head
+  ClassWeights class_weights;
+  double base_lr = 0.01;
+  double new_layer_lr = 10;  ///< factor on base_lr for ppm, cls and aux
+  int warmup_iters = 0;      ///< first iterations, over which the rate rises linearly to the poly curve
+  int epochs = 100;
+  int start_epoch = 0;
+  double power = 0.9;
+  double momentum = 0.9;
+  double weight_decay = 1e-4;
+  int64_t manual_seed = 0;
+  // The run.
+  int print_freq = 10;  ///< iterations
+  int save_freq = 1;    ///< epochs
+  int eval_freq = 1;    ///< epochs; only with evaluate
+  int keep_checkpoints = 2;
+  std::string save_path;
+  std::string weight;  ///< initial weights
+  std::string resume;  ///< a checkpoint, or "auto": the newest in save_path, if any
+  bool evaluate = false;
+  int threads = 0;  ///< 0: as many as processors
+  std::string conv = "native";  ///< native | onednn | reference
+  bool operator==(const TrainConfig&) const = default;
+};
+
+/// Section TEST: the test protocol and its files.
+struct TestConfig {
+  std::string test_list;
+  std::string split = "val";  ///< train | val | test; test: the list has no labels
+  int base_size = 512;        ///< long side at scale 1; 0: the image's own
+  int test_h = 473, test_w = 473;
+  std::vector<double> scales = {1.0};
+  bool mirror = true;            ///< average with the mirrored picture
+  double stride_rate = 2.0 / 3;  ///< step of the tiles as a part of the crop
+  bool whole_image = false;      ///< one crop per picture, as large as the scaled picture
+  bool has_prediction = false;   ///< judge the label images already in save_folder/gray
+  int index_start = 0;
+  int index_step = 0;  ///< pictures from index_start; 0: to the end
+  bool save_masks = false;
+  std::string model_path;
+  std::string save_folder;
+  std::string colors_path;
+  std::string names_path;
+  bool operator==(const TestConfig&) const = default;
+};
+
+struct Config {
+  DataConfig data;
+  TrainConfig train;
+  TestConfig test;
+
+  std::string file;                            ///< where it was read, for messages
+  std::map<std::string, std::string> origins;  ///< "TRAIN.epochs" -> "FILE:LINE" or "command line", of given keys
+  std::vector<std::string> unused;             ///< given keys that mean nothing on a CPU, in the order of the file
+
+  std::string names_path() const { return data.names_path.empty() ? test.names_path : data.names_path; }
+  std::string colors_path() const { return data.colors_path.empty() ? test.colors_path : data.colors_path; }
+};
+
+/// Reads a YAML file of at most 256 KB, then replaces values by `overrides`: KEY VALUE KEY VALUE ..., KEY being
+/// SECTION.NAME or a NAME that only one section has. Throws Refusal "FILE:LINE: ..." for an unknown or duplicate key, a
+/// wrong type, a value out of range or options that do not fit together.
+Config load_config(const std::filesystem::path& file, const std::vector<std::string>& overrides = {});
+/// The same from text; `name` stands for the file in messages.
+Config parse_config(std::string_view text, const std::string& name, const std::vector<std::string>& overrides = {});
+
+/// Throws Refusal naming the first of `keys` ("DATA.train_list", ...) that has no value.
+void require_keys(const Config& config, std::initializer_list<const char*> keys);
+/// "FILE:LINE" or "command line" where the key was given, else the file: the place to name in a refusal.
+std::string config_place(const Config& config, const std::string& key);
+
+/// Every key with its value, as YAML that load_config reads back to an equal Config.
+std::string to_yaml(const Config& config);
+/// 16 hex digits: FNV-1a over the keys of DATA and TRAIN that decide the weights which training computes (so not paths,
+/// frequencies, threads, cache). The same on every machine.
+std::string training_hash(const Config& config);
+
+/// One paragraph per key: name, type, range, default, what it does. For --help-keys.
+std::string help_keys();
+/// The same as a Markdown page with a table per section: docs/configuration.md.
+std::string keys_as_markdown();
+
+}  // namespace giza::train

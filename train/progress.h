@@ -1,0 +1,48 @@
+// Progress of long work on stderr: a bar on a terminal, a plain line now and then elsewhere.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+namespace giza::train {
+
+/// False after --quiet: no progress at all. Warnings and refusals are not progress.
+void set_progress_enabled(bool enabled);
+
+/// One piece of work of `total` steps. On a terminal one line is redrawn at most ten times a second:
+///   train  34% [#######             ] 412/1200  loss 0.8123  3.41 it/s  3m51s left
+/// Elsewhere the same without the bar is printed as a line every ten seconds, and once at the end. Not thread-safe.
+class Progress {
+ public:
+  /// `unit` is what a step is, for the rate: "it", "images".
+  Progress(std::string title, int64_t total, std::string unit = "it", int64_t done = 0);
+  /// Ends the line without a summary if finish() was not called (an exception is on its way).
+  ~Progress();
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
+
+  /// `done` steps are complete; `text` is the newest figure, such as "loss 0.8123".
+  void update(int64_t done, const std::string& text = {});
+  /// The last state and the whole time, with a newline. Later calls do nothing.
+  void finish(const std::string& text = {});
+  /// A line of its own above the bar, to stderr; silent with --quiet.
+  void note(const std::string& line);
+
+  /// The line without bar or control characters; for tests.
+  std::string line() const;
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  void draw(bool last);
+
+  std::string title_, unit_, text_;
+  int64_t total_, first_, done_;
+  bool terminal_, open_ = false, finished_ = false;
+  Clock::time_point start_, drawn_;
+};
+
+/// "42s", "3m05s", "2h07m".
+std::string format_duration(double seconds);
+
+}  // namespace giza::train

@@ -1,0 +1,31 @@
+// SIGINT and SIGTERM as a flag that long work polls, so that it can finish a step and save.
+#pragma once
+
+#include "tensor/check.h"
+
+namespace giza::train {
+
+/// Thrown after the work was saved: the program exits with 128 + signal (130 or 143).
+class Interrupted : public Error {
+ public:
+  Interrupted(int signal, const std::string& what) : Error(what), signal_(signal) {}
+  int signal() const { return signal_; }
+
+ private:
+  int signal_;
+};
+
+/// While one lives, the first SIGINT or SIGTERM only sets a flag; a second one ends the process at once, as without
+/// a handler. One at a time per process.
+class SignalGuard {
+ public:
+  SignalGuard();
+  ~SignalGuard();
+  SignalGuard(const SignalGuard&) = delete;
+  SignalGuard& operator=(const SignalGuard&) = delete;
+};
+
+/// The signal that arrived while a SignalGuard lived, or 0. Any thread may ask.
+int pending_signal();
+
+}  // namespace giza::train
