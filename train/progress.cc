@@ -1,0 +1,107 @@
+// Progress of long work on stderr.
+#include "train/progress.h"
+
+#include <fmt/format.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <utility>
+
+namespace giza::train {
+namespace {
+
+constexpr double kTerminalPeriod = 0.1;
+constexpr double kLinePeriod = 10;
+
+bool enabled = true;
+
+double seconds_between(std::chrono::steady_clock::time_point from, std::chrono::steady_clock::time_point to) {
+  return std::chrono::duration<double>(to - from).count();
+}
+
+size_t terminal_width() {
+  winsize size{};
+  return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 20 ? size.ws_col : 80;
+}
+
+}  // namespace
+
+void set_progress_enabled(bool on) { enabled = on; }
+
+std::string format_duration(double seconds) {
+  const auto whole = static_cast<int64_t>(std::llround(std::clamp(seconds, 0.0, 1e9)));
+  if (whole < 60) return fmt::format("{}s", whole);
+  if (whole < 3600) return fmt::format("{}m{:02}s", whole / 60, whole % 60);
+  return fmt::format("{}h{:02}m", whole / 3600, whole / 60 % 60);
+}
+
+Progress::Progress(std::string title, int64_t total, std::string unit, int64_t done)
+    : title_(std::move(title)),
+      unit_(std::move(unit)),
+      total_(std::max<int64_t>(total, 0)),
+      first_(done),
+      done_(done),
+      terminal_(isatty(STDERR_FILENO) != 0),
+      start_(Clock::now()),
+      drawn_(start_) {}
+
+Progress::~Progress() {
+  if (open_ && !finished_) std::fputc('\n', stderr);
+}
+
+std::string Progress::line() const {
+  const double elapsed = seconds_between(start_, Clock::now());
+  const int64_t steps = done_ - first_;
+  std::string text = fmt::format("{}/{}", done_, total_);
+  if (!text_.empty()) text += "  " + text_;
+  if (steps > 0 && elapsed > 0) {
+    const double rate = static_cast<double>(steps) / elapsed;
+    text += rate >= 1 ? fmt::format("  {:.2f} {}/s", rate, unit_) : fmt::format("  {:.2f} s/{}", 1 / rate, unit_);
+    text += finished_ ? fmt::format("  {} in all", format_duration(elapsed))
+                      : fmt::format("  {} left", format_duration(static_cast<double>(total_ - done_) / rate));
+  }
+  return text;
+}
+
+void Progress::draw(bool last) {
+  if (!enabled) return;
+  drawn_ = Clock::now();
+  const int64_t percent = total_ > 0 ? 100 * done_ / total_ : 100;
+  if (!terminal_) {
+    fmt::print(stderr, "{} {:3}%  {}\n", title_, percent, line());
+    return;
+  }
+  constexpr int64_t kBar = 20;
+  const int64_t filled = std::clamp<int64_t>(total_ > 0 ? kBar * done_ / total_ : kBar, 0, kBar);
+  std::string text = fmt::format("{} {:3}% [{}{}] {}", title_, percent, std::string(static_cast<size_t>(filled), '#'),
+                                 std::string(static_cast<size_t>(kBar - filled), ' '), line());
+  // A line that wraps could not be redrawn in place.
+  text.resize(std::min(text.size(), terminal_width() - 1));
+  fmt::print(stderr, "\r\x1b[K{}{}", text, last ? "\n" : "");
+  std::fflush(stderr);
+  open_ = !last;
+}
+
+void Progress::update(int64_t done, const std::string& text) {
+  done_ = done;
+  text_ = text;
+  if (!finished_ && seconds_between(drawn_, Clock::now()) >= (terminal_ ? kTerminalPeriod : kLinePeriod)) draw(false);
+}
+
+void Progress::finish(const std::string& text) {
+  if (finished_) return;
+  if (!text.empty()) text_ = text;
+  finished_ = true;
+  draw(true);
+}
+
+void Progress::note(const std::string& text) {
+  if (!enabled) return;
+  fmt::print(stderr, "{}{}\n", open_ ? "\r\x1b[K" : "", text);
+  if (open_) draw(false);
+}
+
+}  // namespace giza::train
