@@ -1,0 +1,54 @@
+// Pictures and label maps in memory, and their files.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace giza::train {
+
+/// 8-bit RGB, rows from the top, dense.
+struct Image {
+  int width = 0, height = 0;
+  std::vector<uint8_t> rgb;  ///< height * width * 3
+  Image() = default;
+  Image(int w, int h) : width(w), height(h), rgb(static_cast<size_t>(w) * static_cast<size_t>(h) * 3) {}
+  uint8_t* at(int x, int y) { return &rgb[(static_cast<size_t>(y) * static_cast<size_t>(width) + x) * 3]; }
+  const uint8_t* at(int x, int y) const {
+    return &rgb[(static_cast<size_t>(y) * static_cast<size_t>(width) + x) * 3];
+  }
+};
+
+/// One class index per pixel, dense; raw values of the file.
+struct LabelMap {
+  int width = 0, height = 0;
+  std::vector<uint8_t> index;
+  LabelMap() = default;
+  LabelMap(int w, int h, uint8_t value = 0)
+      : width(w), height(h), index(static_cast<size_t>(w) * static_cast<size_t>(h), value) {}
+  uint8_t& at(int x, int y) { return index[static_cast<size_t>(y) * static_cast<size_t>(width) + x]; }
+  uint8_t at(int x, int y) const { return index[static_cast<size_t>(y) * static_cast<size_t>(width) + x]; }
+};
+
+using Color = std::array<uint8_t, 3>;
+
+/// JPEG or PNG (by content, not by name) as RGB; grey is expanded, alpha dropped, 16 bits reduced.
+/// Throws Refusal "FILE: ..." for a file that is missing, truncated, corrupt, of another format or above 2^28 pixels.
+Image read_image(const std::string& path);
+/// PNG, grey (1 to 8 bits) or palette, as raw indices: the palette is not applied.
+/// Throws Refusal for RGB or 16-bit files (saying that a label map holds indices), and for the faults of read_image.
+LabelMap read_labels(const std::string& path);
+/// Width and height from the header alone. Throws as above.
+std::array<int, 2> read_image_size(const std::string& path);
+
+/// Write PNG files (through a temporary file in the same folder that is renamed). Throw Error when writing fails.
+void write_image(const std::string& path, const Image& image);
+void write_labels(const std::string& path, const LabelMap& labels);
+
+/// The colour of each pixel's class; indices beyond the list are black.
+Image colorize(const LabelMap& labels, const std::vector<Color>& colors);
+/// weight * color + (1 - weight) * image.
+Image overlay(const Image& image, const Image& color, double weight);
+
+}  // namespace giza::train

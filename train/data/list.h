@@ -1,0 +1,36 @@
+// List files of a data set, and the files of its class names and colours.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "train/data/image.h"
+
+namespace giza::train {
+
+/// One picture of a data set; paths are ready to be opened (data_root joined).
+struct ListEntry {
+  std::string image;
+  std::string label;  ///< empty where the list has none
+  int line = 0;       ///< in the list file, from 1
+};
+
+/// Whether each line of a list must name a label file.
+enum class LabelColumn { required, optional };
+
+/// Reads a list file: `image label` per line, separated by blanks, relative to data_root (absolute paths stay).
+/// Blank lines, lines starting with '#', CRLF and a UTF-8 byte order mark are tolerated.
+/// Throws Refusal "LIST:LINE: ..." for a malformed line, and "LIST: ..." for a missing or empty list.
+std::vector<ListEntry> read_list(const std::string& path, const std::string& data_root,
+                                 LabelColumn column = LabelColumn::required);
+
+/// Checks that every file of the list is there. Throws Refusal "LIST:LINE: ..." naming the first one that is not.
+void check_list_files(const std::string& path, const std::vector<ListEntry>& entries);
+
+/// Class names, one per line. Throws Refusal for an empty line in the middle or an empty file.
+std::vector<std::string> read_names(const std::string& path);
+
+/// Colours, `r g b` per line, 0 to 255. Throws Refusal "FILE:LINE: ..." for a malformed line.
+std::vector<Color> read_colors(const std::string& path);
+
+}  // namespace giza::train
