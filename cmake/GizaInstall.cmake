@@ -19,6 +19,10 @@ foreach(folder IN LISTS GIZA_FOLDERS)
     FILES_MATCHING PATTERN "*.h" PATTERN kernels EXCLUDE PATTERN backends EXCLUDE)
 endforeach()
 
+set(GIZA_USES_OPENMP OFF)
+if(GIZA_OPENMP AND OpenMP_CXX_FOUND)
+  set(GIZA_USES_OPENMP ON)
+endif()
 configure_package_config_file(${PROJECT_SOURCE_DIR}/cmake/gizaConfig.cmake.in ${PROJECT_BINARY_DIR}/gizaConfig.cmake
   INSTALL_DESTINATION ${GIZA_PACKAGE_DIR} NO_SET_AND_CHECK_MACRO)
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/gizaConfigVersion.cmake COMPATIBILITY SameMinorVersion)

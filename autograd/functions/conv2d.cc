@@ -1,0 +1,47 @@
+#include "tensor/ops/conv2d.h"
+
+#include "autograd/functions/functions.h"
+#include "tensor/ops/elementwise.h"
+#include "tensor/ops/linear.h"
+
+namespace giza::autograd {
+
+Variable conv2d(const Variable& x, const Variable& w, const Variable& bias, const Conv2dOptions& options) {
+  Tensor y = ops::conv2d(x.value(), w.value(), bias.defined() ? bias.value() : Tensor(), options);
+  std::vector<Variable> inputs = {x, w};
+  if (bias.defined()) inputs.push_back(bias);
+  // x is kept for dw, w for dx, and neither where nobody asks for that gradient.
+  const Shape x_shape = x.shape(), w_shape = w.shape();
+  const Tensor saved_x = w.requires_grad() ? x.value() : Tensor();
+  const Tensor saved_w = x.requires_grad() ? w.value() : Tensor();
+  const bool need_bias = bias.requires_grad();
+  const bool has_bias = bias.defined();
+  return Variable::from_op(std::move(y), "conv2d", std::move(inputs),
+                           [=](const Tensor& dy) -> std::vector<Tensor> {
+                             std::vector<Tensor> gradients(has_bias ? 3 : 2);
+                             if (saved_w.defined()) {
+                               gradients[0] = ops::conv2d_backward_input(dy, saved_w, x_shape, options);
+                             }
+                             if (saved_x.defined()) {
+                               gradients[1] = ops::conv2d_backward_weight(saved_x, dy, w_shape, options);
+                             }
+                             if (need_bias) gradients[2] = ops::sum_rows(dy);
+                             return gradients;
+                           });
+}
+
+Variable linear(const Variable& x, const Variable& w, const Variable& bias) {
+  Tensor y = ops::linear(x.value(), w.value(), bias.defined() ? bias.value() : Tensor());
+  std::vector<Variable> inputs = {x, w};
+  if (bias.defined()) inputs.push_back(bias);
+  const bool has_bias = bias.defined();
+  return Variable::from_op(std::move(y), "linear", std::move(inputs),
+                           [has_bias, x = x.value(), w = w.value()](const Tensor& dy) -> std::vector<Tensor> {
+                             std::vector<Tensor> gradients = {ops::linear_backward_input(dy, w),
+                                                              ops::linear_backward_weight(x, dy)};
+                             if (has_bias) gradients.push_back(ops::sum_rows(dy));
+                             return gradients;
+                           });
+}
+
+}  // namespace giza::autograd

@@ -1,0 +1,31 @@
+#include "tensor/ops/elementwise.h"
+
+#include "autograd/functions/functions.h"
+#include "tensor/ops/dropout.h"
+
+namespace giza::autograd {
+
+Variable relu(const Variable& x) {
+  Tensor y = ops::relu(x.value());
+  return Variable::from_op(y, "relu", {x},
+                           [y](const Tensor& dy) -> std::vector<Tensor> { return {ops::relu_backward(dy, y)}; });
+}
+
+Variable add(const Variable& a, const Variable& b) {
+  return Variable::from_op(ops::add(a.value(), b.value()), "add", {a, b},
+                           [](const Tensor& dy) -> std::vector<Tensor> { return {dy, dy}; });
+}
+
+Variable scale(const Variable& x, float factor) {
+  return Variable::from_op(ops::scale(x.value(), factor), "scale", {x},
+                           [factor](const Tensor& dy) -> std::vector<Tensor> { return {ops::scale(dy, factor)}; });
+}
+
+Variable dropout2d(const Variable& x, float p, const Random& random) {
+  if (p == 0.0F) return x;
+  const Tensor mask = ops::dropout2d_mask(x.value().dim(0), x.value().channels(), p, random);
+  return Variable::from_op(ops::dropout2d(x.value(), mask), "dropout2d", {x},
+                           [mask](const Tensor& dy) -> std::vector<Tensor> { return {ops::dropout2d(dy, mask)}; });
+}
+
+}  // namespace giza::autograd

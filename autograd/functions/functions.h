@@ -1,0 +1,36 @@
+// Differentiable ops. Each is defined in its own .cc with the backward closure under the forward call.
+#pragma once
+
+#include <span>
+
+#include "autograd/variable.h"
+#include "tensor/ops/batch_norm.h"
+#include "tensor/ops/conv2d.h"
+#include "tensor/ops/pool.h"
+#include "tensor/ops/softmax.h"
+#include "tensor/random.h"
+
+namespace giza::autograd {
+
+/// Shapes and errors of each as in the op of the same name below tensor/ops/.
+Variable conv2d(const Variable& x, const Variable& w, const Variable& bias, const Conv2dOptions& options = {});
+/// Training mode: batch statistics; running_mean and running_var are updated in place. residual may be undefined.
+Variable batch_norm_train(const Variable& x, const Variable& gamma, const Variable& beta, const Tensor& running_mean,
+                          const Tensor& running_var, const Variable& residual, const ops::BatchNormOptions& options);
+Variable batch_norm_eval(const Variable& x, const Variable& gamma, const Variable& beta, const Tensor& running_mean,
+                         const Tensor& running_var, const Variable& residual, const ops::BatchNormOptions& options);
+Variable relu(const Variable& x);
+Variable add(const Variable& a, const Variable& b);
+Variable scale(const Variable& x, float factor);
+Variable max_pool2d(const Variable& x, const ops::Pool2dOptions& options);
+Variable adaptive_avg_pool2d(const Variable& x, int64_t bins);
+Variable adaptive_max_pool2d(const Variable& x, int64_t bins);
+Variable resize_bilinear(const Variable& x, int64_t height, int64_t width, bool align_corners);
+Variable concat_channels(std::span<const Variable> parts);
+Variable softmax(const Variable& x);
+/// -> loss [1]
+Variable cross_entropy(const Variable& logits, const Labels& labels, const ops::CrossEntropyOptions& options = {});
+Variable dropout2d(const Variable& x, float p, const Random& random);
+Variable linear(const Variable& x, const Variable& w, const Variable& bias);
+
+}  // namespace giza::autograd

@@ -1,0 +1,57 @@
+// Pooling, resize and concatenation.
+#include "autograd/functions/functions.h"
+#include "tensor/ops/concat.h"
+#include "tensor/ops/pool.h"
+#include "tensor/ops/resize.h"
+
+namespace giza::autograd {
+
+Variable max_pool2d(const Variable& x, const ops::Pool2dOptions& options) {
+  return Variable::from_op(ops::max_pool2d(x.value(), options), "max_pool2d", {x},
+                           [x = x.value(), options](const Tensor& dy) -> std::vector<Tensor> {
+                             return {ops::max_pool2d_backward(dy, x, options)};
+                           });
+}
+
+Variable adaptive_avg_pool2d(const Variable& x, int64_t bins) {
+  return Variable::from_op(ops::adaptive_avg_pool2d(x.value(), bins), "adaptive_avg_pool2d", {x},
+                           [shape = x.shape()](const Tensor& dy) -> std::vector<Tensor> {
+                             return {ops::adaptive_avg_pool2d_backward(dy, shape)};
+                           });
+}
+
+Variable adaptive_max_pool2d(const Variable& x, int64_t bins) {
+  return Variable::from_op(ops::adaptive_max_pool2d(x.value(), bins), "adaptive_max_pool2d", {x},
+                           [x = x.value()](const Tensor& dy) -> std::vector<Tensor> {
+                             return {ops::adaptive_max_pool2d_backward(dy, x)};
+                           });
+}
+
+Variable resize_bilinear(const Variable& x, int64_t height, int64_t width, bool align_corners) {
+  return Variable::from_op(ops::resize_bilinear(x.value(), height, width, align_corners), "resize_bilinear", {x},
+                           [shape = x.shape(), align_corners](const Tensor& dy) -> std::vector<Tensor> {
+                             return {ops::resize_bilinear_backward(dy, shape, align_corners)};
+                           });
+}
+
+Variable concat_channels(std::span<const Variable> parts) {
+  std::vector<Tensor> values;
+  std::vector<int64_t> channels;
+  for (const Variable& part : parts) {
+    values.push_back(part.value());
+    channels.push_back(part.value().channels());
+  }
+  // Backward is views of dy: no copy.
+  return Variable::from_op(ops::concat_channels(values), "concat_channels", {parts.begin(), parts.end()},
+                           [channels](const Tensor& dy) {
+                             std::vector<Tensor> gradients;
+                             int64_t begin = 0;
+                             for (int64_t count : channels) {
+                               gradients.push_back(dy.channel_slice(begin, begin + count));
+                               begin += count;
+                             }
+                             return gradients;
+                           });
+}
+
+}  // namespace giza::autograd

@@ -1,0 +1,154 @@
+#include "autograd/variable.h"
+
+#include <atomic>
+#include <map>
+#include <utility>
+
+#include "tensor/check.h"
+#include "tensor/ops/elementwise.h"
+
+namespace giza::autograd {
+namespace {
+
+thread_local bool recording = true;
+
+uint64_t next_order() {
+  static std::atomic<uint64_t> order = 0;
+  return ++order;
+}
+
+}  // namespace
+
+struct Variable::State {
+  Tensor value;
+  Tensor grad;
+  bool requires_grad = false;
+  std::shared_ptr<Node> node;  // null for a leaf
+
+  State(Tensor v, bool needs) : value(std::move(v)), requires_grad(needs) {}
+  State(const State&) = delete;
+  State& operator=(const State&) = delete;
+
+  // A long graph that is never swept would otherwise be destroyed by recursion, one stack frame per node.
+  ~State() {
+    std::vector<std::shared_ptr<Node>> pending;
+    if (node) pending.push_back(std::move(node));
+    while (!pending.empty()) {
+      const std::shared_ptr<Node> last = std::move(pending.back());
+      pending.pop_back();
+      if (last.use_count() > 1) continue;
+      last->backward = nullptr;
+      for (Variable& input : last->inputs) {
+        if (input.state_ && input.state_.use_count() == 1 && input.state_->node) {
+          pending.push_back(std::move(input.state_->node));
+        }
+      }
+    }
+  }
+};
+
+Variable::Variable(Tensor value, bool requires_grad)
+    : state_(std::make_shared<State>(std::move(value), requires_grad)) {}
+
+const Tensor& Variable::value() const {
+  check<Error>(defined(), "variable: undefined");
+  return state_->value;
+}
+
+bool Variable::requires_grad() const { return state_ && state_->requires_grad; }
+
+void Variable::set_value(const Tensor& value) { this->value().copy_from(value); }
+
+void Variable::set_requires_grad(bool requires_grad) {
+  check<Error>(defined() && !state_->node, "set_requires_grad: not a leaf");
+  state_->requires_grad = requires_grad;
+}
+
+Tensor Variable::grad() const { return state_ ? state_->grad : Tensor(); }
+
+void Variable::zero_grad() {
+  if (state_) state_->grad = Tensor();
+}
+
+Variable Variable::detach() const { return Variable(value()); }
+
+Variable Variable::from_op(Tensor value, const char* name, std::vector<Variable> inputs,
+                           std::function<std::vector<Tensor>(const Tensor& dy)> backward) {
+  Variable result(std::move(value));
+  bool needed = false;
+  for (const Variable& input : inputs) needed = needed || input.requires_grad();
+  if (!recording || !needed) return result;
+  auto node = std::make_shared<Node>();
+  node->name = name;
+  node->order = next_order();
+  node->inputs = std::move(inputs);
+  node->backward = std::move(backward);
+  result.state_->requires_grad = true;
+  result.state_->node = std::move(node);
+  return result;
+}
+
+void backward(const Variable& root, const Tensor& seed) {
+  check<Error>(root.defined() && root.state_->node, "backward: the variable has no graph (no input requires a gradient)");
+  Tensor first = seed;
+  if (!first.defined()) {
+    check(root.value().numel() == 1, "backward: a seed is needed for a root of shape {}", root.shape());
+    first = Tensor::full(root.shape(), 1.0F);
+  }
+  check(first.shape() == root.shape(), "backward: seed {} for a root of shape {}", first.shape(), root.shape());
+
+  // Inputs are always older than what was made of them, so taking the youngest node first is a topological order.
+  struct Pending {
+    std::shared_ptr<Node> node;
+    Tensor gradient;
+    bool owned = false;  // made by adding here, so that further gradients may be added in place
+  };
+  std::map<uint64_t, Pending, std::greater<>> pending;
+  const auto accumulate = [](Tensor& sum, bool& owned, Tensor gradient) {
+    if (!sum.defined()) {
+      sum = std::move(gradient);
+    } else if (owned) {
+      ops::add_into(sum, gradient);
+    } else {
+      sum = ops::add(sum, gradient);
+      owned = true;
+    }
+  };
+  pending[root.state_->node->order] = {root.state_->node, std::move(first), false};
+  while (!pending.empty()) {
+    Pending current = std::move(pending.begin()->second);
+    pending.erase(pending.begin());
+    Node& node = *current.node;
+    check<Error>(static_cast<bool>(node.backward), "backward: {} was swept before; its saved tensors are freed",
+                 node.name);
+    // Taken out of the node, so that what it saved is freed when this iteration ends.
+    const auto function = std::exchange(node.backward, nullptr);
+    const std::vector<Variable> inputs = std::exchange(node.inputs, {});
+    std::vector<Tensor> gradients = function(current.gradient);
+    current.gradient = Tensor();
+    check<Error>(gradients.size() == inputs.size(), "backward: {} gave {} gradients for {} inputs", node.name,
+                 gradients.size(), inputs.size());
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      if (!inputs[i].requires_grad()) continue;
+      Variable::State& input = *inputs[i].state_;
+      check<Error>(gradients[i].defined() && gradients[i].shape() == input.value.shape(),
+                   "backward: {} gave input {} of shape {} a gradient of shape {}", node.name, i, input.value.shape(),
+                   gradients[i].shape());
+      if (input.node) {
+        Pending& next = pending[input.node->order];
+        next.node = input.node;
+        accumulate(next.gradient, next.owned, std::move(gradients[i]));
+      } else {
+        // A leaf's gradient outlives the sweep and is never written in place: its first one may be shared.
+        bool owned = false;
+        accumulate(input.grad, owned, std::move(gradients[i]));
+      }
+    }
+  }
+}
+
+NoGrad::NoGrad() : previous_(std::exchange(recording, false)) {}
+NoGrad::~NoGrad() { recording = previous_; }
+bool grad_enabled() { return recording; }
+
+}  // namespace giza::autograd

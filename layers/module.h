@@ -1,0 +1,67 @@
+// Base of all layers and models: named parameters, buffers and children.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "autograd/functions/functions.h"
+#include "autograd/variable.h"
+#include "tensor/random.h"
+
+namespace giza::layers {
+
+using autograd::Variable;
+
+/// What a forward pass runs under. A plain value handed down the call: nothing about a pass is hidden in a module.
+struct Context {
+  bool training = false;   ///< batch statistics and dropout
+  uint64_t seed = 0;       ///< of dropout
+  uint32_t iteration = 0;  ///< of dropout: another mask each iteration
+};
+
+/// A tensor of a model under its state_dict path. Weights are [K,R,S,C].
+struct NamedParameter {
+  std::string name;
+  Variable variable;
+};
+struct NamedBuffer {
+  std::string name;  ///< running_mean or running_var, [C]
+  Tensor tensor;
+};
+
+class Module {
+ public:
+  Module() = default;
+  virtual ~Module() = default;
+  Module(const Module&) = delete;
+  Module& operator=(const Module&) = delete;
+
+  /// All parameters and buffers of this module and its children, in order of registration (the order of PyTorch's
+  /// state_dict for the models here), with paths joined by dots: "layer1.0.conv1.weight".
+  std::vector<NamedParameter> parameters() const;
+  std::vector<NamedBuffer> buffers() const;
+
+ protected:
+  /// Registers state at construction. The handle returned shares its data with the registered one.
+  Variable add_parameter(std::string name, Tensor value);
+  Tensor add_buffer(std::string name, Tensor value);
+  /// The child must live as long as this module: a member, or held by one.
+  void add_child(std::string name, const Module& child);
+
+ private:
+  void collect(const std::string& prefix, std::vector<NamedParameter>* parameters,
+               std::vector<NamedBuffer>* buffers) const;
+
+  struct Entry {
+    std::string name;
+    Variable parameter;              // defined for a parameter
+    Tensor buffer;                   // defined for a buffer
+    const Module* child = nullptr;   // set for a child
+  };
+  std::vector<Entry> entries_;
+};
+
+}  // namespace giza::layers

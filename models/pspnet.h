@@ -1,0 +1,67 @@
+// PSPNet (Zhao et al., CVPR 2017, Figure 3): dilated ResNet, pyramid pooling, head, and an auxiliary head in training.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "layers/conv2d.h"
+#include "models/pyramid_pooling.h"
+#include "models/resnet.h"
+
+namespace giza::models {
+
+struct PspnetOptions {
+  ResnetOptions backbone;
+  int64_t classes = 150;
+  bool pyramid = true;                   ///< false: the paper's baseline, the head directly on the feature map
+  std::vector<int64_t> bins = {1, 2, 3, 6};
+  PyramidPool pool = PyramidPool::average;
+  bool reduce = true;                    ///< dimension reduction (DR) in the pyramid: 1x1 convolution to C / bins
+  int64_t head_channels = 0;             ///< 0: 512, or 128 with basic blocks, times the backbone's width
+  int64_t aux_channels = 0;              ///< 0: half of the head's
+  float dropout = 0.1F;
+  bool aux = true;                       ///< build the auxiliary head (used in training only)
+  uint64_t seed = 0;                     ///< of the initial weights
+};
+
+/// Convolution 3x3, batch norm, ReLU, dropout, 1x1 convolution to the classes: cls and aux.
+class Head : public layers::Module {
+ public:
+  /// batch_norm_momentum and conv as in the backbone. item numbers the initial weights' random streams.
+  Head(int64_t in_channels, int64_t mid_channels, int64_t classes, float dropout, const BuildOptions& build);
+  /// x [N,h,w,in] -> logits [N,h,w,classes]
+  Variable forward(const Variable& x, const layers::Context& context) const;
+
+ private:
+  layers::ConvBatchNorm conv_;
+  layers::Conv2d classify_;
+  float dropout_;
+  uint32_t stream_;
+};
+
+class Pspnet : public layers::Module {
+ public:
+  /// Throws ShapeError for options that fit no network.
+  explicit Pspnet(const PspnetOptions& options);
+  ~Pspnet() override;
+
+  struct Output {
+    Variable logits;  ///< [N,H,W,classes], the input's size
+    Variable aux;     ///< the same from the auxiliary head; undefined in evaluation mode or without one
+  };
+  /// x [N,H,W,3], normalised. Any size from 1x1 on.
+  Output forward(const Variable& x, const layers::Context& context) const;
+
+  const PspnetOptions& options() const { return options_; }
+
+ private:
+  PspnetOptions options_;
+  Resnet backbone_;
+  std::unique_ptr<PyramidPooling> pyramid_;
+  std::unique_ptr<Head> cls_, aux_;
+};
+
+/// True for the parameters that the paper trains at ten times the learning rate: ppm.*, cls.*, aux.*.
+bool is_new_layer(const std::string& parameter_name);
+
+}  // namespace giza::models

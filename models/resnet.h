@@ -1,0 +1,80 @@
+// Dilated ResNet (He et al., CVPR 2016; Yu & Koltun, ICLR 2016): output stride 8 by dilation.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <vector>
+
+#include "layers/conv2d.h"
+#include "layers/module.h"
+
+namespace giza::models {
+
+using autograd::Variable;
+
+enum class Stem { deep, plain };               ///< three 3x3 convolutions, or one 7x7
+enum class BlockKind { basic, bottleneck };    ///< 3-3, or 1-3-1 with expansion 4
+enum class FirstBlockDilation { full, half };  ///< of the first block of a dilated layer: semseg's rule, or half of it
+
+struct ResnetOptions {
+  std::array<int64_t, 4> blocks = {3, 4, 6, 3};
+  BlockKind block = BlockKind::bottleneck;
+  Stem stem = Stem::deep;
+  double width = 1;  ///< factor on all channel counts (64, 128, ...), each then rounded up to a multiple of 8
+  FirstBlockDilation first_block = FirstBlockDilation::full;
+  int64_t output_stride = 8;  ///< 8, 16 or 32
+  double bn_momentum = 0.1;
+  ConvBackend conv = ConvBackend::native;
+
+  /// The options of depth 18, 34, 50, 101, 152 or 269. Throws Refusal for another depth.
+  static ResnetOptions of_depth(int depth);
+};
+
+/// What all parts of one model share while it is built.
+struct BuildOptions {
+  double bn_momentum = 0.1;
+  ConvBackend conv = ConvBackend::native;
+  uint64_t seed = 0;
+  uint32_t* next_stream = nullptr;  ///< numbers the layers, for the random streams of their initial weights
+};
+
+/// conv-bn-relu(-conv-bn-relu-conv-bn) + shortcut, then ReLU.
+class ResidualBlock : public layers::Module {
+ public:
+  ResidualBlock(int64_t in_channels, int64_t planes, int64_t stride, int64_t dilation, BlockKind kind,
+                const BuildOptions& build);
+  Variable forward(const Variable& x, const layers::Context& context) const;
+
+ private:
+  BlockKind kind_;
+  layers::ConvBatchNorm conv1_, conv2_;
+  std::unique_ptr<layers::ConvBatchNorm> conv3_, downsample_;
+};
+
+/// Stem and four stages. Not a Module of its own: PSPNet's state_dict has layer0 to layer4 at its root.
+class Resnet {
+ public:
+  Resnet(const ResnetOptions& options, const BuildOptions& build);
+
+  struct Features {
+    Variable layer3;  ///< [N,h,w,c3], where the auxiliary head sits
+    Variable layer4;  ///< [N,h,w,c4]
+  };
+  /// x [N,H,W,3] -> features at h = ceil(H / output_stride), likewise w.
+  Features forward(const Variable& x, const layers::Context& context) const;
+
+  int64_t layer3_channels() const { return layer3_channels_; }
+  int64_t layer4_channels() const { return layer4_channels_; }
+  /// layer0 to layer4, to be registered by the model.
+  const layers::Module& stage(int index) const { return *stages_[static_cast<size_t>(index)]; }
+
+ private:
+  class StemModule;
+  class Stage;
+  std::unique_ptr<StemModule> stem_;
+  std::vector<std::unique_ptr<Stage>> layers_;
+  std::vector<const layers::Module*> stages_;
+  int64_t layer3_channels_ = 0, layer4_channels_ = 0;
+};
+
+}  // namespace giza::models

@@ -1,0 +1,51 @@
+// Batch normalisation over the pixels of each channel (Ioffe & Szegedy, 2015), with residual sum and ReLU in one pass.
+#pragma once
+
+#include "tensor/tensor.h"
+
+namespace giza::ops {
+
+struct BatchNormOptions {
+  double eps = 1e-5;
+  double momentum = 0.1;
+  bool relu = false;  ///< y = max(0, ...) in the same pass
+};
+
+/// What the forward pass in training mode leaves for the backward pass.
+struct BatchNormResult {
+  Tensor y;       ///< [N,H,W,C]
+  Tensor mean;    ///< [C] of this batch
+  Tensor invstd;  ///< [C], 1 / sqrt(biased variance + eps)
+};
+
+/// Training mode. x [N,H,W,C]; gamma, beta, running_mean, running_var [C]; residual like x or undefined.
+/// y = gamma (x - mean) invstd + beta (+ residual), then ReLU if asked. Statistics are summed in double in a fixed tree.
+/// running = (1 - momentum) running + momentum batch, with the unbiased variance; both are updated in place.
+/// Throws ShapeError for a misfit, and for a single value per channel, whose variance says nothing: the message says to
+/// use a larger batch or crop, or evaluation mode. N = 0 (no value at all) is also refused.
+BatchNormResult batch_norm_train(const Tensor& x, const Tensor& gamma, const Tensor& beta, const Tensor& running_mean,
+                                 const Tensor& running_var, const Tensor& residual, const BatchNormOptions& options);
+
+/// Evaluation mode: y = gamma (x - running_mean) / sqrt(running_var + eps) + beta (+ residual), then ReLU if asked.
+Tensor batch_norm_eval(const Tensor& x, const Tensor& gamma, const Tensor& beta, const Tensor& running_mean,
+                       const Tensor& running_var, const Tensor& residual, const BatchNormOptions& options);
+
+struct BatchNormGradients {
+  Tensor x;         ///< like x
+  Tensor gamma;     ///< [C]
+  Tensor beta;      ///< [C]
+  Tensor residual;  ///< like x, undefined without residual; without ReLU the caller may use dy itself instead
+};
+
+/// Backward of batch_norm_train. x, mean, invstd, gamma as in the forward pass; y is read for the ReLU mask and may be
+/// undefined without ReLU. need_residual: also give the gradient of the residual (dy where y > 0).
+BatchNormGradients batch_norm_train_backward(const Tensor& dy, const Tensor& x, const Tensor& y, const Tensor& gamma,
+                                             const Tensor& mean, const Tensor& invstd, bool need_residual,
+                                             const BatchNormOptions& options);
+
+/// Backward of batch_norm_eval, where the statistics are constants.
+BatchNormGradients batch_norm_eval_backward(const Tensor& dy, const Tensor& x, const Tensor& y, const Tensor& gamma,
+                                            const Tensor& running_mean, const Tensor& running_var, bool need_residual,
+                                            const BatchNormOptions& options);
+
+}  // namespace giza::ops

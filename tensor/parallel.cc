@@ -1,0 +1,110 @@
+#include "tensor/parallel.h"
+
+#include <atomic>
+#include <exception>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "tensor/check.h"
+#include "tensor/storage.h"
+
+#ifdef GIZA_HAVE_OPENMP
+#include <omp.h>
+#endif
+
+namespace giza {
+namespace {
+
+int default_threads() {
+#ifdef GIZA_HAVE_OPENMP
+  return omp_get_max_threads();
+#else
+  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+#endif
+}
+
+std::atomic<int>& thread_count() {
+  static std::atomic<int> count = default_threads();
+  return count;
+}
+
+thread_local bool inside_task = false;
+
+// Keeps the first exception of a parallel region; none may leave a thread.
+class FirstException {
+ public:
+  template <class F>
+  void guard(F&& body) {
+    if (failed_.load(std::memory_order_relaxed)) return;
+    try {
+      body();
+    } catch (...) {
+      const std::lock_guard lock(mutex_);
+      if (!failed_.exchange(true)) exception_ = std::current_exception();
+    }
+  }
+  void rethrow() {
+    if (failed_) std::rethrow_exception(exception_);
+  }
+
+ private:
+  std::atomic<bool> failed_ = false;
+  std::mutex mutex_;
+  std::exception_ptr exception_;
+};
+
+}  // namespace
+
+int num_threads() { return thread_count(); }
+
+void set_num_threads(int threads) {
+  check<Error>(threads >= 1 && threads <= 1024, "threads: {} is not in 1..1024", threads);
+  thread_count() = threads;
+}
+
+void detail::run_tasks(int64_t tasks, TaskFunction function, void* context) {
+  const auto threads = static_cast<int>(std::min<int64_t>(num_threads(), tasks));
+  if (threads <= 1 || inside_task) {
+    for (int64_t task = 0; task < tasks; ++task) function(context, task);
+    return;
+  }
+  FirstException error;
+#ifdef GIZA_HAVE_OPENMP
+#pragma omp parallel num_threads(threads)
+  {
+    inside_task = true;
+    // Dynamic: on a shared machine one core is often slower. Which thread runs a task changes no result.
+#pragma omp for schedule(dynamic, 1)
+    for (int64_t task = 0; task < tasks; ++task) {
+      error.guard([&] { function(context, task); });
+    }
+    inside_task = false;
+  }
+#else
+  std::atomic<int64_t> next = 0;
+  auto work = [&] {
+    inside_task = true;
+    for (int64_t task = next++; task < tasks; task = next++) {
+      error.guard([&] { function(context, task); });
+    }
+    inside_task = false;
+  };
+  std::vector<std::jthread> helpers;
+  for (int i = 1; i < threads; ++i) helpers.emplace_back(work);
+  work();
+  helpers.clear();
+#endif
+  error.rethrow();
+}
+
+float* thread_scratch(size_t floats) {
+  thread_local std::shared_ptr<Storage> scratch;
+  if (!scratch || scratch->floats() < floats) {
+    scratch.reset();
+    scratch = Storage::allocate(floats);
+  }
+  return scratch->data();
+}
+
+}  // namespace giza
