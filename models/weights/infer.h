@@ -1,0 +1,28 @@
+// Which network a file of weights belongs to.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "models/pspnet.h"
+#include "models/weights/safetensors.h"
+
+namespace giza::models {
+
+/// The __metadata__ key under which giza's files hold their PspnetOptions.
+inline constexpr const char* kModelKey = "giza.model";
+
+/// The options as one line of JSON; `conv` and `seed` are not part of it.
+std::string options_to_json(const PspnetOptions& options);
+/// Back from it. Throws Refusal "PLACE: ..." for anything else.
+PspnetOptions options_from_json(const std::string& json, const std::string& place);
+
+/// The network of a file: what the file says under kModelKey, else what names and shapes tell (depth, kind of block,
+/// stem, width, bins by their number, classes, heads), with defaults for what they cannot (dilation, kind of pooling).
+/// Throws Refusal "PLACE: ..." where that is no PSPNet.
+PspnetOptions options_from_weights(const WeightFile& file, const std::string& place);
+
+/// Reads a file, builds its network with convolutions by `conv`, and loads the weights.
+std::unique_ptr<Pspnet> load_pspnet(const std::string& path, ConvBackend conv = ConvBackend::native);
+
+}  // namespace giza::models

@@ -1,0 +1,34 @@
+// The state of a Module as named tensors in PyTorch's layout, and back.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "layers/module.h"
+#include "models/weights/safetensors.h"
+
+namespace giza::models {
+
+/// Weights [K,R,S,C] become [K,C,R,S]; each running_var is followed by the scalar num_batches_tracked, as in PyTorch.
+WeightFile state_dict(const layers::Module& module, int64_t batches_tracked = 0);
+
+struct LoadOptions {
+  /// The auxiliary head (aux.*) may be in one of model and file only: it is used in training alone.
+  bool aux_optional = true;
+  /// ppm.*, cls.* and aux.* may be missing, and are skipped where their shapes differ (other classes): those layers
+  /// keep their initial weights. A classifier's fc.* is skipped, and a ResNet's own names for the stem (conv1, bn1, ...)
+  /// are understood.
+  bool backbone_only = false;
+};
+
+/// Copies `file`'s tensors into the module. Names may all carry the prefix "module."; num_batches_tracked may be absent.
+/// Throws Refusal "PLACE: ..." listing every missing, extra and misshaped name at once, with the module unchanged.
+void load_state_dict(const layers::Module& module, const WeightFile& file, const std::string& place,
+                     const LoadOptions& options = {});
+
+/// [K,R,S,C] -> [K,C,R,S], and other ranks as they are: dense floats of one tensor.
+std::vector<float> to_pytorch_layout(const Tensor& tensor);
+/// The way back, into `tensor`.
+void from_pytorch_layout(const std::vector<float>& data, const Tensor& tensor);
+
+}  // namespace giza::models

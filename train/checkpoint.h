@@ -1,0 +1,45 @@
+// Checkpoints: everything that a run needs to go on to the same bits.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "layers/module.h"
+#include "models/weights/safetensors.h"
+#include "train/optim/sgd.h"
+#include "train/run_folder.h"
+
+namespace giza::train {
+
+/// Where a run stands, beside weights and momentum.
+struct TrainingState {
+  int64_t iteration = 0;    ///< steps done since the start of training
+  uint64_t seed = 0;
+  std::string config_hash;  ///< train/config.h: training_hash
+  std::string model;        ///< options_to_json of the network
+  std::string log;          ///< sums of the log line in the making, JSON
+};
+
+/// Writes iter_NNNNNNNN.safetensors (synced and renamed), points last.safetensors at it, and then removes all but the
+/// newest `keep` checkpoints. Weights bear semseg's names, momentum the same with "optim." before, the state is
+/// metadata, and a checksum covers it all. Throws Error when writing fails: older checkpoints are then still there.
+std::string save_checkpoint(const RunFolder& folder, const layers::Module& model, const Sgd& optimizer,
+                            const TrainingState& state, int keep);
+
+/// Reads a checkpoint and its checksum. Throws Refusal if the file is faulty or no checkpoint.
+models::WeightFile read_checkpoint(const std::string& path);
+
+/// The newest whole checkpoint of a folder; faulty ones are passed over, with the reason in `warnings`.
+struct FoundCheckpoint {
+  std::string path;
+  models::WeightFile file;
+};
+std::optional<FoundCheckpoint> newest_checkpoint(const std::string& folder, std::vector<std::string>* warnings);
+
+/// Puts weights and momentum back. Throws Refusal if they do not fit, with model and optimiser unchanged.
+TrainingState restore_checkpoint(const models::WeightFile& file, const std::string& path, const layers::Module& model,
+                                 const Sgd& optimizer);
+
+}  // namespace giza::train

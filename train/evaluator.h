@@ -1,0 +1,98 @@
+// The test protocol: scales, tiles, mirrored tiles; and the figures of a network on a data set.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "models/pspnet.h"
+#include "tensor/tensor.h"
+#include "train/data/dataset.h"
+#include "train/data/transforms.h"
+#include "train/metrics.h"
+
+namespace giza::train {
+
+/// Normalised pictures [N,h,w,3] -> logits [N,h,w,classes]. All pictures of one call have one size.
+using Network = std::function<Tensor(const Tensor& pictures)>;
+/// A model in evaluation mode, recording no graph. The model must outlive the result.
+Network network_of(const models::Pspnet& model);
+
+/// How a picture is turned into probabilities (the authors' test code, "semseg").
+struct ProtocolOptions {
+  int base_size = 512;                ///< long side at scale 1; 0: the picture's own
+  int crop_h = 473, crop_w = 473;     ///< the tile; 0, 0: one tile, the whole scaled picture
+  std::vector<double> scales = {1.0};
+  bool mirror = true;                 ///< average each tile with its mirrored self
+  double stride_rate = 2.0 / 3;       ///< tiles step by ceil(crop * stride_rate)
+  int batch = 4;                      ///< tiles that run together; no part of the result
+  Rgb mean = kImageNetMean;
+  Rgb std = kImageNetStd;
+
+  /// Throws Refusal for values that make no sense.
+  void validate() const;
+};
+
+/// Exactly what was done, in words: "single-scale, long side 512, tiles 473x473 at stride rate 0.667, mirrored".
+std::string protocol_name(const ProtocolOptions& options);
+
+/// Size of a picture whose long side becomes `long_side`: the other in proportion, rounded half to even, at least 1.
+struct PictureSize {
+  int width = 0, height = 0;
+};
+PictureSize scaled_size(int width, int height, int long_side);
+/// Where tiles start along an axis: 0, stride, ..., the last one shifted back inside. length >= crop.
+std::vector<int> tile_starts(int length, int crop, int stride);
+
+/// Probabilities [1,H,W,classes] of a picture of any size: for each scale softmax averaged over tiles and mirrored
+/// tiles, resized to the picture; scales averaged.
+Tensor predict_probabilities(const Network& network, const Image& image, const ProtocolOptions& options);
+/// The likeliest class of each pixel.
+LabelMap predict_labels(const Network& network, const Image& image, const ProtocolOptions& options);
+
+/// The label map of a picture of a data set.
+using Predictor = std::function<LabelMap(const Image& image, const ListEntry& entry)>;
+/// Runs the network.
+Predictor network_predictor(Network network, const ProtocolOptions& options);
+/// Reads FOLDER/NAME.png, NAME being the image file's without extension.
+Predictor saved_predictor(const std::string& folder);
+
+struct EvaluateOptions {
+  std::string protocol;  ///< as protocol_name gives it; goes into the results
+  std::vector<std::string> names;    ///< of the classes; "class K" where there is none
+  std::vector<Color> colors;         ///< for colour masks
+  std::string save_folder;           ///< gray/NAME.png (indices) and color/NAME.png; empty: not saved
+  int64_t begin = 0, end = INT64_MAX;  ///< the pictures of the data set to judge
+  bool progress = true;
+};
+
+struct PictureResult {
+  std::string image;
+  int64_t pixels = 0;       ///< valid ones
+  double all_acc = 0;
+  double miou_present = 0;
+};
+
+struct Evaluation {
+  std::string protocol;
+  Metrics metrics;
+  ConfusionMatrix counts{1};
+  std::vector<std::string> names;
+  std::vector<PictureResult> pictures;
+  double seconds = 0;  ///< without writing masks
+};
+
+/// Judges every picture of a data set. Throws Refusal for bad files and for a predicted class that there is not, and
+/// Interrupted when a signal is pending.
+Evaluation evaluate(const Predictor& predictor, const Dataset& dataset, const EvaluateOptions& options);
+
+/// {"protocol", "mIoU", "mAcc", "allAcc", "mIoU_present", "images", "seconds", "classes": [{name, iou, acc, pixels,
+/// present}], "pictures": [{image, allAcc, mIoU_present, pixels}]}
+std::string metrics_json(const Evaluation& evaluation);
+/// A table for people: one line per class, then the means and the protocol.
+std::string metrics_table(const Evaluation& evaluation);
+/// metrics_json as a file, whole or not at all.
+void write_metrics(const std::string& path, const Evaluation& evaluation);
+
+}  // namespace giza::train

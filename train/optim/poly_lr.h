@@ -1,0 +1,16 @@
+// The poly learning rate (Zhao et al., 2017, section 5.1).
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+
+namespace giza::train {
+
+/// base (1 - t / total)^power for the zero-based iteration t, times (t + 1) / warmup during the first `warmup` ones.
+inline double poly_lr(double base, int64_t iteration, int64_t total, double power, int64_t warmup = 0) {
+  const double left = 1.0 - static_cast<double>(iteration) / static_cast<double>(total);
+  const double rate = base * std::pow(left > 0 ? left : 0.0, power);
+  return iteration < warmup ? rate * static_cast<double>(iteration + 1) / static_cast<double>(warmup) : rate;
+}
+
+}  // namespace giza::train

@@ -1,0 +1,26 @@
+// The folder of a run, held by one process at a time.
+#pragma once
+
+#include <string>
+
+namespace giza::train {
+
+/// Creates the folder and locks it (flock on `.lock`) until destruction or the end of the process, however it ends.
+class RunFolder {
+ public:
+  /// Throws Refusal if the folder cannot be made or another run holds it.
+  explicit RunFolder(const std::string& path);
+  ~RunFolder();
+  RunFolder(const RunFolder&) = delete;
+  RunFolder& operator=(const RunFolder&) = delete;
+
+  const std::string& path() const { return path_; }
+  /// The path of a file in it.
+  std::string file(const std::string& name) const { return path_ + "/" + name; }
+
+ private:
+  std::string path_;
+  int descriptor_ = -1;
+};
+
+}  // namespace giza::train

@@ -1,0 +1,34 @@
+// The training loop.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "train/config.h"
+#include "train/evaluator.h"
+
+namespace giza::train {
+
+struct TrainResult {
+  int64_t iterations = 0;   ///< steps of the whole schedule done, those before a resume included
+  double loss = 0;          ///< of the last step of this call
+  double seconds = 0;       ///< of this call
+  std::string checkpoint;   ///< the last one written
+  std::optional<Evaluation> validation;  ///< the last one
+};
+
+/// Trains as the configuration says, in the folder TRAIN.save_path: config.yaml (resolved), log.jsonl, checkpoints.
+/// The same configuration gives the same bits at any number of threads and workers, and across resumes.
+///
+/// log.jsonl holds one object per line:
+///   {"type": "train", iteration, epoch, lr, loss, main_loss, aux_loss, accuracy, images_per_second, seconds}: every
+///   print_freq iterations and at the end of each epoch; losses are means over the iterations since the line before;
+///   {"type": "validation", iteration, epoch, protocol, mIoU, mAcc, allAcc, mIoU_present, seconds}.
+///
+/// SIGINT and SIGTERM (train/signals.h; train() holds the guard) finish the step, save, and throw Interrupted. NaN or
+/// infinity in loss or gradient throws Error before the update, naming the iteration, the parameter and the samples.
+/// Throws Refusal for data, weights or checkpoints that do not fit.
+TrainResult train(const Config& config);
+
+}  // namespace giza::train
