@@ -8,6 +8,9 @@
 
 namespace giza::train {
 
+/// The largest picture that is read or made by resizing.
+inline constexpr int64_t kMaxPixels = int64_t{1} << 28;
+
 /// 8-bit RGB, rows from the top, dense.
 struct Image {
   int width = 0, height = 0;
@@ -34,6 +37,7 @@ struct LabelMap {
 using Color = std::array<uint8_t, 3>;
 
 /// JPEG or PNG (by content, not by name) as RGB; grey is expanded, alpha dropped, 16 bits reduced.
+/// An EXIF orientation is not applied: label maps carry none.
 /// Throws Refusal "FILE: ..." for a file that is missing, truncated, corrupt, of another format or above 2^28 pixels.
 Image read_image(const std::string& path);
 /// PNG, grey (1 to 8 bits) or palette, as raw indices: the palette is not applied.
