@@ -1,0 +1,96 @@
+// List files of a data set, and the files of its class names and colours.
+#include "train/data/list.h"
+
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <utility>
+
+#include "tensor/check.h"
+#include "train/data/file.h"
+
+namespace giza::train {
+namespace {
+
+std::string join(const std::string& root, const std::string& path) {
+  if (root.empty() || path.front() == '/') return path;
+  return root.back() == '/' ? root + path : root + '/' + path;
+}
+
+/// Throws a Refusal if there is no regular file at `path`.
+void check_file(const std::string& list, int line, const char* what, const std::string& path) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0) {
+    throw Refusal(fmt::format("{}:{}: {} '{}' cannot be found ({}); check the line and DATA.data_root", list, line, what,
+                              path, std::strerror(errno)));
+  }
+  check<Refusal>(S_ISREG(status.st_mode), "{}:{}: {} '{}' is not a regular file; check the line and DATA.data_root",
+                 list, line, what, path);
+}
+
+}  // namespace
+
+std::vector<ListEntry> read_list(const std::string& path, const std::string& data_root, LabelColumn column) {
+  std::vector<ListEntry> entries;
+  for (const TextLine& line : read_text_lines(path)) {
+    if (line.text.front() == '#') continue;
+    std::vector<std::string> fields = split_fields(line.text);
+    const bool fits = fields.size() == 2 || (fields.size() == 1 && column == LabelColumn::optional);
+    check<Refusal>(fits, "{}:{}: has {} fields, expected '{}' (paths without blanks, relative to DATA.data_root)", path,
+                   line.number, fields.size(), column == LabelColumn::required ? "IMAGE LABEL" : "IMAGE [LABEL]");
+    ListEntry entry;
+    entry.image = join(data_root, fields[0]);
+    if (fields.size() == 2) entry.label = join(data_root, fields[1]);
+    entry.line = line.number;
+    entries.push_back(std::move(entry));
+  }
+  check<Refusal>(!entries.empty(), "{}: lists no pictures; expected '{}' on each line", path,
+                 column == LabelColumn::required ? "IMAGE LABEL" : "IMAGE [LABEL]");
+  return entries;
+}
+
+void check_list_files(const std::string& path, const std::vector<ListEntry>& entries) {
+  for (const ListEntry& entry : entries) {
+    check_file(path, entry.line, "image", entry.image);
+    if (!entry.label.empty()) check_file(path, entry.line, "label", entry.label);
+  }
+}
+
+std::vector<std::string> read_names(const std::string& path) {
+  std::vector<std::string> names;
+  for (TextLine& line : read_text_lines(path)) {
+    check<Refusal>(line.number == static_cast<int>(names.size()) + 1,
+                   "{}:{}: is empty; expected one class name per line without gaps, since the line is the class", path,
+                   names.size() + 1);
+    names.push_back(std::move(line.text));
+  }
+  check<Refusal>(!names.empty(), "{}: is empty; expected one class name per line", path);
+  return names;
+}
+
+std::vector<Color> read_colors(const std::string& path) {
+  std::vector<Color> colors;
+  for (const TextLine& line : read_text_lines(path)) {
+    check<Refusal>(line.number == static_cast<int>(colors.size()) + 1,
+                   "{}:{}: is empty; expected one colour 'R G B' per line without gaps, since the line is the class",
+                   path, colors.size() + 1);
+    const std::vector<std::string> fields = split_fields(line.text);
+    Color color{};
+    bool fits = fields.size() == color.size();
+    for (size_t i = 0; fits && i < color.size(); ++i) {
+      const std::string& field = fields[i];
+      // from_chars into uint8_t refuses what is out of range.
+      const auto [end, error] = std::from_chars(field.data(), field.data() + field.size(), color[i]);
+      fits = error == std::errc{} && end == field.data() + field.size();
+    }
+    check<Refusal>(fits, "{}:{}: '{:.40}' is not a colour; expected 'R G B', three integers from 0 to 255", path,
+                   line.number, line.text);
+    colors.push_back(color);
+  }
+  check<Refusal>(!colors.empty(), "{}: is empty; expected one colour 'R G B' per line", path);
+  return colors;
+}
+
+}  // namespace giza::train
