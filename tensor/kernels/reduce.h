@@ -1,0 +1,11 @@
+// Sums over rows.
+#pragma once
+
+#include <cstdint>
+
+namespace giza::kernels {
+
+/// sums[i] += x[.., i] over all rows, for `width` columns. sums is padded to a multiple of 16.
+void sum_rows(const float* x, int64_t x_stride, int64_t rows, int64_t width, double* sums);
+
+}  // namespace giza::kernels

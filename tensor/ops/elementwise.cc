@@ -1,0 +1,85 @@
+// Element by element: ReLU, sum, scaling, and the small reductions that gradients need.
+#include "tensor/ops/elementwise.h"
+
+#include <algorithm>
+
+#include "tensor/check.h"
+#include "tensor/kernels/elementwise.h"
+#include "tensor/kernels/reduce.h"
+#include "tensor/ops/cut.h"
+#include "tensor/ops/partials.h"
+#include "tensor/ops/scratch.h"
+
+namespace giza::ops {
+
+Tensor relu(const Tensor& x) {
+  Tensor y = Tensor::activation(x.shape());
+  for_each_block(
+      [&](const Block& b) { kernels::relu(b.of(x), b.stride(x), b.of(y), b.stride(y), b.rows, b.width); }, x, y);
+  return y;
+}
+
+Tensor relu_backward(const Tensor& dy, const Tensor& y) {
+  check(dy.shape() == y.shape(), "relu_backward: dy {} for y {}", dy.shape(), y.shape());
+  Tensor dx = Tensor::activation(y.shape());
+  for_each_block(
+      [&](const Block& b) {
+        kernels::relu_backward(b.of(dy), b.stride(dy), b.of(y), b.stride(y), b.of(dx), b.stride(dx), b.rows, b.width);
+      },
+      dy, y, dx);
+  return dx;
+}
+
+namespace {
+
+void add_to(const Tensor& a, const Tensor& b, const Tensor& y) {
+  for_each_block(
+      [&](const Block& block) {
+        kernels::add(block.of(a), block.stride(a), block.of(b), block.stride(b), block.of(y), block.stride(y),
+                     block.rows, block.width);
+      },
+      a, b, y);
+}
+
+}  // namespace
+
+Tensor add(const Tensor& a, const Tensor& b) {
+  check(a.shape() == b.shape(), "add: {} + {}", a.shape(), b.shape());
+  Tensor y = Tensor::activation(a.shape());
+  add_to(a, b, y);
+  return y;
+}
+
+void add_into(const Tensor& a, const Tensor& b) {
+  check(a.shape() == b.shape(), "add_into: {} += {}", a.shape(), b.shape());
+  add_to(a, b, a);
+}
+
+Tensor scale(const Tensor& x, float factor) {
+  Tensor y = Tensor::activation(x.shape());
+  for_each_block(
+      [&](const Block& b) { kernels::scale(b.of(x), b.stride(x), factor, b.of(y), b.stride(y), b.rows, b.width); }, x,
+      y);
+  return y;
+}
+
+Tensor sum_rows(const Tensor& x) {
+  const Fold fold(x.shape(), x.dense());
+  Partials partials(fold, 1);
+  partials.accumulate([&](int64_t row, int64_t rows, int64_t column, int64_t columns, double* sums) {
+    kernels::sum_rows(fold.row(x, row) + column, fold.stride(x), rows, columns, sums);
+  });
+  Tensor sum = Tensor::empty({x.channels()});
+  for (int64_t c = 0; c < x.channels(); ++c) sum.data()[c] = static_cast<float>(partials.sum(0, c));
+  return sum;
+}
+
+bool all_finite(const Tensor& x) {
+  const int64_t blocks = count_blocks(x);
+  const Scratch<bool> finite(blocks);
+  for_each_block(
+      [&](const Block& b) { finite[b.index] = kernels::all_finite(b.of(x), b.stride(x), b.rows, b.width); }, x);
+  return std::all_of(finite.data(), finite.data() + blocks, [](bool block) { return block; });
+}
+
+}  // namespace giza::ops
