@@ -1,0 +1,219 @@
+// Register tiles of the convolution products, one source for every SIMD target.
+#include "tensor/kernels/gemm.h"
+
+#include <algorithm>
+#include <cstring>
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "tensor/kernels/gemm.cc"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+HWY_BEFORE_NAMESPACE();
+namespace giza::kernels {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+using D = hn::ScalableTag<float>;
+using V = hn::Vec<D>;
+
+// AVX-512 has 32 registers: 6 x 4 sums, 4 of b, and the broadcasts come from memory inside the FMA. The others have 16:
+// 6 x 2 sums, 2 of b, 1 broadcast.
+constexpr int kMaxVectors = HWY_TARGET == HWY_AVX3 ? 4 : 2;
+
+HWY_INLINE int64_t lanes() { return static_cast<int64_t>(hn::Lanes(D())); }
+
+GemmShape Shape() {
+  const int64_t width = kMaxVectors * lanes();
+  // 40 KiB of b per panel on AVX-512 (whose cores have 48 KiB of L1), else 24 KiB of 32; no deeper than 384.
+  const int64_t floats = HWY_TARGET == HWY_AVX3 ? 10240 : 6144;
+  return {lanes(), width, std::min<int64_t>(384, floats / width)};
+}
+
+// The sums of one tile. Loops over constants, which the compiler unrolls so that every sum stays in a register.
+template <int kVectors>
+struct Tile {
+  V sum[kTileRows][kVectors];
+
+  HWY_INLINE void step(const V (&b)[kVectors], int row, float a) {
+    const D d;
+    const V broadcast = hn::Set(d, a);
+#pragma GCC unroll 4
+    for (int j = 0; j < kVectors; ++j) sum[row][j] = hn::MulAdd(broadcast, b[j], sum[row][j]);
+  }
+};
+
+template <int kVectors>
+HWY_INLINE void load_row(V (&sum)[kVectors], const float* from, int64_t columns) {
+  const D d;
+  if (columns == kVectors * lanes()) {
+#pragma GCC unroll 4
+    for (int j = 0; j < kVectors; ++j) sum[j] = hn::LoadU(d, from + j * lanes());
+    return;
+  }
+  HWY_ALIGN float whole[kMaxVectors * HWY_MAX_BYTES / sizeof(float)] = {};
+  std::memcpy(whole, from, static_cast<size_t>(columns) * sizeof(float));
+#pragma GCC unroll 4
+  for (int j = 0; j < kVectors; ++j) sum[j] = hn::Load(d, whole + j * lanes());
+}
+
+template <int kVectors>
+HWY_INLINE void store_row(const V (&sum)[kVectors], float* to, int64_t columns) {
+  const D d;
+  if (columns == kVectors * lanes()) {
+#pragma GCC unroll 4
+    for (int j = 0; j < kVectors; ++j) hn::StoreU(sum[j], d, to + j * lanes());
+    return;
+  }
+  HWY_ALIGN float whole[kMaxVectors * HWY_MAX_BYTES / sizeof(float)];
+#pragma GCC unroll 4
+  for (int j = 0; j < kVectors; ++j) hn::Store(sum[j], d, whole + j * lanes());
+  std::memcpy(to, whole, static_cast<size_t>(columns) * sizeof(float));
+}
+
+template <int kVectors>
+HWY_NOINLINE void GatherTiles(const GatherPanel& p) {
+  const D d;
+  const int64_t channels = p.channel_end - p.channel_begin;
+  const int64_t columns = p.column_end - p.column_begin;
+  const int64_t stride = kVectors * lanes();
+  for (int64_t first = 0; first < p.count; first += kTileRows) {
+    const int64_t valid = std::min(kTileRows, p.count - first);
+    const float* const* rows = p.rows + first * p.taps;
+    Tile<kVectors> tile;
+    if (p.accumulate || p.bias != nullptr) {
+#pragma GCC unroll 6
+      for (int i = 0; i < kTileRows; ++i) {
+        const float* from = p.accumulate ? p.out[first + std::min<int64_t>(i, valid - 1)] : p.bias;
+        load_row(tile.sum[i], from + p.column_begin, columns);
+      }
+    } else {
+#pragma GCC unroll 6
+      for (int i = 0; i < kTileRows; ++i) {
+#pragma GCC unroll 4
+        for (int j = 0; j < kVectors; ++j) tile.sum[i][j] = hn::Zero(d);
+      }
+    }
+    for (int64_t t = p.tap_begin; t < p.tap_end; ++t) {
+      const float* const* row = rows + t * kTileRows;
+      if (row[0] == nullptr) continue;
+      const float* b = p.b + (t - p.tap_begin) * channels * stride;
+      const float* HWY_RESTRICT a0 = row[0] + p.channel_begin;
+      const float* HWY_RESTRICT a1 = row[1] + p.channel_begin;
+      const float* HWY_RESTRICT a2 = row[2] + p.channel_begin;
+      const float* HWY_RESTRICT a3 = row[3] + p.channel_begin;
+      const float* HWY_RESTRICT a4 = row[4] + p.channel_begin;
+      const float* HWY_RESTRICT a5 = row[5] + p.channel_begin;
+      for (int64_t c = 0; c < channels; ++c, b += stride) {
+        V vb[kVectors];
+#pragma GCC unroll 4
+        for (int j = 0; j < kVectors; ++j) vb[j] = hn::LoadU(d, b + j * lanes());
+        tile.step(vb, 0, a0[c]);
+        tile.step(vb, 1, a1[c]);
+        tile.step(vb, 2, a2[c]);
+        tile.step(vb, 3, a3[c]);
+        tile.step(vb, 4, a4[c]);
+        tile.step(vb, 5, a5[c]);
+      }
+    }
+#pragma GCC unroll 6
+    for (int i = 0; i < kTileRows; ++i) {
+      if (i < valid) store_row(tile.sum[i], p.out[first + i] + p.column_begin, columns);
+    }
+  }
+}
+
+template <int kVectors>
+HWY_NOINLINE void OuterTiles(const OuterPanel& p) {
+  const D d;
+  const int64_t stride = kVectors * lanes();
+  for (int64_t c = p.channel_begin; c < p.channel_end; c += kTileRows) {
+    // The last group repeats its last channel rather than reading past the row; those extra sums are never used.
+    const int64_t valid = std::min(kTileRows, p.channel_end - c);
+    float* sums = p.sums + (c - p.channel_begin) * stride;
+    int64_t offset[kTileRows];
+    for (int i = 0; i < kTileRows; ++i) offset[i] = c + std::min<int64_t>(i, valid - 1);
+    Tile<kVectors> tile;
+#pragma GCC unroll 6
+    for (int i = 0; i < kTileRows; ++i) {
+#pragma GCC unroll 4
+      for (int j = 0; j < kVectors; ++j) tile.sum[i][j] = hn::LoadU(d, sums + i * stride + j * lanes());
+    }
+    const float* b = p.b;
+    if (valid == kTileRows) {
+      for (int64_t pixel = 0; pixel < p.pixels; ++pixel, b += stride) {
+        const float* HWY_RESTRICT a = p.rows[pixel] + c;
+        V vb[kVectors];
+#pragma GCC unroll 4
+        for (int j = 0; j < kVectors; ++j) vb[j] = hn::LoadU(d, b + j * lanes());
+#pragma GCC unroll 6
+        for (int i = 0; i < kTileRows; ++i) tile.step(vb, i, a[i]);
+      }
+    } else {
+      for (int64_t pixel = 0; pixel < p.pixels; ++pixel, b += stride) {
+        const float* HWY_RESTRICT a = p.rows[pixel];
+        V vb[kVectors];
+#pragma GCC unroll 4
+        for (int j = 0; j < kVectors; ++j) vb[j] = hn::LoadU(d, b + j * lanes());
+#pragma GCC unroll 6
+        for (int i = 0; i < kTileRows; ++i) tile.step(vb, i, a[offset[i]]);
+      }
+    }
+#pragma GCC unroll 6
+    for (int i = 0; i < kTileRows; ++i) {
+#pragma GCC unroll 4
+      for (int j = 0; j < kVectors; ++j) hn::StoreU(tile.sum[i][j], d, sums + i * stride + j * lanes());
+    }
+  }
+}
+
+void Gather(const GatherPanel& p) {
+  switch ((p.column_end - p.column_begin + lanes() - 1) / lanes()) {
+    case 1:
+      return GatherTiles<1>(p);
+    case 2:
+      return GatherTiles<2>(p);
+#if HWY_TARGET == HWY_AVX3
+    case 3:
+      return GatherTiles<3>(p);
+    case 4:
+      return GatherTiles<4>(p);
+#endif
+    default:
+      return;
+  }
+}
+
+void Outer(const OuterPanel& p) {
+  switch ((p.columns + lanes() - 1) / lanes()) {
+    case 1:
+      return OuterTiles<1>(p);
+    case 2:
+      return OuterTiles<2>(p);
+#if HWY_TARGET == HWY_AVX3
+    case 3:
+      return OuterTiles<3>(p);
+    case 4:
+      return OuterTiles<4>(p);
+#endif
+    default:
+      return;
+  }
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace giza::kernels
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace giza::kernels {
+HWY_EXPORT(Shape);
+HWY_EXPORT(Gather);
+HWY_EXPORT(Outer);
+
+GemmShape gemm_shape() { return HWY_DYNAMIC_DISPATCH(Shape)(); }
+void gather_panel(const GatherPanel& panel) { HWY_DYNAMIC_DISPATCH(Gather)(panel); }
+void outer_panel(const OuterPanel& panel) { HWY_DYNAMIC_DISPATCH(Outer)(panel); }
+
+}  // namespace giza::kernels
+#endif

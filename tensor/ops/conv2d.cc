@@ -1,0 +1,89 @@
+#include "tensor/ops/conv2d.h"
+
+#include "tensor/backends/onednn.h"
+#include "tensor/backends/reference.h"
+#include "tensor/check.h"
+#include "tensor/ops/conv2d_native.h"
+
+namespace giza {
+
+ConvBackend parse_conv_backend(const std::string& name) {
+  if (name == "native") return ConvBackend::native;
+  if (name == "reference") return ConvBackend::reference;
+  check<Refusal>(name == "onednn", "--conv {}: unknown backend; choose native, onednn or reference", name);
+  check<Refusal>(onednn_available(), "--conv onednn: this build has no oneDNN; install it and build again");
+  return ConvBackend::onednn;
+}
+
+namespace ops {
+namespace {
+
+void check_operands(const char* op, const Shape& x, const Shape& w, const Conv2dOptions& options) {
+  check(x.rank() == 4 && w.rank() == 4, "{}: input {} and weight {} must be [N,H,W,C] and [K,R,S,C]", op, x, w);
+  check(w[3] == x[3], "{}: weight {} expects {} channels, input is {}", op, w, w[3], x);
+  check(w.numel() > 0, "{}: weight {} is empty", op, w);
+  check(options.stride >= 1 && options.dilation >= 1 && options.padding >= 0,
+        "{}: stride {}, dilation {} and padding {} must be at least 1, 1 and 0", op, options.stride, options.dilation,
+        options.padding);
+}
+
+Shape output_shape(const Shape& x, const Shape& w, const Conv2dOptions& options) {
+  return {x[0], conv_output_size(x[1], w[1], options), conv_output_size(x[2], w[2], options), w[0]};
+}
+
+void check_gradient(const char* op, const Shape& dy, const Shape& x, const Shape& w, const Conv2dOptions& options) {
+  const Shape expected = output_shape(x, w, options);
+  check(dy == expected, "{}: gradient {} for input {} and weight {}, whose output is {}", op, dy, x, w, expected);
+}
+
+}  // namespace
+
+int64_t conv_output_size(int64_t in, int64_t kernel, const Conv2dOptions& options) {
+  const int64_t span = in + 2 * options.padding - options.dilation * (kernel - 1) - 1;
+  check(span >= 0, "conv2d: kernel {} with dilation {} does not fit size {} with padding {}", kernel, options.dilation,
+        in, options.padding);
+  return span / options.stride + 1;
+}
+
+Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& bias, const Conv2dOptions& options) {
+  check_operands("conv2d", x.shape(), w.shape(), options);
+  check(!bias.defined() || bias.shape() == Shape{w.dim(0)}, "conv2d: bias {} for weight {}", bias.shape(), w.shape());
+  output_shape(x.shape(), w.shape(), options);
+  switch (options.backend) {
+    case ConvBackend::onednn:
+      return onednn::conv2d(x, w, bias, options);
+    case ConvBackend::reference:
+      return reference::conv2d(x, w, bias, options);
+    default:
+      return native::conv2d(x, w, bias, options);
+  }
+}
+
+Tensor conv2d_backward_input(const Tensor& dy, const Tensor& w, const Shape& x_shape, const Conv2dOptions& options) {
+  check_operands("conv2d_backward_input", x_shape, w.shape(), options);
+  check_gradient("conv2d_backward_input", dy.shape(), x_shape, w.shape(), options);
+  switch (options.backend) {
+    case ConvBackend::onednn:
+      return onednn::conv2d_backward_input(dy, w, x_shape, options);
+    case ConvBackend::reference:
+      return reference::conv2d_backward_input(dy, w, x_shape, options);
+    default:
+      return native::conv2d_backward_input(dy, w, x_shape, options);
+  }
+}
+
+Tensor conv2d_backward_weight(const Tensor& x, const Tensor& dy, const Shape& w_shape, const Conv2dOptions& options) {
+  check_operands("conv2d_backward_weight", x.shape(), w_shape, options);
+  check_gradient("conv2d_backward_weight", dy.shape(), x.shape(), w_shape, options);
+  switch (options.backend) {
+    case ConvBackend::onednn:
+      return onednn::conv2d_backward_weight(x, dy, w_shape, options);
+    case ConvBackend::reference:
+      return reference::conv2d_backward_weight(x, dy, w_shape, options);
+    default:
+      return native::conv2d_backward_weight(x, dy, w_shape, options);
+  }
+}
+
+}  // namespace ops
+}  // namespace giza
