@@ -27,7 +27,6 @@ struct PspnetOptions {
 /// Convolution 3x3, batch norm, ReLU, dropout, 1x1 convolution to the classes: cls and aux.
 class Head : public layers::Module {
  public:
-  /// batch_norm_momentum and conv as in the backbone. item numbers the initial weights' random streams.
   Head(int64_t in_channels, int64_t mid_channels, int64_t classes, float dropout, const BuildOptions& build);
   /// x [N,h,w,in] -> logits [N,h,w,classes]
   Variable forward(const Variable& x, const layers::Context& context) const;
@@ -36,14 +35,13 @@ class Head : public layers::Module {
   layers::ConvBatchNorm conv_;
   layers::Conv2d classify_;
   float dropout_;
-  uint32_t stream_;
+  uint32_t stream_;  // of dropout, so that two heads never share a mask
 };
 
 class Pspnet : public layers::Module {
  public:
   /// Throws ShapeError for options that fit no network.
   explicit Pspnet(const PspnetOptions& options);
-  ~Pspnet() override;
 
   struct Output {
     Variable logits;  ///< [N,H,W,classes], the input's size
@@ -56,7 +54,7 @@ class Pspnet : public layers::Module {
 
  private:
   PspnetOptions options_;
-  Resnet backbone_;
+  std::unique_ptr<Resnet> backbone_;
   std::unique_ptr<PyramidPooling> pyramid_;
   std::unique_ptr<Head> cls_, aux_;
 };

@@ -28,6 +28,8 @@ struct ResnetOptions {
 
   /// The options of depth 18, 34, 50, 101, 152 or 269. Throws Refusal for another depth.
   static ResnetOptions of_depth(int depth);
+  /// channels * width, rounded up to a multiple of 8.
+  int64_t scaled(int64_t channels) const;
 };
 
 /// What all parts of one model share while it is built.
@@ -35,7 +37,9 @@ struct BuildOptions {
   double bn_momentum = 0.1;
   ConvBackend conv = ConvBackend::native;
   uint64_t seed = 0;
-  uint32_t* next_stream = nullptr;  ///< numbers the layers, for the random streams of their initial weights
+  uint32_t* next_stream = nullptr;  ///< numbers the layers, so that each draws its weights from a stream of its own
+
+  Random next_random() const { return {seed, Purpose::init, 0, (*next_stream)++}; }
 };
 
 /// conv-bn-relu(-conv-bn-relu-conv-bn) + shortcut, then ReLU.
@@ -46,15 +50,16 @@ class ResidualBlock : public layers::Module {
   Variable forward(const Variable& x, const layers::Context& context) const;
 
  private:
-  BlockKind kind_;
-  layers::ConvBatchNorm conv1_, conv2_;
-  std::unique_ptr<layers::ConvBatchNorm> conv3_, downsample_;
+  std::vector<std::unique_ptr<layers::ConvBatchNorm>> convs_;  // conv1/bn1, conv2/bn2 and, in a bottleneck, conv3/bn3
+  std::unique_ptr<layers::ConvBatchNorm> downsample_;          // of the shortcut, where it changes shape
 };
 
 /// Stem and four stages. Not a Module of its own: PSPNet's state_dict has layer0 to layer4 at its root.
 class Resnet {
  public:
+  /// Throws ShapeError for options that fit no network.
   Resnet(const ResnetOptions& options, const BuildOptions& build);
+  ~Resnet();
 
   struct Features {
     Variable layer3;  ///< [N,h,w,c3], where the auxiliary head sits

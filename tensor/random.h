@@ -26,6 +26,8 @@ class Random {
   /// Uniform in [0, 1) with 24 bits, draw number i.
   float uniform(uint32_t i) const { return static_cast<float>(bits(i) >> 8) * 0x1p-24F; }
 
+  /// Moves the cursor over `count` draws.
+  void skip(uint32_t count) { cursor_ += count; }
   uint32_t next_bits() { return bits(cursor_++); }
   /// Uniform in [0, 1).
   float next_uniform() { return uniform(cursor_++); }

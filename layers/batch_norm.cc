@@ -1,0 +1,18 @@
+#include "layers/batch_norm.h"
+
+namespace giza::layers {
+
+BatchNorm2d::BatchNorm2d(int64_t channels, double momentum) : momentum_(momentum) {
+  weight_ = add_parameter("weight", Tensor::full({channels}, 1.0F));
+  bias_ = add_parameter("bias", Tensor::zeros({channels}));
+  running_mean_ = add_buffer("running_mean", Tensor::zeros({channels}));
+  running_var_ = add_buffer("running_var", Tensor::full({channels}, 1.0F));
+}
+
+Variable BatchNorm2d::forward(const Variable& x, const Context& context, bool relu, const Variable& residual) const {
+  const ops::BatchNormOptions options{.momentum = momentum_, .relu = relu};
+  const auto& function = context.training ? autograd::batch_norm_train : autograd::batch_norm_eval;
+  return function(x, weight_, bias_, running_mean_, running_var_, residual, options);
+}
+
+}  // namespace giza::layers

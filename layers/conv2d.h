@@ -1,0 +1,45 @@
+// Convolution, and convolution followed by batch norm.
+#pragma once
+
+#include "layers/batch_norm.h"
+#include "layers/module.h"
+
+namespace giza::layers {
+
+enum class Init { kaiming_normal, default_uniform };
+
+struct ConvShape {
+  int64_t in = 0, out = 0;  ///< channels
+  int64_t kernel = 1;
+  int64_t stride = 1;
+  int64_t dilation = 1;  ///< padding is dilation * (kernel / 2): the output keeps the size at stride 1
+};
+
+class Conv2d : public Module {
+ public:
+  /// Registers "weight" and, with bias, "bias"; their numbers are those of `random`.
+  Conv2d(const ConvShape& shape, bool bias, Init init, const Random& random, ConvBackend backend);
+  /// [N,H,W,in] -> [N,P,Q,out]
+  Variable forward(const Variable& x) const;
+
+ private:
+  Conv2dOptions options_;
+  Variable weight_, bias_;
+};
+
+/// Convolution without bias, then batch norm, then what BatchNorm2d::forward is asked to fuse. Not a module: the two are
+/// registered beside each other under names that differ from place to place ("conv1", "bn1"; "0", "1").
+struct ConvBatchNorm {
+  ConvBatchNorm(const ConvShape& shape, Init init, const Random& random, ConvBackend backend, double momentum)
+      : conv(shape, false, init, random, backend), bn(shape.out, momentum) {}
+
+  /// batch_norm(conv(x)) (+ residual), then ReLU if asked.
+  Variable forward(const Variable& x, const Context& context, bool relu, const Variable& residual = {}) const {
+    return bn.forward(conv.forward(x), context, relu, residual);
+  }
+
+  Conv2d conv;
+  BatchNorm2d bn;
+};
+
+}  // namespace giza::layers

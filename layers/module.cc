@@ -1,0 +1,47 @@
+#include "layers/module.h"
+
+#include "tensor/check.h"
+
+namespace giza::layers {
+
+Variable Module::add_parameter(std::string name, Tensor value) {
+  entries_.push_back({std::move(name), Variable(std::move(value), true), Tensor(), nullptr});
+  return entries_.back().parameter;
+}
+
+Tensor Module::add_buffer(std::string name, Tensor value) {
+  entries_.push_back({std::move(name), Variable(), std::move(value), nullptr});
+  return entries_.back().buffer;
+}
+
+void Module::add_child(std::string name, const Module& child) {
+  entries_.push_back({std::move(name), Variable(), Tensor(), &child});
+}
+
+std::vector<NamedParameter> Module::parameters() const {
+  std::vector<NamedParameter> list;
+  collect("", &list, nullptr);
+  return list;
+}
+
+std::vector<NamedBuffer> Module::buffers() const {
+  std::vector<NamedBuffer> list;
+  collect("", nullptr, &list);
+  return list;
+}
+
+void Module::collect(const std::string& prefix, std::vector<NamedParameter>* parameters,
+                     std::vector<NamedBuffer>* buffers) const {
+  for (const Entry& entry : entries_) {
+    const std::string name = prefix + entry.name;
+    if (entry.child != nullptr) {
+      entry.child->collect(name + ".", parameters, buffers);
+    } else if (entry.parameter.defined()) {
+      if (parameters != nullptr) parameters->push_back({name, entry.parameter});
+    } else if (buffers != nullptr) {
+      buffers->push_back({name, entry.buffer});
+    }
+  }
+}
+
+}  // namespace giza::layers

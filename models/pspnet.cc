@@ -1,0 +1,79 @@
+#include "models/pspnet.h"
+
+#include <algorithm>
+
+#include "tensor/check.h"
+
+namespace giza::models {
+
+using layers::Context;
+
+Head::Head(int64_t in_channels, int64_t mid_channels, int64_t classes, float dropout, const BuildOptions& build)
+    : conv_({.in = in_channels, .out = mid_channels, .kernel = 3}, layers::Init::default_uniform, build.next_random(),
+            build.conv, build.bn_momentum),
+      classify_({.in = mid_channels, .out = classes}, /*bias=*/true, layers::Init::default_uniform,
+                build.next_random(), build.conv),
+      dropout_(dropout),
+      stream_((*build.next_stream)++) {
+  // 2 is the ReLU and 3 the dropout.
+  add_child("0", conv_.conv);
+  add_child("1", conv_.bn);
+  add_child("4", classify_);
+}
+
+Variable Head::forward(const Variable& x, const Context& context) const {
+  Variable y = conv_.forward(x, context, /*relu=*/true);
+  if (context.training) {
+    y = autograd::dropout2d(y, dropout_, Random(context.seed, Purpose::dropout, context.iteration, stream_));
+  }
+  return classify_.forward(y);
+}
+
+Pspnet::Pspnet(const PspnetOptions& options) : options_(options) {
+  check(options.classes >= 1, "pspnet: {} classes", options.classes);
+  const ResnetOptions& resnet = options.backbone;
+  uint32_t stream = 0;
+  const BuildOptions build{
+      .bn_momentum = resnet.bn_momentum, .conv = resnet.conv, .seed = options.seed, .next_stream = &stream};
+  const bool bottleneck = resnet.block == BlockKind::bottleneck;
+  const int64_t head_channels =
+      options.head_channels > 0 ? options.head_channels : resnet.scaled(bottleneck ? 512 : 128);
+  const int64_t aux_channels = options.aux_channels > 0 ? options.aux_channels : std::max<int64_t>(1, head_channels / 2);
+
+  backbone_ = std::make_unique<Resnet>(resnet, build);
+  for (int i = 0; i < 5; ++i) add_child("layer" + std::to_string(i), backbone_->stage(i));
+  int64_t features = backbone_->layer4_channels();
+  if (options.pyramid) {
+    pyramid_ = std::make_unique<PyramidPooling>(features, options.bins, options.pool, options.reduce, build);
+    add_child("ppm", *pyramid_);
+    features = pyramid_->out_channels();
+  }
+  cls_ = std::make_unique<Head>(features, head_channels, options.classes, options.dropout, build);
+  add_child("cls", *cls_);
+  if (options.aux) {
+    aux_ = std::make_unique<Head>(backbone_->layer3_channels(), aux_channels, options.classes, options.dropout, build);
+    add_child("aux", *aux_);
+  }
+}
+
+Pspnet::Output Pspnet::forward(const Variable& x, const Context& context) const {
+  check(x.value().rank() == 4 && x.value().channels() == 3, "pspnet: input {} is not [N,H,W,3]", x.shape());
+  const int64_t height = x.value().dim(1), width = x.value().dim(2);
+  const auto to_input_size = [&](const Variable& logits) {
+    return autograd::resize_bilinear(logits, height, width, /*align_corners=*/true);
+  };
+  Output output;
+  Resnet::Features features = backbone_->forward(x, context);
+  if (aux_ && context.training) output.aux = to_input_size(aux_->forward(features.layer3, context));
+  features.layer3 = Variable();  // in evaluation nothing else holds it
+  if (pyramid_) features.layer4 = pyramid_->forward(features.layer4, context);
+  output.logits = to_input_size(cls_->forward(features.layer4, context));
+  return output;
+}
+
+bool is_new_layer(const std::string& parameter_name) {
+  return parameter_name.starts_with("ppm.") || parameter_name.starts_with("cls.") ||
+         parameter_name.starts_with("aux.");
+}
+
+}  // namespace giza::models

@@ -1,0 +1,54 @@
+#include "models/pyramid_pooling.h"
+
+#include "tensor/check.h"
+
+namespace giza::models {
+
+// "ppm.features.{i}": the pooling is .0, the convolution .1, the batch norm .2.
+class PyramidPooling::Branch : public layers::Module {
+ public:
+  Branch(int64_t in, int64_t out, const BuildOptions& build)
+      : reduce_({.in = in, .out = out}, layers::Init::default_uniform, build.next_random(), build.conv,
+                build.bn_momentum) {
+    add_child("1", reduce_.conv);
+    add_child("2", reduce_.bn);
+  }
+  Variable forward(const Variable& x, const layers::Context& context) const {
+    return reduce_.forward(x, context, true);
+  }
+
+ private:
+  layers::ConvBatchNorm reduce_;
+};
+
+PyramidPooling::PyramidPooling(int64_t in_channels, std::vector<int64_t> bins, PyramidPool pool, bool reduce,
+                               const BuildOptions& build)
+    : bins_(std::move(bins)), pool_(pool) {
+  check(!bins_.empty(), "pyramid pooling: no bins");
+  const auto count = static_cast<int64_t>(bins_.size());
+  const int64_t branch_channels = reduce ? in_channels / count : in_channels;
+  check(branch_channels >= 1, "pyramid pooling: {} channels for {} bins", in_channels, count);
+  for (int64_t bin : bins_) check(bin >= 1, "pyramid pooling: bin {}", bin);
+  out_channels_ = in_channels + count * branch_channels;
+  if (!reduce) return;
+  for (int64_t i = 0; i < count; ++i) {
+    branches_.push_back(std::make_unique<Branch>(in_channels, branch_channels, build));
+    add_child("features." + std::to_string(i), *branches_.back());
+  }
+}
+
+PyramidPooling::~PyramidPooling() = default;
+
+Variable PyramidPooling::forward(const Variable& x, const layers::Context& context) const {
+  const int64_t h = x.value().dim(1), w = x.value().dim(2);
+  std::vector<Variable> parts = {x};
+  for (size_t i = 0; i < bins_.size(); ++i) {
+    Variable y = pool_ == PyramidPool::average ? autograd::adaptive_avg_pool2d(x, bins_[i])
+                                               : autograd::adaptive_max_pool2d(x, bins_[i]);
+    if (!branches_.empty()) y = branches_[i]->forward(y, context);
+    parts.push_back(autograd::resize_bilinear(y, h, w, /*align_corners=*/true));
+  }
+  return autograd::concat_channels(parts);
+}
+
+}  // namespace giza::models

@@ -1,0 +1,33 @@
+// Pyramid pooling module (Zhao et al., CVPR 2017, section 3.2 and Figure 3c).
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "models/resnet.h"
+
+namespace giza::models {
+
+enum class PyramidPool { average, max };
+
+class PyramidPooling : public layers::Module {
+ public:
+  /// One branch per bin: adaptive pooling to bins x bins and, with reduce, a 1x1 convolution to in_channels / bins.size()
+  /// with batch norm and ReLU. Throws ShapeError without bins, or where that quotient is below one.
+  PyramidPooling(int64_t in_channels, std::vector<int64_t> bins, PyramidPool pool, bool reduce,
+                 const BuildOptions& build);
+  ~PyramidPooling() override;
+  /// x [N,h,w,C] -> [N,h,w,out_channels()]: x and the upsampled branches, in the order of the bins.
+  Variable forward(const Variable& x, const layers::Context& context) const;
+
+  int64_t out_channels() const { return out_channels_; }
+
+ private:
+  class Branch;
+  std::vector<int64_t> bins_;
+  PyramidPool pool_;
+  int64_t out_channels_;
+  std::vector<std::unique_ptr<Branch>> branches_;
+};
+
+}  // namespace giza::models
