@@ -24,7 +24,7 @@ endif()
 
 add_library(giza_onednn INTERFACE)
 if(GIZA_ONEDNN)
-  find_package(dnnl QUIET)
+  # Not through dnnl-config.cmake: Debian's asks for OpenCL, which a CPU build does not need.
   find_path(DNNL_INCLUDE_DIR dnnl.hpp)
   find_library(DNNL_LIBRARY dnnl)
   if(DNNL_INCLUDE_DIR AND DNNL_LIBRARY)
