@@ -20,7 +20,7 @@ Fold::Fold(const Shape& shape, bool dense)
     : channels(std::max<int64_t>(shape.last(), 1)), width(shape.last()), rows(shape.rows()), tail(0) {
   constexpr int64_t kWide = 64;
   const int64_t pixels = kWide / channels;
-  if (dense && pixels > 1) {
+  if (dense && pixels > 1 && width > 0) {
     tail = rows % pixels * channels;
     rows /= pixels;
     width = pixels * channels;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "tensor/ops/cut.h"
 #include "tensor/ops/scratch.h"
 #include "tensor/parallel.h"
 #include "tensor/tensor.h"
@@ -20,6 +21,16 @@ struct Fold {
   /// Row r of the folded rows.
   float* row(const Tensor& t, int64_t r) const { return t.data() + r * stride(t); }
   int64_t stride(const Tensor& t) const { return width == channels ? t.row_stride() : width; }
+  /// Calls body(first row, rows, columns), in parallel, on ranges of rows that cover everything.
+  template <class Body>
+  void for_each_range(const Body& body) const {
+    const int64_t grain = row_grain(width), tasks = std::max<int64_t>(1, (rows + grain - 1) / grain);
+    parallel_for(tasks, [&](int64_t task) {
+      const int64_t begin = task * grain, count = std::min(grain, rows - begin);
+      if (count > 0) body(begin, count, width);
+      if (task + 1 == tasks && tail > 0) body(rows, int64_t{1}, tail);
+    });
+  }
   /// Repeats the values of the channels over all columns. Returns the end.
   float* tile(const float* values, float* to) const;
 };

@@ -1,0 +1,207 @@
+// Loops of batch normalisation.
+#include "tensor/kernels/batch_norm.h"
+
+#include <type_traits>
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "tensor/kernels/batch_norm.cc"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include "tensor/kernels/reduce-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace giza::kernels {
+namespace HWY_NAMESPACE {
+
+using D = hn::ScalableTag<float>;
+using V = hn::Vec<D>;
+
+/// The gradient behind the ReLU: dy where the output was positive.
+template <bool kRelu, class DF, class Lanes>
+HWY_INLINE hn::Vec<DF> gate(DF d, const Lanes& lanes, const float* dy, const float* y) {
+  if constexpr (kRelu) {
+    return hn::IfThenElseZero(hn::Gt(lanes.load(y), hn::Zero(d)), lanes.load(dy));
+  } else {
+    return lanes.load(dy);
+  }
+}
+
+void batch_norm_moments(const float* x, int64_t x_stride, const float* shift, int64_t rows, int64_t width,
+                        double* sums, int64_t sum_stride) {
+  sum_over_rows<2>(rows, width, sums, sum_stride, [&](auto lanes, int64_t row, int64_t i, VD* s) HWY_ATTR {
+    const VD d = hn::Sub(widen(lanes.load(x + row * x_stride + i)), widen(lanes.load(shift + i)));
+    s[0] = hn::Add(s[0], d);
+    s[1] = hn::MulAdd(d, d, s[1]);
+  });
+}
+
+template <bool kResidual, bool kRelu>
+HWY_INLINE void normalize(const float* x, int64_t x_stride, const float* residual, int64_t residual_stride,
+                          const float* center, const float* scale, const float* offset, float* y, int64_t y_stride,
+                          int64_t rows, int64_t width) {
+  const Columns<D> columns(width);
+  for (int64_t r = 0; r < rows; ++r, x += x_stride, y += y_stride) {
+    columns.for_each([&](auto lanes, int64_t i) HWY_ATTR {
+      const V d = hn::Sub(lanes.load(x + i), lanes.load(center + i));
+      V v = hn::MulAdd(d, lanes.load(scale + i), lanes.load(offset + i));
+      if constexpr (kResidual) v = hn::Add(v, lanes.load(residual + i));
+      if constexpr (kRelu) v = hn::IfThenZeroElse(hn::Lt(v, hn::Zero(D())), v);
+      lanes.store(v, y + i);
+    });
+    if constexpr (kResidual) residual += residual_stride;
+  }
+}
+
+void batch_norm_normalize(const float* x, int64_t x_stride, const float* residual, int64_t residual_stride,
+                          const float* center, const float* scale, const float* offset, bool relu, float* y,
+                          int64_t y_stride, int64_t rows, int64_t width) {
+  const auto run = [&](auto has_residual, auto has_relu) HWY_ATTR {
+    normalize<has_residual, has_relu>(x, x_stride, residual, residual_stride, center, scale, offset, y, y_stride, rows,
+                                      width);
+  };
+  if (residual != nullptr) {
+    relu ? run(std::true_type(), std::true_type()) : run(std::true_type(), std::false_type());
+  } else {
+    relu ? run(std::false_type(), std::true_type()) : run(std::false_type(), std::false_type());
+  }
+}
+
+template <bool kRelu>
+HWY_INLINE void backward_sums(const float* dy, int64_t dy_stride, const float* x, int64_t x_stride, const float* y,
+                              int64_t y_stride, const float* center, int64_t rows, int64_t width, double* sums,
+                              int64_t sum_stride) {
+  sum_over_rows<3>(rows, width, sums, sum_stride, [&](auto lanes, int64_t row, int64_t i, VD* s) HWY_ATTR {
+    const VD g = widen(gate<kRelu>(DHalf(), lanes, dy + row * dy_stride + i, y + row * y_stride + i));
+    const VD d = widen(hn::Sub(lanes.load(x + row * x_stride + i), lanes.load(center + i)));
+    s[0] = hn::Add(s[0], g);
+    s[1] = hn::MulAdd(g, d, s[1]);
+    s[2] = hn::Add(s[2], d);
+  });
+}
+
+void batch_norm_backward_sums(const float* dy, int64_t dy_stride, const float* x, int64_t x_stride, const float* y,
+                              int64_t y_stride, const float* center, int64_t rows, int64_t width, double* sums,
+                              int64_t sum_stride) {
+  if (y != nullptr) {
+    backward_sums<true>(dy, dy_stride, x, x_stride, y, y_stride, center, rows, width, sums, sum_stride);
+  } else {
+    backward_sums<false>(dy, dy_stride, x, x_stride, dy, 0, center, rows, width, sums, sum_stride);
+  }
+}
+
+template <bool kRelu, bool kResidual>
+HWY_INLINE void backward_data(const float* dy, int64_t dy_stride, const float* x, int64_t x_stride, const float* y,
+                              int64_t y_stride, const BatchNormSlopes& slopes, float* dx, int64_t dx_stride,
+                              float* dresidual, int64_t dresidual_stride, int64_t rows, int64_t width) {
+  const Columns<D> columns(width);
+  const auto [a, g_center, b, center, c] = slopes;
+  for (int64_t r = 0; r < rows; ++r) {
+    columns.for_each([&, a = a, g_center = g_center, b = b, center = center, c = c](auto lanes, int64_t i) HWY_ATTR {
+      const V g = gate<kRelu>(D(), lanes, dy + i, y + i);
+      const V d = hn::Sub(lanes.load(x + i), lanes.load(center + i));
+      const V base = hn::MulAdd(lanes.load(b + i), d, lanes.load(c + i));
+      lanes.store(hn::MulAdd(lanes.load(a + i), hn::Sub(g, lanes.load(g_center + i)), base), dx + i);
+      if constexpr (kResidual) lanes.store(g, dresidual + i);
+    });
+    dy += dy_stride, x += x_stride, dx += dx_stride;
+    if constexpr (kRelu) y += y_stride;
+    if constexpr (kResidual) dresidual += dresidual_stride;
+  }
+}
+
+void batch_norm_backward_data(const float* dy, int64_t dy_stride, const float* x, int64_t x_stride, const float* y,
+                              int64_t y_stride, const BatchNormSlopes& slopes, float* dx, int64_t dx_stride,
+                              float* dresidual, int64_t dresidual_stride, int64_t rows, int64_t width) {
+  const auto run = [&](auto has_relu, auto has_residual) HWY_ATTR {
+    backward_data<has_relu, has_residual>(dy, dy_stride, x, x_stride, y, y_stride, slopes, dx, dx_stride, dresidual,
+                                          dresidual_stride, rows, width);
+  };
+  if (y != nullptr) {
+    dresidual != nullptr ? run(std::true_type(), std::true_type()) : run(std::true_type(), std::false_type());
+  } else {
+    y = dy;  // not read
+    dresidual != nullptr ? run(std::false_type(), std::true_type()) : run(std::false_type(), std::false_type());
+  }
+}
+
+template <bool kRelu, bool kResidual>
+HWY_INLINE void backward_constant(const float* dy, int64_t dy_stride, const float* y, int64_t y_stride,
+                                  const float* scale, float* dx, int64_t dx_stride, float* dresidual,
+                                  int64_t dresidual_stride, int64_t rows, int64_t width) {
+  const Columns<D> columns(width);
+  for (int64_t r = 0; r < rows; ++r) {
+    columns.for_each([&](auto lanes, int64_t i) HWY_ATTR {
+      const V g = gate<kRelu>(D(), lanes, dy + i, y + i);
+      lanes.store(hn::Mul(g, lanes.load(scale + i)), dx + i);
+      if constexpr (kResidual) lanes.store(g, dresidual + i);
+    });
+    dy += dy_stride, dx += dx_stride;
+    if constexpr (kRelu) y += y_stride;
+    if constexpr (kResidual) dresidual += dresidual_stride;
+  }
+}
+
+void batch_norm_backward_constant(const float* dy, int64_t dy_stride, const float* y, int64_t y_stride,
+                                  const float* scale, float* dx, int64_t dx_stride, float* dresidual,
+                                  int64_t dresidual_stride, int64_t rows, int64_t width) {
+  const auto run = [&](auto has_relu, auto has_residual) HWY_ATTR {
+    backward_constant<has_relu, has_residual>(dy, dy_stride, y, y_stride, scale, dx, dx_stride, dresidual,
+                                              dresidual_stride, rows, width);
+  };
+  if (y != nullptr) {
+    dresidual != nullptr ? run(std::true_type(), std::true_type()) : run(std::true_type(), std::false_type());
+  } else {
+    y = dy;  // not read
+    dresidual != nullptr ? run(std::false_type(), std::true_type()) : run(std::false_type(), std::false_type());
+  }
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace giza::kernels
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace giza::kernels {
+
+HWY_EXPORT(batch_norm_moments);
+HWY_EXPORT(batch_norm_normalize);
+HWY_EXPORT(batch_norm_backward_sums);
+HWY_EXPORT(batch_norm_backward_data);
+HWY_EXPORT(batch_norm_backward_constant);
+
+void batch_norm_moments(const float* x, int64_t x_stride, const float* shift, int64_t rows, int64_t width,
+                        double* sums, int64_t sum_stride) {
+  HWY_DYNAMIC_DISPATCH(batch_norm_moments)(x, x_stride, shift, rows, width, sums, sum_stride);
+}
+
+void batch_norm_normalize(const float* x, int64_t x_stride, const float* residual, int64_t residual_stride,
+                          const float* center, const float* scale, const float* offset, bool relu, float* y,
+                          int64_t y_stride, int64_t rows, int64_t width) {
+  HWY_DYNAMIC_DISPATCH(batch_norm_normalize)
+  (x, x_stride, residual, residual_stride, center, scale, offset, relu, y, y_stride, rows, width);
+}
+
+void batch_norm_backward_sums(const float* dy, int64_t dy_stride, const float* x, int64_t x_stride, const float* y,
+                              int64_t y_stride, const float* center, int64_t rows, int64_t width, double* sums,
+                              int64_t sum_stride) {
+  HWY_DYNAMIC_DISPATCH(batch_norm_backward_sums)
+  (dy, dy_stride, x, x_stride, y, y_stride, center, rows, width, sums, sum_stride);
+}
+
+void batch_norm_backward_data(const float* dy, int64_t dy_stride, const float* x, int64_t x_stride, const float* y,
+                              int64_t y_stride, const BatchNormSlopes& slopes, float* dx, int64_t dx_stride,
+                              float* dresidual, int64_t dresidual_stride, int64_t rows, int64_t width) {
+  HWY_DYNAMIC_DISPATCH(batch_norm_backward_data)
+  (dy, dy_stride, x, x_stride, y, y_stride, slopes, dx, dx_stride, dresidual, dresidual_stride, rows, width);
+}
+
+void batch_norm_backward_constant(const float* dy, int64_t dy_stride, const float* y, int64_t y_stride,
+                                  const float* scale, float* dx, int64_t dx_stride, float* dresidual,
+                                  int64_t dresidual_stride, int64_t rows, int64_t width) {
+  HWY_DYNAMIC_DISPATCH(batch_norm_backward_constant)
+  (dy, dy_stride, y, y_stride, scale, dx, dx_stride, dresidual, dresidual_stride, rows, width);
+}
+
+}  // namespace giza::kernels
+#endif  // HWY_ONCE

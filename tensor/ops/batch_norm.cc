@@ -1,0 +1,222 @@
+// Batch normalisation over the pixels of each channel.
+#include "tensor/ops/batch_norm.h"
+
+#include <cmath>
+#include <initializer_list>
+
+#include "tensor/check.h"
+#include "tensor/kernels/batch_norm.h"
+#include "tensor/ops/partials.h"
+#include "tensor/ops/scratch.h"
+
+namespace giza::ops {
+namespace {
+
+void check_channels(const char* op, const Tensor& x, std::initializer_list<const Tensor*> vectors) {
+  check(x.rank() == 4, "{}: x {} is not [N,H,W,C]", op, x.shape());
+  for (const Tensor* vector : vectors) {
+    check(vector->shape() == Shape{x.channels()}, "{}: a parameter has shape {}, x is {}", op, vector->shape(),
+          x.shape());
+  }
+}
+
+void check_like(const char* op, const char* name, const Tensor& t, const Tensor& x) {
+  check(t.shape() == x.shape(), "{}: {} is {}, x is {}", op, name, t.shape(), x.shape());
+}
+
+bool all_dense(std::initializer_list<const Tensor*> tensors) {
+  return std::all_of(tensors.begin(), tensors.end(), [](const Tensor* t) { return !t->defined() || t->dense(); });
+}
+
+/// `count` parameters per channel, repeated over the columns of a Fold.
+class ColumnParameters {
+ public:
+  ColumnParameters(const Fold& fold, int count)
+      : fold_(fold), channels_(count * fold.channels), columns_(count * fold.width) {}
+  float& at(int which, int64_t channel) { return channels_[which * fold_.channels + channel]; }
+  /// Parameter `which` of all columns, once all at() are set.
+  const float* columns(int which) {
+    float* to = columns_.data() + which * fold_.width;
+    fold_.tile(channels_.data() + which * fold_.channels, to);
+    return to;
+  }
+
+ private:
+  const Fold& fold_;
+  Scratch<float> channels_, columns_;
+};
+
+/// What normalises a channel: (x - mean) * scale + beta, with the mean in two floats, because one float of a mean far
+/// from zero is off by more than the deviations from it should be.
+void set_affine(ColumnParameters& parameters, int64_t c, double mean, double scale, double beta) {
+  const auto center = static_cast<float>(mean);
+  parameters.at(0, c) = center;
+  parameters.at(1, c) = static_cast<float>(scale);
+  parameters.at(2, c) = static_cast<float>(beta - (mean - static_cast<double>(center)) * scale);
+}
+
+Tensor normalize(const Fold& fold, const Tensor& x, const Tensor& residual, ColumnParameters& parameters, bool relu) {
+  Tensor y = Tensor::activation(x.shape());
+  const float* center = parameters.columns(0);
+  const float* scale = parameters.columns(1);
+  const float* offset = parameters.columns(2);
+  fold.for_each_range([&](int64_t row, int64_t rows, int64_t columns) {
+    kernels::batch_norm_normalize(fold.row(x, row), fold.stride(x),
+                                  residual.defined() ? fold.row(residual, row) : nullptr,
+                                  residual.defined() ? fold.stride(residual) : 0, center, scale, offset, relu,
+                                  fold.row(y, row), fold.stride(y), rows, columns);
+  });
+  return y;
+}
+
+void accumulate_backward(Partials& sums, const Fold& fold, const Tensor& dy, const Tensor& x, const Tensor& y,
+                         const float* center) {
+  sums.accumulate([&](int64_t row, int64_t rows, int64_t column, int64_t columns, double* to) {
+    kernels::batch_norm_backward_sums(fold.row(dy, row) + column, fold.stride(dy), fold.row(x, row) + column,
+                                      fold.stride(x), y.defined() ? fold.row(y, row) + column : nullptr,
+                                      y.defined() ? fold.stride(y) : 0, center + column, rows, columns, to,
+                                      sums.stride());
+  });
+}
+
+/// The tensor that holds the ReLU mask, undefined without ReLU.
+Tensor mask_of(const char* op, const Tensor& x, const Tensor& y, bool relu) {
+  if (!relu) return {};
+  check(y.defined(), "{}: the ReLU mask needs y", op);
+  check_like(op, "y", y, x);
+  return y;
+}
+
+BatchNormGradients empty_gradients(const Tensor& x, bool need_residual) {
+  return {Tensor::activation(x.shape()), Tensor::empty({x.channels()}), Tensor::empty({x.channels()}),
+          need_residual ? Tensor::activation(x.shape()) : Tensor()};
+}
+
+}  // namespace
+
+BatchNormResult batch_norm_train(const Tensor& x, const Tensor& gamma, const Tensor& beta, const Tensor& running_mean,
+                                 const Tensor& running_var, const Tensor& residual, const BatchNormOptions& options) {
+  check_channels("batch_norm", x, {&gamma, &beta, &running_mean, &running_var});
+  if (residual.defined()) check_like("batch_norm", "residual", residual, x);
+  const int64_t count = x.rows(), channels = x.channels();
+  check(count > 1,
+        "batch_norm: x {} has {} per channel, whose variance says nothing; use a larger batch or crop, or evaluation "
+        "mode",
+        x.shape(), count == 1 ? "a single value" : "no value");
+  // Welford's trouble is avoided by a shift: deviations are taken from the first pixel, which lies within
+  // sigma * sqrt(count) of the mean, so that the subtraction below loses at most log2(count) of 53 bits.
+  const Fold fold(x.shape(), all_dense({&x, &residual}));
+  const Scratch<float> shift(fold.width);
+  fold.tile(x.data(), shift.data());
+  Partials sums(fold, 2);
+  sums.accumulate([&](int64_t row, int64_t rows, int64_t column, int64_t columns, double* to) {
+    kernels::batch_norm_moments(fold.row(x, row) + column, fold.stride(x), shift.data() + column, rows, columns, to,
+                                sums.stride());
+  });
+
+  BatchNormResult result{{}, Tensor::empty({channels}), Tensor::empty({channels})};
+  ColumnParameters parameters(fold, 3);
+  const auto n = static_cast<double>(count);
+  for (int64_t c = 0; c < channels; ++c) {
+    const double s1 = sums.sum(0, c), mean = static_cast<double>(shift[c]) + s1 / n;
+    // A NaN stays: std::max returns its first argument when the comparison is false.
+    const double variance = std::max(sums.sum(1, c) / n - (s1 / n) * (s1 / n), 0.0);
+    const double invstd = 1.0 / std::sqrt(variance + options.eps);
+    set_affine(parameters, c, mean, gamma.data()[c] * invstd, beta.data()[c]);
+    result.mean.data()[c] = static_cast<float>(mean);
+    result.invstd.data()[c] = static_cast<float>(invstd);
+    float& run_mean = running_mean.data()[c];
+    float& run_var = running_var.data()[c];
+    run_mean = static_cast<float>((1 - options.momentum) * run_mean + options.momentum * mean);
+    run_var = static_cast<float>((1 - options.momentum) * run_var + options.momentum * variance * n / (n - 1));
+  }
+  result.y = normalize(fold, x, residual, parameters, options.relu);
+  return result;
+}
+
+Tensor batch_norm_eval(const Tensor& x, const Tensor& gamma, const Tensor& beta, const Tensor& running_mean,
+                       const Tensor& running_var, const Tensor& residual, const BatchNormOptions& options) {
+  check_channels("batch_norm", x, {&gamma, &beta, &running_mean, &running_var});
+  if (residual.defined()) check_like("batch_norm", "residual", residual, x);
+  const Fold fold(x.shape(), all_dense({&x, &residual}));
+  ColumnParameters parameters(fold, 3);
+  for (int64_t c = 0; c < x.channels(); ++c) {
+    const double invstd = 1.0 / std::sqrt(running_var.data()[c] + options.eps);
+    set_affine(parameters, c, running_mean.data()[c], gamma.data()[c] * invstd, beta.data()[c]);
+  }
+  return normalize(fold, x, residual, parameters, options.relu);
+}
+
+BatchNormGradients batch_norm_train_backward(const Tensor& dy, const Tensor& x, const Tensor& y, const Tensor& gamma,
+                                             const Tensor& mean, const Tensor& invstd, bool need_residual,
+                                             const BatchNormOptions& options) {
+  check_channels("batch_norm_backward", x, {&gamma, &mean, &invstd});
+  check_like("batch_norm_backward", "dy", dy, x);
+  const Tensor mask = mask_of("batch_norm_backward", x, y, options.relu);
+  const Fold fold(x.shape(), all_dense({&dy, &x, &mask}));
+  ColumnParameters parameters(fold, 5);
+  for (int64_t c = 0; c < x.channels(); ++c) parameters.at(3, c) = mean.data()[c];
+  const float* center = parameters.columns(3);
+  Partials sums(fold, 3);
+  accumulate_backward(sums, fold, dy, x, mask, center);
+
+  // dx = gamma invstd (g - mean(g) - xhat mean(g xhat)) (Ioffe & Szegedy, section 3), written around float centres:
+  // the mean is center + rest, where rest, what rounding to float took from it, is the mean of x - center.
+  BatchNormGradients gradients = empty_gradients(x, need_residual);
+  const auto n = static_cast<double>(x.rows());
+  for (int64_t c = 0; c < x.channels(); ++c) {
+    const double inv = invstd.data()[c], sum_g = sums.sum(0, c), rest = sums.sum(2, c) / n;
+    const double sum_g_xhat = (sums.sum(1, c) - rest * sum_g) * inv;
+    gradients.beta.data()[c] = static_cast<float>(sum_g);
+    gradients.gamma.data()[c] = static_cast<float>(sum_g_xhat);
+    const double a = gamma.data()[c] * inv, b = -a * inv * sum_g_xhat / n, mean_g = sum_g / n;
+    const auto g_center = static_cast<float>(mean_g);
+    parameters.at(0, c) = static_cast<float>(a);
+    parameters.at(1, c) = g_center;
+    parameters.at(2, c) = static_cast<float>(b);
+    parameters.at(4, c) = static_cast<float>(a * (static_cast<double>(g_center) - mean_g) - b * rest);
+  }
+  const kernels::BatchNormSlopes slopes{parameters.columns(0), parameters.columns(1), parameters.columns(2), center,
+                                        parameters.columns(4)};
+  const Tensor &dx = gradients.x, &dresidual = gradients.residual;
+  fold.for_each_range([&](int64_t row, int64_t rows, int64_t columns) {
+    kernels::batch_norm_backward_data(
+        fold.row(dy, row), fold.stride(dy), fold.row(x, row), fold.stride(x),
+        mask.defined() ? fold.row(mask, row) : nullptr, mask.defined() ? fold.stride(mask) : 0, slopes,
+        fold.row(dx, row), fold.stride(dx), need_residual ? fold.row(dresidual, row) : nullptr,
+        need_residual ? fold.stride(dresidual) : 0, rows, columns);
+  });
+  return gradients;
+}
+
+BatchNormGradients batch_norm_eval_backward(const Tensor& dy, const Tensor& x, const Tensor& y, const Tensor& gamma,
+                                            const Tensor& running_mean, const Tensor& running_var, bool need_residual,
+                                            const BatchNormOptions& options) {
+  check_channels("batch_norm_backward", x, {&gamma, &running_mean, &running_var});
+  check_like("batch_norm_backward", "dy", dy, x);
+  const Tensor mask = mask_of("batch_norm_backward", x, y, options.relu);
+  const Fold fold(x.shape(), all_dense({&dy, &x, &mask}));
+  ColumnParameters parameters(fold, 2);
+  for (int64_t c = 0; c < x.channels(); ++c) parameters.at(0, c) = running_mean.data()[c];
+  Partials sums(fold, 3);
+  accumulate_backward(sums, fold, dy, x, mask, parameters.columns(0));
+
+  BatchNormGradients gradients = empty_gradients(x, need_residual);
+  for (int64_t c = 0; c < x.channels(); ++c) {
+    const double invstd = 1.0 / std::sqrt(running_var.data()[c] + options.eps);
+    gradients.beta.data()[c] = static_cast<float>(sums.sum(0, c));
+    gradients.gamma.data()[c] = static_cast<float>(sums.sum(1, c) * invstd);
+    parameters.at(1, c) = static_cast<float>(gamma.data()[c] * invstd);
+  }
+  const float* scale = parameters.columns(1);
+  const Tensor &dx = gradients.x, &dresidual = gradients.residual;
+  fold.for_each_range([&](int64_t row, int64_t rows, int64_t columns) {
+    kernels::batch_norm_backward_constant(
+        fold.row(dy, row), fold.stride(dy), mask.defined() ? fold.row(mask, row) : nullptr,
+        mask.defined() ? fold.stride(mask) : 0, scale, fold.row(dx, row), fold.stride(dx),
+        need_residual ? fold.row(dresidual, row) : nullptr, need_residual ? fold.stride(dresidual) : 0, rows, columns);
+  });
+  return gradients;
+}
+
+}  // namespace giza::ops
