@@ -48,18 +48,13 @@ class Loader {
 
   int64_t iterations_per_epoch() const { return iterations_per_epoch_; }
   /// The next batch; epochs follow one another. Rethrows what a worker threw while making a sample of this batch.
-  /// Throws Error past the end of end_epoch.
+  /// A batch that threw throws again when asked for again. Throws Error past the last batch before end_epoch.
   Batch next();
 
  private:
   class Queue;
-  void advance();
 
-  const Dataset& dataset_;
-  TransformOptions transforms_;
-  LoaderOptions options_;
   int64_t iterations_per_epoch_ = 0;
-  int64_t epoch_ = 0, iteration_ = 0;
   std::unique_ptr<Queue> queue_;
 };
 
