@@ -1,0 +1,196 @@
+// What the op tests share: see op_testing.h.
+#include "tests/support/op_testing.h"
+
+#include <fmt/format.h>
+
+#include <bit>
+#include <cmath>
+#include <limits>
+#include <random>
+
+#include "tensor/parallel.h"
+#include "tensor/simd.h"
+
+namespace giza {
+namespace {
+
+constexpr uint32_t kCanary = 0x7FC5A5A5;  // a quiet NaN that no arithmetic makes
+
+float normal_number(std::mt19937_64& bits) {
+  // Irwin-Hall: twelve uniforms less six. std::normal_distribution differs between standard libraries.
+  double sum = -6;
+  for (int i = 0; i < 12; ++i) sum += static_cast<double>(bits() >> 11) * 0x1p-53;
+  return static_cast<float>(sum);
+}
+
+float number_of(CaseData data, std::mt19937_64& bits, float constant) {
+  switch (data) {
+    case CaseData::integer: return static_cast<float>(static_cast<int64_t>(bits() % 9) - 4);
+    case CaseData::ties: return static_cast<float>(bits() % 3);
+    case CaseData::constant: return constant;
+    case CaseData::offset: return 1e4F + normal_number(bits);
+    case CaseData::large: return 1e4F * normal_number(bits);
+    default: return normal_number(bits);
+  }
+}
+
+bool agree(double actual, double expected, double bound) {
+  if (std::isnan(expected)) return std::isnan(actual);
+  if (std::isinf(expected)) return actual == expected;
+  return std::abs(actual - expected) <= bound;
+}
+
+/// The shapes' difference, or "".
+std::string shapes_differ(const Tensor& actual, const oracle::Array& expected) {
+  if (!actual.defined()) return "no result";
+  if (actual.shape() == expected.shape) return "";
+  return fmt::format("shape {} instead of {}", actual.shape(), expected.shape);
+}
+
+std::string element(const Shape& shape, int64_t i, double actual, double expected) {
+  const int64_t c = i % std::max<int64_t>(shape.last(), 1), row = i / std::max<int64_t>(shape.last(), 1);
+  return fmt::format("row {} channel {} of {}: {:.9g} instead of {:.9g}", row, c, shape, actual, expected);
+}
+
+}  // namespace
+
+Tensor make_numbers(const Shape& shape, CaseData data, uint64_t seed) {
+  std::mt19937_64 bits(seed);
+  std::vector<float> constants;
+  for (int64_t c = 0; c < shape.last(); ++c) constants.push_back(3.0F * normal_number(bits));
+  std::vector<float> values;
+  for (int64_t i = 0; i < shape.numel(); ++i) {
+    values.push_back(number_of(data, bits, constants[static_cast<size_t>(i % shape.last())]));
+  }
+  if (!values.empty() && (data == CaseData::nan || data == CaseData::inf)) {
+    // The middle pixel of the middle item, in a channel that is not the first.
+    int64_t row = 0;
+    for (int axis = 0; axis + 1 < shape.rank(); ++axis) row = row * shape[axis] + shape[axis] / 2;
+    values[static_cast<size_t>(row * shape.last() + shape.last() / 2)] =
+        data == CaseData::nan ? std::numeric_limits<float>::quiet_NaN() : std::numeric_limits<float>::infinity();
+  }
+  return Tensor::from(shape, values);
+}
+
+Labels make_labels(int64_t n, int64_t h, int64_t w, int64_t classes, int32_t ignore, bool all_ignored, uint64_t seed) {
+  std::mt19937_64 bits(seed);
+  Labels labels(n, h, w, ignore);
+  for (int32_t& label : labels.values) {
+    if (!all_ignored && bits() % 8 != 0) label = static_cast<int32_t>(bits() % static_cast<uint64_t>(classes));
+  }
+  return labels;
+}
+
+uint64_t seed_of(const std::string& name) {
+  uint64_t hash = 0xCBF29CE484222325;  // FNV-1a
+  for (char letter : name) hash = (hash ^ static_cast<unsigned char>(letter)) * 0x100000001B3;
+  return hash;
+}
+
+Placed::Placed(const Tensor& numbers, Layout layout) : original_(numbers.clone()) {
+  begin_ = layout == Layout::slice ? 3 : 0;
+  end_ = begin_ + numbers.channels();
+  const int64_t width = layout == Layout::dense ? end_ : end_ + 5;
+  const Shape& shape = numbers.shape();
+  parent_ = Tensor::full(shape.with(shape.rank() - 1, width), std::bit_cast<float>(kCanary));
+  view_ = parent_.channel_slice(begin_, end_);
+  view_.copy_from(numbers);
+}
+
+bool Placed::canaries_intact() const {
+  for (int64_t row = 0; row < parent_.rows(); ++row) {
+    for (int64_t c = 0; c < parent_.channels(); ++c) {
+      const bool own = c >= begin_ && c < end_;
+      if (!own && std::bit_cast<uint32_t>(parent_.row(row)[c]) != kCanary) return false;
+    }
+  }
+  return true;
+}
+
+bool Placed::intact() const { return canaries_intact() && same_bits(view_, original_); }
+
+void for_each_target(const std::function<void(const std::string& target)>& body) {
+  struct Restore {
+    ~Restore() { set_isa("auto"); }
+  } restore;
+  for (const std::string& target : isa_targets()) {
+    set_isa(target);
+    body(target);
+  }
+}
+
+void for_each_setting(const std::function<void(Layout layout)>& body) {
+  for_each_target([&](const std::string& target) {
+    CAPTURE(target);
+    for (Layout layout : kLayouts) {
+      CAPTURE(static_cast<int>(layout));
+      body(layout);
+    }
+  });
+}
+
+std::string differs(const Tensor& actual, const oracle::Array& expected, double bound, double scale) {
+  if (std::string shapes = shapes_differ(actual, expected); !shapes.empty()) return shapes;
+  const oracle::Array values(actual);
+  double error = 0, length = 0, worst = -1;
+  int64_t worst_at = 0;
+  for (int64_t i = 0; i < values.size(); ++i) {
+    if (!std::isfinite(expected[i]) || !std::isfinite(values[i])) {
+      if (!agree(values[i], expected[i], 0)) return element(actual.shape(), i, values[i], expected[i]);
+      continue;
+    }
+    const double distance = std::abs(values[i] - expected[i]);
+    error += distance * distance;
+    length += expected[i] * expected[i];
+    if (distance > worst) worst = distance, worst_at = i;
+  }
+  const double allowed = bound * (scale >= 0 ? scale : std::sqrt(length));
+  if (std::sqrt(error) <= allowed) return "";
+  return fmt::format("L2 error {:.3g}, allowed {:.3g}; worst at {}", std::sqrt(error), allowed,
+                     element(actual.shape(), worst_at, values[worst_at], expected[worst_at]));
+}
+
+std::string differs_by_element(const Tensor& actual, const oracle::Array& expected, const oracle::Array& bound) {
+  if (std::string shapes = shapes_differ(actual, expected); !shapes.empty()) return shapes;
+  const oracle::Array values(actual);
+  for (int64_t i = 0; i < values.size(); ++i) {
+    if (!agree(values[i], expected[i], bound[i])) {
+      return fmt::format("{}, allowed error {:.3g}", element(actual.shape(), i, values[i], expected[i]), bound[i]);
+    }
+  }
+  return "";
+}
+
+std::string differs_exactly(const Tensor& actual, const oracle::Array& expected) {
+  return differs_by_element(actual, expected, oracle::Array(expected.shape));
+}
+
+bool same_bits(const Tensor& a, const Tensor& b) {
+  if (a.defined() != b.defined()) return false;
+  if (!a.defined()) return true;
+  if (a.shape() != b.shape()) return false;
+  const std::vector<float> left = a.to_vector(), right = b.to_vector();
+  for (size_t i = 0; i < left.size(); ++i) {
+    if (std::bit_cast<uint32_t>(left[i]) != std::bit_cast<uint32_t>(right[i])) return false;
+  }
+  return true;
+}
+
+std::string differs_between_threads(const std::function<std::vector<Tensor>()>& op) {
+  struct Restore {
+    int threads = num_threads();
+    ~Restore() { set_num_threads(threads); }
+  } restore;
+  set_num_threads(1);
+  const std::vector<Tensor> first = op();
+  for (int threads : {2, 3}) {
+    set_num_threads(threads);
+    const std::vector<Tensor> other = op();
+    for (size_t i = 0; i < first.size(); ++i) {
+      if (!same_bits(first[i], other[i])) return fmt::format("result {}: {} threads give other bits than 1", i, threads);
+    }
+  }
+  return "";
+}
+
+}  // namespace giza

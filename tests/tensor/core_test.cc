@@ -1,0 +1,216 @@
+// Shape, Tensor, arena, SIMD target choice and the case table's text form.
+#include <bit>
+#include <cstdint>
+#include <limits>
+#include <thread>
+
+#include "tensor/check.h"
+#include "tensor/simd.h"
+#include "tests/support/op_testing.h"
+
+namespace giza {
+namespace {
+
+TEST_CASE("Shape: sizes, products and text") {
+  const Shape shape{2, 3, 5, 7};
+  CHECK(shape.rank() == 4);
+  CHECK(shape.numel() == 210);
+  CHECK(shape.rows() == 30);
+  CHECK(shape.last() == 7);
+  CHECK(shape.str() == "[2,3,5,7]");
+  CHECK(fmt::format("{}", shape) == "[2,3,5,7]");
+  CHECK(shape.with(1, 9) == Shape{2, 9, 5, 7});
+  CHECK(shape != Shape{2, 3, 35});
+  CHECK(Shape{}.numel() == 1);
+  CHECK(Shape{}.str() == "[]");
+  CHECK(Shape{0, 7}.numel() == 0);
+  CHECK_THROWS_AS((Shape{1, 2, 3, 4, 5}), ShapeError);
+  CHECK_THROWS_AS((Shape{1, -2}), ShapeError);
+  CHECK_THROWS_AS((Shape{int64_t{1} << 40, int64_t{1} << 40}), ShapeError);
+  CHECK_THROWS_AS((Shape{int64_t{1} << 32, int64_t{1} << 32, 1}), ShapeError);
+  CHECK_THROWS_AS((void)shape.with(4, 1), ShapeError);
+}
+
+TEST_CASE("Tensor: rows, views and copies") {
+  const Tensor x = Tensor::activation({2, 3, 5, 150});
+  CHECK(x.row_stride() == padded_stride(150));
+  CHECK_FALSE(x.dense());
+  for (int64_t row = 0; row < x.rows(); ++row) {
+    for (int64_t c = 0; c < 150; ++c) x.row(row)[c] = static_cast<float>(row * 1000 + c);
+  }
+  const Tensor slice = x.channel_slice(10, 20);
+  CHECK(slice.shape() == Shape{2, 3, 5, 10});
+  CHECK(slice.row(4)[0] == 4010.0F);
+  CHECK_FALSE(x.unique());
+  const Tensor item = x.batch_slice(1, 2);
+  CHECK(item.shape() == Shape{1, 3, 5, 150});
+  CHECK(item.row(0)[3] == 15003.0F);
+  CHECK(item.channel_slice(10, 20).row(1)[9] == 16019.0F);
+  const Tensor copy = slice.clone();
+  CHECK(copy.dense());
+  CHECK(copy.unique());
+  CHECK(same_bits(copy, slice));
+  slice.fill(-1.0F);
+  CHECK(x.row(0)[9] == 9.0F);
+  CHECK(x.row(0)[10] == -1.0F);
+  CHECK(x.row(0)[20] == 20.0F);
+  CHECK(copy.row(4)[0] == 4010.0F);
+  CHECK(x.reshape({30, 150}).row(29)[149] == 29149.0F);
+  CHECK_THROWS_AS((void)x.reshape({150, 30}), ShapeError);
+  CHECK_THROWS_AS((void)x.reshape({29, 150}), ShapeError);
+  CHECK(copy.reshape({10, 30}).row(1)[5] == copy.row(3)[5]);
+  CHECK_THROWS_AS((void)x.channel_slice(0, 151), ShapeError);
+  CHECK_THROWS_AS((void)x.channel_slice(-1, 3), ShapeError);
+  CHECK_THROWS_AS((void)x.batch_slice(1, 3), ShapeError);
+  CHECK_THROWS_AS((void)x.item(), ShapeError);
+  CHECK_THROWS_AS(slice.copy_from(x), ShapeError);
+  const float one[] = {1.0F};
+  CHECK_THROWS_AS((void)Tensor::from({2}, one), ShapeError);
+  CHECK(Tensor::from({1}, one).item() == 1.0F);
+  CHECK(Tensor::full({2, 2}, 3.0F).to_vector() == std::vector<float>(4, 3.0F));
+  CHECK_FALSE(Tensor().defined());
+}
+
+TEST_CASE("padded_stride: whole lines, and no stride that maps all pixels to few cache sets") {
+  for (int64_t c = 1; c < 16; ++c) CHECK(padded_stride(c) == c);
+  CHECK(padded_stride(16) == 16);
+  CHECK(padded_stride(17) == 32);
+  CHECK(padded_stride(150) == 160);
+  CHECK(padded_stride(128) == 128);
+  for (int64_t c : {256, 384, 512, 1024, 2048, 4096}) CHECK(padded_stride(c) == c + 16);
+  for (int64_t c = 1; c < 5000; ++c) {
+    CHECK(padded_stride(c) >= c);
+    CHECK(padded_stride(c) <= c + 31);
+  }
+}
+
+TEST_CASE("arena: aligned, accounted, reused, merged") {
+  const ArenaStatistics before = arena_statistics();
+  {
+    std::vector<Tensor> blocks;
+    for (int64_t size : {1, 15, 16, 17, 1000, 12345}) {
+      blocks.push_back(Tensor::empty({size}));
+      CHECK(reinterpret_cast<uintptr_t>(blocks.back().data()) % 64 == 0);
+    }
+    const ArenaStatistics during = arena_statistics();
+    CHECK(during.allocations == before.allocations + 6);
+    CHECK(during.in_use >= before.in_use + 4 * (1 + 15 + 16 + 17 + 1000 + 12345));
+    CHECK(during.peak >= during.in_use);
+    for (size_t i = 0; i < blocks.size(); ++i) blocks[i].fill(static_cast<float>(i));
+    for (size_t i = 0; i < blocks.size(); ++i) {
+      CHECK(blocks[i].to_vector() == std::vector<float>(static_cast<size_t>(blocks[i].numel()), static_cast<float>(i)));
+    }
+    blocks.erase(blocks.begin() + 2);  // holes in the middle must merge with their neighbours later
+    blocks.erase(blocks.begin() + 3);
+  }
+  CHECK(arena_statistics().in_use == before.in_use);
+  // A loop of the same sizes never reaches further than its first round.
+  auto round = [] { const Tensor a = Tensor::empty({100000}), b = Tensor::empty({50000}); };
+  round();
+  const int64_t high_water = arena_statistics().high_water;
+  for (int i = 0; i < 100; ++i) round();
+  CHECK(arena_statistics().high_water == high_water);
+  reset_arena_peak();
+  CHECK(arena_statistics().peak == arena_statistics().in_use);
+  CHECK_THROWS_AS((void)Tensor::empty({int64_t{1} << 55}), Error);
+  CHECK(arena_statistics().in_use == before.in_use);
+}
+
+TEST_CASE("arena: many threads") {
+  const int64_t before = arena_statistics().in_use;
+  std::vector<std::thread> threads;
+  std::vector<int> faults(4);
+  for (size_t t = 0; t < 4; ++t) {
+    threads.emplace_back([t, &faults] {
+      std::vector<Tensor> live;
+      for (int64_t i = 0; i < 2000; ++i) {
+        const auto mark = static_cast<float>(t * 10000 + static_cast<size_t>(i));
+        live.push_back(Tensor::full({1 + i * 37 % 500}, mark));
+        if (live.size() > 20) {
+          const std::vector<float> values = live[static_cast<size_t>(i % 20)].to_vector();
+          for (float value : values) faults[t] += value != values[0];
+          live.erase(live.begin() + i % 20);
+        }
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  for (int fault : faults) CHECK(fault == 0);
+  CHECK(arena_statistics().in_use == before);
+}
+
+TEST_CASE("set_isa: the targets of this machine, the scalar one last") {
+  const std::vector<std::string> targets = isa_targets();
+  REQUIRE_FALSE(targets.empty());
+  CHECK(isa() == targets.front());
+  CHECK((targets.back() == "SCALAR" || targets.back() == "EMU128"));
+  for_each_target([](const std::string& target) { CHECK(isa() == target); });
+  CHECK(isa() == targets.front());
+  set_isa(targets.back());
+  CHECK_THROWS_AS(set_isa("PDP11"), Refusal);
+  CHECK(isa() == targets.back());
+  set_isa("auto");
+  CHECK(isa() == targets.front());
+}
+
+TEST_CASE("op case table: text form") {
+  const OpCase row = OpCase::parse("conv2d n2h60w61c512k33r3d4s2p5 bias integer");
+  CHECK(row.op == "conv2d");
+  CHECK(row.input() == Shape{2, 60, 61, 512});
+  CHECK(row.weight() == Shape{33, 3, 3, 512});
+  CHECK(row.stride == 2);
+  CHECK(row.dilation == 4);
+  CHECK(row.padding == 5);
+  CHECK(row.bias);
+  CHECK(row.data == CaseData::integer);
+  CHECK(OpCase::parse("conv2d n1h60w60c512k512r3d4").padding == 4);
+  CHECK(OpCase::parse("conv2d n1h60w60c512k512r3d4").macs() == 3600.0 * 512 * 512 * 9);
+  CHECK(OpCase::parse("conv2d n1h7w7c3k4r1x7p0").weight() == Shape{4, 1, 7, 3});
+  CHECK(OpCase::parse("concat_channels n1h7w7c8c3").channels == std::vector<int64_t>{8, 3});
+  CHECK_THROWS_AS((void)OpCase::parse("conv2d n1y7"), Error);
+  CHECK_THROWS_AS((void)OpCase::parse("conv2d n1h7 blurred"), Error);
+  CHECK_THROWS_AS((void)OpCase::parse("conv2d nh7"), Error);
+  CHECK_THROWS_AS((void)op_cases("conv9d"), Error);
+  for (const char* op : {"conv2d", "linear", "batch_norm_train", "batch_norm_eval", "relu", "add", "sum_rows",
+                         "max_pool2d", "adaptive_avg_pool2d", "adaptive_max_pool2d", "resize_bilinear",
+                         "concat_channels", "softmax", "cross_entropy", "argmax", "dropout2d"}) {
+    for (CaseUse use : {CaseUse::test, CaseUse::bench}) {
+      for (const OpCase& each : op_cases(op, use)) {
+        CAPTURE(each.name());
+        CHECK(OpCase::parse(each.name()) == each);
+      }
+    }
+  }
+}
+
+TEST_CASE("test helpers: canaries and comparisons notice what they should") {
+  const Tensor x = make_numbers({1, 2, 3, 5}, CaseData::normal, 1);
+  for (Layout layout : kLayouts) {
+    const Placed placed(x, layout);
+    CHECK(placed.intact());
+    CHECK(same_bits(placed, x));
+    placed.view().row(1)[2] += 1.0F;
+    CHECK(placed.canaries_intact());
+    CHECK_FALSE(placed.intact());
+    if (layout == Layout::dense) continue;
+    CHECK_FALSE(placed.view().dense());
+    placed.view().row(0)[5] = 0.0F;  // one past the row
+    CHECK_FALSE(placed.canaries_intact());
+  }
+  oracle::Array expected(x);
+  CHECK(differs(x, expected, 0).empty());
+  CHECK(differs_exactly(x, expected).empty());
+  expected[7] += 1e-5;
+  CHECK_FALSE(differs(x, expected, 1e-6).empty());
+  CHECK(differs(x, expected, 1e-4).empty());
+  CHECK_FALSE(differs_exactly(x, expected).empty());
+  expected[7] = std::numeric_limits<double>::quiet_NaN();
+  CHECK_FALSE(differs(x, expected, 1.0).empty());
+  x.data()[7] = std::numeric_limits<float>::quiet_NaN();
+  CHECK(differs(x, expected, 1e-6).empty());
+  CHECK_FALSE(differs(x, oracle::Array({1, 2, 3, 5}), 1e9).empty());
+  CHECK_FALSE(differs(x, oracle::Array({1, 2, 15}), 1e9).empty());
+}
+
+}  // namespace
+}  // namespace giza
