@@ -15,8 +15,7 @@ int main() {
   giza::autograd::backward(loss);
   // Both classes score alike: the loss is log 2, and each weight's gradient x (softmax - onehot) = 2 (1/2 - 0 or 1).
   const float loss_error = std::abs(loss.value().item() - std::log(2.0F));
-  const float gradient_error =
-      std::abs(w.grad().data()[0] - 1.0F) + std::abs(w.grad().data()[1] + 1.0F);
+  const float gradient_error = std::abs(w.grad().data()[0] - 1.0F) + std::abs(w.grad().data()[1] + 1.0F);
   std::printf("loss error %g, gradient error %g\n", loss_error, gradient_error);
   return loss_error < 1e-6F && gradient_error < 1e-5F ? 0 : 1;
 }
