@@ -86,7 +86,7 @@ std::map<std::string, const WeightTensor*> index_file(const WeightFile& file, co
   std::map<std::string, const WeightTensor*> index;
   for (const WeightTensor& tensor : file.tensors) {
     std::string name = prefixed ? tensor.name.substr(kPrefix.size()) : tensor.name;
-    if (name.ends_with(kTracked)) continue;
+    if (name.ends_with(kTracked) || name.starts_with(kMomentumPrefix)) continue;
     if (options.backbone_only) {
       if (name.starts_with("fc.")) continue;
       name = stem_name(name);

@@ -3,6 +3,8 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "layers/module.h"
 #include "models/weights/safetensors.h"
@@ -11,6 +13,9 @@ namespace giza::models {
 
 /// Weights [K,R,S,C] become [K,C,R,S]; each running_var is followed by the scalar num_batches_tracked, as in PyTorch.
 WeightFile state_dict(const layers::Module& module, int64_t batches_tracked = 0);
+
+/// Prefix of the optimiser's tensors in a checkpoint, which are no part of a state_dict.
+inline constexpr std::string_view kMomentumPrefix = "optim.";
 
 struct LoadOptions {
   /// The auxiliary head (aux.*) may be in one of model and file only: it is used in training alone.
@@ -21,7 +26,8 @@ struct LoadOptions {
   bool backbone_only = false;
 };
 
-/// Copies `file`'s tensors into the module. Names may all carry the prefix "module."; num_batches_tracked may be absent.
+/// Copies `file`'s tensors into the module. Names may all carry the prefix "module."; num_batches_tracked may be absent,
+/// and the momentum of a checkpoint is passed over.
 /// Throws Refusal "PLACE: ..." listing every missing, extra and misshaped name at once, with the module unchanged.
 void load_state_dict(const layers::Module& module, const WeightFile& file, const std::string& place,
                      const LoadOptions& options = {});

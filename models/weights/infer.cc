@@ -1,0 +1,220 @@
+// Which network a file of weights belongs to.
+#include "models/weights/infer.h"
+
+#include <cmath>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "models/weights/state_dict.h"
+#include "tensor/check.h"
+
+namespace giza::models {
+namespace {
+
+using Json = nlohmann::json;
+
+NLOHMANN_JSON_SERIALIZE_ENUM(Stem, {{Stem::deep, "deep"}, {Stem::plain, "plain"}})
+NLOHMANN_JSON_SERIALIZE_ENUM(BlockKind, {{BlockKind::bottleneck, "bottleneck"}, {BlockKind::basic, "basic"}})
+NLOHMANN_JSON_SERIALIZE_ENUM(FirstBlockDilation, {{FirstBlockDilation::full, "full"}, {FirstBlockDilation::half, "half"}})
+NLOHMANN_JSON_SERIALIZE_ENUM(PyramidPool, {{PyramidPool::average, "average"}, {PyramidPool::max, "max"}})
+
+// A file may be hostile: sizes beyond these would only serve to exhaust memory.
+constexpr int64_t kMaxClasses = 65536, kMaxBlocks = 1000, kMaxBins = 64, kMaxChannels = 65536;
+constexpr double kMaxWidth = 16;
+
+/// Shapes by name, without the prefix "module.".
+class Shapes {
+ public:
+  Shapes(const WeightFile& file, const std::string& place) : place_(place) {
+    for (const WeightTensor& tensor : file.tensors) {
+      const std::string& name = tensor.name;
+      shapes_[name.starts_with("module.") ? name.substr(7) : name] = &tensor.shape;
+    }
+  }
+
+  bool has(const std::string& name) const { return shapes_.contains(name); }
+
+  /// One size of a convolution's weight [K,C,R,S].
+  int64_t size(const std::string& name, size_t axis) const {
+    const auto found = shapes_.find(name);
+    check<Refusal>(found != shapes_.end() && found->second->size() == 4,
+                   "{}: {} is missing or no convolution: these are not the weights of a PSPNet; convert them first",
+                   place_, name);
+    return (*found->second)[axis];
+  }
+
+  /// How many of prefix + "0" + suffix, prefix + "1" + suffix, ... there are.
+  int64_t count(const std::string& prefix, const std::string& suffix) const {
+    int64_t n = 0;
+    while (has(prefix + std::to_string(n) + suffix)) ++n;
+    return n;
+  }
+
+ private:
+  const std::string& place_;
+  std::map<std::string, const std::vector<int64_t>*> shapes_;
+};
+
+void check_bounds(const PspnetOptions& options, const std::string& place) {
+  bool ok = options.classes >= 1 && options.classes <= kMaxClasses && options.backbone.width > 0 &&
+            options.backbone.width <= kMaxWidth && options.head_channels >= 0 &&
+            options.head_channels <= kMaxChannels && options.aux_channels >= 0 && options.aux_channels <= kMaxChannels &&
+            options.bins.size() <= static_cast<size_t>(kMaxBins) && options.dropout >= 0 && options.dropout < 1;
+  for (const int64_t blocks : options.backbone.blocks) ok = ok && blocks >= 1 && blocks <= kMaxBlocks;
+  for (const int64_t bin : options.bins) ok = ok && bin >= 1 && bin <= kMaxBins;
+  check<Refusal>(ok, "{}: the description of the network has sizes out of range; is the file corrupt?", place);
+}
+
+/// Number of convolution weights of the network without its auxiliary head, in floating point: it cannot overflow.
+double convolution_weights(const PspnetOptions& options) {
+  const ResnetOptions& resnet = options.backbone;
+  const bool deep = resnet.stem == Stem::deep, bottleneck = resnet.block == BlockKind::bottleneck;
+  const auto scaled = [&](int64_t channels) { return static_cast<double>(resnet.scaled(channels)); };
+  double sum = deep ? 27 * scaled(64) + 9 * scaled(64) * scaled(64) + 9 * scaled(64) * scaled(128) : 147 * scaled(64);
+  double in = deep ? scaled(128) : scaled(64);
+  for (size_t i = 0; i < 4; ++i) {
+    const double planes = scaled(int64_t{64} << i), out = bottleneck ? 4 * planes : planes;
+    const auto block = [&](double from) {
+      return bottleneck ? from * planes + 9 * planes * planes + planes * out : 9 * from * planes + 9 * planes * out;
+    };
+    sum += block(in) + static_cast<double>(resnet.blocks[i] - 1) * block(out);
+    in = out;
+  }
+  const double features = in;
+  const auto bins = static_cast<double>(options.bins.size());
+  if (options.pyramid) {
+    if (options.reduce) sum += features * std::floor(features / bins) * bins;
+    in += options.reduce ? std::floor(features / bins) * bins : features * bins;
+  }
+  const double head =
+      options.head_channels > 0 ? static_cast<double>(options.head_channels) : scaled(bottleneck ? 512 : 128);
+  return sum + 9 * in * head + head * static_cast<double>(options.classes);
+}
+
+/// A few hundred hostile bytes could describe a network of terabytes: it must not be larger than the file itself.
+void check_fits_file(const PspnetOptions& options, const WeightFile& file, const std::string& place) {
+  double numbers = 0;
+  for (const WeightTensor& tensor : file.tensors) numbers += static_cast<double>(tensor.data.size());
+  const double needed = convolution_weights(options);
+  check<Refusal>(needed <= numbers, "{}: the file's network has {:.0f} convolution weights or more, the file has {:.0f} "
+                 "numbers; is it cut off?", place, needed, numbers);
+}
+
+void infer_head(const Shapes& shapes, int64_t features, const std::string& place, PspnetOptions* options) {
+  options->classes = shapes.size("cls.4.weight", 0);
+  options->head_channels = shapes.size("cls.0.weight", 0);
+  options->aux = shapes.has("aux.4.weight");
+  if (options->aux) options->aux_channels = shapes.size("aux.0.weight", 0);
+
+  const int64_t input = shapes.size("cls.0.weight", 1);
+  options->reduce = shapes.has("ppm.features.0.1.weight");
+  options->pyramid = options->reduce || input != features;
+  // Without reduction each bin adds all the features once more.
+  const int64_t bins = options->reduce ? shapes.count("ppm.features.", ".1.weight") : input / features - 1;
+  if (!options->pyramid) return;
+  if (bins == 1) {
+    options->bins = {1};
+  } else {
+    check<Refusal>(bins == 4, "{}: the pyramid has {} bins whose sizes the file does not tell; expected 1 or 4, or "
+                   "\"{}\" in the metadata", place, bins, kModelKey);
+  }
+}
+
+}  // namespace
+
+std::string options_to_json(const PspnetOptions& options) {
+  const ResnetOptions& resnet = options.backbone;
+  return Json{{"blocks", resnet.blocks},
+              {"block", resnet.block},
+              {"stem", resnet.stem},
+              {"width", resnet.width},
+              {"first_block", resnet.first_block},
+              {"output_stride", resnet.output_stride},
+              {"bn_momentum", resnet.bn_momentum},
+              {"classes", options.classes},
+              {"pyramid", options.pyramid},
+              {"bins", options.bins},
+              {"pool", options.pool},
+              {"reduce", options.reduce},
+              {"head_channels", options.head_channels},
+              {"aux_channels", options.aux_channels},
+              {"dropout", options.dropout},
+              {"aux", options.aux}}
+      .dump();
+}
+
+PspnetOptions options_from_json(const std::string& json, const std::string& place) {
+  PspnetOptions options;
+  try {
+    // Metadata is short; a parser's depth is bounded by its length.
+    check<Refusal>(json.size() <= 65536, "{}: the description of the network is {} bytes long", place, json.size());
+    const Json from = Json::parse(json);
+    ResnetOptions& resnet = options.backbone;
+    from.at("blocks").get_to(resnet.blocks);
+    from.at("block").get_to(resnet.block);
+    from.at("stem").get_to(resnet.stem);
+    from.at("width").get_to(resnet.width);
+    from.at("first_block").get_to(resnet.first_block);
+    from.at("output_stride").get_to(resnet.output_stride);
+    from.at("bn_momentum").get_to(resnet.bn_momentum);
+    from.at("classes").get_to(options.classes);
+    from.at("pyramid").get_to(options.pyramid);
+    from.at("bins").get_to(options.bins);
+    from.at("pool").get_to(options.pool);
+    from.at("reduce").get_to(options.reduce);
+    from.at("head_channels").get_to(options.head_channels);
+    from.at("aux_channels").get_to(options.aux_channels);
+    from.at("dropout").get_to(options.dropout);
+    from.at("aux").get_to(options.aux);
+  } catch (const Json::exception& error) {
+    throw Refusal(fmt::format("{}: \"{}\" in the metadata does not describe a network ({}); expected what giza writes",
+                              place, kModelKey, error.what()));
+  }
+  // Catches what the enumerations would silently take for their first value.
+  check<Refusal>(Json::parse(options_to_json(options)) == Json::parse(json),
+                 "{}: \"{}\" in the metadata has unknown entries; was it written by a newer version?", place, kModelKey);
+  check_bounds(options, place);
+  return options;
+}
+
+PspnetOptions options_from_weights(const WeightFile& file, const std::string& place) {
+  if (const auto found = file.metadata.find(kModelKey); found != file.metadata.end()) {
+    const PspnetOptions options = options_from_json(found->second, place);
+    check_fits_file(options, file, place);
+    return options;
+  }
+  const Shapes shapes(file, place);
+  PspnetOptions options;
+  ResnetOptions& resnet = options.backbone;
+  resnet.stem = shapes.has("layer0.6.weight") ? Stem::deep : Stem::plain;
+  resnet.block = shapes.has("layer1.0.conv3.weight") ? BlockKind::bottleneck : BlockKind::basic;
+  for (size_t i = 0; i < 4; ++i) {
+    resnet.blocks[i] = shapes.count(fmt::format("layer{}.", i + 1), ".conv1.weight");
+  }
+  // Channels are rounded up to multiples of 8; the widest layer gives a factor that rounds to the same everywhere.
+  resnet.width = static_cast<double>(shapes.size("layer4.0.conv1.weight", 0)) / 512;
+  check_bounds(options, place);
+  const int64_t features = shapes.size("layer4.0.conv1.weight", 0) * (resnet.block == BlockKind::bottleneck ? 4 : 1);
+  check<Refusal>(features >= 1, "{}: layer4 has no channels", place);
+  infer_head(shapes, features, place, &options);
+  check_bounds(options, place);
+  check_fits_file(options, file, place);
+  return options;
+}
+
+std::unique_ptr<Pspnet> load_pspnet(const std::string& path, ConvBackend conv) {
+  const WeightFile file = read_safetensors(path);
+  PspnetOptions options = options_from_weights(file, path);
+  options.backbone.conv = conv;
+  options.aux = false;  // used in training only
+  std::unique_ptr<Pspnet> model;
+  try {
+    model = std::make_unique<Pspnet>(options);
+  } catch (const ShapeError& error) {
+    throw Refusal(fmt::format("{}: the file's network cannot be built: {}", path, error.what()));
+  }
+  load_state_dict(*model, file, path);
+  return model;
+}
+
+}  // namespace giza::models

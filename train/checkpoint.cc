@@ -1,0 +1,182 @@
+// Checkpoints: everything that a run needs to go on to the same bits.
+#include "train/checkpoint.h"
+
+#include <algorithm>
+#include <bit>
+#include <charconv>
+#include <filesystem>
+#include <map>
+
+#include "models/weights/atomic_file.h"
+#include "models/weights/infer.h"
+#include "models/weights/state_dict.h"
+#include "tensor/check.h"
+
+namespace giza::train {
+namespace {
+
+namespace fs = std::filesystem;
+using models::WeightFile;
+using models::WeightTensor;
+
+constexpr const char* kIteration = "giza.iteration";
+constexpr const char* kSeed = "giza.seed";
+constexpr const char* kConfigHash = "giza.config_hash";
+constexpr const char* kLog = "giza.log";
+constexpr const char* kChecksum = "giza.checksum";
+constexpr const char* kLast = "last.safetensors";
+constexpr std::string_view kStart = "iter_", kEnd = ".safetensors";
+
+/// FNV-1a, a 64-bit word at a time.
+class Hash {
+ public:
+  void add(uint64_t word) { value_ = (value_ ^ word) * 0x100000001b3ULL; }
+  void add(std::string_view text) {
+    add(uint64_t{text.size()});
+    for (const char c : text) add(uint64_t{static_cast<unsigned char>(c)});
+  }
+  uint64_t value() const { return value_; }
+
+ private:
+  uint64_t value_ = 0xcbf29ce484222325ULL;
+};
+
+std::string checksum(const WeightFile& file) {
+  Hash hash;
+  for (const auto& [key, value] : file.metadata) {
+    if (key == kChecksum) continue;
+    hash.add(key);
+    hash.add(value);
+  }
+  for (const WeightTensor& tensor : file.tensors) {
+    hash.add(tensor.name);
+    for (const int64_t size : tensor.shape) hash.add(static_cast<uint64_t>(size));
+    for (const int64_t value : tensor.integers) hash.add(static_cast<uint64_t>(value));
+    for (const float value : tensor.data) hash.add(uint64_t{std::bit_cast<uint32_t>(value)});
+  }
+  return fmt::format("{:016x}", hash.value());
+}
+
+std::string file_name(int64_t iteration) { return fmt::format("{}{:08}{}", kStart, iteration, kEnd); }
+
+template <class T>
+bool parse(const std::string& text, T* value) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), *value);
+  return error == std::errc() && end == text.data() + text.size();
+}
+
+/// Iteration -> file name of every checkpoint of a folder, whole or not.
+std::map<int64_t, std::string> list_checkpoints(const std::string& folder) {
+  std::map<int64_t, std::string> found;
+  std::error_code error;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) {
+    const std::string name = entry.path().filename().string();
+    if (name.size() <= kStart.size() + kEnd.size() || !name.starts_with(kStart) || !name.ends_with(kEnd)) continue;
+    int64_t iteration = 0;
+    if (parse(name.substr(kStart.size(), name.size() - kStart.size() - kEnd.size()), &iteration)) {
+      found[iteration] = name;
+    }
+  }
+  return found;
+}
+
+/// A link cannot be overwritten in place, so a new one is renamed over it.
+void point_last_at(const RunFolder& folder, const std::string& name) {
+  const std::string temporary = folder.file(std::string(kLast) + ".tmp");
+  std::error_code error;
+  fs::remove(temporary, error);
+  fs::create_symlink(name, temporary, error);
+  if (!error) fs::rename(temporary, folder.file(kLast), error);
+  check<Error>(!error, "{}: the link cannot be made: {}", folder.file(kLast), error.message());
+  models::sync_folder(folder.path());
+}
+
+const std::string& metadata(const WeightFile& file, const char* key, const std::string& path) {
+  const auto found = file.metadata.find(key);
+  check<Refusal>(found != file.metadata.end(),
+                 "{}: has no \"{}\", so it is no checkpoint; to start from bare weights use TRAIN.weight", path, key);
+  return found->second;
+}
+
+}  // namespace
+
+std::string save_checkpoint(const RunFolder& folder, const layers::Module& model, const Sgd& optimizer,
+                            const TrainingState& state, int keep) {
+  WeightFile file = models::state_dict(model, state.iteration);
+  for (const Sgd::Velocity& velocity : optimizer.velocities()) {
+    const WeightTensor* weight = file.find(velocity.name);
+    file.tensors.push_back({std::string(models::kMomentumPrefix) + velocity.name, weight->shape, models::DType::f32,
+                            models::to_pytorch_layout(velocity.tensor), {}});
+  }
+  file.metadata = {{kIteration, std::to_string(state.iteration)},
+                   {kSeed, std::to_string(state.seed)},
+                   {kConfigHash, state.config_hash},
+                   {models::kModelKey, state.model},
+                   {kLog, state.log}};
+  file.metadata[kChecksum] = checksum(file);
+  const std::string name = file_name(state.iteration);
+  models::write_safetensors(folder.file(name), file);
+  point_last_at(folder, name);
+
+  // Only now is there something better than what goes.
+  std::map<int64_t, std::string> checkpoints = list_checkpoints(folder.path());
+  checkpoints.erase(checkpoints.upper_bound(state.iteration), checkpoints.end());
+  while (static_cast<int>(checkpoints.size()) > std::max(keep, 1)) {
+    std::error_code error;
+    fs::remove(folder.file(checkpoints.begin()->second), error);  // one that stays costs only room
+    checkpoints.erase(checkpoints.begin());
+  }
+  return folder.file(name);
+}
+
+WeightFile read_checkpoint(const std::string& path) {
+  WeightFile file = models::read_safetensors(path);
+  check<Refusal>(metadata(file, kChecksum, path) == checksum(file),
+                 "{}: the checksum does not fit the contents: the file is corrupt; use an older checkpoint", path);
+  return file;
+}
+
+std::optional<FoundCheckpoint> newest_checkpoint(const std::string& folder, std::vector<std::string>* warnings) {
+  const std::map<int64_t, std::string> checkpoints = list_checkpoints(folder);
+  for (auto entry = checkpoints.rbegin(); entry != checkpoints.rend(); ++entry) {
+    const std::string path = folder + "/" + entry->second;
+    try {
+      return FoundCheckpoint{path, read_checkpoint(path)};
+    } catch (const Refusal& refusal) {
+      warnings->push_back(refusal.what());
+    }
+  }
+  return std::nullopt;
+}
+
+TrainingState restore_checkpoint(const WeightFile& file, const std::string& path, const layers::Module& model,
+                                 const Sgd& optimizer) {
+  TrainingState state;
+  check<Refusal>(parse(metadata(file, kIteration, path), &state.iteration) && state.iteration >= 0 &&
+                     parse(metadata(file, kSeed, path), &state.seed),
+                 "{}: its iteration or seed is not a number: the file is corrupt; use an older checkpoint", path);
+  state.config_hash = metadata(file, kConfigHash, path);
+  state.model = metadata(file, models::kModelKey, path);
+  state.log = metadata(file, kLog, path);
+
+  std::map<std::string, const WeightTensor*> momentum;
+  for (const WeightTensor& tensor : file.tensors) {
+    if (tensor.name.starts_with(models::kMomentumPrefix)) {
+      momentum[tensor.name.substr(models::kMomentumPrefix.size())] = &tensor;
+    }
+  }
+  for (const Sgd::Velocity& velocity : optimizer.velocities()) {
+    const auto found = momentum.find(velocity.name);
+    check<Refusal>(found != momentum.end() &&
+                       static_cast<int64_t>(found->second->data.size()) == velocity.tensor.numel(),
+                   "{}: the momentum of {} is missing or of another shape; the checkpoint is of another model", path,
+                   velocity.name);
+  }
+  models::load_state_dict(model, file, path, {.aux_optional = false});
+  for (const Sgd::Velocity& velocity : optimizer.velocities()) {
+    models::from_pytorch_layout(momentum.at(velocity.name)->data, velocity.tensor);
+  }
+  return state;
+}
+
+}  // namespace giza::train

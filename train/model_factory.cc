@@ -1,0 +1,172 @@
+// From configuration to the parts of a run.
+#include "train/model_factory.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+#include <vector>
+
+#include "tensor/check.h"
+
+namespace giza::train {
+namespace {
+
+/// Pixels per class, and pixels of the pictures that have the class.
+struct Histogram {
+  std::vector<int64_t> pixels, surroundings;
+};
+
+Histogram label_histogram(const Dataset& dataset) {
+  const DatasetOptions& options = dataset.options();
+  const auto classes = static_cast<size_t>(options.classes);
+  Histogram histogram{std::vector<int64_t>(classes), std::vector<int64_t>(classes)};
+  for (int64_t i = 0; i < dataset.size(); ++i) {
+    const LabelMap labels = read_labels(dataset.entry(i).label);
+    std::array<int64_t, 256> counts{};
+    int64_t valid = 0;
+    for (const uint8_t raw : labels.index) {
+      const uint8_t label = options.label_table ? (*options.label_table)[raw] : raw;
+      if (label == options.ignore_label || label >= options.classes) continue;
+      ++counts[label];
+      ++valid;
+    }
+    for (size_t c = 0; c < classes; ++c) {
+      histogram.pixels[c] += counts[c];
+      if (counts[c] > 0) histogram.surroundings[c] += valid;
+    }
+  }
+  return histogram;
+}
+
+std::vector<float> balanced_weights(const Dataset& dataset) {
+  const Histogram histogram = label_histogram(dataset);
+  std::vector<double> frequencies(histogram.pixels.size()), sorted;
+  for (size_t c = 0; c < frequencies.size(); ++c) {
+    if (histogram.pixels[c] == 0) continue;
+    frequencies[c] = static_cast<double>(histogram.pixels[c]) / static_cast<double>(histogram.surroundings[c]);
+    sorted.push_back(frequencies[c]);
+  }
+  std::vector<float> weights(frequencies.size(), 1.0F);
+  if (sorted.empty()) return weights;
+  std::sort(sorted.begin(), sorted.end());
+  const double median = (sorted[(sorted.size() - 1) / 2] + sorted[sorted.size() / 2]) / 2;
+  for (size_t c = 0; c < weights.size(); ++c) {
+    if (frequencies[c] > 0) weights[c] = static_cast<float>(median / frequencies[c]);
+  }
+  return weights;
+}
+
+}  // namespace
+
+models::PspnetOptions model_options(const Config& config) {
+  const TrainConfig& train = config.train;
+  models::PspnetOptions options;
+  models::ResnetOptions& resnet = options.backbone;
+  resnet = models::ResnetOptions::of_depth(train.layers);
+  if (!train.blocks.empty()) std::copy_n(train.blocks.begin(), resnet.blocks.size(), resnet.blocks.begin());
+  if (train.block != "auto") {
+    resnet.block = train.block == "basic" ? models::BlockKind::basic : models::BlockKind::bottleneck;
+  }
+  resnet.stem = train.stem == "plain" ? models::Stem::plain : models::Stem::deep;
+  resnet.width = train.width;
+  resnet.output_stride = train.output_stride;
+  resnet.first_block = train.first_block_dilation == "half" ? models::FirstBlockDilation::half
+                                                            : models::FirstBlockDilation::full;
+  resnet.bn_momentum = train.bn_momentum;
+  resnet.conv = parse_conv_backend(train.conv);
+  options.classes = config.data.classes;
+  options.pyramid = train.arch != "baseline";
+  options.bins.assign(train.bins.begin(), train.bins.end());
+  options.pool = train.pool == "max" ? models::PyramidPool::max : models::PyramidPool::average;
+  options.reduce = train.ppm_reduce;
+  options.head_channels = train.head_channels;
+  options.aux_channels = train.aux_channels;
+  options.dropout = static_cast<float>(train.dropout);
+  options.aux = train.aux_weight > 0;
+  options.seed = static_cast<uint64_t>(train.manual_seed);
+  return options;
+}
+
+DatasetOptions dataset_options(const Config& config, const std::string& list) {
+  DatasetOptions options;
+  options.data_root = config.data.data_root;
+  options.list = list;
+  options.classes = config.data.classes;
+  options.ignore_label = config.train.ignore_label;
+  if (!config.data.label_map.empty()) {
+    options.label_table = mapping_table({config.data.label_map.begin(), config.data.label_map.end()},
+                                        options.ignore_label);
+  } else if (config.data.reduce_zero_label) {
+    options.label_table = subtract_one_table(options.ignore_label);
+  }
+  options.cache_bytes = int64_t{config.train.cache_mb} << 20;
+  return options;
+}
+
+TransformOptions train_transforms(const Config& config) {
+  const TrainConfig& train = config.train;
+  TransformOptions options;
+  options.scale_min = train.scale_min;
+  options.scale_max = train.scale_max;
+  options.rotate_min = train.rotate_min;
+  options.rotate_max = train.rotate_max;
+  options.rotate_probability = train.rotate_prob;
+  options.blur_probability = train.blur_prob;
+  options.flip_probability = train.flip_prob;
+  options.crop_h = train.train_h;
+  options.crop_w = train.train_w;
+  options.ignore_label = train.ignore_label;
+  return options;
+}
+
+ProtocolOptions test_protocol(const Config& config) {
+  const TestConfig& test = config.test;
+  ProtocolOptions options;
+  options.base_size = test.base_size;
+  options.crop_h = test.whole_image ? 0 : test.test_h;
+  options.crop_w = test.whole_image ? 0 : test.test_w;
+  options.scales = test.scales;
+  options.mirror = test.mirror;
+  options.stride_rate = test.stride_rate;
+  options.batch = config.train.batch_size_val;
+  return options;
+}
+
+ProtocolOptions validation_protocol(const Config& config) {
+  ProtocolOptions options = test_protocol(config);
+  options.scales = {1.0};
+  options.mirror = false;
+  return options;
+}
+
+std::vector<std::string> class_names(const Config& config) {
+  const std::string path = config.names_path();
+  if (path.empty()) return {};
+  std::vector<std::string> names = read_names(path);
+  check<Refusal>(static_cast<int>(names.size()) == config.data.classes,
+                 "{}: has {} names, expected DATA.classes = {}, one per line", path, names.size(), config.data.classes);
+  return names;
+}
+
+std::vector<Color> class_colors(const Config& config) {
+  const std::string path = config.colors_path();
+  if (path.empty()) return {};
+  std::vector<Color> colors = read_colors(path);
+  check<Refusal>(static_cast<int>(colors.size()) >= config.data.classes,
+                 "{}: has {} colours, expected one for each of the {} classes", path, colors.size(),
+                 config.data.classes);
+  return colors;
+}
+
+Tensor class_weights(const Config& config, const Dataset& dataset) {
+  const ClassWeights& weights = config.train.class_weights;
+  if (weights.kind == ClassWeights::Kind::none) return {};
+  std::vector<float> values(weights.values.begin(), weights.values.end());
+  if (weights.kind == ClassWeights::Kind::balanced) values = balanced_weights(dataset);
+  check<Refusal>(static_cast<int>(values.size()) == config.data.classes,
+                 "{}: TRAIN.class_weights has {} values, expected {}", config_place(config, "TRAIN.class_weights"),
+                 values.size(), config.data.classes);
+  return Tensor::from({config.data.classes}, values);
+}
+
+}  // namespace giza::train
