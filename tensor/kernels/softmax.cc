@@ -1,0 +1,324 @@
+// Loops of softmax and softmax cross-entropy.
+#include "tensor/kernels/softmax.h"
+
+#include <algorithm>
+#include <limits>
+#include <type_traits>
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "tensor/kernels/softmax.cc"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+// Needs the target of highway.h.
+#include <hwy/contrib/math/math-inl.h>
+
+#include "tensor/kernels/simd-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace giza::kernels {
+namespace HWY_NAMESPACE {
+
+using D = hn::ScalableTag<float>;
+using DI = hn::Rebind<int32_t, D>;
+using V = hn::Vec<D>;
+using M = hn::Mask<D>;
+constexpr int64_t kLanes = Columns<D>::kLanes;
+
+/// e^x for x <= 0; NaN stays. Cephes' expf (Moshier): x = q ln 2 + r, a polynomial in r, error below 1.3 ulp; results
+/// below the smallest normal number are 0. Highway's Exp would turn NaN into 0.
+HWY_INLINE V exp_nonpositive(V x) {
+  const D d;
+  const V lowest = hn::Set(d, -87.33654F);
+  // A NaN becomes `lowest` here, because converting it to an integer is not defined, and comes back with r.
+  const V finite = hn::IfThenElse(hn::Ge(x, lowest), x, lowest);
+  const auto q = hn::NearestInt(hn::Mul(finite, hn::Set(d, 1.44269504F)));
+  const V qf = hn::ConvertTo(d, q);
+  V r = hn::NegMulAdd(qf, hn::Set(d, 0.693359375F), x);
+  r = hn::NegMulAdd(qf, hn::Set(d, -2.12194440E-4F), r);
+  V p = hn::Set(d, 1.9875691500E-4F);
+  p = hn::MulAdd(p, r, hn::Set(d, 1.3981999507E-3F));
+  p = hn::MulAdd(p, r, hn::Set(d, 8.3334519073E-3F));
+  p = hn::MulAdd(p, r, hn::Set(d, 4.1665795894E-2F));
+  p = hn::MulAdd(p, r, hn::Set(d, 1.6666665459E-1F));
+  p = hn::MulAdd(p, r, hn::Set(d, 5.0000001201E-1F));
+  const V e = hn::Add(hn::MulAdd(p, hn::Mul(r, r), r), hn::Set(d, 1.0F));
+  const V power = hn::BitCast(d, hn::ShiftLeft<23>(hn::Add(q, hn::Set(DI(), 127))));
+  return hn::IfThenZeroElse(hn::Lt(x, lowest), hn::Mul(e, power));
+}
+
+/// log(1 + x) for x >= 0; NaN stays.
+HWY_INLINE V log1p_nonnegative(V x) {
+  const V safe = hn::IfThenElseZero(hn::Ge(x, hn::Zero(D())), x);
+  return hn::IfThenElse(hn::IsNaN(x), x, hn::Log1p(D(), safe));
+}
+
+/// A row of few columns: its loop is unrolled and its vectors stay in registers.
+template <int kWhole, bool kTail>
+class FewColumns {
+ public:
+  explicit HWY_INLINE FewColumns(int64_t width) : tail_(static_cast<size_t>(width - kWhole * kLanes)) {}
+  template <class Body>
+  HWY_INLINE void for_each(Body&& body) const {
+    if constexpr (kWhole > 0) body(AllLanes<D>(), int64_t{0});
+    if constexpr (kWhole > 1) body(AllLanes<D>(), kLanes);
+    if constexpr (kWhole > 2) body(AllLanes<D>(), 2 * kLanes);
+    if constexpr (kTail) body(tail_, kWhole * kLanes);
+  }
+
+  /// One vector per column group, put and taken between two loops over the row.
+  class Buffer {
+   public:
+    explicit HWY_INLINE Buffer(float* /*row*/) {}
+    template <class Lanes>
+    HWY_INLINE void put(Lanes, V v, int64_t i) {
+      values_[i / kLanes] = v;
+    }
+    template <class Lanes>
+    HWY_INLINE V take(Lanes, int64_t i) const {
+      return values_[i / kLanes];
+    }
+
+   private:
+    V values_[kWhole + kTail];
+  };
+
+ private:
+  FirstLanes<D> tail_;
+};
+
+/// A row of any number of columns; the buffer is the row of the output, which stays in L1.
+class ManyColumns : public Columns<D> {
+ public:
+  explicit HWY_INLINE ManyColumns(int64_t width) : Columns<D>(width) {}
+  class Buffer {
+   public:
+    explicit HWY_INLINE Buffer(float* row) : row_(row) {}
+    template <class Lanes>
+    HWY_INLINE void put(Lanes lanes, V v, int64_t i) {
+      lanes.store(v, row_ + i);
+    }
+    template <class Lanes>
+    HWY_INLINE V take(Lanes lanes, int64_t i) const {
+      return lanes.load(row_ + i);
+    }
+
+   private:
+    float* row_;
+  };
+};
+
+/// Calls body(columns) with the kind of columns for this width.
+template <class Body>
+HWY_INLINE void with_columns(int64_t width, Body&& body) {
+  const bool tail = width % kLanes != 0;
+  switch (width / kLanes) {
+    case 0: return body(FewColumns<0, true>(width));
+    case 1: return tail ? body(FewColumns<1, true>(width)) : body(FewColumns<1, false>(width));
+    case 2: return tail ? body(FewColumns<2, true>(width)) : body(FewColumns<2, false>(width));
+    default: return body(ManyColumns(width));
+  }
+}
+
+/// The row's maximum in all lanes. A NaN may be lost: it comes back in x - max.
+template <class C>
+HWY_INLINE V row_max(const C& columns, const float* x) {
+  const V lowest = hn::Set(D(), -std::numeric_limits<float>::infinity());
+  V top = lowest;
+  columns.for_each([&](auto lanes, int64_t i) HWY_ATTR { top = hn::Max(top, lanes.load_or(x + i, lowest)); });
+  return hn::MaxOfLanes(D(), top);
+}
+
+/// The lane of column `label` in the vector of columns from i on.
+HWY_INLINE M is_column(int64_t i, hn::Vec<DI> label) {
+  return hn::RebindMask(D(), hn::Eq(hn::Iota(DI(), static_cast<int32_t>(i)), label));
+}
+
+void softmax(const float* x, int64_t x_stride, float* y, int64_t y_stride, int64_t rows, int64_t width) {
+  with_columns(width, [&](const auto& columns) HWY_ATTR {
+    for (int64_t r = 0; r < rows; ++r, x += x_stride, y += y_stride) {
+      typename std::decay_t<decltype(columns)>::Buffer exps(y);
+      const V top = row_max(columns, x);
+      V sum = hn::Zero(D());
+      columns.for_each([&](auto lanes, int64_t i) HWY_ATTR {
+        const V e = exp_nonpositive(hn::Sub(lanes.load(x + i), top));
+        exps.put(lanes, e, i);
+        sum = hn::Add(sum, lanes.keep(e));
+      });
+      const V factor = hn::Set(D(), 1.0F / hn::GetLane(hn::SumOfLanes(D(), sum)));
+      columns.for_each(
+          [&](auto lanes, int64_t i) HWY_ATTR { lanes.store(hn::Mul(exps.take(lanes, i), factor), y + i); });
+    }
+  });
+}
+
+void softmax_backward(const float* dy, int64_t dy_stride, const float* y, int64_t y_stride, float* dx,
+                      int64_t dx_stride, int64_t rows, int64_t width) {
+  with_columns(width, [&](const auto& columns) HWY_ATTR {
+    for (int64_t r = 0; r < rows; ++r, dy += dy_stride, y += y_stride, dx += dx_stride) {
+      V dot = hn::Zero(D());
+      columns.for_each([&](auto lanes, int64_t i) HWY_ATTR {
+        dot = hn::MulAdd(lanes.load(dy + i), lanes.load(y + i), dot);
+      });
+      dot = hn::SumOfLanes(D(), dot);
+      columns.for_each([&](auto lanes, int64_t i) HWY_ATTR {
+        lanes.store(hn::Mul(lanes.load(y + i), hn::Sub(lanes.load(dy + i), dot)), dx + i);
+      });
+    }
+  });
+}
+
+// Pixels whose logarithms are taken together, as vectors over pixels.
+constexpr int64_t kPixels = 64;
+
+CrossEntropySums cross_entropy(const float* logits, int64_t stride, const int32_t* labels, int32_t ignore_label,
+                               const float* class_weights, float* lse, int64_t rows, int64_t width) {
+  CrossEntropySums sums{0, 0, -1};
+  const D d;
+  with_columns(width, [&](const auto& columns) HWY_ATTR {
+    // Per pixel: the largest logit, the label's logit, and the sum of exp(x - top) over all columns but the label's.
+    HWY_ALIGN float top[kPixels], own[kPixels], others[kPixels], loss[kPixels];
+    for (int64_t first = 0; first < rows; first += kPixels) {
+      const int64_t count = std::min(kPixels, rows - first);
+      for (int64_t j = 0; j < count; ++j) {
+        const float* x = logits + (first + j) * stride;
+        const int32_t label = labels[first + j];
+        const bool valid = label != ignore_label;
+        if (valid && (label < 0 || label >= width)) {
+          sums.bad_label = first + j;
+          return;
+        }
+        const V max = row_max(columns, x);
+        const auto column = hn::Set(DI(), valid ? label : -1);
+        V sum = hn::Zero(d);
+        columns.for_each([&](auto lanes, int64_t i) HWY_ATTR {
+          const V e = lanes.keep(exp_nonpositive(hn::Sub(lanes.load(x + i), max)));
+          sum = hn::Add(sum, hn::IfThenZeroElse(is_column(i, column), e));
+        });
+        top[j] = hn::GetLane(max);
+        own[j] = valid ? x[label] : -std::numeric_limits<float>::infinity();
+        others[j] = hn::GetLane(hn::SumOfLanes(d, sum));
+      }
+      for (int64_t j = count; j < kPixels; ++j) top[j] = own[j] = others[j] = 0.0F;
+      // log(sum) = log1p(others + (e_label - 1)): for a confident pixel e_label is 1 and `others` tiny, and the sum
+      // itself, close to 1, would have lost most of its digits.
+      for (int64_t j = 0; j < kPixels; j += kLanes) {
+        const V t = hn::Load(d, top + j), gap = hn::Sub(hn::Load(d, own + j), t);
+        const V rest = hn::Add(hn::Load(d, others + j), hn::Sub(exp_nonpositive(gap), hn::Set(d, 1.0F)));
+        const V log = log1p_nonnegative(rest);
+        hn::Store(hn::Add(t, log), d, top + j);
+        hn::Store(hn::Sub(log, gap), d, loss + j);
+      }
+      for (int64_t j = 0; j < count; ++j) {
+        lse[first + j] = top[j];
+        const int32_t label = labels[first + j];
+        if (label == ignore_label) continue;
+        const double weight = class_weights != nullptr ? class_weights[label] : 1.0;
+        sums.weight += weight;
+        sums.loss += weight * loss[j];
+      }
+    }
+  });
+  return sums;
+}
+
+void cross_entropy_backward(const float* logits, int64_t stride, const int32_t* labels, int32_t ignore_label,
+                            const float* class_weights, const float* lse, float factor, float* dx, int64_t dx_stride,
+                            int64_t rows, int64_t width) {
+  const D d;
+  with_columns(width, [&](const auto& columns) HWY_ATTR {
+    for (int64_t r = 0; r < rows; ++r, logits += stride, dx += dx_stride) {
+      const int32_t label = labels[r];
+      if (label == ignore_label) {
+        columns.for_each([&](auto lanes, int64_t i) HWY_ATTR { lanes.store(hn::Zero(d), dx + i); });
+        continue;
+      }
+      // exp(x - lse) is the softmax but for the rounding of lse, which is large for large logits: so divide by the sum.
+      // The label's own p - 1 is -(sum of the others), which keeps its digits where p is close to 1.
+      typename std::decay_t<decltype(columns)>::Buffer exps(dx);
+      const V log_sum = hn::Set(d, lse[r]);
+      const auto column = hn::Set(DI(), label);
+      V others = hn::Zero(d), own = hn::Zero(d);
+      columns.for_each([&](auto lanes, int64_t i) HWY_ATTR {
+        const V e = exp_nonpositive(hn::Sub(lanes.load(logits + i), log_sum));
+        exps.put(lanes, e, i);
+        const V real = lanes.keep(e);
+        const M mine = is_column(i, column);
+        others = hn::Add(others, hn::IfThenZeroElse(mine, real));
+        own = hn::Add(own, hn::IfThenElseZero(mine, real));
+      });
+      const float total = hn::GetLane(hn::SumOfLanes(d, hn::Add(others, own)));
+      const float gain = (class_weights != nullptr ? factor * class_weights[label] : factor) / total;
+      const V gains = hn::Set(d, gain), own_gradient = hn::Mul(hn::SumOfLanes(d, others), hn::Set(d, -gain));
+      columns.for_each([&](auto lanes, int64_t i) HWY_ATTR {
+        const V gradient = hn::Mul(exps.take(lanes, i), gains);
+        lanes.store(hn::IfThenElse(is_column(i, column), own_gradient, gradient), dx + i);
+      });
+    }
+  });
+}
+
+void argmax(const float* x, int64_t x_stride, int32_t* labels, int64_t rows, int64_t width) {
+  const D d;
+  with_columns(width, [&](const auto& columns) HWY_ATTR {
+    const V lowest = hn::Set(d, -std::numeric_limits<float>::infinity());
+    for (int64_t r = 0; r < rows; ++r, x += x_stride) {
+      V sum = hn::Zero(d), top = lowest;
+      columns.for_each([&](auto lanes, int64_t i) HWY_ATTR {
+        const V v = lanes.load_or(x + i, lowest);
+        top = hn::Max(top, v);
+        sum = hn::IfThenElse(hn::IsNaN(v), v, sum);
+      });
+      const bool has_nan = !hn::AllFalse(d, hn::IsNaN(sum));
+      top = hn::MaxOfLanes(d, top);
+      int64_t found = width;
+      columns.for_each([&](auto lanes, int64_t i) HWY_ATTR {
+        if (found != width) return;
+        const V v = lanes.load(x + i);
+        const intptr_t lane = hn::FindFirstTrue(d, lanes.keep(has_nan ? hn::IsNaN(v) : hn::Eq(v, top)));
+        if (lane >= 0) found = i + lane;
+      });
+      labels[r] = static_cast<int32_t>(found);
+    }
+  });
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace giza::kernels
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace giza::kernels {
+
+HWY_EXPORT(softmax);
+HWY_EXPORT(softmax_backward);
+HWY_EXPORT(cross_entropy);
+HWY_EXPORT(cross_entropy_backward);
+HWY_EXPORT(argmax);
+
+void softmax(const float* x, int64_t x_stride, float* y, int64_t y_stride, int64_t rows, int64_t width) {
+  HWY_DYNAMIC_DISPATCH(softmax)(x, x_stride, y, y_stride, rows, width);
+}
+
+void softmax_backward(const float* dy, int64_t dy_stride, const float* y, int64_t y_stride, float* dx,
+                      int64_t dx_stride, int64_t rows, int64_t width) {
+  HWY_DYNAMIC_DISPATCH(softmax_backward)(dy, dy_stride, y, y_stride, dx, dx_stride, rows, width);
+}
+
+CrossEntropySums cross_entropy(const float* logits, int64_t stride, const int32_t* labels, int32_t ignore_label,
+                               const float* class_weights, float* lse, int64_t rows, int64_t width) {
+  return HWY_DYNAMIC_DISPATCH(cross_entropy)(logits, stride, labels, ignore_label, class_weights, lse, rows, width);
+}
+
+void cross_entropy_backward(const float* logits, int64_t stride, const int32_t* labels, int32_t ignore_label,
+                            const float* class_weights, const float* lse, float factor, float* dx, int64_t dx_stride,
+                            int64_t rows, int64_t width) {
+  HWY_DYNAMIC_DISPATCH(cross_entropy_backward)
+  (logits, stride, labels, ignore_label, class_weights, lse, factor, dx, dx_stride, rows, width);
+}
+
+void argmax(const float* x, int64_t x_stride, int32_t* labels, int64_t rows, int64_t width) {
+  HWY_DYNAMIC_DISPATCH(argmax)(x, x_stride, labels, rows, width);
+}
+
+}  // namespace giza::kernels
+#endif  // HWY_ONCE

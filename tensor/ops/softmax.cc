@@ -1,0 +1,115 @@
+// Softmax over channels, and softmax cross-entropy.
+#include "tensor/ops/softmax.h"
+
+#include "tensor/check.h"
+#include "tensor/kernels/softmax.h"
+#include "tensor/ops/cut.h"
+#include "tensor/ops/scratch.h"
+
+namespace giza::ops {
+namespace {
+
+void check_labels(const char* op, const Tensor& x, const Labels& labels) {
+  check(x.rank() == 4 && x.dim(0) == labels.n && x.dim(1) == labels.h && x.dim(2) == labels.w,
+        "{}: logits {} for labels [{},{},{}]", op, x.shape(), labels.n, labels.h, labels.w);
+  check(static_cast<int64_t>(labels.values.size()) == labels.n * labels.h * labels.w,
+        "{}: labels [{},{},{}] hold {} values", op, labels.n, labels.h, labels.w, labels.values.size());
+}
+
+const float* weights_of(const char* op, const Tensor& logits, const CrossEntropyOptions& options) {
+  const Tensor& weights = options.class_weights;
+  if (!weights.defined()) return nullptr;
+  check(weights.shape() == Shape{logits.channels()}, "{}: class weights {} for logits {}", op, weights.shape(),
+        logits.shape());
+  return weights.data();
+}
+
+/// Adds in a fixed tree: neighbours, then pairs of neighbours.
+kernels::CrossEntropySums tree_sum(kernels::CrossEntropySums* sums, int64_t count) {
+  for (int64_t step = 1; step < count; step *= 2) {
+    for (int64_t i = 0; i + step < count; i += 2 * step) {
+      sums[i].loss += sums[i + step].loss;
+      sums[i].weight += sums[i + step].weight;
+    }
+  }
+  return count > 0 ? sums[0] : kernels::CrossEntropySums{0, 0, -1};
+}
+
+}  // namespace
+
+Tensor softmax(const Tensor& x) {
+  check(x.rank() >= 1 && x.channels() >= 1, "softmax: x {} has no channels", x.shape());
+  Tensor y = Tensor::activation(x.shape());
+  parallel_ranges(x.rows(), row_grain(x.channels()), [&](int64_t begin, int64_t end) {
+    kernels::softmax(x.row(begin), x.row_stride(), y.row(begin), y.row_stride(), end - begin, x.channels());
+  });
+  return y;
+}
+
+Tensor softmax_backward(const Tensor& dy, const Tensor& y) {
+  check(dy.shape() == y.shape(), "softmax_backward: dy {} for y {}", dy.shape(), y.shape());
+  check(y.rank() >= 1 && y.channels() >= 1, "softmax_backward: y {} has no channels", y.shape());
+  Tensor dx = Tensor::activation(y.shape());
+  parallel_ranges(y.rows(), row_grain(y.channels()), [&](int64_t begin, int64_t end) {
+    kernels::softmax_backward(dy.row(begin), dy.row_stride(), y.row(begin), y.row_stride(), dx.row(begin),
+                              dx.row_stride(), end - begin, y.channels());
+  });
+  return dx;
+}
+
+CrossEntropyResult cross_entropy(const Tensor& logits, const Labels& labels, const CrossEntropyOptions& options) {
+  check_labels("cross_entropy", logits, labels);
+  const int64_t classes = logits.channels();
+  check(classes >= 1, "cross_entropy: logits {} have no classes", logits.shape());
+  const float* weights = weights_of("cross_entropy", logits, options);
+  CrossEntropyResult result{Tensor::empty({1}), Tensor::activation(logits.shape().with(3, 1)), 0};
+  const int64_t rows = logits.rows(), grain = row_grain(classes), blocks = (rows + grain - 1) / grain;
+  const Scratch<kernels::CrossEntropySums> sums(blocks);
+  parallel_for(blocks, [&](int64_t block) {
+    const int64_t begin = block * grain, count = std::min(grain, rows - begin);
+    sums[block] = kernels::cross_entropy(logits.row(begin), logits.row_stride(), labels.values.data() + begin,
+                                         options.ignore_label, weights, result.lse.data() + begin, count, classes);
+  });
+  for (int64_t block = 0; block < blocks; ++block) {
+    if (sums[block].bad_label < 0) continue;
+    const int64_t pixel = block * grain + sums[block].bad_label, x = pixel % labels.w, y = pixel / labels.w % labels.h;
+    check(false, "cross_entropy: label {} at n={}, y={}, x={} is neither in 0..{} nor the ignored {}",
+          labels.values[static_cast<size_t>(pixel)], pixel / labels.w / labels.h, y, x, classes - 1,
+          options.ignore_label);
+  }
+  const kernels::CrossEntropySums total = tree_sum(sums.data(), blocks);
+  result.weight = total.weight;
+  *result.loss.data() = total.weight > 0 ? static_cast<float>(total.loss / total.weight) : 0.0F;
+  return result;
+}
+
+Tensor cross_entropy_backward(float dloss, const Tensor& logits, const Labels& labels,
+                              const CrossEntropyResult& forward, const CrossEntropyOptions& options) {
+  check_labels("cross_entropy_backward", logits, labels);
+  const float* weights = weights_of("cross_entropy_backward", logits, options);
+  check(forward.lse.shape() == logits.shape().with(3, 1), "cross_entropy_backward: lse {} for logits {}",
+        forward.lse.shape(), logits.shape());
+  Tensor dx = Tensor::activation(logits.shape());
+  if (!(forward.weight > 0)) {
+    dx.fill(0.0F);
+    return dx;
+  }
+  const auto factor = static_cast<float>(dloss / forward.weight);
+  parallel_ranges(logits.rows(), row_grain(logits.channels()), [&](int64_t begin, int64_t end) {
+    kernels::cross_entropy_backward(logits.row(begin), logits.row_stride(), labels.values.data() + begin,
+                                    options.ignore_label, weights, forward.lse.row(begin), factor, dx.row(begin),
+                                    dx.row_stride(), end - begin, logits.channels());
+  });
+  return dx;
+}
+
+Labels argmax(const Tensor& x) {
+  check(x.rank() == 4 && x.channels() >= 1, "argmax: x {} is not [N,H,W,C] with C of at least one", x.shape());
+  Labels labels(x.dim(0), x.dim(1), x.dim(2));
+  parallel_ranges(x.rows(), row_grain(x.channels()), [&](int64_t begin, int64_t end) {
+    kernels::argmax(x.row(begin), x.row_stride(), labels.values.data() + begin, end - begin, x.channels());
+  });
+  return labels;
+}
+
+}  // namespace giza::ops
