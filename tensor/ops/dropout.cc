@@ -1,0 +1,36 @@
+// Dropout of whole channels.
+#include "tensor/ops/dropout.h"
+
+#include "tensor/check.h"
+#include "tensor/kernels/elementwise.h"
+#include "tensor/ops/cut.h"
+
+namespace giza::ops {
+
+Tensor dropout2d_mask(int64_t n, int64_t channels, float p, const Random& random) {
+  check(p >= 0 && p < 1, "dropout2d: probability {} is not in [0, 1)", p);
+  Tensor mask = Tensor::activation({n, 1, 1, channels});
+  const float keep = 1.0F / (1.0F - p);
+  for (int64_t i = 0; i < n; ++i) {
+    for (int64_t c = 0; c < channels; ++c) {
+      mask.row(i)[c] = random.uniform(static_cast<uint32_t>(i * channels + c)) < p ? 0.0F : keep;
+    }
+  }
+  return mask;
+}
+
+Tensor dropout2d(const Tensor& x, const Tensor& mask) {
+  check(x.rank() == 4 && mask.shape() == x.shape().with(1, 1).with(2, 1), "dropout2d: mask {} for x {}", mask.shape(),
+        x.shape());
+  Tensor y = Tensor::activation(x.shape());
+  const int64_t pixels = x.dim(1) * x.dim(2), grain = row_grain(x.channels());
+  const int64_t tasks = (pixels + grain - 1) / grain;
+  parallel_for(x.dim(0) * tasks, [&](int64_t task) {
+    const int64_t item = task / tasks, begin = task % tasks * grain, row = item * pixels + begin;
+    kernels::scale_columns(x.row(row), x.row_stride(), mask.row(item), y.row(row), y.row_stride(),
+                           std::min(grain, pixels - begin), x.channels());
+  });
+  return y;
+}
+
+}  // namespace giza::ops
