@@ -5,11 +5,13 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "tensor/ops/conv2d.h"
+#include "train/config.h"
 
 namespace giza::cli {
 
@@ -17,12 +19,12 @@ namespace giza::cli {
 struct Common {
   int threads = 0;  ///< 0: every processor
   std::string isa = "auto";
-  std::string conv = "native";
+  std::string conv;  ///< empty: the configuration's, or native
   std::optional<int64_t> seed;
   bool quiet = false;
   bool json = false;
 
-  ConvBackend conv_backend() const { return parse_conv_backend(conv); }
+  ConvBackend conv_backend() const { return parse_conv_backend(conv.empty() ? "native" : conv); }
 };
 
 /// Runs a command; returns the exit status. Refusal, Error and Interrupted are handled by main.
@@ -48,12 +50,29 @@ class Program {
   Run chosen_;
 };
 
-/// --config FILE and the trailing KEY VALUE pairs, for commands that read a configuration.
-struct ConfigArguments {
-  std::string file;
-  std::vector<std::string> overrides;
+/// --config FILE and trailing KEY VALUE pairs, for commands that read a configuration.
+class ConfigArguments {
+ public:
+  explicit ConfigArguments(CLI::App* command);
 
-  void add_to(CLI::App* command);
+  /// Reads the configuration; --threads, --conv and --seed replace its keys. Names keys without a meaning here on stderr.
+  train::Config load(const Common& common) const;
+
+ private:
+  CLI::App* command_;
+  std::shared_ptr<std::string> file_;  // CLI11 writes to its address, wherever copies of this object go
+};
+
+/// Positional arguments of any number and form. CLI11's own lists would take a name such as [a].png apart.
+class TrailingArguments {
+ public:
+  /// `usage` stands in the usage line: "IMAGE...".
+  TrailingArguments(CLI::App* command, const std::string& usage);
+  /// Throws Refusal for a flag among them that the command does not know.
+  std::vector<std::string> get() const;
+
+ private:
+  CLI::App* command_;
 };
 
 void add_info(Program& program);

@@ -9,38 +9,16 @@
 #include <cstring>
 #include <fstream>
 #include <memory>
-#include <numeric>
 #include <set>
 
 #include "tensor/check.h"
 #include "train/config_keys.h"
+#include "train/spelling.h"
 
 namespace giza::train {
 namespace {
 
 constexpr const char* kOverridePlace = "command line";
-
-/// Levenshtein distance; names are short.
-size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), size_t{0});
-  for (size_t i = 0; i < a.size(); ++i) {
-    size_t diagonal = row[0];
-    row[0] = i + 1;
-    for (size_t j = 0; j < b.size(); ++j) {
-      const size_t substituted = diagonal + (a[i] != b[j] ? 1 : 0);
-      diagonal = row[j + 1];
-      row[j + 1] = std::min({substituted, row[j] + 1, diagonal + 1});
-    }
-  }
-  return row.back();
-}
-
-std::string lower(std::string_view text) {
-  std::string result(text.substr(0, 64));
-  for (char& c : result) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  return result;
-}
 
 /// The key nearest in spelling; its own section counts as nearer.
 std::string nearest_key(std::string_view section, std::string_view name) {
@@ -48,7 +26,7 @@ std::string nearest_key(std::string_view section, std::string_view name) {
   size_t best_distance = std::string::npos;
   for (const Key& key : config_keys()) {
     const size_t distance =
-        2 * edit_distance(lower(name), key.name) + (lower(section) == lower(key.section) ? 0 : 1);
+        2 * edit_distance(lower_case(name), key.name) + (lower_case(section) == lower_case(key.section) ? 0 : 1);
     if (distance < best_distance) {
       best_distance = distance;
       best = key.full_name();
@@ -89,11 +67,8 @@ Values read_sections(const YamlNode& root, const std::string& name) {
   for (const auto& [section, body] : root.entries) {
     const std::vector<std::string> known = section_names();
     if (std::find(known.begin(), known.end(), section.text) == known.end()) {
-      const auto nearest = std::min_element(known.begin(), known.end(), [&](const auto& a, const auto& b) {
-        return edit_distance(lower(section.text), lower(a)) < edit_distance(lower(section.text), lower(b));
-      });
       throw Refusal(fmt::format("{}:{}: unknown section {}, the nearest is {} (sections are {})", name, section.line,
-                                quote_for_message(section.text), *nearest, sections));
+                                quote_for_message(section.text), nearest_name(section.text, known), sections));
     }
     if (body.kind == YamlNode::Kind::null) continue;
     check<Refusal>(body.kind == YamlNode::Kind::map, "{}:{}: section {} holds no keys, expected `KEY: value` lines",

@@ -47,7 +47,7 @@ struct TrainConfig {
   std::string pool = "average";  ///< average | max
   bool ppm_reduce = true;        ///< 1x1 convolution to C / bins after pooling ("DR")
   int head_channels = 0;         ///< 0: 512 for bottlenecks, 128 for basic blocks, times width
-  int aux_channels = 0;          ///< 0: 256 for bottlenecks, 64 for basic blocks, times width
+  int aux_channels = 0;          ///< 0: half of the head's
   double dropout = 0.1;
   double bn_momentum = 0.1;
   int zoom_factor = 8;

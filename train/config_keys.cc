@@ -54,7 +54,7 @@ const auto kKeys = std::to_array<Key>({
     {"TRAIN", "head_channels", AT(train.head_channels), {.min = 0, .max = 8192},
      "channels of the head's 3x3 convolution; 0: 512 (bottleneck) or 128 (basic) times width"},
     {"TRAIN", "aux_channels", AT(train.aux_channels), {.min = 0, .max = 8192},
-     "channels of the auxiliary head; 0: 256 (bottleneck) or 64 (basic) times width"},
+     "channels of the auxiliary head; 0: half of the head's"},
     {"TRAIN", "dropout", AT(train.dropout), {.min = 0, .max = 0.95}, "share of channels dropped before the classifiers"},
     {"TRAIN", "bn_momentum", AT(train.bn_momentum), {.min = 0, .max = 1}, "weight of a batch in the running statistics"},
     {"TRAIN", "zoom_factor", AT(train.zoom_factor), {.choices = "8"},

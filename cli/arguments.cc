@@ -1,0 +1,73 @@
+// Arguments that several commands share: a configuration with overrides, lists of files.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <cstdio>
+#include <memory>
+
+#include "cli/command.h"
+#include "tensor/check.h"
+#include "tensor/parallel.h"
+
+namespace giza::cli {
+namespace {
+
+/// CLI11's help with our own words at the end of the usage line.
+class UsageFormatter : public CLI::Formatter {
+ public:
+  explicit UsageFormatter(std::string trailing) : trailing_(std::move(trailing)) { column_width(30); }
+  std::string make_usage(const CLI::App* app, std::string name) const override {
+    std::string text = CLI::Formatter::make_usage(app, name);
+    text.insert(std::min(text.find_last_not_of('\n') + 1, text.size()), " " + trailing_);
+    return text;
+  }
+
+ private:
+  std::string trailing_;
+};
+
+bool is_number(const std::string& text) {
+  return text.size() > 1 && text[0] == '-' && (text[1] == '.' || (text[1] >= '0' && text[1] <= '9'));
+}
+
+std::vector<std::string> trailing_arguments(const CLI::App* command) {
+  std::vector<std::string> arguments = command->remaining();
+  for (const std::string& argument : arguments) {
+    check<Refusal>(argument.empty() || argument[0] != '-' || is_number(argument),
+                   "{}: unknown flag {}; `giza {} --help` shows the usage", command->get_name(), argument,
+                   command->get_name());
+  }
+  return arguments;
+}
+
+}  // namespace
+
+TrailingArguments::TrailingArguments(CLI::App* command, const std::string& usage) : command_(command) {
+  command->allow_extras();
+  command->formatter(std::make_shared<UsageFormatter>(usage));
+}
+
+std::vector<std::string> TrailingArguments::get() const { return trailing_arguments(command_); }
+
+ConfigArguments::ConfigArguments(CLI::App* command) : command_(command), file_(std::make_shared<std::string>()) {
+  command->allow_extras();
+  command->formatter(std::make_shared<UsageFormatter>("[KEY VALUE ...]"));
+  command->add_option("--config", *file_, "configuration: semseg's YAML with some keys of our own")
+      ->required()
+      ->type_name("FILE");
+}
+
+train::Config ConfigArguments::load(const Common& common) const {
+  train::Config config = train::load_config(*file_, trailing_arguments(command_));
+  if (!config.unused.empty() && !common.quiet) {
+    fmt::print(stderr, "giza: {}: without a meaning on a CPU, ignored: {}\n", config.file,
+               fmt::join(config.unused, ", "));
+  }
+  if (common.threads > 0) config.train.threads = common.threads;
+  if (!common.conv.empty()) config.train.conv = common.conv;
+  if (common.seed) config.train.manual_seed = *common.seed;
+  if (config.train.threads > 0) set_num_threads(config.train.threads);
+  return config;
+}
+
+}  // namespace giza::cli

@@ -1,0 +1,108 @@
+// Parsing the command line, common flags, and errors as one line and an exit status.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <new>
+#include <utility>
+
+#include "cli/command.h"
+#include "tensor/check.h"
+#include "tensor/parallel.h"
+#include "tensor/simd.h"
+#include "train/progress.h"
+#include "train/signals.h"
+#include "train/spelling.h"
+
+namespace giza::cli {
+namespace {
+
+constexpr int kFailed = 1;
+constexpr int kRefused = 2;
+
+/// A message is one line, whatever a library or a file name put into it.
+void complain(std::string message) {
+  std::replace_if(message.begin(), message.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, ' ');
+  fmt::print(stderr, "giza: {}\n", message);
+}
+
+void add_common_flags(CLI::App* app, Common* common) {
+  const char* group = "Common";
+  app->add_option("--threads", common->threads, "threads of the computation; 0: every processor")
+      ->check(CLI::Range(0, 1024))
+      ->group(group);
+  app->add_option("--isa", common->isa, "SIMD target, as `giza info` lists them; auto: the best")->group(group);
+  app->add_option("--conv", common->conv, "convolutions: native, onednn or reference (slow, double precision)")
+      ->group(group);
+  app->add_option("--seed", common->seed, "seed of all that is random")->check(CLI::NonNegativeNumber)->group(group);
+  app->add_flag("--quiet", common->quiet, "no progress on stderr")->group(group);
+  app->add_flag("--json", common->json, "results as JSON")->group(group);
+}
+
+}  // namespace
+
+Program::Program() : app_("giza parses scenes: a class for every pixel of a picture, by PSPNet, on CPUs.", "giza") {
+  app_.set_version_flag("--version", "giza " GIZA_VERSION);
+  app_.require_subcommand(1, 1);
+  app_.get_formatter()->column_width(30);
+  app_.footer(
+      "`giza COMMAND --help` tells more about a command.\n"
+      "Results go to stdout, everything else to stderr. Exit status: 0 done; 1 it failed, or the answer is no;\n"
+      "2 refused: bad usage, configuration, data or weights; 130, 143 stopped by a signal after saving.");
+}
+
+CLI::App* Program::add(const std::string& name, const std::string& summary, const std::string& more, Run run) {
+  CLI::App* command = app_.add_subcommand(name, summary);
+  command->footer(more);
+  add_common_flags(command, &common_);
+  command->callback([this, run = std::move(run)] { chosen_ = run; });
+  return command;
+}
+
+int Program::parse_and_run(int argc, const char* const* argv) {
+  if (argc < 2) throw Refusal("no command, expected one of those that `giza --help` lists");
+  const std::string first = argv[1];
+  std::vector<std::string> names;
+  for (const CLI::App* command : app_.get_subcommands([](CLI::App*) { return true; })) {
+    names.push_back(command->get_name());
+  }
+  if (first[0] != '-' && std::find(names.begin(), names.end(), first) == names.end()) {
+    throw Refusal(fmt::format("{}: unknown command, the nearest is {}; `giza --help` lists all", first,
+                              train::nearest_name(first, names)));
+  }
+  try {
+    app_.parse(argc, argv);
+  } catch (const CLI::Success& wanted) {
+    return app_.exit(wanted);  // --help, --version
+  } catch (const CLI::ParseError& error) {
+    const bool command = first[0] != '-';
+    throw Refusal(fmt::format("{}{}; `giza {}--help` shows the usage", command ? first + ": " : "", error.what(),
+                              command ? first + " " : ""));
+  }
+  if (common_.threads > 0) set_num_threads(common_.threads);
+  set_isa(common_.isa);
+  common_.conv_backend();  // refuses a backend that is not built in
+  train::set_progress_enabled(!common_.quiet);
+  const int status = chosen_(common_);
+  check<Error>(std::fflush(stdout) == 0 && std::ferror(stdout) == 0, "stdout: the results could not be written");
+  return status;
+}
+
+int Program::main(int argc, const char* const* argv) {
+  try {
+    return parse_and_run(argc, argv);
+  } catch (const Refusal& error) {
+    complain(error.what());
+    return kRefused;
+  } catch (const train::Interrupted& error) {
+    complain(error.what());
+    return 128 + error.signal();
+  } catch (const std::bad_alloc&) {
+    complain("out of memory: use a smaller batch, crop or model");
+  } catch (const std::exception& error) {
+    complain(error.what());
+  }
+  return kFailed;
+}
+
+}  // namespace giza::cli

@@ -1,0 +1,231 @@
+// NumPy's .npy files: magic, version, length of the header, the header as a Python dict, the numbers.
+#include "models/weights/npy.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <charconv>
+#include <filesystem>
+#include <fstream>
+#include <limits>
+#include <optional>
+#include <string_view>
+
+#include "models/weights/atomic_file.h"
+#include "tensor/check.h"
+
+static_assert(std::endian::native == std::endian::little, "files are little-endian and read without swapping");
+
+namespace giza::models {
+namespace {
+
+constexpr std::string_view kMagic = "\x93NUMPY";
+constexpr size_t kMaxHeader = 1 << 16;
+constexpr size_t kMaxAxes = 32;  // NumPy's own limit
+
+struct Header {
+  std::string descr;
+  bool fortran_order = false;
+  std::vector<int64_t> shape;
+};
+
+/// Reads the dict that NumPy writes: three known keys in any order, a string, a bool and a tuple of integers.
+class HeaderParser {
+ public:
+  HeaderParser(std::string_view text, const std::string& place) : rest_(text), place_(place) {}
+
+  Header parse() {
+    Header header;
+    bool descr = false, order = false, shape = false;
+    expect('{');
+    while (!accept('}')) {
+      const std::string key = string();
+      expect(':');
+      if (key == "descr" && !descr) {
+        descr = true;
+        require(peek() != '[', "is a structured array");
+        header.descr = string();
+      } else if (key == "fortran_order" && !order) {
+        order = true;
+        header.fortran_order = boolean();
+      } else if (key == "shape" && !shape) {
+        shape = true;
+        header.shape = tuple();
+      } else {
+        require(false, "has an unknown or repeated key in its header");
+      }
+      if (!accept(',')) {
+        expect('}');
+        break;
+      }
+    }
+    require(peek() == '\0', "has text after the dict of its header");
+    require(descr && order && shape, "lacks descr, fortran_order or shape in its header");
+    return header;
+  }
+
+ private:
+  void require(bool condition, const char* what) const {
+    check<Refusal>(condition, "{}: the file {}, expected a .npy file of float32 numbers as numpy.save writes it", place_,
+                   what);
+  }
+  /// The next character that is no blank; 0 at the end.
+  char peek() {
+    const size_t start = rest_.find_first_not_of(" \t\r\n");
+    rest_.remove_prefix(std::min(start, rest_.size()));
+    return rest_.empty() ? '\0' : rest_.front();
+  }
+  bool accept(char c) {
+    if (peek() != c) return false;
+    rest_.remove_prefix(1);
+    return true;
+  }
+  void expect(char c) { require(accept(c), "has a malformed header"); }
+  std::string string() {
+    const char quote = peek();
+    require(quote == '\'' || quote == '"', "has a malformed header");
+    const size_t end = rest_.find(quote, 1);
+    require(end != std::string_view::npos, "has a malformed header");
+    std::string result(rest_.substr(1, end - 1));
+    rest_.remove_prefix(end + 1);
+    return result;
+  }
+  bool boolean() {
+    peek();
+    for (const auto& [word, value] : {std::pair<std::string_view, bool>{"True", true}, {"False", false}}) {
+      if (!rest_.starts_with(word)) continue;
+      rest_.remove_prefix(word.size());
+      return value;
+    }
+    require(false, "has a malformed header");
+    return false;
+  }
+  std::vector<int64_t> tuple() {
+    std::vector<int64_t> values;
+    expect('(');
+    while (!accept(')')) {
+      peek();
+      int64_t value = -1;
+      const auto [end, error] = std::from_chars(rest_.data(), rest_.data() + rest_.size(), value);
+      require(error == std::errc() && value >= 0 && values.size() < kMaxAxes, "has a malformed shape");
+      rest_.remove_prefix(static_cast<size_t>(end - rest_.data()));
+      accept('L');  // as Python 2 wrote long integers
+      values.push_back(value);
+      if (!accept(',')) {
+        expect(')');
+        break;
+      }
+    }
+    return values;
+  }
+
+  std::string_view rest_;
+  const std::string& place_;
+};
+
+std::optional<int64_t> checked_product(const std::vector<int64_t>& shape, int64_t factor) {
+  int64_t product = factor;
+  if (std::find(shape.begin(), shape.end(), 0) != shape.end()) return 0;
+  for (int64_t size : shape) {
+    if (__builtin_mul_overflow(product, size, &product)) return std::nullopt;
+  }
+  return product;
+}
+
+/// Column order to row order.
+std::vector<float> from_fortran(const std::vector<float>& data, const std::vector<int64_t>& shape) {
+  std::vector<float> result(data.size());
+  std::vector<int64_t> index(shape.size(), 0);
+  for (float& value : result) {
+    size_t from = 0;
+    for (size_t axis = shape.size(); axis-- > 0;) {
+      from = from * static_cast<size_t>(shape[axis]) + static_cast<size_t>(index[axis]);
+    }
+    value = data[from];
+    for (size_t axis = shape.size(); axis-- > 0 && ++index[axis] == shape[axis];) index[axis] = 0;
+  }
+  return result;
+}
+
+/// The header's text; the stream then stands at the numbers.
+std::string read_header(std::ifstream& stream, const std::string& path) {
+  std::array<char, 8> prefix{};
+  stream.read(prefix.data(), prefix.size());
+  check<Refusal>(stream.good() && std::string_view(prefix.data(), kMagic.size()) == kMagic,
+                 "{}: the file does not start as a .npy file does, expected one as numpy.save writes it", path);
+  const int version = prefix[6];
+  check<Refusal>(version >= 1 && version <= 3, "{}: .npy version {} is unknown, expected 1, 2 or 3", path, version);
+  uint32_t length = 0;
+  stream.read(reinterpret_cast<char*>(&length), version == 1 ? 2 : 4);
+  check<Refusal>(stream.good() && length <= kMaxHeader, "{}: the header is cut off or longer than {} bytes", path,
+                 kMaxHeader);
+  std::string text(length, '\0');
+  stream.read(text.data(), static_cast<std::streamsize>(length));
+  check<Refusal>(stream.good(), "{}: the header is cut off", path);
+  return text;
+}
+
+}  // namespace
+
+NpyArray read_npy(const std::string& path) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  const fs::file_status status = fs::status(path, error);
+  check<Refusal>(fs::exists(status), "{}: there is no such file, expected a .npy file", path);
+  check<Refusal>(fs::is_regular_file(status), "{}: this is not a regular file, expected a .npy file", path);
+  std::ifstream stream(path, std::ios::binary);
+  check<Refusal>(stream.good(), "{}: the file cannot be opened for reading", path);
+  const Header header = HeaderParser(read_header(stream, path), path).parse();
+  const bool f8 = header.descr == "<f8";
+  check<Refusal>(f8 || header.descr == "<f4", "{}: holds numbers of type {}, expected <f4 (convert by astype('<f4'))",
+                 path, header.descr.substr(0, 20));
+
+  const auto bytes = checked_product(header.shape, f8 ? 8 : 4);
+  const auto data_begin = static_cast<uint64_t>(stream.tellg());
+  const uint64_t held = fs::file_size(path, error) - data_begin;
+  check<Refusal>(!error && bytes && static_cast<uint64_t>(*bytes) == held,
+                 "{}: shape ({}) of {} needs {} bytes of numbers, the file has {}", path, fmt::join(header.shape, ", "),
+                 header.descr, bytes ? std::to_string(*bytes) : "more than 2^63", held);
+  NpyArray array;
+  array.shape = header.shape;
+  array.data.resize(static_cast<size_t>(*bytes) / (f8 ? 8 : 4));
+  if (f8) {
+    std::array<double, 4096> piece{};
+    for (size_t done = 0; done < array.data.size() && stream.good(); done += piece.size()) {
+      const size_t count = std::min(piece.size(), array.data.size() - done);
+      stream.read(reinterpret_cast<char*>(piece.data()), static_cast<std::streamsize>(count * sizeof(double)));
+      std::transform(piece.begin(), piece.begin() + count, array.data.begin() + static_cast<std::ptrdiff_t>(done),
+                     [](double value) { return static_cast<float>(value); });
+    }
+  } else {
+    stream.read(reinterpret_cast<char*>(array.data.data()), static_cast<std::streamsize>(*bytes));
+  }
+  check<Refusal>(stream.good(), "{}: the file cannot be read to its end", path);
+  if (header.fortran_order) array.data = from_fortran(array.data, array.shape);
+  return array;
+}
+
+void write_npy(const std::string& path, const NpyArray& array) {
+  const auto numel = checked_product(array.shape, 1);
+  check<ShapeError>(numel && static_cast<size_t>(*numel) == array.data.size(), "write_npy: {} numbers for shape ({})",
+                    array.data.size(), fmt::join(array.shape, ", "));
+  std::string header = fmt::format("{{'descr': '<f4', 'fortran_order': False, 'shape': ({}{}), }}",
+                                   fmt::join(array.shape, ", "), array.shape.size() == 1 ? "," : "");
+  // The numbers start at a multiple of 64 bytes; the header ends with a newline.
+  constexpr size_t kPrefix = 10;
+  header.append(63 - (kPrefix + header.size()) % 64, ' ');
+  header += '\n';
+  const auto length = static_cast<uint16_t>(header.size());
+  AtomicFile file(path);
+  file.write(kMagic);
+  file.write("\x01\x00", 2);
+  file.write(&length, sizeof(length));
+  file.write(header);
+  file.write(array.data.data(), array.data.size() * sizeof(float));
+  file.commit();
+}
+
+}  // namespace giza::models

@@ -1,0 +1,24 @@
+// NumPy's .npy files (https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html), floats only.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace giza::models {
+
+/// An array in C order.
+struct NpyArray {
+  std::vector<int64_t> shape;  ///< empty for a scalar
+  std::vector<float> data;
+};
+
+/// Reads versions 1 to 3, C or Fortran order, little-endian f4 or f8 (rounded to float).
+/// Sizes are checked against the file's before anything is allocated. Throws Refusal "FILE: ..." for a file that is
+/// missing, truncated, longer than its shape, of another type or byte order, or above 32 axes.
+NpyArray read_npy(const std::string& path);
+
+/// Writes version 1, little-endian f4, C order, through a temporary file that is renamed. Throws Error if writing fails.
+void write_npy(const std::string& path, const NpyArray& array);
+
+}  // namespace giza::models
