@@ -7,6 +7,7 @@
 #include <mutex>
 #include <new>
 #include <numeric>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -38,17 +39,15 @@ class Loader::Queue {
     // About 2^40 batches stand for "endless", so that counting jobs cannot overflow.
     const int64_t most = (int64_t{1} << 40) / iterations_per_epoch_;
     batches_ = std::max<int64_t>(0, std::min(epochs, most) * iterations_per_epoch_ - options_.start_iteration);
-    for (int i = 0; i < options_.workers; ++i) workers_.emplace_back([this] { work(); });
+    try {
+      for (int i = 0; i < options_.workers; ++i) workers_.emplace_back([this] { work(); });
+    } catch (const std::system_error& error) {
+      stop();
+      throw Error(fmt::format("loader: cannot start {} data workers ({}); use fewer", options_.workers, error.what()));
+    }
   }
 
-  ~Queue() {
-    {
-      const std::lock_guard lock(mutex_);
-      stopping_ = true;
-    }
-    job_available_.notify_all();
-    for (std::thread& worker : workers_) worker.join();
-  }
+  ~Queue() { stop(); }
 
   Batch next() {
     check<Error>(delivered_ < batches_, "loader: no batches before epoch {} are left", options_.end_epoch);
@@ -86,6 +85,15 @@ class Loader::Queue {
     std::exception_ptr error;
     bool done = false;
   };
+
+  void stop() {
+    {
+      const std::lock_guard lock(mutex_);
+      stopping_ = true;
+    }
+    job_available_.notify_all();
+    for (std::thread& worker : workers_) worker.join();
+  }
 
   Slot& slot(int64_t job) { return slots_[static_cast<size_t>(job) % slots_.size()]; }
 
