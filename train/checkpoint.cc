@@ -22,6 +22,7 @@ using models::WeightTensor;
 constexpr const char* kIteration = "giza.iteration";
 constexpr const char* kSeed = "giza.seed";
 constexpr const char* kConfigHash = "giza.config_hash";
+constexpr const char* kListHash = "giza.list_hash";
 constexpr const char* kLog = "giza.log";
 constexpr const char* kChecksum = "giza.checksum";
 constexpr const char* kLast = "last.safetensors";
@@ -111,6 +112,7 @@ std::string save_checkpoint(const RunFolder& folder, const layers::Module& model
   file.metadata = {{kIteration, std::to_string(state.iteration)},
                    {kSeed, std::to_string(state.seed)},
                    {kConfigHash, state.config_hash},
+                   {kListHash, state.list_hash},
                    {models::kModelKey, state.model},
                    {kLog, state.log}};
   file.metadata[kChecksum] = checksum(file);
@@ -156,6 +158,7 @@ TrainingState restore_checkpoint(const WeightFile& file, const std::string& path
                      parse(metadata(file, kSeed, path), &state.seed),
                  "{}: its iteration or seed is not a number: the file is corrupt; use an older checkpoint", path);
   state.config_hash = metadata(file, kConfigHash, path);
+  state.list_hash = metadata(file, kListHash, path);
   state.model = metadata(file, models::kModelKey, path);
   state.log = metadata(file, kLog, path);
 

@@ -228,4 +228,31 @@ void write_npy(const std::string& path, const NpyArray& array) {
   file.commit();
 }
 
+Tensor activation_from_nchw(const NpyArray& array, const std::string& place) {
+  check<Refusal>(array.shape.size() == 4 && !array.data.empty(), "{}: shape ({}) is not N,C,H,W with all sizes above 0",
+                 place, fmt::join(array.shape, ", "));
+  const int64_t n = array.shape[0], channels = array.shape[1], area = array.shape[2] * array.shape[3];
+  Tensor result = Tensor::activation({n, array.shape[2], array.shape[3], channels});
+  for (int64_t plane = 0; plane < n * channels; ++plane) {
+    const float* from = array.data.data() + plane * area;
+    float* to = result.row(plane / channels * area) + plane % channels;
+    for (int64_t i = 0; i < area; ++i) to[i * result.row_stride()] = from[i];
+  }
+  return result;
+}
+
+NpyArray nchw_from_activation(const Tensor& activation) {
+  check(activation.rank() == 4, "nchw_from_activation: {} is not [N,H,W,C]", activation.shape());
+  const int64_t n = activation.dim(0), channels = activation.dim(3), area = activation.dim(1) * activation.dim(2);
+  NpyArray result;
+  result.shape = {n, channels, activation.dim(1), activation.dim(2)};
+  result.data.resize(static_cast<size_t>(activation.numel()));
+  for (int64_t plane = 0; plane < n * channels; ++plane) {
+    const float* from = activation.row(plane / channels * area) + plane % channels;
+    float* to = result.data.data() + plane * area;
+    for (int64_t i = 0; i < area; ++i) to[i] = from[i * activation.row_stride()];
+  }
+  return result;
+}
+
 }  // namespace giza::models

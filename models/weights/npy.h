@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "tensor/tensor.h"
+
 namespace giza::models {
 
 /// An array in C order.
@@ -20,5 +22,10 @@ NpyArray read_npy(const std::string& path);
 
 /// Writes version 1, little-endian f4, C order, through a temporary file that is renamed. Throws Error if writing fails.
 void write_npy(const std::string& path, const NpyArray& array);
+
+/// [N,C,H,W] -> an activation [N,H,W,C]. Throws Refusal "PLACE: ..." for another number of axes or an empty one.
+Tensor activation_from_nchw(const NpyArray& array, const std::string& place);
+/// [N,H,W,C] -> [N,C,H,W].
+NpyArray nchw_from_activation(const Tensor& activation);
 
 }  // namespace giza::models

@@ -125,10 +125,10 @@ WeightFile state_dict(const layers::Module& module, int64_t batches_tracked) {
   return file;
 }
 
-void load_state_dict(const layers::Module& module, const WeightFile& file, const std::string& place,
-                     const LoadOptions& options) {
+std::vector<std::string> load_state_dict(const layers::Module& module, const WeightFile& file,
+                                         const std::string& place, const LoadOptions& options) {
   std::map<std::string, const WeightTensor*> index = index_file(file, options, place);
-  std::vector<std::string> missing, extra, misshaped;
+  std::vector<std::string> missing, extra, misshaped, kept;
   std::vector<std::pair<const WeightTensor*, Tensor>> copies;
   bool any = false;
   for (const Slot& slot : slots_of(module)) {
@@ -137,14 +137,16 @@ void load_state_dict(const layers::Module& module, const WeightFile& file, const
     if (found == index.end()) {
       const bool optional = (options.aux_optional && slot.name.starts_with("aux.")) ||
                             (options.backbone_only && new_layer);
-      if (!optional) missing.push_back(slot.name);
+      (optional ? kept : missing).push_back(slot.name);
       continue;
     }
     const WeightTensor& tensor = *found->second;
     any = true;
     if (tensor.shape == file_shape(slot.tensor) && tensor.dtype != DType::i64) {
       copies.emplace_back(&tensor, slot.tensor);
-    } else if (!(options.backbone_only && new_layer)) {
+    } else if (options.backbone_only && new_layer) {
+      kept.push_back(slot.name);
+    } else {
       misshaped.push_back(fmt::format("{} [{}] instead of [{}]", slot.name, fmt::join(tensor.shape, ","),
                                       fmt::join(file_shape(slot.tensor), ",")));
     }
@@ -166,6 +168,7 @@ void load_state_dict(const layers::Module& module, const WeightFile& file, const
   check<Refusal>(faults.empty() && any, "{}: these weights do not fit the model ({}), expected its tensors exactly; "
                  "check the model's options", place, faults.empty() ? "none of its names" : fmt::format("{}", fmt::join(faults, "; ")));
   for (const auto& [tensor, to] : copies) from_pytorch_layout(tensor->data, to);
+  return kept;
 }
 
 }  // namespace giza::models

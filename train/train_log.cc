@@ -1,0 +1,109 @@
+// log.jsonl: what happened in a run, one JSON object per line.
+#include "train/train_log.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "models/weights/atomic_file.h"
+#include "tensor/check.h"
+
+namespace giza::train {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+/// The iteration of a line of the log; -1 for what is none.
+int64_t iteration_of(const Json& line) {
+  if (!line.is_object() || !line.contains("iteration") || !line["iteration"].is_number_integer()) return -1;
+  return line["iteration"].get<int64_t>();
+}
+
+}  // namespace
+
+std::string to_json(const LogState& state) {
+  const StepSums& sums = state.sums;
+  return Json{{"steps", sums.steps},
+              {"loss", sums.loss},
+              {"main_loss", sums.main_loss},
+              {"aux_loss", sums.aux_loss},
+              {"right", sums.right},
+              {"valid", sums.valid},
+              {"step_seconds", sums.step_seconds},
+              {"run_seconds", state.run_seconds}}
+      .dump();
+}
+
+LogState log_state_from_json(const std::string& json, const std::string& place) {
+  LogState state;
+  try {
+    const Json from = Json::parse(json);
+    from.at("steps").get_to(state.sums.steps);
+    from.at("loss").get_to(state.sums.loss);
+    from.at("main_loss").get_to(state.sums.main_loss);
+    from.at("aux_loss").get_to(state.sums.aux_loss);
+    from.at("right").get_to(state.sums.right);
+    from.at("valid").get_to(state.sums.valid);
+    from.at("step_seconds").get_to(state.sums.step_seconds);
+    from.at("run_seconds").get_to(state.run_seconds);
+  } catch (const Json::exception& error) {
+    throw Refusal(fmt::format("{}: the state of its log cannot be read ({}); use another checkpoint", place,
+                              error.what()));
+  }
+  return state;
+}
+
+TrainLog::TrainLog(const std::string& path, int64_t iteration) : path_(path) {
+  std::string kept;
+  std::ifstream old(path);
+  for (std::string text; std::getline(old, text);) {
+    const Json line = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+    const int64_t at = iteration_of(line);
+    if (at < 0 || at > iteration) continue;
+    kept += text + "\n";
+    if (line.value("type", "") == "validation") last_validation_ = std::max(last_validation_, at);
+  }
+  models::write_text_file(path, kept);
+  stream_.open(path, std::ios::app);
+  check<Error>(stream_.good(), "{}: the log cannot be opened for writing", path_);
+}
+
+void TrainLog::write_steps(int64_t iteration, int64_t epoch, double learning_rate, const StepSums& sums,
+                           int64_t batch_size, double run_seconds) {
+  const auto steps = static_cast<double>(std::max<int64_t>(sums.steps, 1));
+  const double images = static_cast<double>(sums.steps * batch_size);
+  write(Json{{"type", "train"},
+             {"iteration", iteration},
+             {"epoch", epoch},
+             {"lr", learning_rate},
+             {"loss", sums.loss / steps},
+             {"main_loss", sums.main_loss / steps},
+             {"aux_loss", sums.aux_loss / steps},
+             {"accuracy", static_cast<double>(sums.right) / (static_cast<double>(sums.valid) + 1e-10)},
+             {"images_per_second", sums.step_seconds > 0 ? images / sums.step_seconds : 0.0},
+             {"seconds", run_seconds}}
+            .dump());
+}
+
+void TrainLog::write_validation(int64_t iteration, int64_t epoch, const Evaluation& evaluation, double run_seconds) {
+  const Metrics& metrics = evaluation.metrics;
+  write(Json{{"type", "validation"},
+             {"iteration", iteration},
+             {"epoch", epoch},
+             {"protocol", evaluation.protocol},
+             {"mIoU", metrics.miou},
+             {"mAcc", metrics.macc},
+             {"allAcc", metrics.all_acc},
+             {"mIoU_present", metrics.miou_present},
+             {"images", evaluation.pictures.size()},
+             {"validation_seconds", evaluation.seconds},
+             {"seconds", run_seconds}}
+            .dump());
+  last_validation_ = iteration;
+}
+
+void TrainLog::write(const std::string& line) {
+  stream_ << line << '\n' << std::flush;
+  check<Error>(stream_.good(), "{}: cannot be written; is the disk full?", path_);
+}
+
+}  // namespace giza::train

@@ -1,0 +1,51 @@
+// log.jsonl: what happened in a run, one JSON object per line.
+#pragma once
+
+#include <cstdint>
+#include <fstream>
+#include <string>
+
+#include "train/evaluator.h"
+
+namespace giza::train {
+
+/// Sums over the steps since the last line of the log.
+struct StepSums {
+  int64_t steps = 0;
+  double loss = 0, main_loss = 0, aux_loss = 0;
+  int64_t right = 0, valid = 0;  ///< pixels
+  double step_seconds = 0;       ///< with the wait for data
+};
+
+/// The part of the log's state that a checkpoint keeps.
+struct LogState {
+  StepSums sums;
+  double run_seconds = 0;  ///< of the whole run, across resumes
+};
+std::string to_json(const LogState& state);
+/// Throws Refusal "PLACE: ..." for anything but to_json's text.
+LogState log_state_from_json(const std::string& json, const std::string& place);
+
+class TrainLog {
+ public:
+  /// Opens the log at `path` for a run that stands at `iteration`: lines of later iterations, which a killed run left
+  /// behind and which will come again, are dropped, and so is a half-written last line.
+  TrainLog(const std::string& path, int64_t iteration);
+
+  /// The means of `sums`, then. Throws Error when writing fails.
+  void write_steps(int64_t iteration, int64_t epoch, double learning_rate, const StepSums& sums, int64_t batch_size,
+                   double run_seconds);
+  void write_validation(int64_t iteration, int64_t epoch, const Evaluation& evaluation, double run_seconds);
+
+  /// Iteration of the last validation in the log; -1 without one.
+  int64_t last_validation() const { return last_validation_; }
+
+ private:
+  void write(const std::string& line);
+
+  std::string path_;
+  std::ofstream stream_;
+  int64_t last_validation_ = -1;
+};
+
+}  // namespace giza::train

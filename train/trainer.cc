@@ -1,0 +1,306 @@
+// The training loop.
+#include "train/trainer.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <filesystem>
+#include <memory>
+#include <utility>
+
+#include <fmt/ranges.h>
+
+#include "models/pspnet.h"
+#include "models/weights/atomic_file.h"
+#include "models/weights/infer.h"
+#include "models/weights/state_dict.h"
+#include "tensor/check.h"
+#include "tensor/ops/softmax.h"
+#include "tensor/parallel.h"
+#include "train/checkpoint.h"
+#include "train/data/loader.h"
+#include "train/model_factory.h"
+#include "train/optim/poly_lr.h"
+#include "train/progress.h"
+#include "train/signals.h"
+#include "train/train_log.h"
+
+namespace giza::train {
+namespace {
+
+using autograd::Variable;
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+/// The losses of one step, before it is known whether they are finite.
+struct Losses {
+  Variable total;
+  double main = 0, aux = 0;
+};
+
+/// Runs a part that fails with ShapeError where the configuration's sizes do not fit together.
+template <class Body>
+auto refusing(const Config& config, Body&& body) {
+  try {
+    return body();
+  } catch (const ShapeError& error) {
+    throw Refusal(fmt::format("{}: {}", config.file, error.what()));
+  }
+}
+
+class Trainer {
+ public:
+  explicit Trainer(const Config& config);
+  TrainResult run();
+
+ private:
+  void start();
+  bool resume();
+  void load_initial_weights();
+  Losses forward(const Batch& batch);
+  double step(const Batch& batch, double learning_rate);
+  void save();
+  void validate_if_due();
+  void stop_on_signal();
+
+  int64_t epoch() const { return iteration_ / iterations_per_epoch_; }
+  bool at_epoch_end() const { return iteration_ > 0 && iteration_ % iterations_per_epoch_ == 0; }
+  double run_seconds() const { return earlier_seconds_ + seconds_since(start_); }
+
+  const Config& config_;
+  const TrainConfig& train_;
+  RunFolder folder_;
+  Dataset dataset_;
+  std::unique_ptr<Dataset> validation_set_;
+  models::PspnetOptions model_options_;
+  std::unique_ptr<models::Pspnet> model_;
+  std::unique_ptr<Sgd> optimizer_;
+  ops::CrossEntropyOptions loss_options_;
+  int64_t iterations_per_epoch_, iterations_;
+
+  int64_t iteration_ = 0;  // steps done
+  StepSums sums_;          // since the last line of the log
+  Clock::time_point start_ = Clock::now();
+  double earlier_seconds_ = 0;  // before a resume
+  std::vector<std::string> notes_;  // what start() has to tell
+  std::unique_ptr<TrainLog> log_;
+  std::unique_ptr<Progress> progress_;
+  TrainResult result_;
+};
+
+/// FNV-1a over the names of the pictures in the order of the list: another list gives other batches.
+std::string list_hash(const Dataset& dataset) {
+  uint64_t hash = 0xcbf29ce484222325U;
+  for (int64_t i = 0; i < dataset.size(); ++i) {
+    // Without folders: a data set may move.
+    for (const char c : std::filesystem::path(dataset.entry(i).image).filename().string() + "\n") {
+      hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3U;
+    }
+  }
+  return fmt::format("{:016x}", hash);
+}
+
+const Config& checked(const Config& config) {
+  require_keys(config, {"DATA.train_list", "TRAIN.save_path"});
+  if (config.train.evaluate) require_keys(config, {"DATA.val_list"});
+  return config;
+}
+
+Trainer::Trainer(const Config& config)
+    : config_(checked(config)),
+      train_(config.train),
+      folder_(train_.save_path),
+      dataset_(dataset_options(config, config.data.train_list)),
+      model_options_(model_options(config)),
+      // The loader refuses a list shorter than a batch.
+      iterations_per_epoch_(std::max<int64_t>(1, dataset_.size() / train_.batch_size)),
+      iterations_(iterations_per_epoch_ * train_.epochs) {
+  check<Refusal>(iterations_ <= INT32_MAX, "{}: {} iterations are too many", config.file, iterations_);
+  if (train_.threads > 0) set_num_threads(train_.threads);
+  if (train_.evaluate) validation_set_ = std::make_unique<Dataset>(dataset_options(config, config.data.val_list));
+  model_ = refusing(config, [&] { return std::make_unique<models::Pspnet>(model_options_); });
+  optimizer_ = std::make_unique<Sgd>(model_->parameters(), SgdConfig{.momentum = train_.momentum,
+                                                                    .weight_decay = train_.weight_decay,
+                                                                    .new_layer_factor = train_.new_layer_lr});
+  loss_options_ = {.ignore_label = train_.ignore_label, .class_weights = class_weights(config, dataset_)};
+}
+
+/// Puts the run where it is to begin: a checkpoint, given weights, or random ones.
+void Trainer::start() {
+  if (!resume()) {
+    iteration_ = std::min<int64_t>(train_.start_epoch * iterations_per_epoch_, iterations_);
+    load_initial_weights();
+  }
+  models::write_text_file(folder_.file("config.yaml"), to_yaml(config_));
+  log_ = std::make_unique<TrainLog>(folder_.file("log.jsonl"), iteration_);
+}
+
+bool Trainer::resume() {
+  std::vector<std::string> warnings;
+  std::optional<FoundCheckpoint> found;
+  if (train_.resume.empty() || train_.resume == "auto") {
+    found = newest_checkpoint(folder_.path(), &warnings);
+    for (const std::string& warning : warnings) fmt::print(stderr, "giza: passed over {}\n", warning);
+    check<Refusal>(found || warnings.empty(), "{}: none of its checkpoints is whole; remove them or use another folder",
+                   folder_.path());
+    check<Refusal>(!found || train_.resume == "auto",
+                   "{}: holds the checkpoints of an earlier run; set TRAIN.resume auto to go on with it, or "
+                   "TRAIN.save_path to another folder", folder_.path());
+  } else {
+    found = FoundCheckpoint{train_.resume, read_checkpoint(train_.resume)};
+  }
+  if (!found) return false;
+
+  const TrainingState state = restore_checkpoint(found->file, found->path, *model_, *optimizer_);
+  const std::string hash = training_hash(config_);
+  check<Refusal>(state.config_hash == hash && state.iteration <= iterations_,
+                 "{}: was trained with other settings (hash {}, these have {}); use the same ones, or start a new run "
+                 "from its weights with TRAIN.weight", found->path, state.config_hash, hash);
+  check<Refusal>(state.list_hash == list_hash(dataset_), "{}: was trained on another list than {}; use the same one, or "
+                 "start a new run from its weights with TRAIN.weight", found->path, config_.data.train_list);
+  const LogState log = log_state_from_json(state.log, found->path);
+  sums_ = log.sums;
+  earlier_seconds_ = log.run_seconds;
+  iteration_ = state.iteration;
+  result_.checkpoint = found->path;
+  notes_.push_back(fmt::format("going on from {} at iteration {}", found->path, iteration_));
+  return true;
+}
+
+void Trainer::load_initial_weights() {
+  if (train_.weight.empty()) return;
+  const std::vector<std::string> kept = models::load_state_dict(
+      *model_, models::read_safetensors(train_.weight), train_.weight, {.backbone_only = true});
+  if (!kept.empty()) {
+    notes_.push_back(fmt::format("{} does not fit or lacks {} tensors, which begin at random: {}", train_.weight,
+                                 kept.size(), fmt::join(kept, ", ")));
+  }
+}
+
+Losses Trainer::forward(const Batch& batch) {
+  const layers::Context context{.training = true,
+                                .seed = static_cast<uint64_t>(train_.manual_seed),
+                                .iteration = static_cast<uint32_t>(iteration_)};
+  const models::Pspnet::Output output =
+      refusing(config_, [&] { return model_->forward(Variable(batch.images), context); });
+  Losses losses;
+  losses.total = autograd::cross_entropy(output.logits, batch.labels, loss_options_);
+  losses.main = static_cast<double>(losses.total.value().item());
+  if (output.aux.defined()) {
+    const Variable aux = autograd::cross_entropy(output.aux, batch.labels, loss_options_);
+    losses.aux = static_cast<double>(aux.value().item());
+    losses.total = autograd::add(losses.total, autograd::scale(aux, static_cast<float>(train_.aux_weight)));
+  }
+  const Labels guess = ops::argmax(output.logits.value());
+  for (size_t i = 0; i < guess.values.size(); ++i) {
+    if (batch.labels.values[i] == train_.ignore_label) continue;
+    ++sums_.valid;
+    sums_.right += guess.values[i] == batch.labels.values[i];
+  }
+  return losses;
+}
+
+/// One update. Returns the loss.
+double Trainer::step(const Batch& batch, double learning_rate) {
+  const auto check_finite = [&](bool finite, const std::string& what) {
+    check<Error>(finite, "iteration {}: {} is NaN or infinite; nothing was updated or saved since the last checkpoint; "
+                 "samples: {}; lower TRAIN.base_lr or lengthen TRAIN.warmup_iters", iteration_ + 1, what,
+                 fmt::join(batch.names, ", "));
+  };
+  optimizer_->zero_grad();
+  const Losses losses = forward(batch);
+  const double loss = static_cast<double>(losses.total.value().item());
+  check_finite(std::isfinite(loss), "the loss");
+  autograd::backward(losses.total);
+  const std::string parameter = optimizer_->first_non_finite_gradient();
+  check_finite(parameter.empty(), "the gradient of " + parameter);
+  optimizer_->step(learning_rate);
+  ++iteration_;
+  ++sums_.steps;
+  sums_.loss += loss;
+  sums_.main_loss += losses.main;
+  sums_.aux_loss += losses.aux;
+  return loss;
+}
+
+void Trainer::save() {
+  const LogState log{sums_, run_seconds()};
+  result_.checkpoint = save_checkpoint(folder_, *model_, *optimizer_,
+                                       {.iteration = iteration_,
+                                        .seed = static_cast<uint64_t>(train_.manual_seed),
+                                        .config_hash = training_hash(config_),
+                                        .list_hash = list_hash(dataset_),
+                                        .model = models::options_to_json(model_options_),
+                                        .log = to_json(log)},
+                                       train_.keep_checkpoints);
+}
+
+void Trainer::stop_on_signal() {
+  const int signal = pending_signal();
+  if (signal == 0) return;
+  save();
+  throw Interrupted(signal, fmt::format("stopped by a signal at iteration {} of {}; saved {}; TRAIN.resume auto goes on",
+                                        iteration_, iterations_, result_.checkpoint));
+}
+
+/// Also called where a resumed run begins, in case the last one was stopped before its validation.
+void Trainer::validate_if_due() {
+  const bool last = iteration_ == iterations_;
+  if (!train_.evaluate || !at_epoch_end() || (epoch() % train_.eval_freq != 0 && !last)) return;
+  if (log_->last_validation() >= iteration_) return;
+  const ProtocolOptions protocol = validation_protocol(config_);
+  EvaluateOptions options;
+  options.protocol = protocol_name(protocol);
+  options.names = class_names(config_);
+  try {
+    result_.validation = evaluate(network_predictor(network_of(*model_), protocol), *validation_set_, options);
+  } catch (const Interrupted&) {
+    stop_on_signal();
+    throw;
+  }
+  log_->write_validation(iteration_, epoch(), *result_.validation, run_seconds());
+  const Metrics& metrics = result_.validation->metrics;
+  progress_->note(fmt::format("epoch {}: mIoU {:.4f}, allAcc {:.4f} ({})", epoch(), metrics.miou, metrics.all_acc,
+                              options.protocol));
+}
+
+TrainResult Trainer::run() {
+  const SignalGuard guard;
+  start();
+  progress_ = std::make_unique<Progress>("train", iterations_, "it", iteration_);
+  for (const std::string& note : notes_) progress_->note(note);
+  validate_if_due();
+  Loader loader(dataset_, train_transforms(config_),
+                {.batch_size = train_.batch_size,
+                 .workers = train_.workers > 0 ? train_.workers : 2,
+                 .seed = static_cast<uint64_t>(train_.manual_seed),
+                 .start_epoch = iteration_ / iterations_per_epoch_,
+                 .start_iteration = iteration_ % iterations_per_epoch_,
+                 .end_epoch = train_.epochs});
+  while (iteration_ < iterations_) {
+    const auto step_start = Clock::now();
+    const double rate = poly_lr(train_.base_lr, iteration_, iterations_, train_.power, train_.warmup_iters);
+    const int64_t this_epoch = epoch();
+    result_.loss = step(loader.next(), rate);
+    sums_.step_seconds += seconds_since(step_start);
+    progress_->update(iteration_, fmt::format("loss {:.4f}", result_.loss));
+    if (iteration_ % train_.print_freq == 0 || at_epoch_end()) {
+      log_->write_steps(iteration_, this_epoch + 1, rate, sums_, train_.batch_size, run_seconds());
+      sums_ = {};
+    }
+    if (at_epoch_end() && (epoch() % train_.save_freq == 0 || iteration_ == iterations_)) save();
+    stop_on_signal();
+    validate_if_due();
+  }
+  progress_->finish(fmt::format("loss {:.4f}", result_.loss));
+  result_.iterations = iteration_;
+  result_.seconds = seconds_since(start_);
+  return result_;
+}
+
+}  // namespace
+
+TrainResult train(const Config& config) { return Trainer(config).run(); }
+
+}  // namespace giza::train
