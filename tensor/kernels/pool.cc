@@ -1,0 +1,133 @@
+// Loops of pooling.
+#include "tensor/kernels/pool.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "tensor/kernels/pool.cc"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include "tensor/kernels/simd-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace giza::kernels {
+namespace HWY_NAMESPACE {
+
+using D = hn::ScalableTag<float>;
+using DI = hn::Rebind<int32_t, D>;
+using V = hn::Vec<D>;
+
+/// A position in all lanes, carried in float vectors as bits.
+HWY_INLINE V position_bits(int64_t position) {
+  return hn::BitCast(D(), hn::Set(DI(), static_cast<int32_t>(position)));
+}
+
+void max_pool_row(const float* x, int64_t x_stride, int64_t picture_width, PoolRange rows, const PoolRange* columns,
+                  float* y, float* positions, int64_t y_stride, int64_t pixels, int64_t width) {
+  const Columns<D> channels(width);
+  for (int64_t q = 0; q < pixels; ++q) {
+    const PoolRange range = columns[q];
+    const int64_t first = rows.begin * picture_width + range.begin;
+    if (positions == nullptr) {
+      channels.for_each([&](auto lanes, int64_t i) HWY_ATTR {
+        V best = lanes.load(x + first * x_stride + i);
+        for (int64_t r = rows.begin; r < rows.end; ++r) {
+          const float* row = x + r * picture_width * x_stride + i;
+          for (int64_t c = range.begin; c < range.end; ++c) {
+            const V v = lanes.load(row + c * x_stride);
+            best = hn::IfThenElse(hn::Or(hn::Gt(v, best), hn::IsNaN(v)), v, best);
+          }
+        }
+        lanes.store(best, y + q * y_stride + i);
+      });
+    } else {
+      channels.for_each([&](auto lanes, int64_t i) HWY_ATTR {
+        V best = lanes.load(x + first * x_stride + i), where = position_bits(first);
+        for (int64_t r = rows.begin; r < rows.end; ++r) {
+          const float* row = x + r * picture_width * x_stride + i;
+          for (int64_t c = range.begin; c < range.end; ++c) {
+            const V v = lanes.load(row + c * x_stride);
+            const auto larger = hn::AndNot(hn::IsNaN(best), hn::Or(hn::Gt(v, best), hn::IsNaN(v)));
+            best = hn::IfThenElse(larger, v, best);
+            where = hn::IfThenElse(larger, position_bits(r * picture_width + c), where);
+          }
+        }
+        lanes.store(where, positions + q * y_stride + i);
+      });
+    }
+  }
+}
+
+void max_pool_backward_row(const float* dy, int64_t dy_stride, const float* positions, int64_t positions_stride,
+                           int64_t out_width, PoolRange rows, const PoolRange* columns, int64_t row, float* dx,
+                           int64_t dx_stride, int64_t pixels, int64_t width) {
+  const Columns<D> channels(width);
+  for (int64_t x = 0; x < pixels; ++x) {
+    const PoolRange range = columns[x];
+    const auto mine = hn::Set(DI(), static_cast<int32_t>(row * pixels + x));
+    channels.for_each([&](auto lanes, int64_t i) HWY_ATTR {
+      V sum = hn::Zero(D());
+      for (int64_t p = rows.begin; p < rows.end; ++p) {
+        for (int64_t q = range.begin; q < range.end; ++q) {
+          const int64_t out = p * out_width + q;
+          const V where = lanes.load(positions + out * positions_stride + i);
+          const auto chosen = hn::RebindMask(D(), hn::Eq(hn::BitCast(DI(), where), mine));
+          sum = hn::Add(sum, hn::IfThenElseZero(chosen, lanes.load(dy + out * dy_stride + i)));
+        }
+      }
+      lanes.store(sum, dx + x * dx_stride + i);
+    });
+  }
+}
+
+void average_pool_backward_row(const float* dy, int64_t dy_stride, int64_t out_width, PoolRange rows,
+                               const PoolRange* columns, const float* row_factors, const float* column_factors,
+                               float* dx, int64_t dx_stride, int64_t pixels, int64_t width) {
+  const Columns<D> channels(width);
+  for (int64_t x = 0; x < pixels; ++x) {
+    const PoolRange range = columns[x];
+    channels.for_each([&](auto lanes, int64_t i) HWY_ATTR {
+      V sum = hn::Zero(D());
+      for (int64_t p = rows.begin; p < rows.end; ++p) {
+        for (int64_t q = range.begin; q < range.end; ++q) {
+          const V factor = hn::Set(D(), row_factors[p] * column_factors[q]);
+          sum = hn::MulAdd(lanes.load(dy + (p * out_width + q) * dy_stride + i), factor, sum);
+        }
+      }
+      lanes.store(sum, dx + x * dx_stride + i);
+    });
+  }
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace giza::kernels
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace giza::kernels {
+
+HWY_EXPORT(max_pool_row);
+HWY_EXPORT(max_pool_backward_row);
+HWY_EXPORT(average_pool_backward_row);
+
+void max_pool_row(const float* x, int64_t x_stride, int64_t picture_width, PoolRange rows, const PoolRange* columns,
+                  float* y, float* positions, int64_t y_stride, int64_t pixels, int64_t width) {
+  HWY_DYNAMIC_DISPATCH(max_pool_row)
+  (x, x_stride, picture_width, rows, columns, y, positions, y_stride, pixels, width);
+}
+
+void max_pool_backward_row(const float* dy, int64_t dy_stride, const float* positions, int64_t positions_stride,
+                           int64_t out_width, PoolRange rows, const PoolRange* columns, int64_t row, float* dx,
+                           int64_t dx_stride, int64_t pixels, int64_t width) {
+  HWY_DYNAMIC_DISPATCH(max_pool_backward_row)
+  (dy, dy_stride, positions, positions_stride, out_width, rows, columns, row, dx, dx_stride, pixels, width);
+}
+
+void average_pool_backward_row(const float* dy, int64_t dy_stride, int64_t out_width, PoolRange rows,
+                               const PoolRange* columns, const float* row_factors, const float* column_factors,
+                               float* dx, int64_t dx_stride, int64_t pixels, int64_t width) {
+  HWY_DYNAMIC_DISPATCH(average_pool_backward_row)
+  (dy, dy_stride, out_width, rows, columns, row_factors, column_factors, dx, dx_stride, pixels, width);
+}
+
+}  // namespace giza::kernels
+#endif  // HWY_ONCE

@@ -1,0 +1,30 @@
+// Loops of pooling. A pixel is `width` floats; pictures are given by their first pixel.
+#pragma once
+
+#include <cstdint>
+
+namespace giza::kernels {
+
+/// Positions [begin, end) along an axis: the inputs of an output, or the outputs that an input is part of.
+struct PoolRange {
+  int64_t begin, end;
+};
+
+/// One row of outputs: the maximum over the pixels rows x columns[q] of the picture x, which is picture_width pixels
+/// wide. NaN is larger than all numbers. If `positions` is not null, the position y * picture_width + x of the first
+/// maximum is written there as the bits of an int32, and y is not written.
+void max_pool_row(const float* x, int64_t x_stride, int64_t picture_width, PoolRange rows, const PoolRange* columns,
+                  float* y, float* positions, int64_t y_stride, int64_t pixels, int64_t width);
+
+/// One row of inputs, number `row`: the sum of dy over the outputs rows x columns[x] whose positions name this pixel.
+/// dy and positions are pictures of out_width pixels.
+void max_pool_backward_row(const float* dy, int64_t dy_stride, const float* positions, int64_t positions_stride,
+                           int64_t out_width, PoolRange rows, const PoolRange* columns, int64_t row, float* dx,
+                           int64_t dx_stride, int64_t pixels, int64_t width);
+
+/// One row of inputs: the sum of dy[p, q] * row_factors[p] * column_factors[q] over the outputs rows x columns[x].
+void average_pool_backward_row(const float* dy, int64_t dy_stride, int64_t out_width, PoolRange rows,
+                               const PoolRange* columns, const float* row_factors, const float* column_factors,
+                               float* dx, int64_t dx_stride, int64_t pixels, int64_t width);
+
+}  // namespace giza::kernels
