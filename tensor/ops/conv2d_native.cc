@@ -220,19 +220,26 @@ std::vector<Tap> forward_taps(const Shape& w, const Conv2dOptions& options) {
 bool should_unfold(const Shape& w) { return w[1] * w[2] > 1 && w[3] < 16; }
 
 Tensor unfold(const Tensor& x, const Shape& w, int64_t p, int64_t q, const Conv2dOptions& options) {
-  const std::vector<Tap> taps = forward_taps(w, options);
-  Tensor result = Tensor::activation({x.dim(0), p, q, w[1] * w[2] * w[3]});
+  const int64_t kernel_h = w[1], kernel_w = w[2], channels = w[3];
+  // A kernel row's pixels lie side by side in memory: one copy where it is inside the picture.
+  const bool side_by_side = options.dilation == 1 && x.row_stride() == channels;
+  Tensor result = Tensor::activation({x.dim(0), p, q, kernel_h * kernel_w * channels});
   parallel_for(x.dim(0) * p, [&](int64_t row) {
+    const int64_t n = row / p, top = row % p * options.stride - options.padding;
     for (int64_t j = 0; j < q; ++j) {
+      const int64_t left = j * options.stride - options.padding;
+      const bool inside = left >= 0 && left + options.dilation * (kernel_w - 1) < x.dim(2);
       float* to = result.row(row * q + j);
-      for (const Tap& tap : taps) {
-        const float* from = input_pixel(x, row / p, row % p * options.stride + tap.y, j * options.stride + tap.x);
-        if (from != nullptr) {
-          std::copy_n(from, w[3], to);
-        } else {
-          std::fill_n(to, w[3], 0.0F);
+      for (int64_t r = 0; r < kernel_h; ++r) {
+        const int64_t y = top + r * options.dilation;
+        if (side_by_side && inside && y >= 0 && y < x.dim(1)) {
+          to = std::copy_n(x.row((n * x.dim(1) + y) * x.dim(2) + left), kernel_w * channels, to);
+          continue;
         }
-        to += w[3];
+        for (int64_t s = 0; s < kernel_w; ++s) {
+          const float* from = input_pixel(x, n, y, left + s * options.dilation);
+          to = from != nullptr ? std::copy_n(from, channels, to) : std::fill_n(to, channels, 0.0F);
+        }
       }
     }
   });
