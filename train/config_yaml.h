@@ -3,10 +3,11 @@
 
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 namespace giza::train {
+
+struct YamlEntry;
 
 struct YamlNode {
   enum class Kind { null, scalar, list, map };
@@ -14,8 +15,13 @@ struct YamlNode {
   std::string text;     ///< of a scalar
   bool quoted = false;  ///< a scalar in quotes is text, whatever it looks like
   int line = 1;
-  std::vector<YamlNode> items;                             ///< of a list
-  std::vector<std::pair<YamlNode, YamlNode>> entries;      ///< of a map, in the order of the text
+  std::vector<YamlNode> items;     ///< of a list
+  std::vector<YamlEntry> entries;  ///< of a map, in the order of the text
+};
+
+/// Not a std::pair: clang 14 refuses a pair of a type that is not complete yet.
+struct YamlEntry {
+  YamlNode key, value;
 };
 
 /// Parses one document of at most kMaxYamlBytes, kMaxYamlDepth levels and kMaxYamlEntries
