@@ -35,6 +35,15 @@ template <int kVectors>
 struct Tile {
   V sum[kTileRows][kVectors];
 
+  HWY_INLINE void clear() {
+    const D d;
+#pragma GCC unroll 6
+    for (int i = 0; i < kTileRows; ++i) {
+#pragma GCC unroll 4
+      for (int j = 0; j < kVectors; ++j) sum[i][j] = hn::Zero(d);
+    }
+  }
+
   HWY_INLINE void step(const V (&b)[kVectors], int row, float a) {
     const D d;
     const V broadcast = hn::Set(d, a);
@@ -44,17 +53,17 @@ struct Tile {
 };
 
 template <int kVectors>
-HWY_INLINE void load_row(V (&sum)[kVectors], const float* from, int64_t columns) {
+HWY_INLINE void add_row(V (&sum)[kVectors], const float* from, int64_t columns) {
   const D d;
   if (columns == kVectors * lanes()) {
 #pragma GCC unroll 4
-    for (int j = 0; j < kVectors; ++j) sum[j] = hn::LoadU(d, from + j * lanes());
+    for (int j = 0; j < kVectors; ++j) sum[j] = hn::Add(sum[j], hn::LoadU(d, from + j * lanes()));
     return;
   }
   HWY_ALIGN float whole[kMaxVectors * HWY_MAX_BYTES / sizeof(float)] = {};
   std::memcpy(whole, from, static_cast<size_t>(columns) * sizeof(float));
 #pragma GCC unroll 4
-  for (int j = 0; j < kVectors; ++j) sum[j] = hn::Load(d, whole + j * lanes());
+  for (int j = 0; j < kVectors; ++j) sum[j] = hn::Add(sum[j], hn::Load(d, whole + j * lanes()));
 }
 
 template <int kVectors>
@@ -80,20 +89,10 @@ HWY_NOINLINE void GatherTiles(const GatherPanel& p) {
   for (int64_t first = 0; first < p.count; first += kTileRows) {
     const int64_t valid = std::min(kTileRows, p.count - first);
     const float* const* rows = p.rows + first * p.taps;
+    // Each block of the depth is summed from zero and added to what is there at the end: rounding errors then grow with
+    // the block's depth, not with the whole sum's.
     Tile<kVectors> tile;
-    if (p.accumulate || p.bias != nullptr) {
-#pragma GCC unroll 6
-      for (int i = 0; i < kTileRows; ++i) {
-        const float* from = p.accumulate ? p.out[first + std::min<int64_t>(i, valid - 1)] : p.bias;
-        load_row(tile.sum[i], from + p.column_begin, columns);
-      }
-    } else {
-#pragma GCC unroll 6
-      for (int i = 0; i < kTileRows; ++i) {
-#pragma GCC unroll 4
-        for (int j = 0; j < kVectors; ++j) tile.sum[i][j] = hn::Zero(d);
-      }
-    }
+    tile.clear();
     for (int64_t t = p.tap_begin; t < p.tap_end; ++t) {
       const float* const* row = rows + t * kTileRows;
       if (row[0] == nullptr) continue;
@@ -116,9 +115,13 @@ HWY_NOINLINE void GatherTiles(const GatherPanel& p) {
         tile.step(vb, 5, a5[c]);
       }
     }
+    const bool add = p.accumulate || p.bias != nullptr;
 #pragma GCC unroll 6
     for (int i = 0; i < kTileRows; ++i) {
-      if (i < valid) store_row(tile.sum[i], p.out[first + i] + p.column_begin, columns);
+      if (i >= valid) continue;
+      float* to = p.out[first + i] + p.column_begin;
+      if (add) add_row(tile.sum[i], p.accumulate ? to : p.bias + p.column_begin, columns);
+      store_row(tile.sum[i], to, columns);
     }
   }
 }
@@ -134,11 +137,7 @@ HWY_NOINLINE void OuterTiles(const OuterPanel& p) {
     int64_t offset[kTileRows];
     for (int i = 0; i < kTileRows; ++i) offset[i] = c + std::min<int64_t>(i, valid - 1);
     Tile<kVectors> tile;
-#pragma GCC unroll 6
-    for (int i = 0; i < kTileRows; ++i) {
-#pragma GCC unroll 4
-      for (int j = 0; j < kVectors; ++j) tile.sum[i][j] = hn::LoadU(d, sums + i * stride + j * lanes());
-    }
+    tile.clear();
     const float* b = p.b;
     if (valid == kTileRows) {
       for (int64_t pixel = 0; pixel < p.pixels; ++pixel, b += stride) {
@@ -162,7 +161,10 @@ HWY_NOINLINE void OuterTiles(const OuterPanel& p) {
 #pragma GCC unroll 6
     for (int i = 0; i < kTileRows; ++i) {
 #pragma GCC unroll 4
-      for (int j = 0; j < kVectors; ++j) hn::StoreU(tile.sum[i][j], d, sums + i * stride + j * lanes());
+      for (int j = 0; j < kVectors; ++j) {
+        float* to = sums + i * stride + j * lanes();
+        hn::StoreU(hn::Add(hn::LoadU(d, to), tile.sum[i][j]), d, to);
+      }
     }
   }
 }
