@@ -38,6 +38,10 @@ class Program {
   /// Adds a subcommand with the common flags. `summary` is its line in `giza --help`; `more` stands below the flags in
   /// its own help: what it reads and writes, and an example.
   CLI::App* add(const std::string& name, const std::string& summary, const std::string& more, Run run);
+  /// Adds a subcommand that only has subcommands, such as `bench`; and one of those.
+  CLI::App* add_group(const std::string& name, const std::string& summary);
+  CLI::App* add_to(CLI::App* group, const std::string& name, const std::string& summary, const std::string& more,
+                   Run run);
 
   /// Parses, applies the common flags, runs; all errors become one line on stderr and an exit status.
   int main(int argc, const char* const* argv);

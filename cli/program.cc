@@ -52,7 +52,18 @@ Program::Program() : app_("giza parses scenes: a class for every pixel of a pict
 }
 
 CLI::App* Program::add(const std::string& name, const std::string& summary, const std::string& more, Run run) {
-  CLI::App* command = app_.add_subcommand(name, summary);
+  return add_to(&app_, name, summary, more, std::move(run));
+}
+
+CLI::App* Program::add_group(const std::string& name, const std::string& summary) {
+  CLI::App* group = app_.add_subcommand(name, summary);
+  group->require_subcommand(1, 1);
+  return group;
+}
+
+CLI::App* Program::add_to(CLI::App* group, const std::string& name, const std::string& summary, const std::string& more,
+                          Run run) {
+  CLI::App* command = group->add_subcommand(name, summary);
   command->footer(more);
   add_common_flags(command, &common_);
   command->callback([this, run = std::move(run)] { chosen_ = run; });

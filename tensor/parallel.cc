@@ -63,6 +63,14 @@ void set_num_threads(int threads) {
   thread_count() = threads;
 }
 
+const char* thread_backend() {
+#ifdef GIZA_HAVE_OPENMP
+  return "OpenMP";
+#else
+  return "std::thread";
+#endif
+}
+
 void detail::run_tasks(int64_t tasks, TaskFunction function, void* context) {
   const auto threads = static_cast<int>(std::min<int64_t>(num_threads(), tasks));
   if (threads <= 1 || inside_task) {

@@ -11,6 +11,8 @@ namespace giza {
 int num_threads();
 /// Throws Error unless 1 <= threads <= 1024.
 void set_num_threads(int threads);
+/// What runs the threads: "OpenMP" or "std::thread".
+const char* thread_backend();
 
 namespace detail {
 using TaskFunction = void (*)(void* context, int64_t task);

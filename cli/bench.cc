@@ -1,0 +1,163 @@
+// giza bench model: seconds and memory of whole-network steps, with the fields of the PyTorch peer.
+#include <fmt/format.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "cli/command.h"
+#include "models/pspnet.h"
+#include "tensor/check.h"
+#include "tensor/parallel.h"
+#include "tensor/random.h"
+#include "tensor/simd.h"
+#include "tensor/storage.h"
+#include "train/optim/sgd.h"
+#include "train/progress.h"
+
+namespace giza::cli {
+namespace {
+
+struct Options {
+  int depth = 50;
+  int size = 473;
+  int batch = 1;
+  int classes = 150;
+  int runs = 3;
+  double width = 1;
+  std::string mode = "infer";
+};
+
+constexpr float kAuxWeight = 0.4F;
+
+Tensor random_pictures(const Options& options, uint64_t seed) {
+  Tensor x = Tensor::activation({options.batch, options.size, options.size, 3});
+  Random random(seed, Purpose::test);
+  for (int64_t row = 0; row < x.rows(); ++row) {
+    for (int64_t c = 0; c < 3; ++c) x.row(row)[c] = random.next_normal();
+  }
+  return x;
+}
+
+Labels random_labels(const Options& options, uint64_t seed) {
+  Labels labels(options.batch, options.size, options.size);
+  Random random(seed, Purpose::test, 1);
+  for (int32_t& value : labels.values) value = static_cast<int32_t>(random.next_below(static_cast<uint32_t>(options.classes)));
+  return labels;
+}
+
+/// One forward pass as `giza run` does it, or forward, loss + 0.4 auxiliary, backward and an SGD step.
+std::function<void()> make_step(const Options& options, const Common& common) {
+  models::PspnetOptions model_options;
+  model_options.backbone = models::ResnetOptions::of_depth(options.depth);
+  model_options.backbone.width = options.width;
+  model_options.backbone.conv = common.conv_backend();
+  model_options.classes = options.classes;
+  model_options.seed = static_cast<uint64_t>(common.seed.value_or(0));
+  const auto model = std::make_shared<models::Pspnet>(model_options);
+  const autograd::Variable x(random_pictures(options, model_options.seed));
+  if (options.mode == "infer") {
+    return [model, x] {
+      const autograd::NoGrad no_grad;
+      model->forward(x, {});
+    };
+  }
+  const auto labels = std::make_shared<Labels>(random_labels(options, model_options.seed));
+  const auto optimizer = std::make_shared<train::Sgd>(model->parameters(), train::SgdConfig{});
+  const auto iteration = std::make_shared<uint32_t>(0);
+  return [model, x, labels, optimizer, iteration] {
+    optimizer->zero_grad();
+    const auto out = model->forward(x, {.training = true, .seed = 0, .iteration = (*iteration)++});
+    const auto loss = autograd::add(autograd::cross_entropy(out.logits, *labels),
+                                    autograd::scale(autograd::cross_entropy(out.aux, *labels), kAuxWeight));
+    autograd::backward(loss);
+    optimizer->step(0.01);
+  };
+}
+
+double peak_rss_gb() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<double>(usage.ru_maxrss) / 1e6;
+}
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  const size_t half = values.size() / 2;
+  return values.size() % 2 == 1 ? values[half] : (values[half - 1] + values[half]) / 2;
+}
+
+int run(const Options& options, const Common& common) {
+  using Clock = std::chrono::steady_clock;
+  const std::function<void()> step = make_step(options, common);
+  train::Progress progress("bench", options.runs + 1, "step");
+  step();  // warms up: page faults, weights transformed once
+  std::vector<double> seconds;
+  for (int i = 0; i < options.runs; ++i) {
+    progress.update(i + 1);
+    const auto start = Clock::now();
+    step();
+    seconds.push_back(std::chrono::duration<double>(Clock::now() - start).count());
+  }
+  progress.finish();
+  const nlohmann::ordered_json result = {{"mode", options.mode},
+                                         {"depth", options.depth},
+                                         {"size", options.size},
+                                         {"batch", options.batch},
+                                         {"classes", options.classes},
+                                         {"width", options.width},
+                                         {"threads", num_threads()},
+                                         {"isa", isa()},
+                                         {"conv", common.conv.empty() ? "native" : common.conv},
+                                         {"runs", options.runs},
+                                         {"median_s", median(seconds)},
+                                         {"best_s", *std::min_element(seconds.begin(), seconds.end())},
+                                         {"peak_rss_gb", peak_rss_gb()},
+                                         {"arena_peak_gb", static_cast<double>(arena_statistics().peak) / 1e9}};
+  if (common.json) {
+    fmt::print("{}\n", result.dump());
+  } else {
+    fmt::print("PSPNet{} {} at {}x{}, batch {}, {} classes, {} threads: median {:.3f} s, best {:.3f} s, peak {:.2f} GB\n",
+               options.depth, options.mode == "train" ? "training step" : "forward pass", options.size, options.size,
+               options.batch, options.classes, num_threads(), median(seconds),
+               *std::min_element(seconds.begin(), seconds.end()), peak_rss_gb());
+  }
+  return 0;
+}
+
+}  // namespace
+
+void add_bench(Program& program) {
+  CLI::App* group = program.add_group("bench", "time and memory; `giza bench model --help`");
+  const auto options = std::make_shared<Options>();
+  CLI::App* command = program.add_to(
+      group, "model", "seconds per step of a whole PSPNet, and its memory",
+      "infer: one forward pass. train: forward, loss + 0.4 auxiliary loss, backward, SGD step. Random pictures and\n"
+      "labels; one step to warm up, then --runs timed ones. With --json one line:\n"
+      "  {mode, depth, size, batch, classes, width, threads, isa, conv, runs, median_s, best_s, peak_rss_gb,\n"
+      "   arena_peak_gb}\n\n"
+      "  giza bench model --depth 50 --size 473 --batch 2 --classes 150 --mode train --json",
+      [options](const Common& common) { return run(*options, common); });
+  command->add_option("--depth", options->depth, "18, 34, 50, 101, 152 or 269")->capture_default_str();
+  command->add_option("--size", options->size, "side of the square pictures")
+      ->check(CLI::Range(1, 16384))
+      ->capture_default_str();
+  command->add_option("--batch", options->batch, "pictures of a step")->check(CLI::Range(1, 1024))->capture_default_str();
+  command->add_option("--classes", options->classes, "number of classes")
+      ->check(CLI::Range(1, 4096))
+      ->capture_default_str();
+  command->add_option("--width", options->width, "factor on all channel counts")
+      ->check(CLI::Range(0.01, 8.0))
+      ->capture_default_str();
+  command->add_option("--mode", options->mode, "infer or train")
+      ->check(CLI::IsMember({"infer", "train"}))
+      ->capture_default_str();
+  command->add_option("--runs", options->runs, "timed steps")->check(CLI::Range(1, 10000))->capture_default_str();
+}
+
+}  // namespace giza::cli

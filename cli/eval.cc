@@ -1,0 +1,129 @@
+// giza eval: the test protocol on a data set; flags and printing around train/evaluator.h.
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "cli/command.h"
+#include "models/weights/infer.h"
+#include "models/weights/state_dict.h"
+#include "tensor/check.h"
+#include "train/evaluator.h"
+#include "train/model_factory.h"
+#include "train/progress.h"
+#include "train/signals.h"
+
+namespace giza::cli {
+namespace {
+
+/// The network of TEST.model_path: as the file says, if it does (giza's own files), else as the configuration says.
+std::unique_ptr<models::Pspnet> load_network(const train::Config& config) {
+  const std::string& path = config.test.model_path;
+  const models::WeightFile file = models::read_safetensors(path);
+  models::PspnetOptions options = train::model_options(config);
+  if (const auto own = file.metadata.find(models::kModelKey); own != file.metadata.end()) {
+    const ConvBackend conv = options.backbone.conv;
+    options = models::options_from_json(own->second, path);
+    options.backbone.conv = conv;
+  }
+  check<Refusal>(options.classes == config.data.classes,
+                 "{}: the network has {} classes, expected DATA.classes = {} ({})", path, options.classes,
+                 config.data.classes, train::config_place(config, "DATA.classes"));
+  options.aux = false;  // used in training only
+  auto model = std::make_unique<models::Pspnet>(options);
+  models::load_state_dict(*model, file, path);
+  return model;
+}
+
+struct Span {
+  int64_t begin, end;
+};
+Span pictures_of(const train::TestConfig& test) {
+  return {test.index_start, test.index_step == 0 ? INT64_MAX : int64_t{test.index_start} + test.index_step};
+}
+
+/// TEST.split test: the list has no labels, so pictures are only predicted.
+int predict_unlabelled(const train::Config& config, const models::Pspnet& model) {
+  namespace fs = std::filesystem;
+  const auto entries = train::read_list(config.test.test_list, config.data.data_root, train::LabelColumn::optional);
+  const std::vector<train::Color> colors = train::class_colors(config);
+  const train::Network network = train::network_of(model);
+  const train::ProtocolOptions protocol = train::test_protocol(config);
+  for (const char* kind : {"gray", "color"}) fs::create_directories(fs::path(config.test.save_folder) / kind);
+  const Span span = pictures_of(config.test);
+  const int64_t end = std::min(span.end, static_cast<int64_t>(entries.size()));
+  train::Progress progress("predict", std::max<int64_t>(end - span.begin, 0), "images");
+  for (int64_t i = span.begin; i < end; ++i) {
+    if (const int signal = train::pending_signal()) {
+      throw train::Interrupted(signal, fmt::format("stopped after {} pictures", i - span.begin));
+    }
+    const std::string& image = entries[static_cast<size_t>(i)].image;
+    const std::string name = fs::path(image).stem().string() + ".png";
+    const train::LabelMap labels = train::predict_labels(network, train::read_image(image), protocol);
+    train::write_labels(config.test.save_folder + "/gray/" + name, labels);
+    if (!colors.empty()) {
+      train::write_image(config.test.save_folder + "/color/" + name, train::colorize(labels, colors));
+    }
+    progress.update(i - span.begin + 1);
+  }
+  progress.finish();
+  fmt::print("{} pictures predicted ({}) in {}\n", std::max<int64_t>(end - span.begin, 0),
+             train::protocol_name(protocol), config.test.save_folder);
+  return 0;
+}
+
+int run(const ConfigArguments& arguments, const Common& common) {
+  const train::Config config = arguments.load(common);
+  train::require_keys(config, {"DATA.classes", "TEST.test_list", "TEST.save_folder"});
+  const train::SignalGuard guard;
+  train::ProtocolOptions protocol = train::test_protocol(config);
+  protocol.validate();
+  std::unique_ptr<models::Pspnet> model;
+  if (!config.test.has_prediction) {
+    train::require_keys(config, {"TEST.model_path"});
+    model = load_network(config);
+  }
+  if (config.test.split == "test") {
+    check<Refusal>(model != nullptr, "{}: TEST.split test has no labels to judge predictions by, expected train or val",
+                   train::config_place(config, "TEST.split"));
+    return predict_unlabelled(config, *model);
+  }
+  const train::Dataset dataset(train::dataset_options(config, config.test.test_list));
+  train::EvaluateOptions options;
+  options.protocol = model ? train::protocol_name(protocol) : "saved predictions";
+  options.names = train::class_names(config);
+  options.colors = train::class_colors(config);
+  if (config.test.save_masks && model) options.save_folder = config.test.save_folder;
+  const Span span = pictures_of(config.test);
+  options.begin = span.begin;
+  options.end = span.end;
+  options.progress = !common.quiet;
+  const train::Predictor predictor = model ? train::network_predictor(train::network_of(*model), protocol)
+                                           : train::saved_predictor(config.test.save_folder + "/gray");
+  const train::Evaluation evaluation = train::evaluate(predictor, dataset, options);
+  std::error_code error;
+  std::filesystem::create_directories(config.test.save_folder, error);
+  check<Refusal>(!error, "{}: the folder cannot be made: {}", config.test.save_folder, error.message());
+  train::write_metrics(config.test.save_folder + "/metrics.json", evaluation);
+  fmt::print("{}\n", common.json ? train::metrics_json(evaluation) : train::metrics_table(evaluation));
+  return 0;
+}
+
+}  // namespace
+
+void add_eval(Program& program) {
+  const auto arguments = std::make_shared<std::unique_ptr<ConfigArguments>>();
+  CLI::App* command = program.add(
+      "eval", "the test protocol on a data set: mIoU, accuracies, masks",
+      "Reads TEST.model_path and TEST.test_list; writes TEST.save_folder/metrics.json and, with TEST.save_masks true,\n"
+      "gray/NAME.png (class indices) and color/NAME.png. The protocol is semseg's: the picture scaled, cut into\n"
+      "tiles, each averaged with its mirror image; several TEST.scales are averaged. Two means are printed: over all\n"
+      "classes with absent ones as 0 (semseg), and over those present (mmsegmentation).\n\n"
+      "  giza eval --config configs/scenes/psp.yaml TEST.scales '[0.75, 1.0, 1.25]'",
+      [arguments](const Common& common) { return run(**arguments, common); });
+  *arguments = std::make_unique<ConfigArguments>(command);
+}
+
+}  // namespace giza::cli

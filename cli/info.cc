@@ -1,0 +1,95 @@
+// giza info: what this build and this machine are.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "cli/command.h"
+#include "tensor/parallel.h"
+#include "tensor/peak.h"
+#include "tensor/simd.h"
+
+namespace giza::cli {
+namespace {
+
+/// The rest of the first line of /proc/NAME that starts with `key`, behind the colon; "unknown" without one.
+std::string proc_value(const std::string& name, const std::string& key) {
+  std::ifstream file("/proc/" + name);
+  for (std::string line; std::getline(file, line);) {
+    const size_t colon = line.find(':');
+    if (!line.starts_with(key) || colon == std::string::npos) continue;
+    const size_t start = line.find_first_not_of(" \t", colon + 1);
+    if (start != std::string::npos) return line.substr(start);
+  }
+  return "unknown";
+}
+
+double memory_gb() {
+  return static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGE_SIZE)) / 1e9;
+}
+
+double available_gb() { return std::strtod(proc_value("meminfo", "MemAvailable").c_str(), nullptr) * 1024 / 1e9; }
+
+int run(const Common& common, bool measure) {
+  const std::string cpu = proc_value("cpuinfo", "model name");
+  nlohmann::ordered_json json = {
+      {"version", GIZA_VERSION},
+      {"compiler", __VERSION__},
+      {"cpu", cpu},
+      {"processors", sysconf(_SC_NPROCESSORS_ONLN)},
+      {"memory_gb", memory_gb()},
+      {"memory_available_gb", available_gb()},
+      {"isa", isa()},
+      {"isa_targets", isa_targets()},
+      {"threads", num_threads()},
+      {"thread_backend", thread_backend()},
+      {"conv", common.conv.empty() ? "native" : common.conv},
+      {"onednn", onednn_available()},
+      {"mpi", false},
+  };
+  const MachinePeak peak = measure ? measure_peak() : MachinePeak{};
+  if (measure) {
+    json["peak"] = {{"core_gflops", peak.core_gflops},
+                    {"all_gflops", peak.all_gflops},
+                    {"copy_gbs", peak.copy_gbs},
+                    {"stream_gbs", peak.stream_gbs}};
+  }
+  if (common.json) {
+    fmt::print("{}\n", json.dump());
+    return 0;
+  }
+  fmt::print("giza         {}, built by {}\n", GIZA_VERSION, __VERSION__);
+  fmt::print("CPU          {}, {} processors\n", cpu, sysconf(_SC_NPROCESSORS_ONLN));
+  fmt::print("memory       {:.1f} GB, {:.1f} GB available\n", memory_gb(), available_gb());
+  fmt::print("SIMD target  {} (of {}; choose with --isa)\n", isa(), fmt::join(isa_targets(), ", "));
+  fmt::print("threads      {} by {} (choose with --threads)\n", num_threads(), thread_backend());
+  fmt::print("convolution  {} (of native, {}reference; choose with --conv)\n", json["conv"].get<std::string>(),
+             onednn_available() ? "onednn, " : "");
+  fmt::print("oneDNN       {}\n", onednn_available() ? "found" : "not found when this was built");
+  fmt::print("MPI          not used by this version\n");
+  if (measure) {
+    fmt::print("peak         {:.0f} GFLOP/s on one core, {:.0f} on {} threads (float32 FMA, measured)\n",
+               peak.core_gflops, peak.all_gflops, num_threads());
+    fmt::print("bandwidth    {:.1f} GB/s copying, {:.1f} with non-temporal stores (measured)\n", peak.copy_gbs,
+               peak.stream_gbs);
+  }
+  return 0;
+}
+
+}  // namespace
+
+void add_info(Program& program) {
+  const auto skip = std::make_shared<bool>(false);
+  CLI::App* command = program.add(
+      "info", "this build and this machine: SIMD target, threads, optional parts, measured peak",
+      "The peak is measured on the spot and takes a second: float32 fused multiply-adds that stay in registers, and\n"
+      "copies of memory larger than the caches. It is the yardstick for the shares that benchmarks print.",
+      [skip](const Common& common) { return run(common, !*skip); });
+  command->add_flag("--no-peak", *skip, "do not measure");
+}
+
+}  // namespace giza::cli

@@ -1,0 +1,15 @@
+// giza: one program, one subcommand per job.
+#include "cli/command.h"
+
+int main(int argc, char** argv) {
+  giza::cli::Program program;
+  giza::cli::add_info(program);
+  giza::cli::add_scenes(program);
+  giza::cli::add_train(program);
+  giza::cli::add_eval(program);
+  giza::cli::add_predict(program);
+  giza::cli::add_compare(program);
+  giza::cli::add_run(program);
+  giza::cli::add_bench(program);
+  return program.main(argc, argv);
+}
