@@ -136,7 +136,7 @@ class Resnet::Stage : public layers::Module {
 
 Resnet::Resnet(const ResnetOptions& options, const BuildOptions& build) {
   const int64_t os = options.output_stride;
-  check(os == 8 || os == 16 || os == 32, "resnet: output stride {} is not 8, 16 or 32", os);
+  check(os == 4 || os == 8 || os == 16 || os == 32, "resnet: output stride {} is not 4, 8, 16 or 32", os);
   check(options.width > 0 && options.width <= 16, "resnet: width {} is not in (0, 16]", options.width);
   stem_ = std::make_unique<StemModule>(options, build);
   stages_.push_back(stem_.get());

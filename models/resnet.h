@@ -22,7 +22,7 @@ struct ResnetOptions {
   Stem stem = Stem::deep;
   double width = 1;  ///< factor on all channel counts (64, 128, ...), each then rounded up to a multiple of 8
   FirstBlockDilation first_block = FirstBlockDilation::full;
-  int64_t output_stride = 8;  ///< 8, 16 or 32
+  int64_t output_stride = 8;  ///< 4, 8, 16 or 32
   double bn_momentum = 0.1;
   ConvBackend conv = ConvBackend::native;
 

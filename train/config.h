@@ -41,7 +41,7 @@ struct TrainConfig {
   double width = 1;           ///< factor on every channel count
   std::vector<int> blocks;    ///< residual blocks of layer1..4; empty: those of `layers`
   std::string block = "auto";  ///< auto (by layers) | basic | bottleneck
-  int output_stride = 8;       ///< 8, 16 or 32
+  int output_stride = 8;       ///< 4, 8, 16 or 32
   std::string first_block_dilation = "full";  ///< full | half
   std::vector<int> bins = {1, 2, 3, 6};
   std::string pool = "average";  ///< average | max

@@ -43,7 +43,7 @@ const auto kKeys = std::to_array<Key>({
      "residual blocks of layer1 to layer4, for nets of other depths; empty: those of `layers`"},
     {"TRAIN", "block", AT(train.block), {.choices = "auto|basic|bottleneck"},
      "kind of residual block; auto: basic up to 34 layers, bottleneck from 50"},
-    {"TRAIN", "output_stride", AT(train.output_stride), {.choices = "8|16|32"},
+    {"TRAIN", "output_stride", AT(train.output_stride), {.choices = "4|8|16|32"},
      "input pixels per feature; below 32 the last stages dilate instead of striding"},
     {"TRAIN", "first_block_dilation", AT(train.first_block_dilation), {.choices = "full|half"},
      "dilation of the first block of a dilated stage: the stage's (semseg) or half of it"},
