@@ -106,8 +106,11 @@ std::string save_checkpoint(const RunFolder& folder, const layers::Module& model
   WeightFile file = models::state_dict(model, state.iteration);
   for (const Sgd::Velocity& velocity : optimizer.velocities()) {
     const WeightTensor* weight = file.find(velocity.name);
-    file.tensors.push_back({std::string(models::kMomentumPrefix) + velocity.name, weight->shape, models::DType::f32,
-                            models::to_pytorch_layout(velocity.tensor), {}});
+    file.tensors.push_back({std::string(models::kMomentumPrefix) + velocity.name,
+                            weight->shape,
+                            models::DType::f32,
+                            models::to_pytorch_layout(velocity.tensor),
+                            {}});
   }
   file.metadata = {{kIteration, std::to_string(state.iteration)},
                    {kSeed, std::to_string(state.seed)},
@@ -170,10 +173,10 @@ TrainingState restore_checkpoint(const WeightFile& file, const std::string& path
   }
   for (const Sgd::Velocity& velocity : optimizer.velocities()) {
     const auto found = momentum.find(velocity.name);
-    check<Refusal>(found != momentum.end() &&
-                       static_cast<int64_t>(found->second->data.size()) == velocity.tensor.numel(),
-                   "{}: the momentum of {} is missing or of another shape; the checkpoint is of another model", path,
-                   velocity.name);
+    check<Refusal>(
+        found != momentum.end() && static_cast<int64_t>(found->second->data.size()) == velocity.tensor.numel(),
+        "{}: the momentum of {} is missing or of another shape; the checkpoint is of another model", path,
+        velocity.name);
   }
   models::load_state_dict(model, file, path, {.aux_optional = false});
   for (const Sgd::Velocity& velocity : optimizer.velocities()) {

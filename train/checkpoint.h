@@ -15,7 +15,7 @@ namespace giza::train {
 
 /// Where a run stands, beside weights and momentum.
 struct TrainingState {
-  int64_t iteration = 0;    ///< steps done since the start of training
+  int64_t iteration = 0;  ///< steps done since the start of training
   uint64_t seed = 0;
   std::string config_hash;  ///< train/config.h: training_hash
   std::string list_hash;    ///< of the training list

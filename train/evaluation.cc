@@ -133,8 +133,8 @@ std::string metrics_table(const Evaluation& evaluation) {
   }
   table += fmt::format("{:<{}}  {:7.4f}  (of the classes present: {:.4f})\n", "mIoU", width, metrics.miou,
                        metrics.miou_present);
-  table += fmt::format("{:<{}}  {:7.4f}\n{:<{}}  {:7.4f}\n", "mAcc", width, metrics.macc, "allAcc", width,
-                       metrics.all_acc);
+  table +=
+      fmt::format("{:<{}}  {:7.4f}\n{:<{}}  {:7.4f}\n", "mAcc", width, metrics.macc, "allAcc", width, metrics.all_acc);
   return table + fmt::format("{} pictures in {:.1f} s; {}\n", evaluation.pictures.size(), evaluation.seconds,
                              evaluation.protocol);
 }

@@ -21,12 +21,12 @@ Network network_of(const models::Pspnet& model);
 
 /// How a picture is turned into probabilities (the authors' test code, "semseg").
 struct ProtocolOptions {
-  int base_size = 512;                ///< long side at scale 1; 0: the picture's own
-  int crop_h = 473, crop_w = 473;     ///< the tile; 0, 0: one tile, the whole scaled picture
+  int base_size = 512;             ///< long side at scale 1; 0: the picture's own
+  int crop_h = 473, crop_w = 473;  ///< the tile; 0, 0: one tile, the whole scaled picture
   std::vector<double> scales = {1.0};
-  bool mirror = true;                 ///< average each tile with its mirrored self
-  double stride_rate = 2.0 / 3;       ///< tiles step by ceil(crop * stride_rate)
-  int batch = 4;                      ///< tiles that run together; no part of the result
+  bool mirror = true;            ///< average each tile with its mirrored self
+  double stride_rate = 2.0 / 3;  ///< tiles step by ceil(crop * stride_rate)
+  int batch = 4;                 ///< tiles that run together; no part of the result
   Rgb mean = kImageNetMean;
   Rgb std = kImageNetStd;
 
@@ -59,17 +59,17 @@ Predictor network_predictor(Network network, const ProtocolOptions& options);
 Predictor saved_predictor(const std::string& folder);
 
 struct EvaluateOptions {
-  std::string protocol;  ///< as protocol_name gives it; goes into the results
-  std::vector<std::string> names;    ///< of the classes; "class K" where there is none
-  std::vector<Color> colors;         ///< for colour masks
-  std::string save_folder;           ///< gray/NAME.png (indices) and color/NAME.png; empty: not saved
+  std::string protocol;                ///< as protocol_name gives it; goes into the results
+  std::vector<std::string> names;      ///< of the classes; "class K" where there is none
+  std::vector<Color> colors;           ///< for colour masks
+  std::string save_folder;             ///< gray/NAME.png (indices) and color/NAME.png; empty: not saved
   int64_t begin = 0, end = INT64_MAX;  ///< the pictures of the data set to judge
   bool progress = true;
 };
 
 struct PictureResult {
   std::string image;
-  int64_t pixels = 0;       ///< valid ones
+  int64_t pixels = 0;  ///< valid ones
   double all_acc = 0;
   double miou_present = 0;
 };

@@ -8,7 +8,9 @@ namespace {
 
 constexpr double kEpsilon = 1e-10;  // semseg's
 
-double ratio(int64_t part, int64_t whole) { return static_cast<double>(part) / (static_cast<double>(whole) + kEpsilon); }
+double ratio(int64_t part, int64_t whole) {
+  return static_cast<double>(part) / (static_cast<double>(whole) + kEpsilon);
+}
 
 }  // namespace
 
@@ -23,7 +25,8 @@ void ConfusionMatrix::add(std::span<const int32_t> prediction, std::span<const i
   for (size_t i = 0; i < truth.size(); ++i) {
     if (truth[i] == ignore_label) continue;
     check(static_cast<uint32_t>(truth[i]) < count && static_cast<uint32_t>(prediction[i]) < count,
-          "metrics: pixel {} is {} and was predicted as {}, expected 0 to {}", i, truth[i], prediction[i], classes_ - 1);
+          "metrics: pixel {} is {} and was predicted as {}, expected 0 to {}", i, truth[i], prediction[i],
+          classes_ - 1);
   }
   for (size_t i = 0; i < truth.size(); ++i) {
     if (truth[i] == ignore_label) continue;

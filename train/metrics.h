@@ -8,9 +8,9 @@
 namespace giza::train {
 
 struct ClassMetrics {
-  double iou = 0;      ///< I / (U + 1e-10)
-  double acc = 0;      ///< I / (T + 1e-10)
-  int64_t pixels = 0;  ///< T, the valid pixels of this class
+  double iou = 0;        ///< I / (U + 1e-10)
+  double acc = 0;        ///< I / (T + 1e-10)
+  int64_t pixels = 0;    ///< T, the valid pixels of this class
   bool present = false;  ///< U > 0: the class was there or was predicted
 };
 

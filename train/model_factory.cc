@@ -70,8 +70,8 @@ models::PspnetOptions model_options(const Config& config) {
   resnet.stem = train.stem == "plain" ? models::Stem::plain : models::Stem::deep;
   resnet.width = train.width;
   resnet.output_stride = train.output_stride;
-  resnet.first_block = train.first_block_dilation == "half" ? models::FirstBlockDilation::half
-                                                            : models::FirstBlockDilation::full;
+  resnet.first_block =
+      train.first_block_dilation == "half" ? models::FirstBlockDilation::half : models::FirstBlockDilation::full;
   resnet.bn_momentum = train.bn_momentum;
   resnet.conv = parse_conv_backend(train.conv);
   options.classes = config.data.classes;
@@ -94,8 +94,8 @@ DatasetOptions dataset_options(const Config& config, const std::string& list) {
   options.classes = config.data.classes;
   options.ignore_label = config.train.ignore_label;
   if (!config.data.label_map.empty()) {
-    options.label_table = mapping_table({config.data.label_map.begin(), config.data.label_map.end()},
-                                        options.ignore_label);
+    options.label_table =
+        mapping_table({config.data.label_map.begin(), config.data.label_map.end()}, options.ignore_label);
   } else if (config.data.reduce_zero_label) {
     options.label_table = subtract_one_table(options.ignore_label);
   }

@@ -46,8 +46,8 @@ LogState log_state_from_json(const std::string& json, const std::string& place) 
     from.at("step_seconds").get_to(state.sums.step_seconds);
     from.at("run_seconds").get_to(state.run_seconds);
   } catch (const Json::exception& error) {
-    throw Refusal(fmt::format("{}: the state of its log cannot be read ({}); use another checkpoint", place,
-                              error.what()));
+    throw Refusal(
+        fmt::format("{}: the state of its log cannot be read ({}); use another checkpoint", place, error.what()));
   }
   return state;
 }

@@ -1,14 +1,14 @@
 // The training loop.
 #include "train/trainer.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <filesystem>
 #include <memory>
 #include <utility>
-
-#include <fmt/ranges.h>
 
 #include "models/pspnet.h"
 #include "models/weights/atomic_file.h"
@@ -52,7 +52,7 @@ auto refusing(const Config& config, Body&& body) {
 class Trainer {
  public:
   explicit Trainer(const Config& config);
-  TrainResult run();
+  TrainResult run(const StepObserver& after_step);
 
  private:
   void start();
@@ -82,7 +82,7 @@ class Trainer {
   int64_t iteration_ = 0;  // steps done
   StepSums sums_;          // since the last line of the log
   Clock::time_point start_ = Clock::now();
-  double earlier_seconds_ = 0;  // before a resume
+  double earlier_seconds_ = 0;      // before a resume
   std::vector<std::string> notes_;  // what start() has to tell
   std::unique_ptr<TrainLog> log_;
   std::unique_ptr<Progress> progress_;
@@ -121,8 +121,8 @@ Trainer::Trainer(const Config& config)
   if (train_.evaluate) validation_set_ = std::make_unique<Dataset>(dataset_options(config, config.data.val_list));
   model_ = refusing(config, [&] { return std::make_unique<models::Pspnet>(model_options_); });
   optimizer_ = std::make_unique<Sgd>(model_->parameters(), SgdConfig{.momentum = train_.momentum,
-                                                                    .weight_decay = train_.weight_decay,
-                                                                    .new_layer_factor = train_.new_layer_lr});
+                                                                     .weight_decay = train_.weight_decay,
+                                                                     .new_layer_factor = train_.new_layer_lr});
   loss_options_ = {.ignore_label = train_.ignore_label, .class_weights = class_weights(config, dataset_)};
 }
 
@@ -146,7 +146,8 @@ bool Trainer::resume() {
                    folder_.path());
     check<Refusal>(!found || train_.resume == "auto",
                    "{}: holds the checkpoints of an earlier run; set TRAIN.resume auto to go on with it, or "
-                   "TRAIN.save_path to another folder", folder_.path());
+                   "TRAIN.save_path to another folder",
+                   folder_.path());
   } else {
     found = FoundCheckpoint{train_.resume, read_checkpoint(train_.resume)};
   }
@@ -156,9 +157,12 @@ bool Trainer::resume() {
   const std::string hash = training_hash(config_);
   check<Refusal>(state.config_hash == hash && state.iteration <= iterations_,
                  "{}: was trained with other settings (hash {}, these have {}); use the same ones, or start a new run "
-                 "from its weights with TRAIN.weight", found->path, state.config_hash, hash);
-  check<Refusal>(state.list_hash == list_hash(dataset_), "{}: was trained on another list than {}; use the same one, or "
-                 "start a new run from its weights with TRAIN.weight", found->path, config_.data.train_list);
+                 "from its weights with TRAIN.weight",
+                 found->path, state.config_hash, hash);
+  check<Refusal>(state.list_hash == list_hash(dataset_),
+                 "{}: was trained on another list than {}; use the same one, or "
+                 "start a new run from its weights with TRAIN.weight",
+                 found->path, config_.data.train_list);
   const LogState log = log_state_from_json(state.log, found->path);
   sums_ = log.sums;
   earlier_seconds_ = log.run_seconds;
@@ -170,8 +174,8 @@ bool Trainer::resume() {
 
 void Trainer::load_initial_weights() {
   if (train_.weight.empty()) return;
-  const std::vector<std::string> kept = models::load_state_dict(
-      *model_, models::read_safetensors(train_.weight), train_.weight, {.backbone_only = true});
+  const std::vector<std::string> kept =
+      models::load_state_dict(*model_, models::read_safetensors(train_.weight), train_.weight, {.backbone_only = true});
   if (!kept.empty()) {
     notes_.push_back(fmt::format("{} does not fit or lacks {} tensors, which begin at random: {}", train_.weight,
                                  kept.size(), fmt::join(kept, ", ")));
@@ -204,9 +208,10 @@ Losses Trainer::forward(const Batch& batch) {
 /// One update. Returns the loss.
 double Trainer::step(const Batch& batch, double learning_rate) {
   const auto check_finite = [&](bool finite, const std::string& what) {
-    check<Error>(finite, "iteration {}: {} is NaN or infinite; nothing was updated or saved since the last checkpoint; "
-                 "samples: {}; lower TRAIN.base_lr or lengthen TRAIN.warmup_iters", iteration_ + 1, what,
-                 fmt::join(batch.names, ", "));
+    check<Error>(finite,
+                 "iteration {}: {} is NaN or infinite; nothing was updated or saved since the last checkpoint; "
+                 "samples: {}; lower TRAIN.base_lr or lengthen TRAIN.warmup_iters",
+                 iteration_ + 1, what, fmt::join(batch.names, ", "));
   };
   optimizer_->zero_grad();
   const Losses losses = forward(batch);
@@ -240,8 +245,9 @@ void Trainer::stop_on_signal() {
   const int signal = pending_signal();
   if (signal == 0) return;
   save();
-  throw Interrupted(signal, fmt::format("stopped by a signal at iteration {} of {}; saved {}; TRAIN.resume auto goes on",
-                                        iteration_, iterations_, result_.checkpoint));
+  throw Interrupted(
+      signal, fmt::format("stopped by a signal at iteration {} of {}; saved {}; TRAIN.resume auto goes on", iteration_,
+                          iterations_, result_.checkpoint));
 }
 
 /// Also called where a resumed run begins, in case the last one was stopped before its validation.
@@ -265,7 +271,7 @@ void Trainer::validate_if_due() {
                               options.protocol));
 }
 
-TrainResult Trainer::run() {
+TrainResult Trainer::run(const StepObserver& after_step) {
   const SignalGuard guard;
   start();
   progress_ = std::make_unique<Progress>("train", iterations_, "it", iteration_);
@@ -284,6 +290,7 @@ TrainResult Trainer::run() {
     const int64_t this_epoch = epoch();
     result_.loss = step(loader.next(), rate);
     sums_.step_seconds += seconds_since(step_start);
+    if (after_step) after_step(iteration_, result_.loss);
     progress_->update(iteration_, fmt::format("loss {:.4f}", result_.loss));
     if (iteration_ % train_.print_freq == 0 || at_epoch_end()) {
       log_->write_steps(iteration_, this_epoch + 1, rate, sums_, train_.batch_size, run_seconds());
@@ -301,6 +308,6 @@ TrainResult Trainer::run() {
 
 }  // namespace
 
-TrainResult train(const Config& config) { return Trainer(config).run(); }
+TrainResult train(const Config& config, const StepObserver& after_step) { return Trainer(config).run(after_step); }
 
 }  // namespace giza::train

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -11,12 +12,15 @@
 namespace giza::train {
 
 struct TrainResult {
-  int64_t iterations = 0;   ///< steps of the whole schedule done, those before a resume included
-  double loss = 0;          ///< of the last step of this call
-  double seconds = 0;       ///< of this call
-  std::string checkpoint;   ///< the last one written
+  int64_t iterations = 0;                ///< steps of the whole schedule done, those before a resume included
+  double loss = 0;                       ///< of the last step of this call
+  double seconds = 0;                    ///< of this call
+  std::string checkpoint;                ///< the last one written
   std::optional<Evaluation> validation;  ///< the last one
 };
+
+/// Called after each step with the number of steps done so far and the step's loss.
+using StepObserver = std::function<void(int64_t iteration, double loss)>;
 
 /// Trains as the configuration says, in the folder TRAIN.save_path: config.yaml (resolved), log.jsonl, checkpoints.
 /// The same configuration gives the same bits at any number of threads and workers, and across resumes.
@@ -29,6 +33,6 @@ struct TrainResult {
 /// SIGINT and SIGTERM (train/signals.h; train() holds the guard) finish the step, save, and throw Interrupted. NaN or
 /// infinity in loss or gradient throws Error before the update, naming the iteration, the parameter and the samples.
 /// Throws Refusal for data, weights or checkpoints that do not fit.
-TrainResult train(const Config& config);
+TrainResult train(const Config& config, const StepObserver& after_step = {});
 
 }  // namespace giza::train

@@ -9,14 +9,17 @@
 #include "tensor/check.h"
 
 namespace giza::models {
+
+// Beside the enumerations, where the library looks for them.
+NLOHMANN_JSON_SERIALIZE_ENUM(Stem, {{Stem::deep, "deep"}, {Stem::plain, "plain"}})
+NLOHMANN_JSON_SERIALIZE_ENUM(BlockKind, {{BlockKind::bottleneck, "bottleneck"}, {BlockKind::basic, "basic"}})
+NLOHMANN_JSON_SERIALIZE_ENUM(FirstBlockDilation,
+                             {{FirstBlockDilation::full, "full"}, {FirstBlockDilation::half, "half"}})
+NLOHMANN_JSON_SERIALIZE_ENUM(PyramidPool, {{PyramidPool::average, "average"}, {PyramidPool::max, "max"}})
+
 namespace {
 
 using Json = nlohmann::json;
-
-NLOHMANN_JSON_SERIALIZE_ENUM(Stem, {{Stem::deep, "deep"}, {Stem::plain, "plain"}})
-NLOHMANN_JSON_SERIALIZE_ENUM(BlockKind, {{BlockKind::bottleneck, "bottleneck"}, {BlockKind::basic, "basic"}})
-NLOHMANN_JSON_SERIALIZE_ENUM(FirstBlockDilation, {{FirstBlockDilation::full, "full"}, {FirstBlockDilation::half, "half"}})
-NLOHMANN_JSON_SERIALIZE_ENUM(PyramidPool, {{PyramidPool::average, "average"}, {PyramidPool::max, "max"}})
 
 // A file may be hostile: sizes beyond these would only serve to exhaust memory.
 constexpr int64_t kMaxClasses = 65536, kMaxBlocks = 1000, kMaxBins = 64, kMaxChannels = 65536;
@@ -58,8 +61,9 @@ class Shapes {
 void check_bounds(const PspnetOptions& options, const std::string& place) {
   bool ok = options.classes >= 1 && options.classes <= kMaxClasses && options.backbone.width > 0 &&
             options.backbone.width <= kMaxWidth && options.head_channels >= 0 &&
-            options.head_channels <= kMaxChannels && options.aux_channels >= 0 && options.aux_channels <= kMaxChannels &&
-            options.bins.size() <= static_cast<size_t>(kMaxBins) && options.dropout >= 0 && options.dropout < 1;
+            options.head_channels <= kMaxChannels && options.aux_channels >= 0 &&
+            options.aux_channels <= kMaxChannels && options.bins.size() <= static_cast<size_t>(kMaxBins) &&
+            options.dropout >= 0 && options.dropout < 1;
   for (const int64_t blocks : options.backbone.blocks) ok = ok && blocks >= 1 && blocks <= kMaxBlocks;
   for (const int64_t bin : options.bins) ok = ok && bin >= 1 && bin <= kMaxBins;
   check<Refusal>(ok, "{}: the description of the network has sizes out of range; is the file corrupt?", place);
@@ -96,8 +100,10 @@ void check_fits_file(const PspnetOptions& options, const WeightFile& file, const
   double numbers = 0;
   for (const WeightTensor& tensor : file.tensors) numbers += static_cast<double>(tensor.data.size());
   const double needed = convolution_weights(options);
-  check<Refusal>(needed <= numbers, "{}: the file's network has {:.0f} convolution weights or more, the file has {:.0f} "
-                 "numbers; is it cut off?", place, needed, numbers);
+  check<Refusal>(needed <= numbers,
+                 "{}: the file's network has {:.0f} convolution weights or more, the file has {:.0f} "
+                 "numbers; is it cut off?",
+                 place, needed, numbers);
 }
 
 void infer_head(const Shapes& shapes, int64_t features, const std::string& place, PspnetOptions* options) {
@@ -115,8 +121,10 @@ void infer_head(const Shapes& shapes, int64_t features, const std::string& place
   if (bins == 1) {
     options->bins = {1};
   } else {
-    check<Refusal>(bins == 4, "{}: the pyramid has {} bins whose sizes the file does not tell; expected 1 or 4, or "
-                   "\"{}\" in the metadata", place, bins, kModelKey);
+    check<Refusal>(bins == 4,
+                   "{}: the pyramid has {} bins whose sizes the file does not tell; expected 1 or 4, or "
+                   "\"{}\" in the metadata",
+                   place, bins, kModelKey);
   }
 }
 
@@ -172,7 +180,8 @@ PspnetOptions options_from_json(const std::string& json, const std::string& plac
   }
   // Catches what the enumerations would silently take for their first value.
   check<Refusal>(Json::parse(options_to_json(options)) == Json::parse(json),
-                 "{}: \"{}\" in the metadata has unknown entries; was it written by a newer version?", place, kModelKey);
+                 "{}: \"{}\" in the metadata has unknown entries; was it written by a newer version?", place,
+                 kModelKey);
   check_bounds(options, place);
   return options;
 }

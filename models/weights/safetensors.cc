@@ -61,8 +61,8 @@ float half_to_float(uint16_t half) {
     const float magnitude = static_cast<float>(mantissa) * 0x1p-24F;
     return sign ? -magnitude : magnitude;
   }
-  const uint32_t bits = exponent == 31 ? sign | 0x7F800000U | (mantissa << 13)
-                                       : sign | ((exponent + 112) << 23) | (mantissa << 13);
+  const uint32_t bits =
+      exponent == 31 ? sign | 0x7F800000U | (mantissa << 13) : sign | ((exponent + 112) << 23) | (mantissa << 13);
   return std::bit_cast<float>(bits);
 }
 
@@ -155,9 +155,9 @@ void write_safetensors(const std::string& path, const WeightFile& file) {
   for (const WeightTensor& tensor : file.tensors) {
     // Not header[name]: that would search the names so far, for every tensor.
     header.get_ref<nlohmann::ordered_json::object_t&>().emplace_back(
-        tensor.name, nlohmann::ordered_json{{"dtype", dtype_name(tensor.dtype)},
-                                            {"shape", tensor.shape},
-                                            {"data_offsets", offsets.at(tensor.name)}});
+        tensor.name,
+        nlohmann::ordered_json{
+            {"dtype", dtype_name(tensor.dtype)}, {"shape", tensor.shape}, {"data_offsets", offsets.at(tensor.name)}});
   }
   std::string json = header.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
   json.resize((json.size() + 7) / 8 * 8, ' ');

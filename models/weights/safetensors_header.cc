@@ -24,14 +24,17 @@ class HeaderReader {
 
   bool start_object(size_t) {
     switch (state_) {
-      case State::start: state_ = State::root; return true;
+      case State::start:
+        state_ = State::root;
+        return true;
       case State::entry:
         state_ = name_ == "__metadata__" ? State::metadata : State::tensor;
         tensor_ = {};
         tensor_.name = name_;
         has_dtype_ = has_shape_ = has_offsets_ = false;
         return true;
-      default: unexpected("an object");
+      default:
+        unexpected("an object");
     }
   }
 
@@ -61,7 +64,8 @@ class HeaderReader {
           refuse("tensor \"{}\" has an unexpected or repeated field \"{}\"", shown(name_), shown(text));
         }
         return true;
-      default: unexpected("a key");
+      default:
+        unexpected("a key");
     }
   }
 
@@ -72,8 +76,8 @@ class HeaderReader {
       return true;
     }
     if (state_ != State::dtype) unexpected("a string");
-    const auto* found = std::find_if(std::begin(kTypes), std::end(kTypes),
-                                     [&](const Type& type) { return text == type.name; });
+    const auto* found =
+        std::find_if(std::begin(kTypes), std::end(kTypes), [&](const Type& type) { return text == type.name; });
     if (found == std::end(kTypes)) {
       refuse("tensor \"{}\" has element type {}, expected F32, F16, BF16, F64 or I64", shown(name_), shown(text));
     }
@@ -142,7 +146,18 @@ class HeaderReader {
 
  private:
   enum class State {
-    start, root, entry, metadata, metadata_value, tensor, dtype, shape, shape_list, offsets, offset_list, end
+    start,
+    root,
+    entry,
+    metadata,
+    metadata_value,
+    tensor,
+    dtype,
+    shape,
+    shape_list,
+    offsets,
+    offset_list,
+    end
   };
   struct Type {
     const char* name;
@@ -162,8 +177,8 @@ class HeaderReader {
 
   template <class... Args>
   [[noreturn]] void refuse(fmt::format_string<Args...> format, Args&&... args) const {
-    throw Refusal(fmt::format("{}: {}; is this a safetensors file?", place_,
-                              fmt::format(format, std::forward<Args>(args)...)));
+    throw Refusal(
+        fmt::format("{}: {}; is this a safetensors file?", place_, fmt::format(format, std::forward<Args>(args)...)));
   }
   [[noreturn]] void unexpected(const char* what) const {
     refuse("the header holds {} where it should not (near \"{}\")", what, shown(name_));
@@ -209,9 +224,10 @@ void check_cover(const SafetensorsHeader& header, uint64_t data_bytes, const std
                    place, tensor->begin, covered);
     covered = tensor->end;
   }
-  check<Refusal>(covered == data_bytes,
-                 "{}: the header describes {} bytes of data, the file holds {}: it is cut off or corrupt; copy it again",
-                 place, covered, data_bytes);
+  check<Refusal>(
+      covered == data_bytes,
+      "{}: the header describes {} bytes of data, the file holds {}: it is cut off or corrupt; copy it again", place,
+      covered, data_bytes);
 }
 
 }  // namespace
@@ -219,21 +235,29 @@ void check_cover(const SafetensorsHeader& header, uint64_t data_bytes, const std
 int64_t element_size(DType dtype) {
   switch (dtype) {
     case DType::f16:
-    case DType::bf16: return 2;
-    case DType::f32: return 4;
+    case DType::bf16:
+      return 2;
+    case DType::f32:
+      return 4;
     case DType::f64:
-    case DType::i64: return 8;
+    case DType::i64:
+      return 8;
   }
   return 0;
 }
 
 const char* dtype_name(DType dtype) {
   switch (dtype) {
-    case DType::f32: return "F32";
-    case DType::f16: return "F16";
-    case DType::bf16: return "BF16";
-    case DType::f64: return "F64";
-    case DType::i64: return "I64";
+    case DType::f32:
+      return "F32";
+    case DType::f16:
+      return "F16";
+    case DType::bf16:
+      return "BF16";
+    case DType::f64:
+      return "F64";
+    case DType::i64:
+      return "I64";
   }
   return "";
 }
@@ -242,7 +266,8 @@ SafetensorsHeader parse_safetensors_header(std::string_view json, uint64_t data_
   SafetensorsHeader header;
   HeaderReader reader(&header, place);
   const bool parsed = nlohmann::json::sax_parse(json.begin(), json.end(), &reader);
-  check<Refusal>(parsed && reader.complete(), "{}: the header is not a JSON object; is this a safetensors file?", place);
+  check<Refusal>(parsed && reader.complete(), "{}: the header is not a JSON object; is this a safetensors file?",
+                 place);
   check_cover(header, data_bytes, place);
   return header;
 }

@@ -1,13 +1,13 @@
 // The state of a Module as named tensors in PyTorch's layout, and back.
 #include "models/weights/state_dict.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <map>
 #include <utility>
 
 #include "tensor/check.h"
-
-#include <fmt/ranges.h>
 
 namespace giza::models {
 namespace {
@@ -68,9 +68,9 @@ bool starts_with_any(const std::string& name, std::initializer_list<std::string_
 
 /// The stem's own names in files of a bare ResNet: conv1, bn1, ... of the deep stem (semseg) or conv1, bn1 of the plain.
 std::string stem_name(const std::string& name) {
-  static const std::map<std::string, std::string, std::less<>> kStem = {
-      {"conv1", "layer0.0"}, {"bn1", "layer0.1"}, {"conv2", "layer0.3"},
-      {"bn2", "layer0.4"},   {"conv3", "layer0.6"}, {"bn3", "layer0.7"}};
+  static const std::map<std::string, std::string, std::less<>> kStem = {{"conv1", "layer0.0"}, {"bn1", "layer0.1"},
+                                                                        {"conv2", "layer0.3"}, {"bn2", "layer0.4"},
+                                                                        {"conv3", "layer0.6"}, {"bn3", "layer0.7"}};
   const size_t dot = name.find('.');
   const auto found = dot == std::string::npos ? kStem.end() : kStem.find(std::string_view(name).substr(0, dot));
   return found == kStem.end() ? name : found->second + name.substr(dot);
@@ -80,9 +80,9 @@ std::string stem_name(const std::string& name) {
 std::map<std::string, const WeightTensor*> index_file(const WeightFile& file, const LoadOptions& options,
                                                       const std::string& place) {
   constexpr std::string_view kPrefix = "module.";
-  const bool prefixed = !file.tensors.empty() && std::all_of(file.tensors.begin(), file.tensors.end(), [&](const auto& t) {
-    return t.name.starts_with(kPrefix);
-  });
+  const bool prefixed =
+      !file.tensors.empty() &&
+      std::all_of(file.tensors.begin(), file.tensors.end(), [&](const auto& t) { return t.name.starts_with(kPrefix); });
   std::map<std::string, const WeightTensor*> index;
   for (const WeightTensor& tensor : file.tensors) {
     std::string name = prefixed ? tensor.name.substr(kPrefix.size()) : tensor.name;
@@ -101,15 +101,17 @@ std::map<std::string, const WeightTensor*> index_file(const WeightFile& file, co
 std::vector<float> to_pytorch_layout(const Tensor& tensor) {
   std::vector<float> data(static_cast<size_t>(tensor.numel()));
   const float* from = tensor.data();
-  for_each_index(tensor, [&](int64_t in_file, int64_t in_memory) { data[static_cast<size_t>(in_file)] = from[in_memory]; });
+  for_each_index(tensor,
+                 [&](int64_t in_file, int64_t in_memory) { data[static_cast<size_t>(in_file)] = from[in_memory]; });
   return data;
 }
 
 void from_pytorch_layout(const std::vector<float>& data, const Tensor& tensor) {
-  check(static_cast<int64_t>(data.size()) == tensor.numel() && tensor.dense(), "from_pytorch_layout: {} numbers into {}",
-        data.size(), tensor.shape());
+  check(static_cast<int64_t>(data.size()) == tensor.numel() && tensor.dense(),
+        "from_pytorch_layout: {} numbers into {}", data.size(), tensor.shape());
   float* to = tensor.data();
-  for_each_index(tensor, [&](int64_t in_file, int64_t in_memory) { to[in_memory] = data[static_cast<size_t>(in_file)]; });
+  for_each_index(tensor,
+                 [&](int64_t in_file, int64_t in_memory) { to[in_memory] = data[static_cast<size_t>(in_file)]; });
 }
 
 WeightFile state_dict(const layers::Module& module, int64_t batches_tracked) {
@@ -125,8 +127,8 @@ WeightFile state_dict(const layers::Module& module, int64_t batches_tracked) {
   return file;
 }
 
-std::vector<std::string> load_state_dict(const layers::Module& module, const WeightFile& file,
-                                         const std::string& place, const LoadOptions& options) {
+std::vector<std::string> load_state_dict(const layers::Module& module, const WeightFile& file, const std::string& place,
+                                         const LoadOptions& options) {
   std::map<std::string, const WeightTensor*> index = index_file(file, options, place);
   std::vector<std::string> missing, extra, misshaped, kept;
   std::vector<std::pair<const WeightTensor*, Tensor>> copies;
@@ -135,8 +137,8 @@ std::vector<std::string> load_state_dict(const layers::Module& module, const Wei
     const bool new_layer = starts_with_any(slot.name, {"ppm.", "cls.", "aux."});
     const auto found = index.find(slot.name);
     if (found == index.end()) {
-      const bool optional = (options.aux_optional && slot.name.starts_with("aux.")) ||
-                            (options.backbone_only && new_layer);
+      const bool optional =
+          (options.aux_optional && slot.name.starts_with("aux.")) || (options.backbone_only && new_layer);
       (optional ? kept : missing).push_back(slot.name);
       continue;
     }
@@ -165,8 +167,10 @@ std::vector<std::string> load_state_dict(const layers::Module& module, const Wei
   report("missing", missing);
   report("extra", extra);
   report("misshaped", misshaped);
-  check<Refusal>(faults.empty() && any, "{}: these weights do not fit the model ({}), expected its tensors exactly; "
-                 "check the model's options", place, faults.empty() ? "none of its names" : fmt::format("{}", fmt::join(faults, "; ")));
+  check<Refusal>(faults.empty() && any,
+                 "{}: these weights do not fit the model ({}), expected its tensors exactly; "
+                 "check the model's options",
+                 place, faults.empty() ? "none of its names" : fmt::format("{}", fmt::join(faults, "; ")));
   for (const auto& [tensor, to] : copies) from_pytorch_layout(tensor->data, to);
   return kept;
 }

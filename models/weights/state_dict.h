@@ -30,8 +30,8 @@ struct LoadOptions {
 /// and the momentum of a checkpoint is passed over.
 /// Throws Refusal "PLACE: ..." listing every missing, extra and misshaped name at once, with the module unchanged.
 /// Returns the module's tensors that the options let keep their numbers.
-std::vector<std::string> load_state_dict(const layers::Module& module, const WeightFile& file,
-                                         const std::string& place, const LoadOptions& options = {});
+std::vector<std::string> load_state_dict(const layers::Module& module, const WeightFile& file, const std::string& place,
+                                         const LoadOptions& options = {});
 
 /// [K,R,S,C] -> [K,C,R,S], and other ranks as they are: dense floats of one tensor.
 std::vector<float> to_pytorch_layout(const Tensor& tensor);

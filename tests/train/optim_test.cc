@@ -1,0 +1,84 @@
+// SGD against PyTorch's, and the learning rate's curve.
+#include <cmath>
+#include <fstream>
+#include <limits>
+#include <nlohmann/json.hpp>
+
+#include "tests/support/temp_folder.h"
+#include "train/optim/poly_lr.h"
+#include "train/optim/sgd.h"
+
+namespace giza::train {
+namespace {
+
+using autograd::Variable;
+
+/// Gives a leaf this gradient: the derivative of its product with a seed.
+void set_gradient(const Variable& leaf, const std::vector<float>& gradient) {
+  autograd::backward(autograd::scale(leaf, 1.0F), Tensor::from(leaf.shape(), gradient));
+}
+
+Variable leaf_of(const std::vector<float>& values) {
+  return Variable(Tensor::from({static_cast<int64_t>(values.size())}, values), true);
+}
+
+void check_close(const std::vector<float>& a, const std::vector<float>& b) {
+  REQUIRE(a.size() == b.size());
+  for (size_t i = 0; i < a.size(); ++i) CHECK(a[i] == doctest::Approx(b[i]).epsilon(1e-6));
+}
+
+TEST_CASE("sgd: four steps as PyTorch takes them, the new layers at ten times the rate") {
+  std::ifstream stream(std::string(GIZA_SOURCE_DIR) + "/tests/golden/sgd.json");
+  REQUIRE(stream.good());
+  const nlohmann::json golden = nlohmann::json::parse(stream);
+  std::vector<layers::NamedParameter> parameters;
+  for (const auto& [name, values] : golden["parameters"].items()) {
+    parameters.push_back({name, leaf_of(values.get<std::vector<float>>())});
+  }
+  Sgd sgd(parameters, {.momentum = golden["momentum"], .weight_decay = golden["weight_decay"], .new_layer_factor = 10});
+  for (const auto& step : golden["steps"]) {
+    sgd.zero_grad();
+    for (const auto& parameter : parameters) {
+      set_gradient(parameter.variable, step["gradients"][parameter.name].get<std::vector<float>>());
+    }
+    CHECK(sgd.first_non_finite_gradient().empty());
+    sgd.step(step["rate"]);
+    for (size_t i = 0; i < parameters.size(); ++i) {
+      const std::string& name = parameters[i].name;
+      check_close(parameters[i].variable.value().to_vector(), step["parameters"][name].get<std::vector<float>>());
+      CHECK(sgd.velocities()[i].name == name);
+      check_close(sgd.velocities()[i].tensor.to_vector(), step["velocities"][name].get<std::vector<float>>());
+    }
+  }
+}
+
+TEST_CASE("sgd: a parameter without a gradient stays, decay included; bad gradients are named") {
+  std::vector<layers::NamedParameter> parameters = {
+      {"a", leaf_of({1, 2})}, {"b", leaf_of({3})}, {"c", leaf_of({4, 5, 6})}};
+  Sgd sgd(parameters, {});
+  set_gradient(parameters[0].variable, {1, 1});
+  sgd.step(0.5);
+  CHECK(parameters[1].variable.value().item() == 3);
+  CHECK(parameters[0].variable.value().to_vector()[0] != 1);
+  set_gradient(parameters[2].variable, {0, std::numeric_limits<float>::infinity(), 0});
+  CHECK(sgd.first_non_finite_gradient() == "c");
+  set_gradient(parameters[1].variable, {std::nanf("")});
+  CHECK(sgd.first_non_finite_gradient() == "b");
+  sgd.zero_grad();
+  CHECK(sgd.first_non_finite_gradient().empty());
+}
+
+TEST_CASE("poly_lr: the curve, its ends, and warm-up") {
+  CHECK(poly_lr(0.01, 0, 100, 0.9) == 0.01);
+  CHECK(poly_lr(0.01, 50, 100, 0.9) == doctest::Approx(0.01 * 0.535886731));  // 0.5^0.9
+  CHECK(poly_lr(0.01, 99, 100, 0.9) == doctest::Approx(0.01 * std::pow(0.01, 0.9)));
+  CHECK(poly_lr(0.01, 100, 100, 0.9) == 0);
+  CHECK(poly_lr(0.01, 30, 100, 0) == 0.01);
+  CHECK(poly_lr(1, 0, 100, 1, 4) == 0.25);
+  CHECK(poly_lr(1, 1, 100, 1, 4) == doctest::Approx(0.99 * 0.5));
+  CHECK(poly_lr(1, 3, 100, 1, 4) == doctest::Approx(0.97));
+  CHECK(poly_lr(1, 4, 100, 1, 4) == doctest::Approx(0.96));
+}
+
+}  // namespace
+}  // namespace giza::train

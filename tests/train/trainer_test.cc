@@ -1,0 +1,247 @@
+// Training a tiny net: repeatable to the bit, resumable, and stopped before bad numbers spread.
+#include "train/trainer.h"
+
+#include <csignal>
+#include <nlohmann/json.hpp>
+
+#include "tensor/check.h"
+#include "tensor/parallel.h"
+#include "tests/train/tiny_set.h"
+#include "train/checkpoint.h"
+#include "train/progress.h"
+#include "train/signals.h"
+
+namespace giza::train {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Silences progress, and gives the threads back.
+class Quiet {
+ public:
+  Quiet() { set_progress_enabled(false); }
+  ~Quiet() {
+    set_progress_enabled(true);
+    set_num_threads(threads_);
+  }
+
+ private:
+  int threads_ = num_threads();
+};
+
+std::vector<double> losses_of(const Config& config) {
+  std::vector<double> losses;
+  train(config, [&](int64_t, double loss) { losses.push_back(loss); });
+  return losses;
+}
+
+/// All numbers of a run's last checkpoint.
+std::vector<std::vector<float>> last_numbers(const Config& config) {
+  std::vector<std::vector<float>> numbers;
+  for (const auto& tensor : read_checkpoint(config.train.save_path + "/last.safetensors").tensors) {
+    numbers.push_back(tensor.data);
+  }
+  return numbers;
+}
+
+std::vector<nlohmann::json> log_of(const Config& config) {
+  std::vector<nlohmann::json> lines;
+  std::ifstream stream(config.train.save_path + "/log.jsonl");
+  for (std::string line; std::getline(stream, line);) lines.push_back(nlohmann::json::parse(line));
+  return lines;
+}
+
+/// The log without what a clock decides.
+std::vector<nlohmann::json> timeless_log_of(const Config& config) {
+  std::vector<nlohmann::json> lines = log_of(config);
+  for (nlohmann::json& line : lines) {
+    for (const char* key : {"seconds", "images_per_second", "validation_seconds"}) line.erase(key);
+  }
+  return lines;
+}
+
+/// Trains until `iteration`, where a signal arrives.
+void interrupt_at(const Config& config, int64_t iteration, int signal) {
+  try {
+    train(config, [&](int64_t done, double) {
+      if (done == iteration) std::raise(signal);
+    });
+    FAIL("not interrupted");
+  } catch (const Interrupted& interrupted) {
+    CHECK(interrupted.signal() == signal);
+    CHECK(contains(interrupted.what(), fmt::format("iter_{:08}", iteration)));
+  }
+}
+
+TEST_CASE("train: the loss falls; log, checkpoints and configuration are written") {
+  const Quiet quiet;
+  const TinySet set;
+  Config config = set.config("run");
+  config.train.epochs = 10;
+  config.train.print_freq = 3;
+  config.train.base_lr = 0.02;
+  config.train.evaluate = true;
+  config.train.eval_freq = 4;
+  const TrainResult result = train(config);
+  CHECK(result.iterations == 40);
+  REQUIRE(result.validation);
+  CHECK(result.validation->metrics.all_acc > 0.5);  // a third by chance
+
+  const std::vector<nlohmann::json> log = log_of(config);
+  std::vector<int64_t> steps, validations;
+  for (const nlohmann::json& line : log) (line["type"] == "train" ? steps : validations).push_back(line["iteration"]);
+  CHECK(std::vector<int64_t>(steps.begin(), steps.begin() + 6) == std::vector<int64_t>{3, 4, 6, 8, 9, 12});
+  CHECK(validations == std::vector<int64_t>{16, 32, 40});
+  CHECK(log[0]["epoch"] == 1);
+  CHECK(log[0]["lr"] == doctest::Approx(0.02 * std::pow(1 - 2.0 / 40, 0.9)));
+  CHECK(log[0]["loss"].get<double>() ==
+        doctest::Approx(log[0]["main_loss"].get<double>() + 0.4 * log[0]["aux_loss"].get<double>()));
+  CHECK(log.back()["protocol"] == "single-scale, picture's own size, whole picture, not mirrored");
+  CHECK(log.back()["mIoU"] == result.validation->metrics.miou);
+  CHECK(log[log.size() - 2]["loss"].get<double>() < 0.8 * log[0]["loss"].get<double>());
+  CHECK(log[log.size() - 2]["accuracy"].get<double>() > 0.4);
+
+  CHECK(training_hash(load_config(config.train.save_path + "/config.yaml")) == training_hash(config));
+  CHECK(fs::exists(config.train.save_path + "/iter_00000036.safetensors"));
+  CHECK(!fs::exists(config.train.save_path + "/iter_00000032.safetensors"));
+  CHECK(result.checkpoint == config.train.save_path + "/iter_00000040.safetensors");
+}
+
+TEST_CASE("train: the same bits at any number of threads and workers, others for another seed") {
+  const Quiet quiet;
+  const TinySet set;
+  Config config = set.config("one");
+  config.train.threads = 1;
+  config.train.workers = 1;
+  const std::vector<double> reference = losses_of(config);
+  REQUIRE(reference.size() == 12);
+  Config other = set.config("two");
+  other.train.threads = 2;
+  other.train.workers = 3;
+  CHECK(losses_of(other) == reference);
+  CHECK(last_numbers(other) == last_numbers(config));
+  Config seeded = set.config("three");
+  seeded.train.manual_seed = 4;
+  CHECK(losses_of(seeded) != reference);
+}
+
+TEST_CASE("train: interrupted anywhere and resumed, the same bits as in one go") {
+  const Quiet quiet;
+  const TinySet set;
+  Config config = set.config("whole");
+  config.train.print_freq = 3;
+  config.train.evaluate = true;
+  const std::vector<double> reference = losses_of(config);
+  // In the middle of an epoch and of a line of the log, at an epoch's end, and after the last step.
+  for (const int64_t stop : {1, 5, 8, 12}) {
+    CAPTURE(stop);
+    Config parts = config;
+    parts.train.save_path = set.file(fmt::format("parts{}", stop));
+    interrupt_at(parts, stop, stop % 2 == 0 ? SIGTERM : SIGINT);
+    parts.train.resume = "auto";
+    const std::vector<double> rest = losses_of(parts);
+    CHECK(rest == std::vector<double>(reference.begin() + stop, reference.end()));
+    CHECK(last_numbers(parts) == last_numbers(config));
+    CHECK(timeless_log_of(parts) == timeless_log_of(config));
+    CHECK(losses_of(parts).empty());  // nothing is left to do
+  }
+}
+
+TEST_CASE("train: after a kill the newest whole checkpoint counts, and the log has no line twice") {
+  const Quiet quiet;
+  const TinySet set;
+  const Config whole = set.config("whole");
+  const std::vector<double> reference = losses_of(whole);
+  Config config = set.config("killed");
+  losses_of(config);
+  // As if killed after epoch 2, the file of epoch 3 half on disk and a line of the log half written.
+  const std::string last = config.train.save_path + "/iter_00000012.safetensors";
+  write_bytes(last, read_bytes(last).substr(0, 5000));
+  std::ofstream(config.train.save_path + "/log.jsonl", std::ios::app) << R"({"type":"train","iter)";
+  CHECK(contains(message_of<Refusal>([&] { train(config); }), "TRAIN.resume auto"));
+  config.train.resume = "auto";
+  CHECK(losses_of(config) == std::vector<double>(reference.begin() + 8, reference.end()));
+  CHECK(last_numbers(config) == last_numbers(whole));
+  CHECK(timeless_log_of(config) == timeless_log_of(whole));
+
+  // From a named checkpoint, into another folder.
+  Config named = set.config("named");
+  named.train.resume = whole.train.save_path + "/iter_00000008.safetensors";
+  CHECK(losses_of(named) == std::vector<double>(reference.begin() + 8, reference.end()));
+  // Not under other settings, nor with another list.
+  named.train.save_path = set.file("other");
+  named.train.base_lr = 0.5;
+  CHECK(contains(message_of<Refusal>([&] { train(named); }), "other settings"));
+  named = set.config("other");
+  named.train.resume = whole.train.save_path + "/iter_00000008.safetensors";
+  std::string list = read_bytes(named.data.train_list);
+  write_bytes(set.file("turned.txt"), list.substr(list.find('\n') + 1) + list.substr(0, list.find('\n') + 1));
+  named.data.train_list = set.file("turned.txt");
+  CHECK(contains(message_of<Refusal>([&] { train(named); }), "another list"));
+  // Nothing whole is left.
+  for (const char* name : {"/iter_00000008.safetensors", "/iter_00000012.safetensors"}) {
+    write_bytes(config.train.save_path + name, "x");
+  }
+  CHECK(contains(message_of<Refusal>([&] { train(config); }), "none of its checkpoints is whole"));
+}
+
+TEST_CASE("train: numbers that are not finite stop it before the update, with iteration and samples named") {
+  const Quiet quiet;
+  const TinySet set;
+  Config config = set.config("wild");
+  config.train.base_lr = 1000;
+  config.train.new_layer_lr = 1e6;
+  const std::string text = message_of<Error>([&] { train(config); });
+  CHECK(text.starts_with("iteration "));
+  CHECK(contains(text, "NaN or infinite"));
+  CHECK(contains(text, ".png, "));
+  CHECK(contains(text, "TRAIN.base_lr"));
+}
+
+TEST_CASE("train: initial weights; without an auxiliary head; class weights; warm-up; start_epoch") {
+  const Quiet quiet;
+  const TinySet set;
+  Config config = set.config("first");
+  config.train.epochs = 1;
+  losses_of(config);
+  Config plain = set.config("plain"), weighted = set.config("weighted");
+  weighted.train.weight = config.train.save_path + "/last.safetensors";
+  const std::vector<double> random = losses_of(plain), loaded = losses_of(weighted);
+  CHECK(random.size() == 12);
+  CHECK(loaded.size() == 12);
+  CHECK(loaded[0] != random[0]);
+
+  Config bare = set.config("bare");
+  bare.train.aux_weight = 0;
+  bare.train.class_weights.kind = ClassWeights::Kind::balanced;
+  bare.train.warmup_iters = 4;
+  bare.train.start_epoch = 1;
+  bare.train.arch = "baseline";
+  CHECK(losses_of(bare).size() == 8);
+  CHECK(log_of(bare)[0]["aux_loss"] == 0);
+  CHECK(log_of(bare)[0]["iteration"] == 5);
+  weighted.train.save_path = set.file("bad");
+  weighted.train.weight = set.file("none");
+  CHECK_THROWS_AS(train(weighted), Refusal);
+}
+
+TEST_CASE("train: what cannot be trained is refused") {
+  const Quiet quiet;
+  const TinySet set;
+  const auto refused = [&](auto change) {
+    Config config = set.config("refused");
+    change(config);
+    return message_of<Refusal>([&] { train(config); });
+  };
+  CHECK(contains(refused([](Config& c) { c.train.batch_size = 9; }), "batch"));
+  CHECK(contains(refused([](Config& c) { c.data.train_list = ""; }), "train_list"));
+  CHECK(contains(refused([](Config& c) { c.data.classes = 2; }), "label 2"));
+  CHECK(contains(refused([](Config& c) { c.train.evaluate = true, c.data.val_list = ""; }), "val_list"));
+  // One picture a batch: the pyramid's 1x1 bin has a single value per channel.
+  CHECK(refused([](Config& c) { c.train.batch_size = 1; }).starts_with("tiny.yaml: "));
+  const RunFolder held(set.file("held"));
+  CHECK(contains(message_of<Refusal>([&] { train(set.config("held")); }), "another run"));
+}
+
+}  // namespace
+}  // namespace giza::train
