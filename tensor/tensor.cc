@@ -3,8 +3,16 @@
 #include <algorithm>
 
 #include "tensor/check.h"
+#include "tensor/kernels/elementwise.h"
+#include "tensor/parallel.h"
 
 namespace giza {
+namespace {
+
+// Floats of one task of a copy: large enough to be worth handing out.
+constexpr int64_t kTaskFloats = 65536;
+
+}  // namespace
 
 int64_t padded_stride(int64_t channels) {
   if (channels < 16) return std::max<int64_t>(channels, 1);
@@ -62,13 +70,28 @@ Tensor Tensor::clone() const {
 
 void Tensor::copy_from(const Tensor& other) const {
   check(shape_ == other.shape_, "copy: {} into {}", other.shape_, shape_);
-  const int64_t count = rows(), width = channels();
-  for (int64_t i = 0; i < count; ++i) std::copy_n(other.row(i), width, row(i));
+  if (dense() && other.dense()) {
+    parallel_ranges(numel(), kTaskFloats, [&](int64_t begin, int64_t end) {
+      std::copy(other.data() + begin, other.data() + end, data() + begin);
+    });
+  } else {
+    const int64_t width = channels();
+    parallel_ranges(rows(), kTaskFloats / std::max<int64_t>(width, 1) + 1, [&](int64_t begin, int64_t end) {
+      kernels::copy_rows(other.row(begin), other.row_stride_, row(begin), row_stride_, end - begin, width);
+    });
+  }
 }
 
 void Tensor::fill(float value) const {
-  const int64_t count = rows(), width = channels();
-  for (int64_t i = 0; i < count; ++i) std::fill_n(row(i), width, value);
+  if (dense()) {
+    parallel_ranges(numel(), kTaskFloats,
+                    [&](int64_t begin, int64_t end) { std::fill(data() + begin, data() + end, value); });
+  } else {
+    const int64_t width = channels();
+    parallel_ranges(rows(), kTaskFloats / std::max<int64_t>(width, 1) + 1, [&](int64_t begin, int64_t end) {
+      kernels::fill_rows(value, row(begin), row_stride_, end - begin, width);
+    });
+  }
 }
 
 std::vector<float> Tensor::to_vector() const {

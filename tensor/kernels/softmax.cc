@@ -155,13 +155,23 @@ void softmax_backward(const float* dy, int64_t dy_stride, const float* y, int64_
                       int64_t dx_stride, int64_t rows, int64_t width) {
   with_columns(width, [&](const auto& columns) HWY_ATTR {
     for (int64_t r = 0; r < rows; ++r, dy += dy_stride, y += y_stride, dx += dx_stride) {
+      // dy counts from its value at the largest y, which changes nothing, as y sums to 1: for a confident row, where that
+      // y is all but 1, its dy would be all of the sum, and leave only rounding errors of the difference.
+      const V largest = row_max(columns, y);
+      V origin = hn::Set(D(), -std::numeric_limits<float>::infinity());
+      columns.for_each([&](auto lanes, int64_t i) HWY_ATTR {
+        const M chosen = lanes.keep(hn::Eq(lanes.load(y + i), largest));
+        origin = hn::Max(origin, hn::IfThenElse(chosen, lanes.load(dy + i), origin));
+      });
+      origin = hn::MaxOfLanes(D(), origin);
       V dot = hn::Zero(D());
       columns.for_each([&](auto lanes, int64_t i) HWY_ATTR {
-        dot = hn::MulAdd(lanes.load(dy + i), lanes.load(y + i), dot);
+        dot = hn::MulAdd(lanes.keep(hn::Sub(lanes.load(dy + i), origin)), lanes.load(y + i), dot);
       });
       dot = hn::SumOfLanes(D(), dot);
       columns.for_each([&](auto lanes, int64_t i) HWY_ATTR {
-        lanes.store(hn::Mul(lanes.load(y + i), hn::Sub(lanes.load(dy + i), dot)), dx + i);
+        const V distance = hn::Sub(hn::Sub(lanes.load(dy + i), origin), dot);
+        lanes.store(hn::Mul(lanes.load(y + i), distance), dx + i);
       });
     }
   });

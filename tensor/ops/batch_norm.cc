@@ -24,8 +24,10 @@ void check_like(const char* op, const char* name, const Tensor& t, const Tensor&
   check(t.shape() == x.shape(), "{}: {} is {}, x is {}", op, name, t.shape(), x.shape());
 }
 
-bool all_dense(std::initializer_list<const Tensor*> tensors) {
-  return std::all_of(tensors.begin(), tensors.end(), [](const Tensor* t) { return !t->defined() || t->dense(); });
+/// True if all inputs are dense, and the outputs, which are activations of the same shape, will be.
+bool all_dense(const Tensor& x, std::initializer_list<const Tensor*> tensors) {
+  return padded_stride(x.channels()) == x.channels() &&
+         std::all_of(tensors.begin(), tensors.end(), [](const Tensor* t) { return !t->defined() || t->dense(); });
 }
 
 /// `count` parameters per channel, repeated over the columns of a Fold.
@@ -105,7 +107,7 @@ BatchNormResult batch_norm_train(const Tensor& x, const Tensor& gamma, const Ten
         x.shape(), count == 1 ? "a single value" : "no value");
   // Welford's trouble is avoided by a shift: deviations are taken from the first pixel, which lies within
   // sigma * sqrt(count) of the mean, so that the subtraction below loses at most log2(count) of 53 bits.
-  const Fold fold(x.shape(), all_dense({&x, &residual}));
+  const Fold fold(x.shape(), all_dense(x, {&x, &residual}));
   const Scratch<float> shift(fold.width);
   fold.tile(x.data(), shift.data());
   Partials sums(fold, 2);
@@ -118,9 +120,10 @@ BatchNormResult batch_norm_train(const Tensor& x, const Tensor& gamma, const Ten
   ColumnParameters parameters(fold, 3);
   const auto n = static_cast<double>(count);
   for (int64_t c = 0; c < channels; ++c) {
-    const double s1 = sums.sum(0, c), mean = static_cast<double>(shift[c]) + s1 / n;
+    const double m1 = sums.sum(0, c) / n;
     // A NaN stays: std::max returns its first argument when the comparison is false.
-    const double variance = std::max(sums.sum(1, c) / n - (s1 / n) * (s1 / n), 0.0);
+    const double variance = std::max(sums.sum(1, c) / n - m1 * m1, 0.0);
+    const double mean = static_cast<double>(shift[c]) + m1;
     const double invstd = 1.0 / std::sqrt(variance + options.eps);
     set_affine(parameters, c, mean, gamma.data()[c] * invstd, beta.data()[c]);
     result.mean.data()[c] = static_cast<float>(mean);
@@ -138,7 +141,7 @@ Tensor batch_norm_eval(const Tensor& x, const Tensor& gamma, const Tensor& beta,
                        const Tensor& running_var, const Tensor& residual, const BatchNormOptions& options) {
   check_channels("batch_norm", x, {&gamma, &beta, &running_mean, &running_var});
   if (residual.defined()) check_like("batch_norm", "residual", residual, x);
-  const Fold fold(x.shape(), all_dense({&x, &residual}));
+  const Fold fold(x.shape(), all_dense(x, {&x, &residual}));
   ColumnParameters parameters(fold, 3);
   for (int64_t c = 0; c < x.channels(); ++c) {
     const double invstd = 1.0 / std::sqrt(running_var.data()[c] + options.eps);
@@ -153,7 +156,7 @@ BatchNormGradients batch_norm_train_backward(const Tensor& dy, const Tensor& x, 
   check_channels("batch_norm_backward", x, {&gamma, &mean, &invstd});
   check_like("batch_norm_backward", "dy", dy, x);
   const Tensor mask = mask_of("batch_norm_backward", x, y, options.relu);
-  const Fold fold(x.shape(), all_dense({&dy, &x, &mask}));
+  const Fold fold(x.shape(), all_dense(x, {&dy, &x, &mask}));
   ColumnParameters parameters(fold, 5);
   for (int64_t c = 0; c < x.channels(); ++c) parameters.at(3, c) = mean.data()[c];
   const float* center = parameters.columns(3);
@@ -195,7 +198,7 @@ BatchNormGradients batch_norm_eval_backward(const Tensor& dy, const Tensor& x, c
   check_channels("batch_norm_backward", x, {&gamma, &running_mean, &running_var});
   check_like("batch_norm_backward", "dy", dy, x);
   const Tensor mask = mask_of("batch_norm_backward", x, y, options.relu);
-  const Fold fold(x.shape(), all_dense({&dy, &x, &mask}));
+  const Fold fold(x.shape(), all_dense(x, {&dy, &x, &mask}));
   ColumnParameters parameters(fold, 2);
   for (int64_t c = 0; c < x.channels(); ++c) parameters.at(0, c) = running_mean.data()[c];
   Partials sums(fold, 3);
