@@ -245,6 +245,33 @@ TEST_CASE("image: flipped bits give a refusal or a picture") {
   }
 }
 
+TEST_CASE("image: JPEGs with broken or missing tables never reach the decoder") {
+  const Folder folder;
+  const std::string path = folder / "tables.jpg";
+  const Bytes whole = slurp(kPictures + "full.jpg");
+  const auto marker = [](Bytes& bytes, uint8_t code) {
+    const uint8_t both[] = {0xFF, code};
+    const auto found = std::search(bytes.begin(), bytes.end(), std::begin(both), std::end(both));
+    REQUIRE(found != bytes.end());
+    return found;
+  };
+  Bytes bytes = whole;
+  *(marker(bytes, 0xC4) + 5 + 15) = 250;
+  spill(path, bytes);
+  CHECK(contains(refusal_of([&] { read_image(path); }), "too many codes"));
+  for (const auto& [code, fault] : {std::pair<uint8_t, const char*>{0xC4, "Huffman table that is missing"},
+                                    std::pair<uint8_t, const char*>{0xDB, "quantisation table that is missing"}}) {
+    bytes = whole;
+    *(marker(bytes, code) + 1) = 0xE5;  // An application's segment, to be passed over.
+    spill(path, bytes);
+    CHECK(contains(refusal_of([&] { read_image(path); }), fault));
+  }
+  bytes = whole;
+  *(marker(bytes, 0xC0) + 1) = 0xC9;
+  spill(path, bytes);
+  CHECK(contains(refusal_of([&] { read_image(path); }), "arithmetic"));
+}
+
 TEST_CASE("image: huge sizes in a small file are refused at once") {
   const Folder folder;
   const std::string path = folder / "huge";
