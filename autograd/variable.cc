@@ -38,7 +38,8 @@ struct Variable::State {
       pending.pop_back();
       if (last.use_count() > 1) continue;
       last->backward = nullptr;
-      for (Variable& input : last->inputs) {
+      for (Variable& each : last->inputs) {
+        const Variable input = std::move(each);  // one by one: of add(y, y) the second is the last handle on y
         if (input.state_ && input.state_.use_count() == 1 && input.state_->node) {
           pending.push_back(std::move(input.state_->node));
         }
