@@ -41,6 +41,12 @@ Statistics statistics(const Array& x) {
   const auto count = static_cast<double>(x.shape.rows());
   Statistics result{Array({channels}), Array({channels})};
   for (int64_t i = 0; i < x.size(); ++i) result.mean[i % channels] += x[i] / count;
+  // Once more from what is left, so that the mean of equal numbers is that number and its variance 0.
+  Array rest({channels});
+  for (int64_t i = 0; i < x.size(); ++i) rest[i % channels] += (x[i] - result.mean[i % channels]) / count;
+  for (int64_t c = 0; c < channels; ++c) {
+    if (std::isfinite(rest[c])) result.mean[c] += rest[c];  // the mean of an infinity is one, not a NaN
+  }
   for (int64_t i = 0; i < x.size(); ++i) {
     const double distance = x[i] - result.mean[i % channels];
     result.var[i % channels] += distance * distance / count;

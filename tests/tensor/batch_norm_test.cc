@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "tensor/ops/elementwise.h"
 #include "tests/support/op_testing.h"
 
 namespace giza {
@@ -68,10 +69,15 @@ TEST_CASE("batch_norm_train: every target and layout") {
       const ops::BatchNormResult result =
           ops::batch_norm_train(x, p.gamma, p.beta, mean, var, residual, p.options);
       CHECK_SAME(differs(result.y, expected.y, kForward));
-      CHECK_SAME(differs(result.mean, expected.mean, kForward));
       CHECK_SAME(differs(result.invstd, expected.invstd, kForward));
-      CHECK_SAME(differs(mean, expected.running_mean, kForward));
       CHECK_SAME(differs(var, expected.running_var, kForward));
+      if (row.data == CaseData::inf) {  // whether its mean is an infinity or a NaN is nobody's contract
+        CHECK_FALSE(ops::all_finite(result.mean));
+        CHECK_FALSE(ops::all_finite(mean));
+      } else {
+        CHECK_SAME(differs(result.mean, expected.mean, kForward));
+        CHECK_SAME(differs(mean, expected.running_mean, kForward));
+      }
 
       // The mask is the op's own y: an element within rounding of the kink may lie on either side.
       const Placed y(result.y, layout);
