@@ -88,19 +88,20 @@ uint64_t seed_of(const std::string& name) {
 }
 
 Placed::Placed(const Tensor& numbers, Layout layout) : original_(numbers.clone()) {
-  begin_ = layout == Layout::slice ? 3 : 0;
-  end_ = begin_ + numbers.channels();
-  const int64_t width = layout == Layout::dense ? end_ : end_ + 5;
-  const Shape& shape = numbers.shape();
-  parent_ = Tensor::full(shape.with(shape.rank() - 1, width), std::bit_cast<float>(kCanary));
-  view_ = parent_.channel_slice(begin_, end_);
+  column_ = layout == Layout::slice ? 3 : 0;
+  row_ = layout == Layout::slice ? 1 : 0;
+  const int64_t rows = numbers.rows(), columns = numbers.channels();
+  const int64_t width = layout == Layout::dense ? columns : column_ + columns + 5;
+  // A row of canaries behind the last one, and for a slice before the first: an op that runs over an end meets them.
+  parent_ = Tensor::full({row_ + rows + 1, width}, std::bit_cast<float>(kCanary));
+  view_ = parent_.batch_slice(row_, row_ + rows).channel_slice(column_, column_ + columns).reshape(numbers.shape());
   view_.copy_from(numbers);
 }
 
 bool Placed::canaries_intact() const {
   for (int64_t row = 0; row < parent_.rows(); ++row) {
     for (int64_t c = 0; c < parent_.channels(); ++c) {
-      const bool own = c >= begin_ && c < end_;
+      const bool own = row >= row_ && row < row_ + view_.rows() && c >= column_ && c < column_ + view_.channels();
       if (!own && std::bit_cast<uint32_t>(parent_.row(row)[c]) != kCanary) return false;
     }
   }

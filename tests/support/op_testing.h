@@ -30,7 +30,7 @@ enum class Layout {
 };
 constexpr Layout kLayouts[] = {Layout::dense, Layout::padded, Layout::slice};
 
-/// A copy of a tensor in a given layout, among canaries: NaNs in all floats that are not its own. An op that reads one
+/// A copy of a tensor in a given layout, among canaries: NaNs in the padding, before and behind it. An op that reads one
 /// spreads NaN, an op that writes one is found by intact().
 class Placed {
  public:
@@ -44,7 +44,7 @@ class Placed {
 
  private:
   Tensor parent_, view_, original_;
-  int64_t begin_ = 0, end_ = 0;
+  int64_t row_ = 0, column_ = 0;  // of the view's first element in the parent
 };
 
 /// Calls body(target) with each SIMD target of this machine chosen, and the best again afterwards.
