@@ -43,10 +43,9 @@ int run(const Options& options, const Common& common) {
     train::write_scenes(options.out, options.train, options.val, scene);
   }
   if (common.json) {
-    const nlohmann::ordered_json line{{"out", options.out},       {"train", options.train},
-                                      {"val", options.val},       {"height", scene.height},
-                                      {"width", scene.width},     {"classes", train::kSceneClasses},
-                                      {"seed", scene.seed}};
+    const nlohmann::ordered_json line{
+        {"out", options.out},   {"train", options.train},          {"val", options.val}, {"height", scene.height},
+        {"width", scene.width}, {"classes", train::kSceneClasses}, {"seed", scene.seed}};
     fmt::print("{}\n", line.dump());
   } else {
     fmt::print("{}: {} pictures to train, {} to validate, {}x{}, {} classes, seed {}\n", options.out, options.train,
@@ -62,7 +61,8 @@ void add_scenes(Program& program) {
   CLI::App* command = program.add(
       "scenes", "write the synthetic scene data set",
       "Writes DIR/{train,val}/*.png, DIR/{trainannot,valannot}/*.png, names.txt, colors.txt and, last, the lists\n"
-      "train.txt and val.txt. The same seed gives the same pictures. A hull is a boat or a car, and a facade a building\n"
+      "train.txt and val.txt. The same seed gives the same pictures. A hull is a boat or a car, and a facade a "
+      "building\n"
       "or a skyscraper, by what stands at the far side of the picture: see docs/scenes.md.\n"
       "With --ground or --skyline, two runs with the same seed differ in nothing but that.\n\n"
       "  giza scenes --out data/scenes --train 1000 --val 200 --seed 1",

@@ -1,4 +1,6 @@
 // The scene data set: the same bytes for the same seed, and a context that only the far side of a picture tells.
+#include "train/data/scenes/scenes.h"
+
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 #include <stdlib.h>
@@ -14,7 +16,6 @@
 #include "tensor/check.h"
 #include "tensor/parallel.h"
 #include "train/data/scenes/paint.h"
-#include "train/data/scenes/scenes.h"
 #include "train/data/scenes/texture.h"
 #include "train/progress.h"
 
@@ -293,8 +294,9 @@ TEST_CASE("a written data set is whole, the same for any number of threads, and 
   CHECK(files == all_files(two));
 
   const std::string list = read_text(one / "val.txt");
-  CHECK(list == "val/scene_00000.png valannot/scene_00000.png\nval/scene_00001.png valannot/scene_00001.png\n"
-                "val/scene_00002.png valannot/scene_00002.png\n");
+  CHECK(list ==
+        "val/scene_00000.png valannot/scene_00000.png\nval/scene_00001.png valannot/scene_00001.png\n"
+        "val/scene_00002.png valannot/scene_00002.png\n");
   for (uint32_t index = 0; index < 3; ++index) {
     const Scene scene = make_scene(options, 1, index);
     const std::string name = fmt::format("scene_{:05}.png", index);

@@ -26,8 +26,10 @@ void paint_house(Canvas& canvas, const World& world, Dice& dice, int x, int widt
   if (gable) {
     fill_polygon(canvas, {{x - over, eave}, {x + width / 2, eave - roof}, {x + width + over, eave}}, kSkyline, tile);
   } else {
-    fill_polygon(canvas, {{x - over, eave}, {x + width / 6, eave - roof}, {x + width * 5 / 6, eave - roof},
-                          {x + width + over, eave}}, kSkyline, tile);
+    fill_polygon(
+        canvas,
+        {{x - over, eave}, {x + width / 6, eave - roof}, {x + width * 5 / 6, eave - roof}, {x + width + over, eave}},
+        kSkyline, tile);
   }
 }
 

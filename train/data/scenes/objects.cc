@@ -5,9 +5,9 @@ namespace giza::train::scenes {
 
 namespace {
 
-constexpr Rgb kPaints[] = {{196, 44, 40},  {232, 232, 226}, {38, 82, 160}, {236, 190, 52}, {40, 120, 84},
+constexpr Rgb kPaints[] = {{196, 44, 40},  {232, 232, 226}, {38, 82, 160},  {236, 190, 52}, {40, 120, 84},
                            {224, 118, 40}, {70, 74, 84},    {60, 160, 180}, {150, 60, 110}, {214, 206, 180}};
-constexpr Rgb kWalls[] = {{222, 204, 168}, {178, 96, 76},  {196, 196, 192}, {150, 166, 184}, {206, 178, 140},
+constexpr Rgb kWalls[] = {{222, 204, 168}, {178, 96, 76},   {196, 196, 192}, {150, 166, 184}, {206, 178, 140},
                           {232, 228, 220}, {140, 128, 120}, {176, 190, 176}, {206, 160, 130}};
 constexpr Rgb kLeaves[] = {{66, 122, 52}, {48, 104, 50}, {92, 134, 56}, {58, 112, 74}, {120, 128, 52}};
 
@@ -32,12 +32,14 @@ void paint_hull(Canvas& canvas, Dice& dice, int x, int y, int length, uint8_t la
   // Rail or rack over the cabin and an aerial, which both boats and cars carry.
   if (dice.chance(400)) {
     const int px = at(back + 4, 0).x, thick = std::max(1, length / 60);
-    fill_rect(canvas, px, y - body - cabin - cabin * 6 / 10, px + thick, y - body, label,
-              [](int, int) { return Rgb{60, 60, 66}; });
+    fill_rect(canvas, px, y - body - cabin - cabin * 6 / 10, px + thick, y - body, label, [](int, int) {
+      return Rgb{60, 60, 66};
+    });
   }
-  fill_polygon(canvas, {at(back, body - 1), at(back + lean / 2, body + cabin), at(front - lean, body + cabin),
-                        at(front, body - 1)},
-               label, [&](int, int py) { return shade(top, 276 - (py - (y - body - cabin)) * 70 / std::max(1, cabin)); });
+  fill_polygon(
+      canvas,
+      {at(back, body - 1), at(back + lean / 2, body + cabin), at(front - lean, body + cabin), at(front, body - 1)},
+      label, [&](int, int py) { return shade(top, 276 - (py - (y - body - cabin)) * 70 / std::max(1, cabin)); });
   // Windows: dark glass with a glint along the diagonal.
   const int panes = dice.between(2, 3), span = front - lean - back - lean / 2 - 6;
   const int sill = body + cabin * 22 / 100, head = body + cabin * 80 / 100;
@@ -51,8 +53,9 @@ void paint_hull(Canvas& canvas, Dice& dice, int x, int y, int length, uint8_t la
   const Noise wear(key, 3, 3);
   const bool planks = dice.chance(350);
   const int stripe = body * dice.between(45, 70) / 100, stripe_width = body * dice.between(10, 22) / 100;
-  fill_polygon(canvas, {across(length * 3 / 100, 0), across(0, body), across(length * 60 / 100, body + sheer / 3),
-                        across(length, body + sheer), across(length - rake, 0)},
+  fill_polygon(canvas,
+               {across(length * 3 / 100, 0), across(0, body), across(length * 60 / 100, body + sheer / 3),
+                across(length, body + sheer), across(length - rake, 0)},
                label, [&](int px, int py) {
                  const int up = y - py;
                  Rgb c = up > stripe && up <= stripe + stripe_width ? second : paint;
@@ -62,8 +65,9 @@ void paint_hull(Canvas& canvas, Dice& dice, int x, int y, int length, uint8_t la
                });
   // Lamp at the bow.
   const Point lamp = across(length - rake / 2 - length * 6 / 100, body * 7 / 10);
-  fill_ellipse(canvas, lamp.x, lamp.y, std::max(1, length / 36), std::max(1, length / 36), label,
-               [](int, int) { return Rgb{255, 244, 190}; });
+  fill_ellipse(canvas, lamp.x, lamp.y, std::max(1, length / 36), std::max(1, length / 36), label, [](int, int) {
+    return Rgb{255, 244, 190};
+  });
 }
 
 void paint_facade(Canvas& canvas, Dice& dice, int x, int y, int width, int height, int unit16, uint8_t label) {
@@ -85,8 +89,9 @@ void paint_facade(Canvas& canvas, Dice& dice, int x, int y, int width, int heigh
   }
   if (dice.chance(350)) {
     const int at = x + width * dice.between(15, 85) / 100, h = units(dice.between(4, 9), unit16);
-    fill_rect(canvas, at, top - h, at + std::max(1, units(1, unit16) / 2), top, label,
-              [](int, int) { return Rgb{84, 84, 90}; });
+    fill_rect(canvas, at, top - h, at + std::max(1, units(1, unit16) / 2), top, label, [](int, int) {
+      return Rgb{84, 84, 90};
+    });
   }
   const Noise stains(key, 3, 5);
   const int parapet = std::max(2, units(2, unit16));
@@ -145,9 +150,8 @@ void paint_bush(Canvas& canvas, Dice& dice, int x, int y, int radius, uint8_t la
   for (int i = 0; i < 3; ++i) {
     const int cx = x + radius * dice.between(-70, 70) / 100, cy = y - radius * dice.between(0, 25) / 100;
     const int rx = radius * dice.between(50, 80) / 100, ry = radius * dice.between(40, 60) / 100;
-    fill_ellipse(canvas, cx, cy, rx, ry, label, [&](int px, int py) {
-      return shade(crown(px, py), 256 - (py - y) * 90 / std::max(1, radius));
-    });
+    fill_ellipse(canvas, cx, cy, rx, ry, label,
+                 [&](int px, int py) { return shade(crown(px, py), 256 - (py - y) * 90 / std::max(1, radius)); });
   }
 }
 
@@ -165,17 +169,21 @@ void paint_sign(Canvas& canvas, Dice& dice, int x, int y, int unit16, uint8_t la
   const int r = std::max(3, units(dice.between(4, 6), unit16) / 2);
   constexpr Rgb kPlates[] = {{206, 32, 36}, {30, 80, 180}, {244, 204, 40}, {20, 120, 70}};
   const Rgb plate = dice.pick(kPlates);
-  fill_rect(canvas, x - thick / 2, y - height, x - thick / 2 + thick, y, label,
-            [](int, int) { return Rgb{120, 122, 126}; });
+  fill_rect(canvas, x - thick / 2, y - height, x - thick / 2 + thick, y, label, [](int, int) {
+    return Rgb{120, 122, 126};
+  });
   const int cy = y - height;
   const auto paint = [&](int px, int py) {
     const int dx = px - x, dy = py - cy;
     return dx * dx + dy * dy < r * r / 4 ? Rgb{245, 245, 245} : plate;
   };
   switch (dice.between(0, 2)) {
-    case 0: return fill_ellipse(canvas, x, cy, r, r, label, paint);
-    case 1: return fill_polygon(canvas, {{x, cy - r}, {x + r, cy + r}, {x - r, cy + r}}, label, paint);
-    default: return fill_rect(canvas, x - r, cy - r, x + r, cy + r, label, paint);
+    case 0:
+      return fill_ellipse(canvas, x, cy, r, r, label, paint);
+    case 1:
+      return fill_polygon(canvas, {{x, cy - r}, {x + r, cy + r}, {x - r, cy + r}}, label, paint);
+    default:
+      return fill_rect(canvas, x - r, cy - r, x + r, cy + r, label, paint);
   }
 }
 

@@ -14,8 +14,8 @@ namespace giza::train {
 /// Classes of the scenes; the value is the label in the label map. No pixel is left unlabelled.
 enum SceneClass : uint8_t {
   kSky,
-  kSkyline,     ///< the far row of houses or towers: says whether this is a town or a city
-  kTree,        ///< trees, bushes, wooded hills
+  kSkyline,  ///< the far row of houses or towers: says whether this is a town or a city
+  kTree,     ///< trees, bushes, wooded hills
   kGrass,
   kWater,
   kRoad,

@@ -11,7 +11,20 @@ namespace giza::train::scenes {
 
 /// What a picture's numbers are for. Each stream has its own counters, so that drawing more or fewer numbers for one
 /// part of a picture never moves another part: flipping the context leaves the rest as it was.
-enum class Stream : uint32_t { context, layout, light, sky, hills, facades, skyline, ground, bank, hulls, trees, small };
+enum class Stream : uint32_t {
+  context,
+  layout,
+  light,
+  sky,
+  hills,
+  facades,
+  skyline,
+  ground,
+  bank,
+  hulls,
+  trees,
+  small
+};
 
 /// Walks through one stream of a picture. At most one draw per function call's arguments: their order is the compiler's.
 class Dice {
@@ -68,18 +81,19 @@ class Noise {
 
 /// Light of the whole picture: how the sky looks and what is done to every pixel at the end.
 struct Light {
-  Rgb sky_top, sky_low;   ///< sky at the upper edge and at the horizon
-  Rgb cloud;              ///< colour of clouds
-  int clouds = 0;         ///< noise level, 0 to 255, above which there is cloud
-  Rgb gain;               ///< per channel, in 1/256
-  int grain = 0;          ///< strength of the pixel noise, in levels
+  Rgb sky_top, sky_low;  ///< sky at the upper edge and at the horizon
+  Rgb cloud;             ///< colour of clouds
+  int clouds = 0;        ///< noise level, 0 to 255, above which there is cloud
+  Rgb gain;              ///< per channel, in 1/256
+  int grain = 0;         ///< strength of the pixel noise, in levels
 };
 Light draw_light(Dice& dice);
 
 /// Leaves: clumps and specks around a green.
 class Leaves {
  public:
-  Leaves(uint32_t key, int cell, Rgb green) : green_(green), clumps_(key, 2 * cell, 2 * cell), specks_(key + 1, cell, cell) {}
+  Leaves(uint32_t key, int cell, Rgb green)
+      : green_(green), clumps_(key, 2 * cell, 2 * cell), specks_(key + 1, cell, cell) {}
   Rgb operator()(int x, int y) const {
     return shade(green_, 150 + clumps_(x, y) * 80 / 256 + specks_(x, y) * 70 / 256);
   }

@@ -3,8 +3,7 @@
 
 namespace giza::train::scenes {
 
-World::World(const SceneOptions& options, const Random& random)
-    : width(2 * options.width), height(2 * options.height) {
+World::World(const SceneOptions& options, const Random& random) : width(2 * options.width), height(2 * options.height) {
   Dice dice(random, Stream::layout);
   key = dice.bits();
   mirrored = dice.chance(500);

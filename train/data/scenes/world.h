@@ -25,11 +25,11 @@ struct World {
   int judged_end = 0, evidence_begin = 0;
   int horizon = 0, band_top = 0;  ///< rows where the meadow and the water or road begin
   bool mirrored = false;
-  Rgb green;                ///< of the meadow
-  std::vector<int> hills;   ///< first row of the wooded hills, per column
-  std::vector<int> crest;   ///< first row of the bank, per column
+  Rgb green;               ///< of the meadow
+  std::vector<int> hills;  ///< first row of the wooded hills, per column
+  std::vector<int> crest;  ///< first row of the bank, per column
   Light light;
-  uint32_t key = 0;         ///< for textures
+  uint32_t key = 0;  ///< for textures
 
   World(const SceneOptions& options, const Random& random);
 };
