@@ -1,6 +1,8 @@
 // A data set of a few small pictures on disk, and a configuration that trains a tiny net on it in a moment.
 #pragma once
 
+#include <fmt/format.h>
+
 #include <string>
 #include <utility>
 
@@ -31,7 +33,7 @@ class TinySet {
           }
         }
       }
-      const std::string stem = "p" + std::to_string(i);
+      const std::string stem = fmt::format("p{}", i);
       write_image(folder_.file(stem + ".png"), image);
       write_labels(folder_.file(stem + "_label.png"), labels);
       list += stem + ".png " + stem + "_label.png\n";
