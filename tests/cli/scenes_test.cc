@@ -40,6 +40,7 @@ TEST_CASE("scenes writes a data set and says so") {
 
 TEST_CASE("scenes refuses bad usage in one line and writes nothing") {
   const TemporaryFolder folder;
+  fs::create_directories(folder.path() / "mine");
   write_file(folder.path() / "mine" / "notes.txt", "keep");
   struct Fault {
     const char* arguments;
@@ -60,7 +61,7 @@ TEST_CASE("scenes refuses bad usage in one line and writes nothing") {
       {"--out mine", "mine: holds other files"},
   };
   for (const Fault& fault : faults) {
-    CAPTURE(fault.arguments);
+    CAPTURE(std::string(fault.arguments));
     const Outcome outcome = run_giza(std::string("scenes ") + fault.arguments, folder.path());
     CHECK(outcome.status == 2);
     CHECK(outcome.out.empty());
