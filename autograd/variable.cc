@@ -11,6 +11,7 @@ namespace giza::autograd {
 namespace {
 
 thread_local bool recording = true;
+thread_local bool tracing = false;
 
 uint64_t next_order() {
   static std::atomic<uint64_t> order = 0;
@@ -75,6 +76,8 @@ Variable Variable::detach() const { return Variable(value()); }
 
 Variable Variable::from_op(Tensor value, const char* name, std::vector<Variable> inputs,
                            std::function<std::vector<Tensor>(const Tensor& dy)> backward) {
+  check<NonFinite>(!tracing || ops::all_finite(value), "{} gave NaN or infinity first, in its output {}", name,
+                   value.shape());
   Variable result(std::move(value));
   bool needed = false;
   for (const Variable& input : inputs) needed = needed || input.requires_grad();
@@ -135,6 +138,9 @@ void backward(const Variable& root, const Tensor& seed) {
       check<Error>(gradients[i].defined() && gradients[i].shape() == input.value.shape(),
                    "backward: {} gave input {} of shape {} a gradient of shape {}", node.name, i, input.value.shape(),
                    gradients[i].shape());
+      check<NonFinite>(!tracing || ops::all_finite(gradients[i]),
+                       "the backward pass of {} gave NaN or infinity first, in the gradient of its input {}, {}",
+                       node.name, i, gradients[i].shape());
       if (input.node) {
         Pending& next = pending[input.node->order];
         next.node = input.node;
@@ -151,5 +157,8 @@ void backward(const Variable& root, const Tensor& seed) {
 NoGrad::NoGrad() : previous_(std::exchange(recording, false)) {}
 NoGrad::~NoGrad() { recording = previous_; }
 bool grad_enabled() { return recording; }
+
+TraceNonFinite::TraceNonFinite() : previous_(std::exchange(tracing, true)) {}
+TraceNonFinite::~TraceNonFinite() { tracing = previous_; }
 
 }  // namespace giza::autograd

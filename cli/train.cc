@@ -3,8 +3,10 @@
 
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 
+#include "autograd/variable.h"
 #include "cli/command.h"
 #include "train/progress.h"
 #include "train/trainer.h"
@@ -12,9 +14,11 @@
 namespace giza::cli {
 namespace {
 
-int run(const ConfigArguments& arguments, const Common& common) {
+int run(const ConfigArguments& arguments, const Common& common, bool trace_nan) {
   const train::Config config = arguments.load(common);
   train::require_keys(config, {"DATA.train_list", "DATA.classes", "TRAIN.save_path"});
+  std::optional<autograd::TraceNonFinite> trace;
+  if (trace_nan) trace.emplace();
   const train::TrainResult result = train::train(config);
   if (common.json) {
     nlohmann::ordered_json json = {{"iterations", result.iterations},
@@ -45,6 +49,7 @@ int run(const ConfigArguments& arguments, const Common& common) {
 
 void add_train(Program& program) {
   const auto arguments = std::make_shared<std::unique_ptr<ConfigArguments>>();
+  const auto trace_nan = std::make_shared<bool>(false);
   CLI::App* command = program.add(
       "train", "train by a configuration",
       "KEY VALUE pairs replace keys of the file: `TRAIN.epochs 3`, or `epochs 3` where one section alone has the key.\n"
@@ -52,8 +57,9 @@ void add_train(Program& program) {
       "checkpoints; last.safetensors is the newest. An interrupted run (Ctrl-C saves first) goes on to the same bits\n"
       "with `TRAIN.resume auto`. The same seed gives the same weights at any number of threads.\n\n"
       "  giza train --config configs/scenes/psp.yaml TRAIN.epochs 3 TRAIN.save_path runs/short",
-      [arguments](const Common& common) { return run(**arguments, common); });
+      [arguments, trace_nan](const Common& common) { return run(**arguments, common, *trace_nan); });
   *arguments = std::make_unique<ConfigArguments>(command);
+  command->add_flag("--trace-nan", *trace_nan, "check every op for NaN and infinity, and name the first (slower)");
   command->add_flag_callback(
       "--help-keys",
       [] {

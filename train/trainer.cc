@@ -207,19 +207,24 @@ Losses Trainer::forward(const Batch& batch) {
 
 /// One update. Returns the loss.
 double Trainer::step(const Batch& batch, double learning_rate) {
-  const auto check_finite = [&](bool finite, const std::string& what) {
-    check<Error>(finite,
-                 "iteration {}: {} is NaN or infinite; nothing was updated or saved since the last checkpoint; "
-                 "samples: {}; lower TRAIN.base_lr or lengthen TRAIN.warmup_iters",
-                 iteration_ + 1, what, fmt::join(batch.names, ", "));
+  const auto stop = [&](const std::string& what) {
+    throw Error(
+        fmt::format("iteration {}: {}; nothing was updated or saved since the last checkpoint; samples: {}; lower "
+                    "TRAIN.base_lr or lengthen TRAIN.warmup_iters; --trace-nan names the first op",
+                    iteration_ + 1, what, fmt::join(batch.names, ", ")));
   };
   optimizer_->zero_grad();
-  const Losses losses = forward(batch);
-  const double loss = static_cast<double>(losses.total.value().item());
-  check_finite(std::isfinite(loss), "the loss");
-  autograd::backward(losses.total);
+  Losses losses;
+  try {
+    losses = forward(batch);
+    if (!std::isfinite(losses.total.value().item())) stop("the loss is NaN or infinite");
+    autograd::backward(losses.total);
+  } catch (const autograd::NonFinite& error) {
+    stop(error.what());
+  }
   const std::string parameter = optimizer_->first_non_finite_gradient();
-  check_finite(parameter.empty(), "the gradient of " + parameter);
+  if (!parameter.empty()) stop("the gradient of " + parameter + " is NaN or infinite");
+  const double loss = static_cast<double>(losses.total.value().item());
   optimizer_->step(learning_rate);
   ++iteration_;
   ++sums_.steps;
