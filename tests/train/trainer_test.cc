@@ -196,6 +196,11 @@ TEST_CASE("train: numbers that are not finite stop it before the update, with it
   CHECK(contains(text, "NaN or infinite"));
   CHECK(contains(text, ".png, "));
   CHECK(contains(text, "TRAIN.base_lr"));
+
+  const autograd::TraceNonFinite trace;
+  const std::string traced = message_of<Error>([&] { train(config); });
+  CHECK(contains(traced, "gave NaN or infinity first"));
+  CHECK(contains(traced, ".png, "));
 }
 
 TEST_CASE("train: initial weights; without an auxiliary head; class weights; warm-up; start_epoch") {
