@@ -4,8 +4,8 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
-#include <chrono>
 #include <csignal>
+#include <ctime>
 #include <cstring>
 
 #include "models/weights/atomic_file.h"
@@ -115,9 +115,9 @@ TEST_CASE("safetensors: headers that lie") {
   const std::string path = folder.file("lie.safetensors");
   const auto message = [&](const std::string& bytes) {
     write_bytes(path, bytes);
-    const auto start = std::chrono::steady_clock::now();
+    const std::clock_t start = std::clock();
     const std::string text = message_of<Refusal>([&] { read_safetensors(path); });
-    CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(2));
+    CHECK((std::clock() - start) / CLOCKS_PER_SEC < 2);  // of processor time
     CHECK(text.starts_with(path + ": "));
     CHECK(text.size() < 1000);
     return text;
