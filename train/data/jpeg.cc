@@ -196,7 +196,9 @@ Image decode_jpeg(const std::string& path, std::span<const uint8_t> bytes) {
       stbi_load_from_memory(bytes.data(), static_cast<int>(bytes.size()), &width, &height, &channels, 3),
       stbi_image_free);
   if (pixel_data == nullptr) {
-    throw Refusal(fmt::format("{}: corrupt JPEG: {}; copy or convert the file again", path, stbi_failure_reason()));
+    const char* reason = stbi_failure_reason();  // Not given in every case.
+    throw Refusal(fmt::format("{}: corrupt JPEG: {}; copy or convert the file again", path,
+                              reason != nullptr ? reason : "cannot be decoded"));
   }
   check<Refusal>(width == outline.width && height == outline.height, "{}: corrupt JPEG: two sizes", path);
   Image image(width, height);
