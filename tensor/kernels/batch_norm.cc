@@ -27,8 +27,8 @@ HWY_INLINE hn::Vec<DF> gate(DF d, const Lanes& lanes, const float* dy, const flo
   }
 }
 
-void batch_norm_moments(const float* x, int64_t x_stride, const float* shift, int64_t rows, int64_t width,
-                        double* sums, int64_t sum_stride) {
+void batch_norm_moments(const float* x, int64_t x_stride, const float* shift, int64_t rows, int64_t width, double* sums,
+                        int64_t sum_stride) {
   sum_over_rows<2>(rows, width, sums, sum_stride, [&](auto lanes, int64_t row, int64_t i, VD* s) HWY_ATTR {
     const VD d = hn::Sub(widen(lanes.load(x + row * x_stride + i)), widen(lanes.load(shift + i)));
     s[0] = hn::Add(s[0], d);
@@ -170,8 +170,8 @@ HWY_EXPORT(batch_norm_backward_sums);
 HWY_EXPORT(batch_norm_backward_data);
 HWY_EXPORT(batch_norm_backward_constant);
 
-void batch_norm_moments(const float* x, int64_t x_stride, const float* shift, int64_t rows, int64_t width,
-                        double* sums, int64_t sum_stride) {
+void batch_norm_moments(const float* x, int64_t x_stride, const float* shift, int64_t rows, int64_t width, double* sums,
+                        int64_t sum_stride) {
   HWY_DYNAMIC_DISPATCH(batch_norm_moments)(x, x_stride, shift, rows, width, sums, sum_stride);
 }
 

@@ -7,8 +7,8 @@
 namespace giza::kernels {
 
 /// With d = x - shift in double: sums[i] += d, sums[sum_stride + i] += d * d. sums is padded to a multiple of 16.
-void batch_norm_moments(const float* x, int64_t x_stride, const float* shift, int64_t rows, int64_t width,
-                        double* sums, int64_t sum_stride);
+void batch_norm_moments(const float* x, int64_t x_stride, const float* shift, int64_t rows, int64_t width, double* sums,
+                        int64_t sum_stride);
 
 /// y = (x - center) * scale + offset (+ residual), then max(y, 0) with relu. residual may be null.
 void batch_norm_normalize(const float* x, int64_t x_stride, const float* residual, int64_t residual_stride,

@@ -55,9 +55,8 @@ void add(const float* a, int64_t a_stride, const float* b, int64_t b_stride, flo
          int64_t width) {
   const Columns<D> columns(width);
   for (int64_t r = 0; r < rows; ++r, a += a_stride, b += b_stride, y += y_stride) {
-    columns.for_each([&](auto lanes, int64_t i) HWY_ATTR {
-      lanes.store(hn::Add(lanes.load(a + i), lanes.load(b + i)), y + i);
-    });
+    columns.for_each([&](auto lanes, int64_t i)
+                         HWY_ATTR { lanes.store(hn::Add(lanes.load(a + i), lanes.load(b + i)), y + i); });
   }
 }
 
@@ -73,9 +72,8 @@ void scale_columns(const float* x, int64_t x_stride, const float* factors, float
                    int64_t width) {
   const Columns<D> columns(width);
   for (int64_t r = 0; r < rows; ++r, x += x_stride, y += y_stride) {
-    columns.for_each([&](auto lanes, int64_t i) HWY_ATTR {
-      lanes.store(hn::Mul(lanes.load(x + i), lanes.load(factors + i)), y + i);
-    });
+    columns.for_each([&](auto lanes, int64_t i)
+                         HWY_ATTR { lanes.store(hn::Mul(lanes.load(x + i), lanes.load(factors + i)), y + i); });
   }
 }
 

@@ -17,9 +17,7 @@ using DI = hn::Rebind<int32_t, D>;
 using V = hn::Vec<D>;
 
 /// A position in all lanes, carried in float vectors as bits.
-HWY_INLINE V position_bits(int64_t position) {
-  return hn::BitCast(D(), hn::Set(DI(), static_cast<int32_t>(position)));
-}
+HWY_INLINE V position_bits(int64_t position) { return hn::BitCast(D(), hn::Set(DI(), static_cast<int32_t>(position))); }
 
 void max_pool_row(const float* x, int64_t x_stride, int64_t picture_width, PoolRange rows, const PoolRange* columns,
                   float* y, float* positions, int64_t y_stride, int64_t pixels, int64_t width) {

@@ -112,10 +112,14 @@ template <class Body>
 HWY_INLINE void with_columns(int64_t width, Body&& body) {
   const bool tail = width % kLanes != 0;
   switch (width / kLanes) {
-    case 0: return body(FewColumns<0, true>(width));
-    case 1: return tail ? body(FewColumns<1, true>(width)) : body(FewColumns<1, false>(width));
-    case 2: return tail ? body(FewColumns<2, true>(width)) : body(FewColumns<2, false>(width));
-    default: return body(ManyColumns(width));
+    case 0:
+      return body(FewColumns<0, true>(width));
+    case 1:
+      return tail ? body(FewColumns<1, true>(width)) : body(FewColumns<1, false>(width));
+    case 2:
+      return tail ? body(FewColumns<2, true>(width)) : body(FewColumns<2, false>(width));
+    default:
+      return body(ManyColumns(width));
   }
 }
 
@@ -145,8 +149,8 @@ void softmax(const float* x, int64_t x_stride, float* y, int64_t y_stride, int64
         sum = hn::Add(sum, lanes.keep(e));
       });
       const V factor = hn::Set(D(), 1.0F / hn::GetLane(hn::SumOfLanes(D(), sum)));
-      columns.for_each(
-          [&](auto lanes, int64_t i) HWY_ATTR { lanes.store(hn::Mul(exps.take(lanes, i), factor), y + i); });
+      columns.for_each([&](auto lanes, int64_t i)
+                           HWY_ATTR { lanes.store(hn::Mul(exps.take(lanes, i), factor), y + i); });
     }
   });
 }

@@ -183,11 +183,11 @@ BatchNormGradients batch_norm_train_backward(const Tensor& dy, const Tensor& x, 
                                         parameters.columns(4)};
   const Tensor &dx = gradients.x, &dresidual = gradients.residual;
   fold.for_each_range([&](int64_t row, int64_t rows, int64_t columns) {
-    kernels::batch_norm_backward_data(
-        fold.row(dy, row), fold.stride(dy), fold.row(x, row), fold.stride(x),
-        mask.defined() ? fold.row(mask, row) : nullptr, mask.defined() ? fold.stride(mask) : 0, slopes,
-        fold.row(dx, row), fold.stride(dx), need_residual ? fold.row(dresidual, row) : nullptr,
-        need_residual ? fold.stride(dresidual) : 0, rows, columns);
+    kernels::batch_norm_backward_data(fold.row(dy, row), fold.stride(dy), fold.row(x, row), fold.stride(x),
+                                      mask.defined() ? fold.row(mask, row) : nullptr,
+                                      mask.defined() ? fold.stride(mask) : 0, slopes, fold.row(dx, row),
+                                      fold.stride(dx), need_residual ? fold.row(dresidual, row) : nullptr,
+                                      need_residual ? fold.stride(dresidual) : 0, rows, columns);
   });
   return gradients;
 }

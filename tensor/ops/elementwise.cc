@@ -14,8 +14,8 @@ namespace giza::ops {
 
 Tensor relu(const Tensor& x) {
   Tensor y = Tensor::activation(x.shape());
-  for_each_block(
-      [&](const Block& b) { kernels::relu(b.of(x), b.stride(x), b.of(y), b.stride(y), b.rows, b.width); }, x, y);
+  for_each_block([&](const Block& b) { kernels::relu(b.of(x), b.stride(x), b.of(y), b.stride(y), b.rows, b.width); }, x,
+                 y);
   return y;
 }
 
@@ -77,8 +77,8 @@ Tensor sum_rows(const Tensor& x) {
 bool all_finite(const Tensor& x) {
   const int64_t blocks = count_blocks(x);
   const Scratch<bool> finite(blocks);
-  for_each_block(
-      [&](const Block& b) { finite[b.index] = kernels::all_finite(b.of(x), b.stride(x), b.rows, b.width); }, x);
+  for_each_block([&](const Block& b) { finite[b.index] = kernels::all_finite(b.of(x), b.stride(x), b.rows, b.width); },
+                 x);
   return std::all_of(finite.data(), finite.data() + blocks, [](bool block) { return block; });
 }
 

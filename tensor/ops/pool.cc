@@ -114,11 +114,10 @@ Tensor max_pool_backward(const Tensor& dy, const Tensor& x, const Axis& rows, co
   for_each_row(x.dim(0), rows.in, columns.in * x.channels(), x.channels(),
                [&](int64_t item, int64_t h, int64_t channel, int64_t channels) {
                  const int64_t picture = item * rows.out * columns.out;
-                 kernels::max_pool_backward_row(dy.row(picture) + channel, dy.row_stride(),
-                                                positions.row(picture) + channel, positions.row_stride(), columns.out,
-                                                rows.outputs[h], columns.outputs.data(), h,
-                                                dx.row((item * rows.in + h) * columns.in) + channel, dx.row_stride(),
-                                                columns.in, channels);
+                 kernels::max_pool_backward_row(
+                     dy.row(picture) + channel, dy.row_stride(), positions.row(picture) + channel,
+                     positions.row_stride(), columns.out, rows.outputs[h], columns.outputs.data(), h,
+                     dx.row((item * rows.in + h) * columns.in) + channel, dx.row_stride(), columns.in, channels);
                });
   return dx;
 }
