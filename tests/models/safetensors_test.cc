@@ -5,8 +5,8 @@
 #include <sys/stat.h>
 
 #include <csignal>
-#include <ctime>
 #include <cstring>
+#include <ctime>
 
 #include "models/weights/atomic_file.h"
 #include "tensor/check.h"
