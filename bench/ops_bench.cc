@@ -37,15 +37,14 @@ void run(benchmark::State& state, const OpCase& op, Pass pass, ConvBackend backe
         break;
     }
   }
-  state.counters["GFLOP/s"] = benchmark::Counter(2e-9 * op.macs() * static_cast<double>(state.iterations()),
-                                                 benchmark::Counter::kIsRate);
+  state.counters["GFLOP/s"] =
+      benchmark::Counter(2e-9 * op.macs() * static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
 }
 
 // Registration at start-up, because the table is read at run time.
 const bool kRegistered = [] {
-  const std::pair<const char*, Pass> passes[] = {{"forward", Pass::forward},
-                                                 {"backward_input", Pass::backward_input},
-                                                 {"backward_weight", Pass::backward_weight}};
+  const std::pair<const char*, Pass> passes[] = {
+      {"forward", Pass::forward}, {"backward_input", Pass::backward_input}, {"backward_weight", Pass::backward_weight}};
   std::vector<std::pair<const char*, ConvBackend>> backends = {{"native", ConvBackend::native}};
   if (onednn_available()) backends.emplace_back("onednn", ConvBackend::onednn);
   for (const OpCase& op : op_cases("conv2d", CaseUse::bench)) {

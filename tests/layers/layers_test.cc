@@ -1,0 +1,101 @@
+// Modules, initial weights, convolution and batch norm as layers.
+#include <doctest/doctest.h>
+
+#include <cmath>
+
+#include "layers/conv2d.h"
+#include "layers/init.h"
+
+namespace giza::layers {
+namespace {
+
+Random random_stream(uint32_t item) { return {5, Purpose::init, 0, item}; }
+
+struct Pair : Module {
+  Pair()
+      : first({.in = 3, .out = 4, .kernel = 3}, true, Init::default_uniform, random_stream(1), ConvBackend::native),
+        bn(4, 0.1) {
+    add_child("first", first);
+    add_child("bn", bn);
+  }
+  Conv2d first;
+  BatchNorm2d bn;
+};
+
+struct Outer : Module {
+  Outer() { add_child("0", pair); }
+  Pair pair;
+};
+
+TEST_CASE("module: state is named by its path, in the order of registration") {
+  const Outer outer;
+  std::vector<std::string> names;
+  for (const auto& p : outer.parameters()) names.push_back(p.name);
+  CHECK(names == std::vector<std::string>{"0.first.weight", "0.first.bias", "0.bn.weight", "0.bn.bias"});
+  names.clear();
+  for (const auto& b : outer.buffers()) names.push_back(b.name);
+  CHECK(names == std::vector<std::string>{"0.bn.running_mean", "0.bn.running_var"});
+  // Handles share the numbers: what is loaded through the list is what the layer computes with.
+  for (const auto& p : outer.parameters()) p.variable.value().fill(0.0F);
+  const Variable x(Tensor::full({1, 5, 5, 3}, 1.0F));
+  for (const float v : outer.pair.first.forward(x).value().to_vector()) CHECK(v == 0.0F);
+}
+
+TEST_CASE("init: the distributions of the paper's code") {
+  const Shape shape = {64, 3, 3, 32};
+  const std::vector<float> normal = kaiming_normal_fan_out(shape, random_stream(2)).to_vector();
+  double sum = 0, squares = 0;
+  for (const float v : normal) {
+    sum += static_cast<double>(v);
+    squares += static_cast<double>(v) * static_cast<double>(v);
+  }
+  const auto n = static_cast<double>(normal.size());
+  const double expected = std::sqrt(2.0 / (64 * 9));
+  // Four standard errors of a mean and of a standard deviation.
+  CHECK(std::abs(sum / n) < 4 * expected / std::sqrt(n));
+  CHECK(std::abs(std::sqrt(squares / n) - expected) < 4 * expected / std::sqrt(2 * n));
+
+  const double bound = 1 / std::sqrt(32.0 * 9);
+  double low = 1, high = -1;
+  for (const float v : default_uniform(shape, 32 * 9, random_stream(3)).to_vector()) {
+    low = std::min(low, static_cast<double>(v));
+    high = std::max(high, static_cast<double>(v));
+  }
+  CHECK(low >= -bound);
+  CHECK(high <= bound);
+  CHECK(low < -0.99 * bound);
+  CHECK(high > 0.99 * bound);
+  // A stream of its own per layer, and the same stream again for the same layer.
+  CHECK(normal == kaiming_normal_fan_out(shape, random_stream(2)).to_vector());
+  CHECK(normal != kaiming_normal_fan_out(shape, random_stream(3)).to_vector());
+}
+
+TEST_CASE("convolution layer: keeps the size at stride 1, halves it at stride 2, at any dilation") {
+  const Variable x(Tensor::zeros({2, 9, 12, 3}));
+  const auto output = [&](const ConvShape& shape) {
+    return Conv2d(shape, false, Init::kaiming_normal, random_stream(4), ConvBackend::native).forward(x).shape();
+  };
+  CHECK(output({.in = 3, .out = 5, .kernel = 3}) == Shape{2, 9, 12, 5});
+  CHECK(output({.in = 3, .out = 5, .kernel = 3, .dilation = 4}) == Shape{2, 9, 12, 5});
+  CHECK(output({.in = 3, .out = 5, .kernel = 3, .stride = 2}) == Shape{2, 5, 6, 5});
+  CHECK(output({.in = 3, .out = 5, .kernel = 7, .stride = 2}) == Shape{2, 5, 6, 5});
+}
+
+TEST_CASE("batch norm layer: batch statistics in training, running ones in evaluation") {
+  const BatchNorm2d bn(2, 0.25);
+  const Tensor x = Tensor::from({1, 2, 2, 2}, std::vector<float>{1, 10, 3, 30, 5, 50, 7, 70});
+  const Variable trained = bn.forward(Variable(x), {.training = true}, false);
+  double mean = 0;
+  for (int64_t i = 0; i < 4; ++i) mean += static_cast<double>(trained.value().row(i)[0]);
+  CHECK(mean == doctest::Approx(0).epsilon(1e-6));
+  const auto buffers = bn.buffers();
+  // 0.75 * 0 + 0.25 * 4, and 0.75 * 1 + 0.25 * 20 / 3 (unbiased).
+  CHECK(buffers[0].tensor.data()[0] == doctest::Approx(1.0));
+  CHECK(buffers[1].tensor.data()[0] == doctest::Approx(0.75 + 0.25 * 20 / 3));
+  const Variable judged = bn.forward(Variable(x), {}, true);
+  CHECK(judged.value().row(0)[0] == doctest::Approx(0.0).epsilon(1e-6));
+  CHECK(judged.value().row(3)[0] == doctest::Approx(6 / std::sqrt(0.75 + 0.25 * 20 / 3 + 1e-5)));
+}
+
+}  // namespace
+}  // namespace giza::layers
