@@ -7,8 +7,8 @@
 namespace giza::layers {
 
 /// Normal with standard deviation sqrt(2 / fan_out), fan_out = K R S (He et al., ICCV 2015, eq. 14): the backbone.
-Tensor kaiming_normal_fan_out(const Shape& krsc, Random random);
+Tensor kaiming_normal_fan_out(const Shape& krsc, const Random& random);
 /// Uniform in +-1 / sqrt(fan_in), fan_in = R S C: PyTorch's default for convolutions and linear layers.
-Tensor default_uniform(const Shape& shape, int64_t fan_in, Random random);
+Tensor default_uniform(const Shape& shape, int64_t fan_in, const Random& random);
 
 }  // namespace giza::layers
