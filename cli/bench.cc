@@ -47,7 +47,8 @@ Tensor random_pictures(const Options& options, uint64_t seed) {
 Labels random_labels(const Options& options, uint64_t seed) {
   Labels labels(options.batch, options.size, options.size);
   Random random(seed, Purpose::test, 1);
-  for (int32_t& value : labels.values) value = static_cast<int32_t>(random.next_below(static_cast<uint32_t>(options.classes)));
+  for (int32_t& value : labels.values)
+    value = static_cast<int32_t>(random.next_below(static_cast<uint32_t>(options.classes)));
   return labels;
 }
 
@@ -104,6 +105,7 @@ int run(const Options& options, const Common& common) {
     step();
     seconds.push_back(std::chrono::duration<double>(Clock::now() - start).count());
   }
+  progress.update(options.runs + 1);
   progress.finish();
   const nlohmann::ordered_json result = {{"mode", options.mode},
                                          {"depth", options.depth},
@@ -122,10 +124,11 @@ int run(const Options& options, const Common& common) {
   if (common.json) {
     fmt::print("{}\n", result.dump());
   } else {
-    fmt::print("PSPNet{} {} at {}x{}, batch {}, {} classes, {} threads: median {:.3f} s, best {:.3f} s, peak {:.2f} GB\n",
-               options.depth, options.mode == "train" ? "training step" : "forward pass", options.size, options.size,
-               options.batch, options.classes, num_threads(), median(seconds),
-               *std::min_element(seconds.begin(), seconds.end()), peak_rss_gb());
+    fmt::print(
+        "PSPNet{} {} at {}x{}, batch {}, {} classes, {} threads: median {:.3f} s, best {:.3f} s, peak {:.2f} GB\n",
+        options.depth, options.mode == "train" ? "training step" : "forward pass", options.size, options.size,
+        options.batch, options.classes, num_threads(), median(seconds),
+        *std::min_element(seconds.begin(), seconds.end()), peak_rss_gb());
   }
   return 0;
 }
@@ -145,19 +148,19 @@ void add_bench(Program& program) {
       [options](const Common& common) { return run(*options, common); });
   command->add_option("--depth", options->depth, "18, 34, 50, 101, 152 or 269")->capture_default_str();
   command->add_option("--size", options->size, "side of the square pictures")
-      ->check(CLI::Range(1, 16384))
+      ->check(within(1, 16384))
       ->capture_default_str();
-  command->add_option("--batch", options->batch, "pictures of a step")->check(CLI::Range(1, 1024))->capture_default_str();
+  command->add_option("--batch", options->batch, "pictures of a step")->check(within(1, 1024))->capture_default_str();
   command->add_option("--classes", options->classes, "number of classes")
-      ->check(CLI::Range(1, 4096))
+      ->check(within(1, 4096))
       ->capture_default_str();
   command->add_option("--width", options->width, "factor on all channel counts")
-      ->check(CLI::Range(0.01, 8.0))
+      ->check(within(0.01, 8.0))
       ->capture_default_str();
   command->add_option("--mode", options->mode, "infer or train")
-      ->check(CLI::IsMember({"infer", "train"}))
+      ->check(CLI::IsMember({"infer", "train"}).description(""))
       ->capture_default_str();
-  command->add_option("--runs", options->runs, "timed steps")->check(CLI::Range(1, 10000))->capture_default_str();
+  command->add_option("--runs", options->runs, "timed steps")->check(within(1, 10000))->capture_default_str();
 }
 
 }  // namespace giza::cli

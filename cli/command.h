@@ -2,7 +2,6 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
-
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -14,6 +13,12 @@
 #include "train/config.h"
 
 namespace giza::cli {
+
+/// Checks a number without spelling the range out in the help.
+template <class T>
+CLI::Validator within(T low, T high) {
+  return CLI::Range(low, high).description("");
+}
 
 /// Flags that every command understands.
 struct Common {

@@ -87,23 +87,26 @@ int run(const Options& options, const std::vector<std::string>& texts, const Com
 void add_compare(Program& program) {
   const auto options = std::make_shared<Options>();
   const auto runs = std::make_shared<std::unique_ptr<TrailingArguments>>();
-  CLI::App* command = program.add(
-      "compare", "several evaluated networks side by side: a table and picture sheets",
-      "Each FOLDER is the TEST.save_folder of a `giza eval` with TEST.save_masks true, on the same TEST.test_list. Prints\n"
-      "IoU in percent by class and network, with the means of groups of classes; writes sheets of pictures with input,\n"
-      "truth and each network's answer to --out.\n\n"
-      "  giza compare --config configs/scenes/psp.yaml --out pictures --group 'context=boat,car' \\\n"
-      "    baseline=demo/baseline/val PSPNet=demo/psp/val",
-      [options, runs](const Common& common) { return run(*options, (*runs)->get(), common); });
+  CLI::App* command =
+      program.add("compare", "several evaluated networks side by side: a table and picture sheets",
+                  "Each FOLDER is the TEST.save_folder of a `giza eval` with TEST.save_masks true, on the same "
+                  "TEST.test_list. Prints\n"
+                  "IoU in percent by class and network, with the means of groups of classes; writes sheets of pictures "
+                  "with input,\n"
+                  "truth and each network's answer to --out.\n\n"
+                  "  giza compare --config configs/scenes/psp.yaml --out pictures --group 'context=boat,car' \\\n"
+                  "    baseline=demo/baseline/val PSPNet=demo/psp/val",
+                  [options, runs](const Common& common) { return run(*options, (*runs)->get(), common); });
   *runs = std::make_unique<TrailingArguments>(command, "NAME=FOLDER...");
   command->add_option("--config", options->config, "configuration of the data set")->required()->type_name("FILE");
   command->add_option("--out", options->out, "folder of the sheets; none are written without it")->type_name("DIR");
   command->add_option("--group", options->groups, "classes whose mean is told apart; may be repeated")
       ->type_name("NAME=CLASS,...")
       ->expected(1)
+      ->allow_extra_args(false)  // one class list per --group; what follows is a NAME=FOLDER
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   command->add_option("--pictures", options->pictures, "pictures on the sheets")
-      ->check(CLI::Range(1, 10000))
+      ->check(within(1, 10000))
       ->capture_default_str();
 }
 

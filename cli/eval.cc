@@ -3,8 +3,8 @@
 
 #include <filesystem>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <string>
-#include <utility>
 
 #include "cli/command.h"
 #include "models/weights/infer.h"
@@ -23,9 +23,9 @@ std::unique_ptr<models::Pspnet> load_network(const train::Config& config) {
   const std::string& path = config.test.model_path;
   const models::WeightFile file = models::read_safetensors(path);
   models::PspnetOptions options = train::model_options(config);
-  if (const auto own = file.metadata.find(models::kModelKey); own != file.metadata.end()) {
+  if (file.metadata.contains(models::kModelKey)) {
     const ConvBackend conv = options.backbone.conv;
-    options = models::options_from_json(own->second, path);
+    options = models::options_from_weights(file, path);
     options.backbone.conv = conv;
   }
   check<Refusal>(options.classes == config.data.classes,
@@ -107,7 +107,11 @@ int run(const ConfigArguments& arguments, const Common& common) {
   std::filesystem::create_directories(config.test.save_folder, error);
   check<Refusal>(!error, "{}: the folder cannot be made: {}", config.test.save_folder, error.message());
   train::write_metrics(config.test.save_folder + "/metrics.json", evaluation);
-  fmt::print("{}\n", common.json ? train::metrics_json(evaluation) : train::metrics_table(evaluation));
+  if (common.json) {
+    fmt::print("{}\n", nlohmann::ordered_json::parse(train::metrics_json(evaluation)).dump());
+  } else {
+    fmt::print("{}", train::metrics_table(evaluation));
+  }
   return 0;
 }
 

@@ -65,9 +65,10 @@ Setup make_setup(const Options& options, const Common& common) {
   const std::string path = find_config(options);
   if (!path.empty()) {
     const train::Config config = train::load_config(path);
-    check<Refusal>(static_cast<size_t>(config.data.classes) == classes,
-                   "{}: DATA.classes is {}, but {} has {} classes; give the configuration it was trained by as --config",
-                   train::config_place(config, "DATA.classes"), config.data.classes, options.weights, classes);
+    check<Refusal>(
+        static_cast<size_t>(config.data.classes) == classes,
+        "{}: DATA.classes is {}, but {} has {} classes; give the configuration it was trained by as --config",
+        train::config_place(config, "DATA.classes"), config.data.classes, options.weights, classes);
     setup.protocol = train::test_protocol(config);
     setup.from_config = true;
     // The data set may be gone from where a configuration beside the weights says; only one that was given must hold.
@@ -169,8 +170,10 @@ void add_predict(Program& program) {
   const auto images = std::make_shared<std::unique_ptr<TrailingArguments>>();
   CLI::App* command = program.add(
       "predict", "classes of your own pictures: label image, colours, overlay",
-      "Writes DIR/NAME_label.png (class indices), NAME_color.png and NAME_overlay.png for each picture, and prints the\n"
-      "classes seen with their share of the pixels. Names, colours and the test protocol come from --config, else from\n"
+      "Writes DIR/NAME_label.png (class indices), NAME_color.png and NAME_overlay.png for each picture, and prints "
+      "the\n"
+      "classes seen with their share of the pixels. Names, colours and the test protocol come from --config, else "
+      "from\n"
       "a config.yaml beside the weights; without either, pictures keep their size and are cut into tiles.\n\n"
       "  giza predict --weights runs/my/last.safetensors --out seen street.jpg",
       [options, images](const Common& common) { return run(*options, (*images)->get(), common); });
@@ -179,10 +182,10 @@ void add_predict(Program& program) {
   command->add_option("--out", options->out, "folder of the results, made if need be")->required()->type_name("DIR");
   command->add_option("--config", options->config, "configuration that the weights were trained by")->type_name("FILE");
   command->add_option("--tile", options->tile, "largest side of a tile where no configuration says the protocol")
-      ->check(CLI::Range(33, 8192))
+      ->check(within(33, 8192))
       ->capture_default_str();
   command->add_option("--opacity", options->opacity, "of the class colours in the overlay")
-      ->check(CLI::Range(0.0, 1.0))
+      ->check(within(0.0, 1.0))
       ->capture_default_str();
   command->add_flag("--no-mirror", options->no_mirror, "do not average with the mirrored picture: twice as fast");
 }

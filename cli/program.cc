@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <limits>
 #include <new>
 #include <utility>
 
@@ -22,19 +23,27 @@ constexpr int kRefused = 2;
 
 /// A message is one line, whatever a library or a file name put into it.
 void complain(std::string message) {
-  std::replace_if(message.begin(), message.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, ' ');
+  std::replace_if(
+      message.begin(), message.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, ' ');
   fmt::print(stderr, "giza: {}\n", message);
 }
 
 void add_common_flags(CLI::App* app, Common* common) {
   const char* group = "Common";
   app->add_option("--threads", common->threads, "threads of the computation; 0: every processor")
-      ->check(CLI::Range(0, 1024))
+      ->check(within(0, 1024))
+      ->type_name("N")
       ->group(group);
-  app->add_option("--isa", common->isa, "SIMD target, as `giza info` lists them; auto: the best")->group(group);
+  app->add_option("--isa", common->isa, "SIMD target, as `giza info` lists them; auto: the best")
+      ->type_name("NAME")
+      ->group(group);
   app->add_option("--conv", common->conv, "convolutions: native, onednn or reference (slow, double precision)")
+      ->type_name("NAME")
       ->group(group);
-  app->add_option("--seed", common->seed, "seed of all that is random")->check(CLI::NonNegativeNumber)->group(group);
+  app->add_option("--seed", common->seed, "seed of all that is random")
+      ->check(within(int64_t{0}, std::numeric_limits<int64_t>::max()))
+      ->type_name("S")
+      ->group(group);
   app->add_flag("--quiet", common->quiet, "no progress on stderr")->group(group);
   app->add_flag("--json", common->json, "results as JSON")->group(group);
 }

@@ -32,7 +32,9 @@ int run(const Options& options, const Common& common) {
   const models::NpyArray output = models::nchw_from_activation(logits);
   models::write_npy(options.output, output);
   if (common.json) {
-    fmt::print("{}\n", nlohmann::ordered_json{{"output", options.output}, {"shape", output.shape}, {"seconds", seconds}}.dump());
+    fmt::print(
+        "{}\n",
+        nlohmann::ordered_json{{"output", options.output}, {"shape", output.shape}, {"seconds", seconds}}.dump());
   } else {
     fmt::print("{}: logits ({}), {:.3f} s\n", options.output, fmt::join(output.shape, ", "), seconds);
   }
@@ -45,7 +47,8 @@ void add_run(Program& program) {
   const auto options = std::make_shared<Options>();
   CLI::App* command = program.add(
       "run", "the bare network: an array of pictures in, logits out",
-      "The input is N,3,H,W, normalised as in training: (RGB - mean) / std with mean (123.675, 116.28, 103.53) and std\n"
+      "The input is N,3,H,W, normalised as in training: (RGB - mean) / std with mean (123.675, 116.28, 103.53) and "
+      "std\n"
       "(58.395, 57.12, 57.375). The output is N,classes,H,W, before softmax. Both are .npy files of float32.\n\n"
       "  giza run --weights last.safetensors --input x.npy --output logits.npy",
       [options](const Common& common) { return run(*options, common); });

@@ -28,11 +28,13 @@ double fma_rate(int tasks) {
   std::vector<float> sinks(static_cast<size_t>(tasks) * kLine);
   int64_t rounds = 1 << 16;
   rounds = static_cast<int64_t>(kSeconds / seconds_of([&] { kernels::fma_rounds(rounds, sinks.data()); }) *
-                                static_cast<double>(rounds)) + 1;
+                                static_cast<double>(rounds)) +
+           1;
   double best = 0;
   for (int i = 0; i < kTries; ++i) {
     const double seconds = seconds_of([&] {
-      parallel_for(tasks, [&](int64_t task) { kernels::fma_rounds(rounds, &sinks[static_cast<size_t>(task) * kLine]); });
+      parallel_for(tasks,
+                   [&](int64_t task) { kernels::fma_rounds(rounds, &sinks[static_cast<size_t>(task) * kLine]); });
     });
     const double flops = kernels::fma_rounds(1, sinks.data()) * static_cast<double>(rounds) * tasks;
     best = std::max(best, flops / seconds);
@@ -48,7 +50,8 @@ double copy_rate(const Tensor& x, const Tensor& y, Copy&& copy) {
   double best = 0;
   for (int i = 0; i < kTries; ++i) {
     const double seconds = seconds_of([&] {
-      parallel_for(x.numel() / kBlock, [&](int64_t task) { copy(x.data() + task * kBlock, y.data() + task * kBlock, kBlock); });
+      parallel_for(x.numel() / kBlock,
+                   [&](int64_t task) { copy(x.data() + task * kBlock, y.data() + task * kBlock, kBlock); });
     });
     best = std::max(best, 8.0 * static_cast<double>(x.numel()) / seconds);
   }
@@ -65,9 +68,9 @@ MachinePeak measure_peak() {
   peak.all_gflops = fma_rate(num_threads()) / kGiga;
   const Tensor x = Tensor::zeros({kFloats});
   const Tensor y = Tensor::zeros({kFloats});
-  peak.copy_gbs = copy_rate(x, y, [](const float* from, float* to, int64_t n) {
-                    kernels::copy_rows(from, n, to, n, 1, n);
-                  }) / kGiga;
+  peak.copy_gbs =
+      copy_rate(x, y, [](const float* from, float* to, int64_t n) { kernels::copy_rows(from, n, to, n, 1, n); }) /
+      kGiga;
   peak.stream_gbs = copy_rate(x, y, kernels::stream_copy) / kGiga;
   return peak;
 }

@@ -25,9 +25,9 @@ struct DataConfig {
   std::string train_list;
   std::string val_list;
   int classes = 150;
-  std::string names_path;        ///< a class name per line; empty: TEST.names_path
-  std::string colors_path;       ///< `r g b` per line; empty: TEST.colors_path
-  std::map<int, int> label_map;  ///< raw value -> class; where it is not empty, values it does not name are ignored
+  std::string names_path;          ///< a class name per line; empty: TEST.names_path
+  std::string colors_path;         ///< `r g b` per line; empty: TEST.colors_path
+  std::map<int, int> label_map;    ///< raw value -> class; where it is not empty, values it does not name are ignored
   bool reduce_zero_label = false;  ///< raw 0 is ignored, raw k is class k - 1 (ADE20K's challenge labels)
   bool operator==(const DataConfig&) const = default;
 };
@@ -35,13 +35,13 @@ struct DataConfig {
 /// Section TRAIN: the model, the augmentation and the schedule.
 struct TrainConfig {
   // The model.
-  std::string arch = "psp";  ///< psp | baseline (no pyramid)
-  int layers = 50;           ///< 18, 34, 50, 101, 152, 269
-  std::string stem = "deep";  ///< deep | plain
-  double width = 1;           ///< factor on every channel count
-  std::vector<int> blocks;    ///< residual blocks of layer1..4; empty: those of `layers`
-  std::string block = "auto";  ///< auto (by layers) | basic | bottleneck
-  int output_stride = 8;       ///< 4, 8, 16 or 32
+  std::string arch = "psp";                   ///< psp | baseline (no pyramid)
+  int layers = 50;                            ///< 18, 34, 50, 101, 152, 269
+  std::string stem = "deep";                  ///< deep | plain
+  double width = 1;                           ///< factor on every channel count
+  std::vector<int> blocks;                    ///< residual blocks of layer1..4; empty: those of `layers`
+  std::string block = "auto";                 ///< auto (by layers) | basic | bottleneck
+  int output_stride = 8;                      ///< 4, 8, 16 or 32
   std::string first_block_dilation = "full";  ///< full | half
   std::vector<int> bins = {1, 2, 3, 6};
   std::string pool = "average";  ///< average | max
@@ -61,7 +61,7 @@ struct TrainConfig {
   int ignore_label = 255;
   int batch_size = 16;
   int batch_size_val = 8;
-  int workers = 0;    ///< threads that prepare samples; 0: chosen by the loader
+  int workers = 0;     ///< threads that prepare samples; 0: chosen by the loader
   int cache_mb = 512;  ///< decoded images and labels kept in memory at most
   // The loss and the optimiser.
   double aux_weight = 0.4;  ///< 0: no auxiliary head
@@ -84,7 +84,7 @@ struct TrainConfig {
   std::string weight;  ///< initial weights
   std::string resume;  ///< a checkpoint, or "auto": the newest in save_path, if any
   bool evaluate = false;
-  int threads = 0;  ///< 0: as many as processors
+  int threads = 0;              ///< 0: as many as processors
   std::string conv = "native";  ///< native | onednn | reference
   bool operator==(const TrainConfig&) const = default;
 };

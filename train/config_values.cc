@@ -73,10 +73,14 @@ class Reader {
 
   const std::string& scalar(const YamlNode& node) const {
     switch (node.kind) {
-      case YamlNode::Kind::null: refuse("empty");
-      case YamlNode::Kind::list: refuse("a list");
-      case YamlNode::Kind::map: refuse("a map");
-      case YamlNode::Kind::scalar: break;
+      case YamlNode::Kind::null:
+        refuse("empty");
+      case YamlNode::Kind::list:
+        refuse("a list");
+      case YamlNode::Kind::map:
+        refuse("a map");
+      case YamlNode::Kind::scalar:
+        break;
     }
     return node.text;
   }

@@ -40,8 +40,7 @@ class TreeBuilder : public YAML::EventHandler {
     open(make(YamlNode::Kind::list, mark));
   }
   void OnSequenceEnd() override { close(); }
-  void OnMapStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t,
-                  YAML::EmitterStyle::value) override {
+  void OnMapStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t, YAML::EmitterStyle::value) override {
     check_tag(mark, tag);
     open(make(YamlNode::Kind::map, mark));
   }
@@ -69,8 +68,8 @@ class TreeBuilder : public YAML::EventHandler {
   }
   void open(YamlNode node) {
     if (stack_.size() >= kMaxYamlDepth) {
-      throw Refusal(fmt::format("{}:{}: nested deeper than {} levels, a configuration needs 3", name_, node.line,
-                                kMaxYamlDepth));
+      throw Refusal(
+          fmt::format("{}:{}: nested deeper than {} levels, a configuration needs 3", name_, node.line, kMaxYamlDepth));
     }
     stack_.push_back({std::move(node), {}, false});
   }

@@ -69,8 +69,8 @@ class HeaderParser {
 
  private:
   void require(bool condition, const char* what) const {
-    check<Refusal>(condition, "{}: the file {}, expected a .npy file of float32 numbers as numpy.save writes it", place_,
-                   what);
+    check<Refusal>(condition, "{}: the file {}, expected a .npy file of float32 numbers as numpy.save writes it",
+                   place_, what);
   }
   /// The next character that is no blank; 0 at the end.
   char peek() {

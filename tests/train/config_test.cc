@@ -10,7 +10,7 @@
 #include "tensor/check.h"
 #include "train/config_keys.h"
 
-using namespace giza::train;
+namespace giza::train {
 
 namespace {
 
@@ -146,12 +146,15 @@ TEST_CASE("faults are refused with file, line and remedy") {
   };
   const Fault faults[] = {
       {"TRAIN:\n  epoch: 3\n", "f.yaml:2: unknown key \"epoch\" in section TRAIN, the nearest is TRAIN.epochs"},
-      {"TRAIN:\n  data_root: x\n", "f.yaml:2: unknown key \"data_root\" in section TRAIN, the nearest is DATA.data_root"},
-      {"TRIAN:\n  epochs: 3\n", "f.yaml:1: unknown section \"TRIAN\", the nearest is TRAIN (sections are DATA, TRAIN, "
-                                "Distributed, TEST)"},
+      {"TRAIN:\n  data_root: x\n",
+       "f.yaml:2: unknown key \"data_root\" in section TRAIN, the nearest is DATA.data_root"},
+      {"TRIAN:\n  epochs: 3\n",
+       "f.yaml:1: unknown section \"TRIAN\", the nearest is TRAIN (sections are DATA, TRAIN, "
+       "Distributed, TEST)"},
       {"TRAIN:\n  epochs: 3\n  layers: 50\n  epochs: 4\n",
        "f.yaml:4: duplicate key \"epochs\", first given on line 2, remove one"},
-      {"TRAIN:\n  epochs: 3\nTRAIN:\n  layers: 50\n", "f.yaml:3: duplicate key \"TRAIN\", first given on line 1, remove one"},
+      {"TRAIN:\n  epochs: 3\nTRAIN:\n  layers: 50\n",
+       "f.yaml:3: duplicate key \"TRAIN\", first given on line 1, remove one"},
       {"TRAIN:\n  epochs: 3.5\n", "f.yaml:2: TRAIN.epochs is \"3.5\", expected an integer from 1 to 1000000"},
       {"TRAIN:\n  epochs: '3'\n",
        "f.yaml:2: TRAIN.epochs is the quoted text \"3\", expected an integer from 1 to 1000000"},
@@ -165,7 +168,8 @@ TEST_CASE("faults are refused with file, line and remedy") {
       {"TRAIN:\n  evaluate: 1\n", "f.yaml:2: TRAIN.evaluate is \"1\", expected true or false"},
       {"TRAIN:\n  layers: 51\n", "f.yaml:2: TRAIN.layers is \"51\", expected one of 18, 34, 50, 101, 152, 269"},
       {"TRAIN:\n  arch: psa\n", "f.yaml:2: TRAIN.arch is \"psa\", expected one of psp, baseline"},
-      {"TRAIN:\n  blocks: [1, 2]\n", "f.yaml:2: TRAIN.blocks is a list of 2, expected a list of 4 integers from 1 to 64"},
+      {"TRAIN:\n  blocks: [1, 2]\n",
+       "f.yaml:2: TRAIN.blocks is a list of 2, expected a list of 4 integers from 1 to 64"},
       {"TRAIN:\n  bins: []\n", "f.yaml:2: TRAIN.bins is an empty list"},
       {"TRAIN:\n  bins: 3\n", "f.yaml:2: TRAIN.bins is not a list"},
       {"TRAIN:\n  train_gpu: some\n", "f.yaml:2: TRAIN.train_gpu is not a list"},
@@ -257,8 +261,8 @@ TEST_CASE("the hash follows what decides the weights, and nothing else") {
   CHECK(training_hash(parse_config("", "f", {"threads", "2", "save_path", "x", "print_freq", "3"})) == base);
   CHECK(training_hash(parse_config("", "f", {"base_size", "100"})) == base);
   std::set<std::string> hashes = {base};
-  for (const std::vector<std::string>& change :
-       std::vector<std::vector<std::string>>{{"epochs", "3"}, {"base_lr", "0.02"}, {"bins", "[1]"}, {"manual_seed", "1"}}) {
+  for (const std::vector<std::string>& change : std::vector<std::vector<std::string>>{
+           {"epochs", "3"}, {"base_lr", "0.02"}, {"bins", "[1]"}, {"manual_seed", "1"}}) {
     CHECK(hashes.insert(training_hash(parse_config("", "f", change))).second);
   }
 }
@@ -283,3 +287,5 @@ TEST_CASE("the table has no key twice and documents every one") {
     CHECK(keys_as_markdown().find("`" + std::string(key.name) + "`") != std::string::npos);
   }
 }
+
+}  // namespace giza::train

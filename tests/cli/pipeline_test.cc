@@ -1,0 +1,196 @@
+// The main path on a tiny data set: scenes, train, eval, predict, compare, run; signals and resume.
+#include <doctest/doctest.h>
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "models/weights/npy.h"
+#include "tests/cli/program.h"
+
+namespace giza::testing {
+namespace fs = std::filesystem;
+
+TEST_CASE("scenes, train, eval, predict, compare, run") {
+  const TemporaryFolder folder;
+  make_tiny_run(folder.path());
+
+  const Outcome trained = run_giza("train --threads 1 --config tiny.yaml --json --quiet", folder.path());
+  CAPTURE(trained.err);
+  REQUIRE(trained.status == 0);
+  CHECK(trained.err.empty());
+  const auto result = nlohmann::json::parse(trained.out);
+  CHECK(result["iterations"] == 4);
+  CHECK(fs::exists(folder.path() / result["checkpoint"].get<std::string>()));
+  CHECK(fs::exists(folder.path() / "run/config.yaml"));
+  CHECK(fs::exists(folder.path() / "run/log.jsonl"));
+
+  SUBCASE("eval writes metrics and masks") {
+    const Outcome eval = run_giza("eval --threads 1 --config tiny.yaml --json --quiet", folder.path());
+    CAPTURE(eval.err);
+    REQUIRE(eval.status == 0);
+    CHECK(eval.err.empty());
+    const auto printed = nlohmann::json::parse(eval.out);
+    const auto written = nlohmann::json::parse(read_file(folder.path() / "run/val/metrics.json"));
+    CHECK(printed == written);
+    for (const char* key : {"mIoU", "mAcc", "allAcc", "mIoU_present", "protocol", "images", "seconds", "classes"}) {
+      CAPTURE(key);
+      CHECK(written.contains(key));
+    }
+    CHECK(written["images"] == 2);
+    CHECK(written["classes"].size() == 12);
+    CHECK(written["classes"][0]["name"] == "sky");
+    CHECK(fs::exists(folder.path() / "run/val/gray/scene_00001.png"));
+    CHECK(fs::exists(folder.path() / "run/val/color/scene_00001.png"));
+
+    const Outcome again =
+        run_giza("eval --threads 1 --config tiny.yaml TEST.has_prediction true --json --quiet", folder.path());
+    REQUIRE(again.status == 0);
+    CHECK(nlohmann::json::parse(again.out)["mIoU"] == printed["mIoU"]);
+
+    const Outcome part = run_giza("eval --threads 1 --config tiny.yaml index_start 1 --json --quiet", folder.path());
+    CHECK(nlohmann::json::parse(part.out)["images"] == 1);
+    // An override whose value looks like a list, and one that looks like a subcommand.
+    const Outcome scales =
+        run_giza("eval --threads 1 --config tiny.yaml scales '[0.5, 1.0]' split train --json --quiet", folder.path());
+    REQUIRE(scales.status == 0);
+    CHECK(nlohmann::json::parse(scales.out)["protocol"].get<std::string>().find("0.5") != std::string::npos);
+
+    const Outcome compared = run_giza(
+        "compare --threads 1 --config tiny.yaml --out sheets --group 'context=boat,car,building' "
+        "first=run/val second=run/val --quiet",
+        folder.path());
+    CAPTURE(compared.err);
+    CHECK(compared.status == 0);
+    CHECK(compared.out.find("context") != std::string::npos);
+    CHECK(fs::exists(folder.path() / "sheets/sheet_01.png"));
+  }
+
+  SUBCASE("eval without labels only predicts") {
+    write_file(folder.path() / "list.txt", "val/scene_00000.png\n");
+    const Outcome outcome = run_giza(
+        "eval --threads 1 --config tiny.yaml split test test_list list.txt save_folder seen --quiet", folder.path());
+    CAPTURE(outcome.err);
+    CHECK(outcome.status == 0);
+    CHECK(fs::exists(folder.path() / "seen/gray/scene_00000.png"));
+    CHECK(!fs::exists(folder.path() / "seen/metrics.json"));
+  }
+
+  SUBCASE("eval refuses weights of other classes") {
+    const Outcome outcome = run_giza("eval --threads 1 --config tiny.yaml DATA.classes 11 --quiet", folder.path());
+    CHECK(outcome.status == 2);
+    CHECK(one_line_refusal(outcome.err));
+    CHECK(outcome.err.find("12 classes") != std::string::npos);
+  }
+
+  SUBCASE("predict") {
+    fs::copy_file(folder.path() / "scenes/val/scene_00000.png", folder.path() / "[odd] name,1.png");
+    const Outcome predicted = run_giza(
+        "predict --threads 1 --weights run/last.safetensors --out seen '[odd] name,1.png' "
+        "scenes/val/scene_00001.png --json --quiet",
+        folder.path());
+    CAPTURE(predicted.err);
+    REQUIRE(predicted.status == 0);
+    CHECK(predicted.err.empty());
+    const auto line = nlohmann::json::parse(predicted.out.substr(0, predicted.out.find('\n')));
+    double sum = 0;
+    for (const auto& entry : line["classes"]) sum += entry["share"].get<double>();
+    CHECK(sum == doctest::Approx(1));
+    for (const char* kind : {"label", "color", "overlay"}) {
+      CHECK(fs::exists(folder.path() / ("seen/[odd] name,1_" + std::string(kind) + ".png")));
+      CHECK(fs::exists(folder.path() / line[kind].get<std::string>()));
+    }
+    // The configuration beside the weights says the names and the protocol; without it, the defaults.
+    fs::copy_file(folder.path() / "run/last.safetensors", folder.path() / "bare.safetensors");
+    const Outcome bare =
+        run_giza("predict --threads 1 --weights bare.safetensors --out bare scenes/val/scene_00001.png --no-mirror",
+                 folder.path());
+    CHECK(bare.status == 0);
+    CHECK(bare.out.find("class ") != std::string::npos);
+
+    const Outcome twice = run_giza(
+        "predict --threads 1 --weights run/last.safetensors --out other scenes/val/scene_00000.png "
+        "scenes/train/scene_00000.png",
+        folder.path());
+    CHECK(twice.status == 2);
+    CHECK(one_line_refusal(twice.err));
+    CHECK(!fs::exists(folder.path() / "other"));
+    write_file(folder.path() / "text.png", "no picture");
+    const Outcome text =
+        run_giza("predict --threads 1 --weights run/last.safetensors --out other text.png", folder.path());
+    CHECK(text.status == 2);
+    CHECK(one_line_refusal(text.err));
+  }
+
+  SUBCASE("run: the same bytes at any number of threads") {
+    giza::models::NpyArray input;
+    input.shape = {2, 3, 17, 25};
+    for (int i = 0; i < 2 * 3 * 17 * 25; ++i) input.data.push_back(static_cast<float>(i % 13) / 6 - 1);
+    giza::models::write_npy((folder.path() / "x.npy").string(), input);
+    const std::string command = "run --weights run/last.safetensors --input x.npy --json --output ";
+    const Outcome one = run_giza(command + "y1.npy --threads 1", folder.path());
+    CAPTURE(one.err);
+    REQUIRE(one.status == 0);
+    CHECK(nlohmann::json::parse(one.out)["shape"] == nlohmann::json({2, 12, 17, 25}));
+    REQUIRE(run_giza(command + "y2.npy --threads 2", folder.path()).status == 0);
+    CHECK(read_file(folder.path() / "y1.npy") == read_file(folder.path() / "y2.npy"));
+    const auto output = giza::models::read_npy((folder.path() / "y1.npy").string());
+    CHECK(output.shape == std::vector<int64_t>{2, 12, 17, 25});
+
+    write_file(folder.path() / "cut.npy", read_file(folder.path() / "x.npy").substr(0, 500));
+    const Outcome cut = run_giza("run --weights run/last.safetensors --input cut.npy --output z.npy", folder.path());
+    CHECK(cut.status == 2);
+    CHECK(one_line_refusal(cut.err));
+    CHECK(!fs::exists(folder.path() / "z.npy"));
+  }
+}
+
+TEST_CASE("training faults are refused in one line that names the file") {
+  const TemporaryFolder folder;
+  make_tiny_run(folder.path());
+  write_file(folder.path() / "scenes/train.txt",
+             "train/scene_00000.png trainannot/scene_00000.png\nnothing.png x.png\n");
+  const Outcome outcome = run_giza("train --threads 1 --config tiny.yaml", folder.path());
+  CHECK(outcome.status == 2);
+  CHECK(outcome.err.find("scenes/train.txt:2: ") != std::string::npos);
+  CHECK(one_line_refusal(outcome.err));
+  write_file(folder.path() / "broken.yaml", "TRAIN:\n  epochs: x\n");
+  CHECK(run_giza("train --threads 1 --config broken.yaml", folder.path()).err ==
+        "giza: broken.yaml:2: TRAIN.epochs is \"x\", expected an integer from 1 to 1000000\n");
+}
+
+TEST_CASE("keys without a meaning on a CPU are named once") {
+  const TemporaryFolder folder;
+  make_tiny_run(folder.path());
+  const Outcome outcome =
+      run_giza("train --threads 1 --config tiny.yaml epochs 1 sync_bn True Distributed.rank 0", folder.path());
+  CHECK(outcome.status == 0);
+  const std::string note = "without a meaning on a CPU, ignored: TRAIN.sync_bn, Distributed.rank\n";
+  const size_t first = outcome.err.find(note);
+  CHECK(first != std::string::npos);
+  CHECK(outcome.err.find(note, first + 1) == std::string::npos);
+}
+
+TEST_CASE("a signal finishes the step, saves, and the run resumes to the same bits") {
+  const TemporaryFolder folder;
+  make_tiny_run(folder.path());
+  const std::string train = "train --threads 1 --config tiny.yaml epochs 20 save_freq 20 --quiet ";
+  REQUIRE(run_giza(train + "save_path whole", folder.path()).status == 0);
+  for (const auto& [signal, status] : {std::pair<std::string, int>{"INT", 130}, {"TERM", 143}}) {
+    CAPTURE(signal);
+    const std::string run = "run_" + signal;
+    // The shell waits until training has begun to log, then sends the signal.
+    const Outcome stopped =
+        run_giza(train + "save_path " + run + " & pid=$!; for i in $(seq 600); do [ -s " + run +
+                     "/log.jsonl ] && break; sleep 0.05; done; kill -" + signal + " $pid; wait $pid",
+                 folder.path());
+    CAPTURE(stopped.err);
+    CHECK(stopped.status == status);
+    CHECK(fs::exists(folder.path() / run / "last.safetensors"));
+    const Outcome resumed = run_giza(train + "resume auto save_path " + run, folder.path());
+    CAPTURE(resumed.err);
+    CHECK(resumed.status == 0);
+    CHECK(read_file(folder.path() / run / "last.safetensors") == read_file(folder.path() / "whole/last.safetensors"));
+  }
+}
+
+}  // namespace giza::testing

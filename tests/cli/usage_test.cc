@@ -1,0 +1,125 @@
+// Usage: help of every command, refusals of one line, exit statuses, info and bench.
+#include <doctest/doctest.h>
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "tests/cli/program.h"
+
+namespace giza::testing {
+
+TEST_CASE("every command has a help that shows its usage") {
+  const Outcome top = run_giza("--help");
+  CHECK(top.status == 0);
+  CHECK(top.err.empty());
+  for (const std::string command :
+       {"info", "scenes", "train", "eval", "predict", "compare", "run", "bench", "bench model"}) {
+    CAPTURE(command);
+    CHECK(top.out.find("  " + command.substr(0, command.find(' ')) + " ") != std::string::npos);
+    const Outcome help = run_giza(command + " --help");
+    CHECK(help.status == 0);
+    CHECK(help.err.empty());
+    CHECK(help.out.find("Usage: giza " + command) != std::string::npos);
+    if (command != "bench") CHECK(help.out.find("--threads") != std::string::npos);
+  }
+  CHECK(run_giza("--version").out.starts_with("giza "));
+  const Outcome keys = run_giza("train --help-keys");
+  CHECK(keys.status == 0);
+  CHECK(keys.out.find("TRAIN.base_lr  (a number from 0 to 1000; default 0.01)") != std::string::npos);
+}
+
+TEST_CASE("bad usage is refused in one line with status 2") {
+  struct Fault {
+    const char* arguments;
+    const char* message;
+  };
+  const Fault faults[] = {
+      {"", "no command"},
+      {"trian", "unknown command, the nearest is train"},
+      {"bench", "A subcommand is required"},
+      {"--nonsense", "--nonsense"},
+      {"info --threads many", "--threads"},
+      {"info --threads 1025", "--threads"},
+      {"info --threads -1", "--threads"},
+      {"info --seed -1", "--seed"},
+      {"info --isa NEON9", "NEON9"},
+      {"info --conv fast", "fast"},
+      {"info surplus", "surplus"},
+      {"train", "--config is required"},
+      {"train --config /no/such.yaml", "/no/such.yaml: cannot be opened"},
+      {"train --config /dev/null", "DATA.train_list has no value"},
+      {"train --config /dev/null --confg x", "unknown flag --confg"},
+      {"train --config /dev/null epochs", "epochs has no value"},
+      {"train --config /dev/null epoch 3", "the nearest is TRAIN.epochs"},
+      {"eval --config /dev/null DATA.classes 3", "TEST.test_list has no value"},
+      {"predict --weights w --out o", "no pictures"},
+      {"predict --weights w --out o /no/such.png", "/no/such.png"},
+      {"compare --config /dev/null a", "a is not NAME=FOLDER"},
+      {"run --weights w --input i.npy", "--output is required"},
+      {"run --weights w --input /no/such.npy --output y.npy", "/no/such.npy: there is no such file"},
+      {"scenes --out s --size 9", "--size 9"},
+      {"bench model --mode fly", "--mode"},
+      {"bench model --depth 51 --size 33", "51"},
+  };
+  for (const Fault& fault : faults) {
+    CAPTURE(fault.arguments);
+    const Outcome outcome = run_giza(fault.arguments);
+    CAPTURE(outcome.err);
+    CHECK(outcome.status == 2);
+    CHECK(outcome.out.empty());
+    CHECK(one_line_refusal(outcome.err));
+    CHECK(outcome.err.find(fault.message) != std::string::npos);
+  }
+}
+
+TEST_CASE("results that cannot be written are a failure") {
+  CHECK(run_giza("info --no-peak --json >/dev/full").status == 1);
+}
+
+TEST_CASE("info as JSON") {
+  const Outcome outcome = run_giza("info --no-peak --json --threads 2");
+  REQUIRE(outcome.status == 0);
+  CHECK(outcome.err.empty());
+  const auto json = nlohmann::json::parse(outcome.out);
+  CHECK(json["threads"] == 2);
+  CHECK(json["memory_gb"].get<double>() > 0);
+  const auto targets = json["isa_targets"].get<std::vector<std::string>>();
+  CHECK(targets.front() == json["isa"]);
+  CHECK(targets.back() == "SCALAR");
+  CHECK(!json.contains("peak"));
+  CHECK(nlohmann::json::parse(run_giza("info --no-peak --json --isa SCALAR").out)["isa"] == "SCALAR");
+}
+
+TEST_CASE("info measures a peak") {
+  const auto peak = nlohmann::json::parse(run_giza("info --json").out)["peak"];
+  CHECK(peak["core_gflops"].get<double>() > 0.1);
+  CHECK(peak["all_gflops"].get<double>() > 0.1);
+  CHECK(peak["copy_gbs"].get<double>() > 0.01);
+  CHECK(peak["stream_gbs"].get<double>() > 0.01);
+  CHECK(run_giza("info").out.find("GFLOP/s on one core") != std::string::npos);
+}
+
+TEST_CASE("bench model prints one JSON line for scripts, or one for people") {
+  for (const std::string mode : {"infer", "train"}) {
+    const Outcome outcome = run_giza(
+        "bench model --threads 1 --depth 18 --size 33 --batch 2 --classes 3 --width 0.125 --runs 2 --json --mode " +
+        mode);
+    REQUIRE(outcome.status == 0);
+    const auto json = nlohmann::json::parse(outcome.out);
+    CHECK(json["mode"] == mode);
+    CHECK(json["depth"] == 18);
+    CHECK(json["size"] == 33);
+    CHECK(json["batch"] == 2);
+    CHECK(json["best_s"].get<double>() > 0);
+    CHECK(json["median_s"].get<double>() >= json["best_s"].get<double>());
+    CHECK(json["peak_rss_gb"].get<double>() > 0.001);
+  }
+  const Outcome people =
+      run_giza("bench model --threads 1 --depth 18 --size 33 --classes 3 --width 0.125 --runs 1 --quiet");
+  CHECK(people.status == 0);
+  CHECK(people.err.empty());
+  CHECK(people.out.find("median") != std::string::npos);
+}
+
+}  // namespace giza::testing

@@ -1,0 +1,70 @@
+// Progress lines, spelling, and signals as a flag.
+#include "train/progress.h"
+
+#include <doctest/doctest.h>
+
+#include <csignal>
+#include <string>
+#include <vector>
+
+#include "train/signals.h"
+#include "train/spelling.h"
+
+namespace giza::train {
+
+TEST_CASE("durations") {
+  CHECK(format_duration(0) == "0s");
+  CHECK(format_duration(59.4) == "59s");
+  CHECK(format_duration(185) == "3m05s");
+  CHECK(format_duration(3600) == "1h00m");
+  CHECK(format_duration(7661) == "2h07m");
+  CHECK(format_duration(-1) == "0s");
+  CHECK(format_duration(1e300).size() < 20);
+}
+
+TEST_CASE("a progress line has count, figure, rate and time left") {
+  set_progress_enabled(false);
+  Progress progress("train", 10, "it", 4);
+  CHECK(progress.line() == "4/10");  // nothing done by this process yet: no rate
+  progress.update(6, "loss 0.5");
+  CHECK(progress.line().starts_with("6/10  loss 0.5  "));
+  CHECK(progress.line().find("it/s") != std::string::npos);
+  CHECK(progress.line().find(" left") != std::string::npos);
+  progress.finish("loss 0.4");
+  CHECK(progress.line().find("loss 0.4") != std::string::npos);
+  CHECK(progress.line().find("in all") != std::string::npos);
+  Progress empty("eval", 0, "images");
+  empty.finish();
+  CHECK(empty.line() == "0/0");
+  set_progress_enabled(true);
+}
+
+TEST_CASE("signals set a flag while a guard lives") {
+  for (const int signal : {SIGINT, SIGTERM}) {
+    const SignalGuard guard;
+    CHECK(pending_signal() == 0);
+    std::raise(signal);
+    CHECK(pending_signal() == signal);
+    CHECK(Interrupted(signal, "stopped").signal() == signal);
+    // The second one would end the process: the handler is gone.
+    struct sigaction now = {};
+    sigaction(signal, nullptr, &now);
+    CHECK((now.sa_handler == SIG_DFL));
+  }
+  struct sigaction after = {};
+  sigaction(SIGINT, nullptr, &after);
+  CHECK((after.sa_handler == SIG_DFL));
+}
+
+TEST_CASE("the nearest name") {
+  CHECK(edit_distance("", "abc") == 3);
+  CHECK(edit_distance("kitten", "sitting") == 3);
+  CHECK(edit_distance("same", "same") == 0);
+  const std::vector<std::string> names = {"epochs", "power", "momentum"};
+  CHECK(nearest_name("EPOCH", names) == "epochs");
+  CHECK(nearest_name("momentom", names) == "momentum");
+  CHECK(nearest_name("x", {}) == "");
+  CHECK(edit_distance(std::string(1 << 20, 'a'), std::string(1 << 20, 'b')) == 64);  // long texts are cut
+}
+
+}  // namespace giza::train
