@@ -94,11 +94,9 @@ TEST_CASE("resize_bilinear") {
   const Tensor x = normal({2, 3, 4, 3}, 1);
   for (bool align_corners : {false, true}) {
     for (auto [height, width] : {std::pair<int64_t, int64_t>{7, 9}, {2, 3}, {1, 1}}) {
-      CHECK_SAME(gradcheck(
-          [&, h = height, w = width](const Inputs& in) {
-            return autograd::resize_bilinear(in[0], h, w, align_corners);
-          },
-          {x}));
+      CHECK_SAME(gradcheck([&, h = height, w = width](
+                               const Inputs& in) { return autograd::resize_bilinear(in[0], h, w, align_corners); },
+                           {x}));
     }
   }
 }

@@ -102,8 +102,8 @@ TEST_CASE("backward: errors") {
   const Variable left = autograd::scale(shared, 2.0F), right = autograd::scale(shared, 2.0F);
   autograd::backward(left, Tensor::zeros({4}));
   CHECK_THROWS_AS(autograd::backward(right, Tensor::zeros({4})), Error);
-  const Variable wrong =
-      Variable::from_op(Tensor::zeros({4}), "wrong", {x}, [](const Tensor&) { return std::vector<Tensor>{Tensor::zeros({3})}; });
+  const Variable wrong = Variable::from_op(Tensor::zeros({4}), "wrong", {x},
+                                           [](const Tensor&) { return std::vector<Tensor>{Tensor::zeros({3})}; });
   std::string message;
   try {
     autograd::backward(wrong, Tensor::zeros({4}));

@@ -1,4 +1,4 @@
-// The op case table and its text form.
+// The text form of op cases.
 #include "tests/support/op_cases.h"
 
 #include <fmt/format.h>
@@ -15,301 +15,13 @@ namespace giza {
 namespace {
 
 constexpr std::array<std::pair<CaseData, std::string_view>, 8> kDataNames{{{CaseData::normal, "normal"},
-                                                                            {CaseData::integer, "integer"},
-                                                                            {CaseData::ties, "ties"},
-                                                                            {CaseData::constant, "constant"},
-                                                                            {CaseData::offset, "offset"},
-                                                                            {CaseData::large, "large"},
-                                                                            {CaseData::nan, "nan"},
-                                                                            {CaseData::inf, "inf"}}};
-
-// Sizes from {1,2,3,7,13,31,59,60,61}, batch 0 to 3, channels from {1,3,7,8,9,15,16,17,31,33,150}: a covering subset.
-// The number of multiply-adds of a case stays below 20 million, because the oracle is slow.
-constexpr std::string_view kTestCases = R"(
-conv2d n1h1w1c1k1
-conv2d n0h7w7c8k8r3
-conv2d n2h2w3c3k7r3
-conv2d n3h7w13c7k3r1 bias
-conv2d n1h13w7c8k9r3
-conv2d n1h31w31c9k8r3d2
-conv2d n1h13w13c15k16r3d4
-conv2d n1h7w7c16k17r3d12
-conv2d n2h3w3c17k15r3d4
-conv2d n1h1w1c33k31r3d2
-conv2d n1h59w61c3k16r3s2
-conv2d n2h31w13c17k33r1s2 bias
-conv2d n1h60w60c16k31r1
-conv2d n1h61w59c31k17r1
-conv2d n2h13w13c33k150r1 bias
-conv2d n1h7w7c150k33r3
-conv2d n1h2w1c150k150r1
-conv2d n1h31w31c3k16r7s2
-conv2d n1h13w13c8k8r2
-conv2d n1h13w12c9k7r4s3p2 bias
-conv2d n1h13w31c7k8r1x7p0
-conv2d n1h31w13c8k7r5x1p0
-conv2d n1h7w7c8k8r3p0
-conv2d n1h13w13c8k16r3p5
-conv2d n1h13w13c16k16r3s2d2
-conv2d n1h7w8c9k16r1p2
-conv2d n1h31w31c16k33r3s3p1
-conv2d n1h60w60c64k16r1
-conv2d n2h12w12c64k64r3
-conv2d n1h15w15c64k64r3d2
-conv2d n1h15w15c128k64r3d4
-conv2d n1h8w8c256k128r1
-conv2d n1h6w6c512k256r1
-conv2d n1h6w6c520k40r3 bias
-conv2d n1h1w1c2048k512r1
-conv2d n1h6w6c512k21r1 bias
-conv2d n1h13w13c33k31r3 integer
-conv2d n2h31w7c16k17r3s2 bias integer
-conv2d n2h12w12c48k40r1 bias integer
-conv2d n1h13w13c17k16r3d12 integer
-conv2d n1h7w7c150k33r3 integer
-conv2d n1h13w13c17k33r3 nan
-conv2d n1h7w7c16k16r1 bias nan
-conv2d n1h13w13c16k9r3d2 inf
-
-linear n3c17k33 bias
-linear n1c1k1
-linear n0c8k8 bias
-linear n2c150k31
-linear n3c512k150 bias
-linear n2c33k17 bias integer
-
-batch_norm_train n2h1w1c3
-batch_norm_train n1h1w2c17 relu
-batch_norm_train n3h7w13c1
-batch_norm_train n2h13w7c7 relu
-batch_norm_train n1h31w31c8 residual
-batch_norm_train n2h13w13c9 relu residual
-batch_norm_train n1h59w61c15
-batch_norm_train n1h60w60c16 relu
-batch_norm_train n2h31w13c17 relu residual
-batch_norm_train n3h3w3c31
-batch_norm_train n1h61w59c33 relu
-batch_norm_train n2h7w7c150 relu residual
-batch_norm_train n1h15w15c256 relu
-batch_norm_train n2h13w13c17 offset
-batch_norm_train n1h60w60c16 relu offset
-batch_norm_train n2h7w13c16 residual constant
-batch_norm_train n2h13w13c17 large
-batch_norm_train n2h7w7c17 relu nan
-batch_norm_train n2h7w7c16 inf
-
-batch_norm_eval n0h7w7c8
-batch_norm_eval n1h1w1c1
-batch_norm_eval n3h7w13c3 relu
-batch_norm_eval n2h13w7c17 residual
-batch_norm_eval n1h31w31c33 relu residual
-batch_norm_eval n1h60w60c16 relu
-batch_norm_eval n2h7w7c150
-batch_norm_eval n2h13w13c17 offset
-batch_norm_eval n2h7w7c17 relu nan
-batch_norm_eval n2h7w7c16 inf
-
-relu n0h7w7c8
-relu n1h1w1c1
-relu n3h2w7c7
-relu n2h13w13c17
-relu n1h59w61c31
-relu n1h31w31c150 integer
-relu n1h7w7c33 nan
-relu n1h7w7c16 inf
-
-add n0h7w7c8
-add n1h1w1c1
-add n3h2w7c9
-add n2h13w13c17
-add n1h59w61c31
-add n1h31w31c150 integer
-add n1h7w7c33 nan
-add n1h7w7c16 inf
-
-sum_rows n1h1w1c1
-sum_rows n3h2w7c9
-sum_rows n2h13w13c17
-sum_rows n1h61w60c33
-sum_rows n1h31w31c150 integer
-sum_rows n2h13w13c16 offset
-
-max_pool2d n0h7w7c8r3s2
-max_pool2d n1h1w1c1r3s2
-max_pool2d n2h2w3c3r3s2
-max_pool2d n3h7w13c7r3s2
-max_pool2d n1h31w31c17r3s2
-max_pool2d n1h61w59c16r3s2
-max_pool2d n1h60w60c33r2s2
-max_pool2d n1h13w13c9r5s1
-max_pool2d n1h13w13c8r3s1p0
-max_pool2d n2h13w13c31r3s2 ties
-max_pool2d n1h7w7c150r3s2 integer
-max_pool2d n1h13w13c17r3s2 nan
-max_pool2d n1h13w13c16r3s2 inf
-
-adaptive_avg_pool2d n0h7w7c8b3
-adaptive_avg_pool2d n1h1w1c1b1
-adaptive_avg_pool2d n2h2w3c3b6
-adaptive_avg_pool2d n3h7w13c7b3
-adaptive_avg_pool2d n1h60w60c17b6
-adaptive_avg_pool2d n1h61w59c16b2
-adaptive_avg_pool2d n1h60w60c33b1
-adaptive_avg_pool2d n1h13w31c150b3
-adaptive_avg_pool2d n2h7w7c31b13
-adaptive_avg_pool2d n1h1w2c9b7
-adaptive_avg_pool2d n1h13w13c15b6 offset
-adaptive_avg_pool2d n1h13w13c17b3 nan
-adaptive_avg_pool2d n1h13w13c16b3 inf
-
-adaptive_max_pool2d n0h7w7c8b3
-adaptive_max_pool2d n1h1w1c1b1
-adaptive_max_pool2d n2h2w3c3b6
-adaptive_max_pool2d n3h7w13c7b3
-adaptive_max_pool2d n1h60w60c17b6
-adaptive_max_pool2d n1h61w59c16b2
-adaptive_max_pool2d n1h13w31c150b1
-adaptive_max_pool2d n1h1w2c9b7
-adaptive_max_pool2d n2h13w13c31b3 ties
-adaptive_max_pool2d n1h13w13c17b3 nan
-
-resize_bilinear n0h7w7c8o3x3
-resize_bilinear n1h1w1c1o7x13
-resize_bilinear n1h1w1c1o7x13 align
-resize_bilinear n2h7w13c3o1x1
-resize_bilinear n2h7w13c3o1x1 align
-resize_bilinear n1h13w7c17o13x7
-resize_bilinear n1h13w7c17o13x7 align
-resize_bilinear n3h2w3c7o7x2
-resize_bilinear n3h2w3c7o7x2 align
-resize_bilinear n1h6w6c33o60x60 align
-resize_bilinear n1h3w3c16o60x60 align
-resize_bilinear n1h2w2c31o61x59 align
-resize_bilinear n1h1w1c150o31x31 align
-resize_bilinear n1h15w15c15o113x113 align
-resize_bilinear n1h15w15c9o120x120
-resize_bilinear n2h60w61c8o31x13
-resize_bilinear n2h60w61c8o31x13 align
-resize_bilinear n1h5w5c17o7x7 nan
-resize_bilinear n1h5w5c17o7x7 align nan
-resize_bilinear n1h5w5c16o7x7 inf
-resize_bilinear n1h13w13c9o31x31 align offset
-
-concat_channels n0h3w3c8c8
-concat_channels n1h1w1c1
-concat_channels n2h7w13c3c1c17
-concat_channels n1h13w7c16c8c8c8c8
-concat_channels n1h31w31c33c15c150
-concat_channels n3h3w3c9c7 integer
-concat_channels n1h7w7c17c16 nan
-
-softmax n0h7w7c8
-softmax n1h1w1c1
-softmax n2h7w13c3
-softmax n3h3w2c7
-softmax n1h31w31c8
-softmax n1h13w13c9
-softmax n1h13w13c15
-softmax n1h31w13c16
-softmax n2h13w13c17
-softmax n1h59w61c31
-softmax n1h13w31c33
-softmax n1h31w31c150
-softmax n1h13w13c21 large
-softmax n1h13w13c17 offset
-softmax n1h7w7c33 constant
-softmax n1h7w7c17 nan
-softmax n1h7w7c16 inf
-
-cross_entropy n0h7w7c8
-cross_entropy n1h1w1c1
-cross_entropy n2h7w13c3
-cross_entropy n3h3w2c7 weights
-cross_entropy n1h31w31c8
-cross_entropy n1h13w13c9 weights
-cross_entropy n1h31w13c16
-cross_entropy n2h13w13c17 weights
-cross_entropy n1h59w61c31
-cross_entropy n1h13w31c33
-cross_entropy n1h31w31c150 weights
-cross_entropy n2h7w7c21 ignored
-cross_entropy n1h13w13c21 large
-cross_entropy n1h13w13c17 offset
-cross_entropy n1h7w7c33 constant
-cross_entropy n1h7w7c17 nan
-
-argmax n0h7w7c8
-argmax n1h1w1c1
-argmax n3h7w13c3
-argmax n1h31w31c17
-argmax n1h13w13c150
-argmax n1h59w61c16 integer
-argmax n2h13w13c33 ties
-argmax n1h7w7c9 nan
-
-dropout2d n0h7w7c8
-dropout2d n1h1w1c1
-dropout2d n3h7w13c7
-dropout2d n2h13w13c17
-dropout2d n1h31w31c150
-dropout2d n2h7w7c33 nan
-)";
-
-// PSPNet50 at 473 x 473 with 150 classes: every kind of layer, biggest cost first within an op.
-constexpr std::string_view kBenchCases = R"(
-conv2d n1h60w60c4096k512r3
-conv2d n1h60w60c512k512r3d4
-conv2d n1h60w60c256k256r3d2
-conv2d n1h60w60c128k128r3
-conv2d n1h119w119c64k64r3
-conv2d n1h119w119c128k128r3s2
-conv2d n1h237w237c64k128r3
-conv2d n1h237w237c64k64r3
-conv2d n1h473w473c3k64r3s2
-conv2d n1h60w60c1024k2048r1
-conv2d n1h60w60c2048k512r1
-conv2d n1h60w60c512k2048r1
-conv2d n1h60w60c1024k256r1
-conv2d n1h60w60c256k1024r1
-conv2d n1h60w60c512k128r1
-conv2d n1h60w60c128k512r1
-conv2d n1h119w119c256k512r1s2
-conv2d n1h119w119c256k64r1
-conv2d n1h119w119c64k256r1
-conv2d n1h60w60c512k150r1 bias
-conv2d n1h6w6c2048k512r1
-
-linear n16c2048k1000 bias
-
-batch_norm_train n2h60w60c2048 relu residual
-batch_norm_train n2h60w60c512 relu
-batch_norm_train n2h119w119c256 relu residual
-batch_norm_train n2h119w119c64 relu
-batch_norm_train n2h237w237c128 relu
-batch_norm_eval n1h60w60c2048 relu residual
-batch_norm_eval n1h119w119c64 relu
-
-relu n2h60w60c2048
-add n2h60w60c2048
-sum_rows n2h473w473c150
-
-max_pool2d n2h237w237c128r3s2
-
-adaptive_avg_pool2d n2h60w60c2048b6
-adaptive_avg_pool2d n2h60w60c2048b1
-adaptive_max_pool2d n2h60w60c2048b6
-
-resize_bilinear n2h6w6c512o60x60 align
-resize_bilinear n2h1w1c512o60x60 align
-resize_bilinear n1h60w60c150o473x473 align
-
-concat_channels n1h60w60c2048c512c512c512c512
-
-softmax n1h473w473c150
-cross_entropy n1h473w473c150
-argmax n1h473w473c150
-dropout2d n2h60w60c512
-)";
+                                                                           {CaseData::integer, "integer"},
+                                                                           {CaseData::ties, "ties"},
+                                                                           {CaseData::constant, "constant"},
+                                                                           {CaseData::offset, "offset"},
+                                                                           {CaseData::large, "large"},
+                                                                           {CaseData::nan, "nan"},
+                                                                           {CaseData::inf, "inf"}}};
 
 int64_t number(std::string_view text, size_t& at, std::string_view whole) {
   int64_t value = 0;
@@ -359,21 +71,42 @@ void parse_fields(OpCase& row, std::string_view fields, std::string_view text) {
   for (size_t at = 0; at < fields.size();) {
     const char letter = fields[at++];
     switch (letter) {
-      case 'n': row.n = number(fields, at, text); break;
-      case 'h': row.h = number(fields, at, text); break;
-      case 'w': row.w = number(fields, at, text); break;
-      case 'c': row.channels.push_back(number(fields, at, text)); break;
-      case 'k': row.k = number(fields, at, text); break;
-      case 'r': std::tie(row.kernel_h, row.kernel_w) = pair_of(fields, at, text); break;
-      case 's': row.stride = number(fields, at, text); break;
-      case 'd': row.dilation = number(fields, at, text); break;
-      case 'b': row.bins = number(fields, at, text); break;
-      case 'o': std::tie(row.out_h, row.out_w) = pair_of(fields, at, text); break;
+      case 'n':
+        row.n = number(fields, at, text);
+        break;
+      case 'h':
+        row.h = number(fields, at, text);
+        break;
+      case 'w':
+        row.w = number(fields, at, text);
+        break;
+      case 'c':
+        row.channels.push_back(number(fields, at, text));
+        break;
+      case 'k':
+        row.k = number(fields, at, text);
+        break;
+      case 'r':
+        std::tie(row.kernel_h, row.kernel_w) = pair_of(fields, at, text);
+        break;
+      case 's':
+        row.stride = number(fields, at, text);
+        break;
+      case 'd':
+        row.dilation = number(fields, at, text);
+        break;
+      case 'b':
+        row.bins = number(fields, at, text);
+        break;
+      case 'o':
+        std::tie(row.out_h, row.out_w) = pair_of(fields, at, text);
+        break;
       case 'p':
         row.padding = number(fields, at, text);
         padding_given = true;
         break;
-      default: throw Error(fmt::format("op case '{}': unknown field '{}'", text, letter));
+      default:
+        throw Error(fmt::format("op case '{}': unknown field '{}'", text, letter));
     }
   }
   if (row.channels.empty()) row.channels.push_back(1);
@@ -412,9 +145,12 @@ std::string OpCase::name() const {
   field('p', padding, same_padding(*this));
   field('b', bins, 1);
   if (out_h != 1 || out_w != 1) text += fmt::format("o{}x{}", out_h, out_w);
-  const std::pair<bool, const char*> words[] = {{bias, "bias"},           {relu, "relu"},
-                                                {residual, "residual"},   {align_corners, "align"},
-                                                {class_weights, "weights"}, {all_ignored, "ignored"}};
+  const std::pair<bool, const char*> words[] = {{bias, "bias"},
+                                                {relu, "relu"},
+                                                {residual, "residual"},
+                                                {align_corners, "align"},
+                                                {class_weights, "weights"},
+                                                {all_ignored, "ignored"}};
   for (const auto& [set, word] : words) {
     if (set) text += fmt::format(" {}", word);
   }
@@ -425,9 +161,7 @@ std::string OpCase::name() const {
 }
 
 Shape OpCase::output() const {
-  auto size = [&](int64_t in, int64_t kernel) {
-    return (in + 2 * padding - dilation * (kernel - 1) - 1) / stride + 1;
-  };
+  auto size = [&](int64_t in, int64_t kernel) { return (in + 2 * padding - dilation * (kernel - 1) - 1) / stride + 1; };
   return {n, size(h, kernel_h), size(w, kernel_w), op == "conv2d" ? k : c()};
 }
 
@@ -437,7 +171,7 @@ double OpCase::macs() const {
 }
 
 std::vector<OpCase> op_cases(std::string_view op, CaseUse use) {
-  std::istringstream lines{std::string(use == CaseUse::test ? kTestCases : kBenchCases)};
+  std::istringstream lines{std::string(op_case_table(use))};
   std::vector<OpCase> rows;
   std::string line;
   while (std::getline(lines, line)) {

@@ -64,6 +64,8 @@ enum class CaseUse {
   bench,  ///< the shapes of PSPNet50 at 473 x 473
 };
 
+/// The whole table, one case per line; empty lines between ops.
+std::string_view op_case_table(CaseUse use);
 /// The table's rows of one op, in the table's order. Throws Error for an op without rows.
 std::vector<OpCase> op_cases(std::string_view op, CaseUse use = CaseUse::test);
 

@@ -25,12 +25,18 @@ float normal_number(std::mt19937_64& bits) {
 
 float number_of(CaseData data, std::mt19937_64& bits, float constant) {
   switch (data) {
-    case CaseData::integer: return static_cast<float>(static_cast<int64_t>(bits() % 9) - 4);
-    case CaseData::ties: return static_cast<float>(bits() % 3);
-    case CaseData::constant: return constant;
-    case CaseData::offset: return 1e4F + normal_number(bits);
-    case CaseData::large: return 1e4F * normal_number(bits);
-    default: return normal_number(bits);
+    case CaseData::integer:
+      return static_cast<float>(static_cast<int64_t>(bits() % 9) - 4);
+    case CaseData::ties:
+      return static_cast<float>(bits() % 3);
+    case CaseData::constant:
+      return constant;
+    case CaseData::offset:
+      return 1e4F + normal_number(bits);
+    case CaseData::large:
+      return 1e4F * normal_number(bits);
+    default:
+      return normal_number(bits);
   }
 }
 
@@ -188,7 +194,8 @@ std::string differs_between_threads(const std::function<std::vector<Tensor>()>& 
     set_num_threads(threads);
     const std::vector<Tensor> other = op();
     for (size_t i = 0; i < first.size(); ++i) {
-      if (!same_bits(first[i], other[i])) return fmt::format("result {}: {} threads give other bits than 1", i, threads);
+      if (!same_bits(first[i], other[i]))
+        return fmt::format("result {}: {} threads give other bits than 1", i, threads);
     }
   }
   return "";

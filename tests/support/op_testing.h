@@ -65,9 +65,9 @@ std::string differs_exactly(const Tensor& actual, const oracle::Array& expected)
 bool same_bits(const Tensor& a, const Tensor& b);
 
 /// Asserts "" with the text in the message.
-#define CHECK_SAME(...)                             \
-  do {                                              \
-    const std::string difference_ = (__VA_ARGS__);  \
+#define CHECK_SAME(...)                              \
+  do {                                               \
+    const std::string difference_ = (__VA_ARGS__);   \
     CHECK_MESSAGE(difference_.empty(), difference_); \
   } while (false)
 
@@ -86,11 +86,11 @@ std::string shape_error(Call&& call) {
 }
 
 /// Asserts that a call throws a ShapeError whose message holds two texts: both shapes that do not fit.
-#define CHECK_SHAPE_ERROR(call, first, second)                                \
-  do {                                                                        \
+#define CHECK_SHAPE_ERROR(call, first, second)                               \
+  do {                                                                       \
     const std::string message_ = ::giza::shape_error([&] { (void)(call); }); \
-    CHECK_MESSAGE(message_.find(first) != std::string::npos, message_);       \
-    CHECK_MESSAGE(message_.find(second) != std::string::npos, message_);      \
+    CHECK_MESSAGE(message_.find(first) != std::string::npos, message_);      \
+    CHECK_MESSAGE(message_.find(second) != std::string::npos, message_);     \
   } while (false)
 
 }  // namespace giza

@@ -120,8 +120,8 @@ NormGradients batch_norm_train_backward(const Array& dy, const Array& x, const A
   for (int64_t i = 0; i < x.size(); ++i) {
     const int64_t c = i % channels;
     const double normalised = (x[i] - batch.mean[c]) * invstd[c];
-    result.x[i] = gamma[c] * invstd[c] *
-                  (result.residual[i] - result.beta[c] / count - normalised * result.gamma[c] / count);
+    result.x[i] =
+        gamma[c] * invstd[c] * (result.residual[i] - result.beta[c] / count - normalised * result.gamma[c] / count);
   }
   return result;
 }

@@ -66,8 +66,7 @@ TEST_CASE("batch_norm_train: every target and layout") {
       const Placed x(p.x, layout), dy(p.dy, layout);
       const Tensor residual = row.residual ? Placed(p.residual, Layout::padded).view() : Tensor();
       const Tensor mean = p.mean.clone(), var = p.var.clone();
-      const ops::BatchNormResult result =
-          ops::batch_norm_train(x, p.gamma, p.beta, mean, var, residual, p.options);
+      const ops::BatchNormResult result = ops::batch_norm_train(x, p.gamma, p.beta, mean, var, residual, p.options);
       CHECK_SAME(differs(result.y, expected.y, kForward));
       CHECK_SAME(differs(result.invstd, expected.invstd, kForward));
       CHECK_SAME(differs(var, expected.running_var, kForward));
@@ -93,8 +92,8 @@ TEST_CASE("batch_norm_train: every target and layout") {
     CHECK_SAME(differs_between_threads([&] {
       const Tensor mean = p.mean.clone(), var = p.var.clone();
       const ops::BatchNormResult r = ops::batch_norm_train(p.x, p.gamma, p.beta, mean, var, p.residual, p.options);
-      const ops::BatchNormGradients g = ops::batch_norm_train_backward(p.dy, p.x, r.y, p.gamma, r.mean, r.invstd,
-                                                                       row.residual, p.options);
+      const ops::BatchNormGradients g =
+          ops::batch_norm_train_backward(p.dy, p.x, r.y, p.gamma, r.mean, r.invstd, row.residual, p.options);
       return std::vector<Tensor>{r.y, r.mean, r.invstd, mean, var, g.x, g.gamma, g.beta, g.residual};
     }));
   }

@@ -1,8 +1,9 @@
 // Convolution and linear layers against the double oracle: every SIMD target, layout, backend and thread count.
+#include "tensor/ops/conv2d.h"
+
 #include <algorithm>
 #include <cmath>
 
-#include "tensor/ops/conv2d.h"
 #include "tensor/ops/linear.h"
 #include "tests/support/op_testing.h"
 
@@ -53,7 +54,11 @@ struct ConvProblem {
     const Array ax = absolute(ox), aw = absolute(ow), ady = absolute(ody), abias = absolute(obias);
     const bool exact = row.data == CaseData::integer;
     const int64_t taps = row.kernel_h * row.kernel_w;
-    return {row, x, w, bias, dy,
+    return {row,
+            x,
+            w,
+            bias,
+            dy,
             {oracle::conv2d(ox, ow, obias, conv), oracle::conv2d(ax, aw, abias, conv), taps * row.c(), exact},
             {oracle::conv2d_backward_input(ody, ow, row.input(), conv),
              oracle::conv2d_backward_input(ady, aw, row.input(), conv), taps * row.k, exact},
@@ -136,7 +141,8 @@ TEST_CASE("conv2d: messages show both shapes") {
   CHECK_SHAPE_ERROR(ops::conv2d(x, w, {}, {.stride = 0}), "stride", "0");
   CHECK_SHAPE_ERROR(ops::conv2d(x, w, {}, {.padding = -1}), "padding", "-1");
   CHECK_SHAPE_ERROR(ops::conv2d(x, w, {}, {.dilation = 0}), "dilation", "0");
-  CHECK_SHAPE_ERROR(ops::conv2d_backward_input(Tensor::zeros({1, 4, 5, 8}), w, x.shape(), {}), "[1,4,5,8]", "[1,5,5,8]");
+  CHECK_SHAPE_ERROR(ops::conv2d_backward_input(Tensor::zeros({1, 4, 5, 8}), w, x.shape(), {}), "[1,4,5,8]",
+                    "[1,5,5,8]");
   CHECK_SHAPE_ERROR(ops::conv2d_backward_input(dy, w, {1, 7, 7, 4}, {}), "[1,7,7,4]", "[8,3,3,3]");
   CHECK_SHAPE_ERROR(ops::conv2d_backward_weight(x, Tensor::zeros({1, 5, 5, 9}), w.shape(), {}), "[1,5,5,9]",
                     "[8,3,3,3]");
@@ -155,7 +161,8 @@ TEST_CASE("linear: every target and layout") {
   for (const OpCase& row : op_cases("linear")) {
     CAPTURE(row.name());
     const uint64_t seed = seed_of(row.name());
-    const Tensor x = make_numbers({row.n, row.c()}, row.data, seed), w = make_numbers({row.k, row.c()}, row.data, seed + 1);
+    const Tensor x = make_numbers({row.n, row.c()}, row.data, seed),
+                 w = make_numbers({row.k, row.c()}, row.data, seed + 1);
     const Tensor bias = row.bias ? make_numbers({row.k}, row.data, seed + 2) : Tensor();
     const Tensor dy = make_numbers({row.n, row.k}, row.data, seed + 3);
     const Array ox(x), ow(w), ody(dy), obias = row.bias ? Array(bias) : Array();

@@ -1,7 +1,6 @@
-// Shape, Tensor, arena, SIMD target choice and the case table's text form.
+// Shape, Tensor, arena and the choice of a SIMD target.
 #include <bit>
 #include <cstdint>
-#include <limits>
 #include <thread>
 
 #include "tensor/check.h"
@@ -151,65 +150,6 @@ TEST_CASE("set_isa: the targets of this machine, the scalar one last") {
   CHECK(isa() == targets.back());
   set_isa("auto");
   CHECK(isa() == targets.front());
-}
-
-TEST_CASE("op case table: text form") {
-  const OpCase row = OpCase::parse("conv2d n2h60w61c512k33r3d4s2p5 bias integer");
-  CHECK(row.op == "conv2d");
-  CHECK(row.input() == Shape{2, 60, 61, 512});
-  CHECK(row.weight() == Shape{33, 3, 3, 512});
-  CHECK(row.stride == 2);
-  CHECK(row.dilation == 4);
-  CHECK(row.padding == 5);
-  CHECK(row.bias);
-  CHECK(row.data == CaseData::integer);
-  CHECK(OpCase::parse("conv2d n1h60w60c512k512r3d4").padding == 4);
-  CHECK(OpCase::parse("conv2d n1h60w60c512k512r3d4").macs() == 3600.0 * 512 * 512 * 9);
-  CHECK(OpCase::parse("conv2d n1h7w7c3k4r1x7p0").weight() == Shape{4, 1, 7, 3});
-  CHECK(OpCase::parse("concat_channels n1h7w7c8c3").channels == std::vector<int64_t>{8, 3});
-  CHECK_THROWS_AS((void)OpCase::parse("conv2d n1y7"), Error);
-  CHECK_THROWS_AS((void)OpCase::parse("conv2d n1h7 blurred"), Error);
-  CHECK_THROWS_AS((void)OpCase::parse("conv2d nh7"), Error);
-  CHECK_THROWS_AS((void)op_cases("conv9d"), Error);
-  for (const char* op : {"conv2d", "linear", "batch_norm_train", "batch_norm_eval", "relu", "add", "sum_rows",
-                         "max_pool2d", "adaptive_avg_pool2d", "adaptive_max_pool2d", "resize_bilinear",
-                         "concat_channels", "softmax", "cross_entropy", "argmax", "dropout2d"}) {
-    for (CaseUse use : {CaseUse::test, CaseUse::bench}) {
-      for (const OpCase& each : op_cases(op, use)) {
-        CAPTURE(each.name());
-        CHECK(OpCase::parse(each.name()) == each);
-      }
-    }
-  }
-}
-
-TEST_CASE("test helpers: canaries and comparisons notice what they should") {
-  const Tensor x = make_numbers({1, 2, 3, 5}, CaseData::normal, 1);
-  for (Layout layout : kLayouts) {
-    const Placed placed(x, layout);
-    CHECK(placed.intact());
-    CHECK(same_bits(placed, x));
-    placed.view().row(1)[2] += 1.0F;
-    CHECK(placed.canaries_intact());
-    CHECK_FALSE(placed.intact());
-    if (layout == Layout::dense) continue;
-    CHECK_FALSE(placed.view().dense());
-    placed.view().row(0)[5] = 0.0F;  // one past the row
-    CHECK_FALSE(placed.canaries_intact());
-  }
-  oracle::Array expected(x);
-  CHECK(differs(x, expected, 0).empty());
-  CHECK(differs_exactly(x, expected).empty());
-  expected[7] += 1e-5;
-  CHECK_FALSE(differs(x, expected, 1e-6).empty());
-  CHECK(differs(x, expected, 1e-4).empty());
-  CHECK_FALSE(differs_exactly(x, expected).empty());
-  expected[7] = std::numeric_limits<double>::quiet_NaN();
-  CHECK_FALSE(differs(x, expected, 1.0).empty());
-  x.data()[7] = std::numeric_limits<float>::quiet_NaN();
-  CHECK(differs(x, expected, 1e-6).empty());
-  CHECK_FALSE(differs(x, oracle::Array({1, 2, 3, 5}), 1e9).empty());
-  CHECK_FALSE(differs(x, oracle::Array({1, 2, 15}), 1e9).empty());
 }
 
 }  // namespace

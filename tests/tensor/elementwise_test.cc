@@ -18,7 +18,8 @@ TEST_CASE("relu: every target and layout, exact") {
   for (const OpCase& row : op_cases("relu")) {
     CAPTURE(row.name());
     const uint64_t seed = seed_of(row.name());
-    const Tensor x = make_numbers(row.input(), row.data, seed), dy = make_numbers(row.input(), CaseData::normal, seed + 1);
+    const Tensor x = make_numbers(row.input(), row.data, seed),
+                 dy = make_numbers(row.input(), CaseData::normal, seed + 1);
     const Array expected = oracle::relu(Array(x)), expected_dx = oracle::relu_backward(Array(dy), expected);
     for_each_setting([&](Layout layout) {
       const Placed input(x, layout), gradient(dy, layout);
@@ -36,7 +37,8 @@ TEST_CASE("add: every target and layout, correctly rounded") {
   for (const OpCase& row : op_cases("add")) {
     CAPTURE(row.name());
     const uint64_t seed = seed_of(row.name());
-    const Tensor a = make_numbers(row.input(), row.data, seed), b = make_numbers(row.input(), CaseData::normal, seed + 1);
+    const Tensor a = make_numbers(row.input(), row.data, seed),
+                 b = make_numbers(row.input(), CaseData::normal, seed + 1);
     const Array sum = oracle::add(Array(a), Array(b));
     const Array expected = oracle::map(sum, [](double v) { return static_cast<double>(static_cast<float>(v)); });
     const Array triple = oracle::map(Array(a), [](double v) { return static_cast<double>(static_cast<float>(3 * v)); });

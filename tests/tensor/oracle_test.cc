@@ -52,9 +52,9 @@ TEST_CASE("oracle gradients: conv2d") {
   struct {
     Shape x, w;
     oracle::Conv conv;
-  } const cases[] = {{{1, 4, 5, 2}, {3, 3, 3, 2}, {1, 1, 1}},  {{2, 5, 4, 3}, {2, 3, 2, 3}, {2, 1, 1}},
-                     {{1, 6, 6, 1}, {2, 3, 3, 1}, {1, 2, 2}},  {{1, 3, 3, 2}, {2, 3, 3, 2}, {1, 4, 4}},
-                     {{2, 3, 2, 3}, {4, 1, 1, 3}, {1, 0, 1}},  {{1, 7, 7, 1}, {1, 3, 3, 1}, {3, 2, 2}}};
+  } const cases[] = {{{1, 4, 5, 2}, {3, 3, 3, 2}, {1, 1, 1}}, {{2, 5, 4, 3}, {2, 3, 2, 3}, {2, 1, 1}},
+                     {{1, 6, 6, 1}, {2, 3, 3, 1}, {1, 2, 2}}, {{1, 3, 3, 2}, {2, 3, 3, 2}, {1, 4, 4}},
+                     {{2, 3, 2, 3}, {4, 1, 1, 3}, {1, 0, 1}}, {{1, 7, 7, 1}, {1, 3, 3, 1}, {3, 2, 2}}};
   for (const auto& [x_shape, w_shape, conv] : cases) {
     const Array x = spread(x_shape, 1), w = spread(w_shape, 2), bias = spread({w_shape[0]}, 3);
     const Array dy = spread(oracle::conv2d(x, w, bias, conv).shape, 4);
@@ -84,8 +84,7 @@ TEST_CASE("oracle gradients: linear") {
                  [&](const Array& v) { return oracle::dot(dy, oracle::linear(v, w, bias)); });
   check_gradient(w, oracle::linear_backward_weight(x, dy),
                  [&](const Array& v) { return oracle::dot(dy, oracle::linear(x, v, bias)); });
-  check_gradient(bias, oracle::sum_rows(dy),
-                 [&](const Array& v) { return oracle::dot(dy, oracle::linear(x, w, v)); });
+  check_gradient(bias, oracle::sum_rows(dy), [&](const Array& v) { return oracle::dot(dy, oracle::linear(x, w, v)); });
 }
 
 TEST_CASE("oracle gradients: relu, add, concat, dropout") {
@@ -94,8 +93,9 @@ TEST_CASE("oracle gradients: relu, add, concat, dropout") {
                  [&](const Array& v) { return oracle::dot(dy, oracle::relu(v)); });
   check_gradient(x, dy, [&](const Array& v) { return oracle::dot(dy, oracle::add(v, other)); });
   const Array wide = spread({2, 3, 4, 10}, 4);
-  check_gradient(x, oracle::channel_slice(wide, 5, 10),
-                 [&](const Array& v) { return oracle::dot(wide, oracle::concat_channels({other, v})); });
+  check_gradient(x, oracle::channel_slice(wide, 5, 10), [&](const Array& v) {
+    return oracle::dot(wide, oracle::concat_channels({other, v}));
+  });
   const Array mask = spread({2, 1, 1, 5}, 5);
   check_gradient(x, oracle::dropout2d(dy, mask),
                  [&](const Array& v) { return oracle::dot(dy, oracle::dropout2d(v, mask)); });
@@ -127,7 +127,8 @@ TEST_CASE("oracle gradients: batch norm, training and evaluation") {
         }
       }
       auto check_all = [&](auto&& forward, const oracle::NormGradients& gradients) {
-        check_gradient(x, gradients.x, [&](const Array& v) { return oracle::dot(dy, forward(v, gamma, beta, residual)); });
+        check_gradient(x, gradients.x,
+                       [&](const Array& v) { return oracle::dot(dy, forward(v, gamma, beta, residual)); });
         check_gradient(gamma, gradients.gamma,
                        [&](const Array& v) { return oracle::dot(dy, forward(x, v, beta, residual)); });
         check_gradient(beta, gradients.beta,

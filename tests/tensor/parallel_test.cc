@@ -79,9 +79,8 @@ TEST_CASE("parallel_for: nested calls run in the task's own thread") {
       if (local != 15) throw std::runtime_error("inner tasks ran elsewhere");
     });
     CHECK(count == std::vector<int>(12 * 15, 1));
-    CHECK_THROWS_AS(
-        parallel_for(3, [](int64_t) { parallel_for(3, [](int64_t) { throw std::logic_error("deep"); }); }),
-        std::logic_error);
+    CHECK_THROWS_AS(parallel_for(3, [](int64_t) { parallel_for(3, [](int64_t) { throw std::logic_error("deep"); }); }),
+                    std::logic_error);
     // A task that failed must leave its thread able to run in parallel again.
     std::vector<int> after(50);
     parallel_for(50, [&](int64_t task) { ++after[static_cast<size_t>(task)]; });

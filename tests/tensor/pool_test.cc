@@ -106,7 +106,8 @@ TEST_CASE("pool: messages show both shapes") {
   CHECK_SHAPE_ERROR(ops::adaptive_avg_pool2d(x, 0), "0", "adaptive_avg_pool2d");
   CHECK_SHAPE_ERROR(ops::adaptive_max_pool2d(x, -1), "-1", "adaptive_max_pool2d");
   CHECK_SHAPE_ERROR(ops::adaptive_avg_pool2d(Tensor::zeros({1, 0, 7, 8}), 2), "[1,0,7,8]", "adaptive_avg_pool2d");
-  CHECK_SHAPE_ERROR(ops::adaptive_avg_pool2d_backward(Tensor::zeros({1, 3, 3, 9}), x.shape()), "[1,3,3,9]", "[1,7,7,8]");
+  CHECK_SHAPE_ERROR(ops::adaptive_avg_pool2d_backward(Tensor::zeros({1, 3, 3, 9}), x.shape()), "[1,3,3,9]",
+                    "[1,7,7,8]");
   CHECK_SHAPE_ERROR(ops::adaptive_max_pool2d_backward(Tensor::zeros({2, 3, 3, 8}), x), "[2,3,3,8]", "[1,7,7,8]");
 }
 

@@ -31,7 +31,8 @@ TEST_CASE("sgd_step: three steps on every target, any length") {
       CHECK_SAME(differs(v, ov, 1e-6));
     });
   }
-  const Tensor p = make_numbers({3, 3, 3, 64}, CaseData::normal, 1), g = make_numbers({3, 3, 3, 64}, CaseData::normal, 2);
+  const Tensor p = make_numbers({3, 3, 3, 64}, CaseData::normal, 1),
+               g = make_numbers({3, 3, 3, 64}, CaseData::normal, 2);
   CHECK_SAME(differs_between_threads([&] {
     const Tensor q = p.clone(), v = Tensor::zeros(p.shape());
     ops::sgd_step(q, v, g, options);

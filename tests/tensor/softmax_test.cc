@@ -16,7 +16,8 @@ TEST_CASE("softmax: every target and layout") {
   for (const OpCase& row : op_cases("softmax")) {
     CAPTURE(row.name());
     const uint64_t seed = seed_of(row.name());
-    const Tensor x = make_numbers(row.input(), row.data, seed), dy = make_numbers(row.input(), CaseData::normal, seed + 1);
+    const Tensor x = make_numbers(row.input(), row.data, seed),
+                 dy = make_numbers(row.input(), CaseData::normal, seed + 1);
     const Array expected = oracle::softmax(Array(x));
     for_each_setting([&](Layout layout) {
       const Placed input(x, layout), gradient(dy, layout);
