@@ -23,7 +23,18 @@ std::array<uint32_t, 4> philox(const std::array<uint32_t, 4>& counter, uint64_t 
   return {c0, c1, c2, c3};
 }
 
-uint32_t Random::bits(uint32_t i) const { return philox({epoch_, item_, purpose_, i / 4}, seed_)[i % 4]; }
+std::array<uint32_t, 4> Random::block(uint32_t index) const { return philox({epoch_, item_, purpose_, index}, seed_); }
+
+uint32_t Random::bits(uint32_t i) const { return block(i / 4)[i % 4]; }
+
+uint32_t Random::next_bits() {
+  const uint32_t i = cursor_++;
+  if (i / 4 != block_index_) {
+    block_index_ = i / 4;
+    block_ = block(block_index_);
+  }
+  return block_[i % 4];
+}
 
 float Random::next_normal() {
   // 1 - u lies in (0, 1], so the logarithm is finite.

@@ -28,9 +28,9 @@ class Random {
 
   /// Moves the cursor over `count` draws.
   void skip(uint32_t count) { cursor_ += count; }
-  uint32_t next_bits() { return bits(cursor_++); }
+  uint32_t next_bits();
   /// Uniform in [0, 1).
-  float next_uniform() { return uniform(cursor_++); }
+  float next_uniform() { return static_cast<float>(next_bits() >> 8) * 0x1p-24F; }
   /// Uniform in [low, high).
   float next_uniform(float low, float high) { return low + (high - low) * next_uniform(); }
   /// Uniform integer in [0, bound), bound > 0, by multiply-shift (bias below bound / 2^32).
@@ -44,6 +44,11 @@ class Random {
   uint64_t seed_;
   uint32_t purpose_, epoch_, item_;
   uint32_t cursor_ = 0;
+  // The block of draws 4 block_index_ to 4 block_index_ + 3, which a walk uses one after the other.
+  uint32_t block_index_ = UINT32_MAX;
+  std::array<uint32_t, 4> block_{};
+
+  std::array<uint32_t, 4> block(uint32_t index) const;
 };
 
 }  // namespace giza
