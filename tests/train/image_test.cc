@@ -211,7 +211,8 @@ TEST_CASE("image: every truncation is refused") {
     for (size_t size = 0; size < whole.size(); ++size) {
       spill(path, Bytes(whole.begin(), whole.begin() + static_cast<ptrdiff_t>(size)));
       const std::string text = refusal_of([&] { read_image(path); });
-      if (text.substr(0, path.size() + 2) != path + ": ") FAIL_CHECK(name << " cut at " << size << ": '" << text << "'");
+      if (text.substr(0, path.size() + 2) != path + ": ")
+        FAIL_CHECK(name << " cut at " << size << ": '" << text << "'");
       refusal_of([&] { read_image_size(path); });
     }
   }
@@ -281,8 +282,9 @@ TEST_CASE("image: huge sizes in a small file are refused at once") {
     uint32_t width, height;
     const char* reason;
   };
-  for (const Size& size : {Size{16384, 16384, "cannot hold"}, Size{16384, 16385, "at most"}, Size{1U << 28, 1, "cannot hold"},
-                           Size{0x7FFFFFFF, 0x7FFFFFFF, ""}, Size{0xFFFFFFFF, 1, ""}, Size{0, 5, ""}}) {
+  for (const Size& size :
+       {Size{16384, 16384, "cannot hold"}, Size{16384, 16385, "at most"}, Size{1U << 28, 1, "cannot hold"},
+        Size{0x7FFFFFFF, 0x7FFFFFFF, ""}, Size{0xFFFFFFFF, 1, ""}, Size{0, 5, ""}}) {
     spill(path, resized_png(png, size.width, size.height));
     const std::string text = refusal_of([&] { read_image(path); });
     CAPTURE(text);

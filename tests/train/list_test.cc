@@ -91,7 +91,8 @@ TEST_CASE("list: a missing file is named with its line") {
   CHECK(starts_with(fault, file.path + ":3: label '" + file.folder + "/gone.png' cannot be found"));
   CHECK_NOTHROW(check_list_files(file.path, {entries[0]}));
   const ListEntry folder{file.folder, "", 7};
-  CHECK(starts_with(refusal_of([&] { check_list_files(file.path, {folder}); }), file.path + ":7: image '" + file.folder + "' is not a regular"));
+  CHECK(starts_with(refusal_of([&] { check_list_files(file.path, {folder}); }),
+                    file.path + ":7: image '" + file.folder + "' is not a regular"));
 }
 
 TEST_CASE("list: names") {

@@ -32,8 +32,10 @@ struct NoisySet {
       const int width = i % 2 == 0 ? 20 : 14;
       Image image(width, 17);
       LabelMap labels(width, 17);
-      for (size_t p = 0; p < image.rgb.size(); ++p) image.rgb[p] = static_cast<uint8_t>((p * 31 + 7U * static_cast<size_t>(i)) % 256);
-      for (size_t p = 0; p < labels.index.size(); ++p) labels.index[p] = static_cast<uint8_t>((p + static_cast<size_t>(i)) % 5);
+      for (size_t p = 0; p < image.rgb.size(); ++p)
+        image.rgb[p] = static_cast<uint8_t>((p * 31 + 7U * static_cast<size_t>(i)) % 256);
+      for (size_t p = 0; p < labels.index.size(); ++p)
+        labels.index[p] = static_cast<uint8_t>((p + static_cast<size_t>(i)) % 5);
       const std::string stem = std::to_string(i);
       write_image(folder + "/" + stem + ".png", image);
       write_labels(folder + "/" + stem + "_label.png", labels);
@@ -116,7 +118,8 @@ TEST_CASE("loader: the same bits with any number of workers, and when resumed") 
   CHECK(expected[3].iteration == 0);
   CHECK(!same(expected[0], expected[3]));
   std::set<std::string> names;
-  for (int i = 0; i < 3; ++i) names.insert(expected[static_cast<size_t>(i)].names.begin(), expected[static_cast<size_t>(i)].names.end());
+  for (int i = 0; i < 3; ++i)
+    names.insert(expected[static_cast<size_t>(i)].names.begin(), expected[static_cast<size_t>(i)].names.end());
   CHECK(names.size() == 9);
 
   for (const int workers : {1, 2, 7}) {
@@ -204,7 +207,8 @@ TEST_CASE("loader: settings that cannot work are refused with the remedy") {
     return error_of([&] { Loader loader(dataset, transforms, options); });
   };
   CHECK(fault([](LoaderOptions&, TransformOptions&) {}).empty());
-  CHECK(contains(fault([](LoaderOptions& o, TransformOptions&) { o.batch_size = 4; }), "use a batch size of at most 3"));
+  CHECK(
+      contains(fault([](LoaderOptions& o, TransformOptions&) { o.batch_size = 4; }), "use a batch size of at most 3"));
   CHECK(contains(fault([](LoaderOptions& o, TransformOptions&) { o.batch_size = 0; }), "expected at least 1"));
   CHECK(contains(fault([](LoaderOptions& o, TransformOptions&) { o.workers = -1; }), "data workers"));
   CHECK(contains(fault([](LoaderOptions& o, TransformOptions&) { o.prefetch = 0; }), "made ahead"));

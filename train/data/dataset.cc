@@ -24,9 +24,10 @@ void check_labels(const std::string& path, const LabelMap& raw, const LabelMap& 
   const int y = place / labels.width;
   const std::string mapped =
       options.label_table ? fmt::format(" (class {} by the label mapping)", *bad) : std::string();
-  throw Refusal(fmt::format("{}: label {}{} at x {}, y {}; expected 0 to {}, or {} for ignored pixels; check "
-                            "DATA.classes, TRAIN.ignore_label and the label mapping",
-                            path, raw.at(x, y), mapped, x, y, options.classes - 1, options.ignore_label));
+  throw Refusal(
+      fmt::format("{}: label {}{} at x {}, y {}; expected 0 to {}, or {} for ignored pixels; check "
+                  "DATA.classes, TRAIN.ignore_label and the label mapping",
+                  path, raw.at(x, y), mapped, x, y, options.classes - 1, options.ignore_label));
 }
 
 }  // namespace

@@ -32,8 +32,8 @@ struct DatasetOptions {
   std::string data_root;
   std::string list;  ///< list file
   int classes = 0;
-  int ignore_label = 255;                 ///< 0 to 255
-  std::optional<LabelTable> label_table;  ///< none: file values are class indices
+  int ignore_label = 255;                  ///< 0 to 255
+  std::optional<LabelTable> label_table;   ///< none: file values are class indices
   int64_t cache_bytes = int64_t{1} << 30;  ///< decoded pictures kept in memory; 0 keeps none
 };
 

@@ -18,9 +18,7 @@ struct Image {
   Image() = default;
   Image(int w, int h) : width(w), height(h), rgb(static_cast<size_t>(w) * static_cast<size_t>(h) * 3) {}
   uint8_t* at(int x, int y) { return &rgb[(static_cast<size_t>(y) * static_cast<size_t>(width) + x) * 3]; }
-  const uint8_t* at(int x, int y) const {
-    return &rgb[(static_cast<size_t>(y) * static_cast<size_t>(width) + x) * 3];
-  }
+  const uint8_t* at(int x, int y) const { return &rgb[(static_cast<size_t>(y) * static_cast<size_t>(width) + x) * 3]; }
 };
 
 /// One class index per pixel, dense; raw values of the file.

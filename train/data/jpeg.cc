@@ -174,9 +174,8 @@ std::array<int, 2> jpeg_size(const std::string& path, std::span<const uint8_t> b
 
 Image decode_jpeg(const std::string& path, std::span<const uint8_t> bytes) {
   const Outline outline = walk(path, bytes, true);
-  check<Refusal>(outline.complete,
-                 "{}: truncated JPEG: no end marker in its {} bytes; copy or download the file again", path,
-                 bytes.size());
+  check<Refusal>(outline.complete, "{}: truncated JPEG: no end marker in its {} bytes; copy or download the file again",
+                 path, bytes.size());
   check<Refusal>(outline.scans > 0, "{}: corrupt JPEG: it holds no picture", path);
   const int64_t pixels = outline.width * outline.height;
   check<Refusal>(pixels <= kMaxPixels, "{}: {} x {} pixels, at most {} are accepted; make the picture smaller", path,

@@ -23,8 +23,8 @@ std::string join(const std::string& root, const std::string& path) {
 void check_file(const std::string& list, int line, const char* what, const std::string& path) {
   struct stat status {};
   if (::stat(path.c_str(), &status) != 0) {
-    throw Refusal(fmt::format("{}:{}: {} '{}' cannot be found ({}); check the line and DATA.data_root", list, line, what,
-                              path, std::strerror(errno)));
+    throw Refusal(fmt::format("{}:{}: {} '{}' cannot be found ({}); check the line and DATA.data_root", list, line,
+                              what, path, std::strerror(errno)));
   }
   check<Refusal>(S_ISREG(status.st_mode), "{}:{}: {} '{}' is not a regular file; check the line and DATA.data_root",
                  list, line, what, path);

@@ -203,7 +203,8 @@ class Loader::Queue {
 Loader::Loader(const Dataset& dataset, const TransformOptions& transforms, const LoaderOptions& options) {
   transforms.validate();
   const std::string& list = dataset.options().list;
-  check<Refusal>(transforms.crop_h > 0, "{}: batches need a crop, since pictures differ in size; set a crop size", list);
+  check<Refusal>(transforms.crop_h > 0, "{}: batches need a crop, since pictures differ in size; set a crop size",
+                 list);
   check<Refusal>(options.batch_size >= 1, "{}: the batch size is {}, expected at least 1", list, options.batch_size);
   check<Refusal>(options.workers >= 0 && options.workers <= 1024, "{}: {} data workers, expected 0 to 1024", list,
                  options.workers);

@@ -22,12 +22,12 @@ struct Batch {
 
 struct LoaderOptions {
   int64_t batch_size = 16;
-  int workers = 2;           ///< threads; 0 makes the samples in the thread that calls next()
-  int64_t prefetch = 2;      ///< batches made ahead, at least 1
-  bool shuffle = true;       ///< a new order each epoch, from (seed, epoch)
+  int workers = 2;       ///< threads; 0 makes the samples in the thread that calls next()
+  int64_t prefetch = 2;  ///< batches made ahead, at least 1
+  bool shuffle = true;   ///< a new order each epoch, from (seed, epoch)
   uint64_t seed = 0;
-  int64_t start_epoch = 0;      ///< where to begin: resuming loads nothing of what came before
-  int64_t start_iteration = 0;  ///< within start_epoch
+  int64_t start_epoch = 0;        ///< where to begin: resuming loads nothing of what came before
+  int64_t start_iteration = 0;    ///< within start_epoch
   int64_t end_epoch = INT64_MAX;  ///< nothing is made ahead from this epoch on
 };
 

@@ -149,8 +149,8 @@ void decode(Decoder& decoder, const std::string& path, int height, std::vector<u
   const int passes = set_conversions(decoder, as_rgb);
   if (passes == 0) refuse(path, decoder);
   const size_t row_bytes = png_get_rowbytes(decoder.png, decoder.info);
-  check<Error>(row_bytes * static_cast<size_t>(height) == pixels.size(), "{}: libpng gives rows of {} bytes",
-               path, row_bytes);
+  check<Error>(row_bytes * static_cast<size_t>(height) == pixels.size(), "{}: libpng gives rows of {} bytes", path,
+               row_bytes);
   if (!read_pixels(decoder, passes, height, row_bytes, pixels.data())) refuse(path, decoder);
 }
 

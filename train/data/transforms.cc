@@ -67,13 +67,13 @@ FloatImage gaussian_blur(const FloatImage& image) {
       middle[i] = (above2[i] + below2[i]) + 4 * (above1[i] + below1[i]) + 6 * here[i];
     }
     for (const int x : {-2, -1, image.width, image.width + 1}) {
-      std::copy_n(middle + static_cast<ptrdiff_t>(mirror(x, image.width)) * 3, 3, middle + static_cast<ptrdiff_t>(x) * 3);
+      std::copy_n(middle + static_cast<ptrdiff_t>(mirror(x, image.width)) * 3, 3,
+                  middle + static_cast<ptrdiff_t>(x) * 3);
     }
     const float* left2 = sums.data();
     float* result = out.row(y);
     for (size_t i = 0; i < values; ++i) {
-      result[i] =
-          ((left2[i] + left2[i + 12]) + 4 * (left2[i + 3] + left2[i + 9]) + 6 * left2[i + 6]) * (1.0F / 256.0F);
+      result[i] = ((left2[i] + left2[i + 12]) + 4 * (left2[i + 3] + left2[i + 9]) + 6 * left2[i + 6]) * (1.0F / 256.0F);
     }
   }
   return out;
@@ -98,7 +98,8 @@ void flip_horizontal(LabelMap& labels) {
 
 FloatImage pad_to(const FloatImage& image, int width, int height, const Rgb& fill) {
   FloatImage out(std::max(width, image.width), std::max(height, image.height));
-  for (size_t i = 0; i < out.rgb.size(); i += 3) std::copy(fill.begin(), fill.end(), out.rgb.begin() + static_cast<ptrdiff_t>(i));
+  for (size_t i = 0; i < out.rgb.size(); i += 3)
+    std::copy(fill.begin(), fill.end(), out.rgb.begin() + static_cast<ptrdiff_t>(i));
   paste(image.rgb, image.width, image.height, 3, (out.width - image.width) / 2, (out.height - image.height) / 2,
         out.rgb, out.width, out.height);
   return out;

@@ -96,8 +96,8 @@ LabelMap nearest(const LabelMap& labels, int width, int height, double step_x, d
   LabelMap out(width, height);
   uint8_t* result = out.index.data();
   for (int y = 0; y < height; ++y) {
-    const uint8_t* source = &labels.index[static_cast<size_t>(pick(y, step_y, labels.height)) *
-                                          static_cast<size_t>(labels.width)];
+    const uint8_t* source =
+        &labels.index[static_cast<size_t>(pick(y, step_y, labels.height)) * static_cast<size_t>(labels.width)];
     for (const int x : columns) *result++ = source[x];
   }
   return out;
@@ -167,8 +167,7 @@ FloatImage scale_linear(const FloatImage& image, double factor) {
 }
 
 LabelMap scale_nearest(const LabelMap& labels, double factor) {
-  return nearest(labels, scaled_side(labels.width, factor), scaled_side(labels.height, factor), 1 / factor,
-                 1 / factor);
+  return nearest(labels, scaled_side(labels.width, factor), scaled_side(labels.height, factor), 1 / factor, 1 / factor);
 }
 
 FloatImage resize_linear(const Image& image, int width, int height) {
