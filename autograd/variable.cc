@@ -93,7 +93,8 @@ Variable Variable::from_op(Tensor value, const char* name, std::vector<Variable>
 }
 
 void backward(const Variable& root, const Tensor& seed) {
-  check<Error>(root.defined() && root.state_->node, "backward: the variable has no graph (no input requires a gradient)");
+  check<Error>(root.defined() && root.state_->node,
+               "backward: the variable has no graph (no input requires a gradient)");
   Tensor first = seed;
   if (!first.defined()) {
     check(root.value().numel() == 1, "backward: a seed is needed for a root of shape {}", root.shape());

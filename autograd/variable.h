@@ -15,9 +15,9 @@ class Variable;
 
 /// One step of the forward pass, with what its backward needs.
 struct Node {
-  const char* name = "";          ///< the op, for messages: "conv2d"
-  uint64_t order = 0;             ///< creation order; an input's is always smaller
-  std::vector<Variable> inputs;   ///< what the op read, in the order of the gradients that backward returns
+  const char* name = "";         ///< the op, for messages: "conv2d"
+  uint64_t order = 0;            ///< creation order; an input's is always smaller
+  std::vector<Variable> inputs;  ///< what the op read, in the order of the gradients that backward returns
   /// dy -> one gradient per input; undefined for an input that needs none. Changes nothing.
   std::function<std::vector<Tensor>(const Tensor& dy)> backward;
 };

@@ -12,7 +12,7 @@ Conv2d::Conv2d(const ConvShape& shape, bool bias, Init init, const Random& rando
   const Shape krsc = {shape.out, shape.kernel, shape.kernel, shape.in};
   const int64_t fan_in = shape.kernel * shape.kernel * shape.in;
   weight_ = add_parameter("weight", init == Init::kaiming_normal ? kaiming_normal_fan_out(krsc, random)
-                                                                  : default_uniform(krsc, fan_in, random));
+                                                                 : default_uniform(krsc, fan_in, random));
   if (bias) {
     // Draws after the weight's own.
     Random rest = random;

@@ -57,9 +57,9 @@ class Module {
 
   struct Entry {
     std::string name;
-    Variable parameter;              // defined for a parameter
-    Tensor buffer;                   // defined for a buffer
-    const Module* child = nullptr;   // set for a child
+    Variable parameter;             // defined for a parameter
+    Tensor buffer;                  // defined for a buffer
+    const Module* child = nullptr;  // set for a child
   };
   std::vector<Entry> entries_;
 };

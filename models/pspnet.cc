@@ -11,8 +11,8 @@ using layers::Context;
 Head::Head(int64_t in_channels, int64_t mid_channels, int64_t classes, float dropout, const BuildOptions& build)
     : conv_({.in = in_channels, .out = mid_channels, .kernel = 3}, layers::Init::default_uniform, build.next_random(),
             build.conv, build.bn_momentum),
-      classify_({.in = mid_channels, .out = classes}, /*bias=*/true, layers::Init::default_uniform,
-                build.next_random(), build.conv),
+      classify_({.in = mid_channels, .out = classes}, /*bias=*/true, layers::Init::default_uniform, build.next_random(),
+                build.conv),
       dropout_(dropout),
       stream_((*build.next_stream)++) {
   // 2 is the ReLU and 3 the dropout.
@@ -38,7 +38,8 @@ Pspnet::Pspnet(const PspnetOptions& options) : options_(options) {
   const bool bottleneck = resnet.block == BlockKind::bottleneck;
   const int64_t head_channels =
       options.head_channels > 0 ? options.head_channels : resnet.scaled(bottleneck ? 512 : 128);
-  const int64_t aux_channels = options.aux_channels > 0 ? options.aux_channels : std::max<int64_t>(1, head_channels / 2);
+  const int64_t aux_channels =
+      options.aux_channels > 0 ? options.aux_channels : std::max<int64_t>(1, head_channels / 2);
 
   backbone_ = std::make_unique<Resnet>(resnet, build);
   for (int i = 0; i < 5; ++i) add_child("layer" + std::to_string(i), backbone_->stage(i));
@@ -72,8 +73,7 @@ Pspnet::Output Pspnet::forward(const Variable& x, const Context& context) const 
 }
 
 bool is_new_layer(const std::string& parameter_name) {
-  return parameter_name.starts_with("ppm.") || parameter_name.starts_with("cls.") ||
-         parameter_name.starts_with("aux.");
+  return parameter_name.starts_with("ppm.") || parameter_name.starts_with("cls.") || parameter_name.starts_with("aux.");
 }
 
 }  // namespace giza::models

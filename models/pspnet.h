@@ -13,15 +13,15 @@ namespace giza::models {
 struct PspnetOptions {
   ResnetOptions backbone;
   int64_t classes = 150;
-  bool pyramid = true;                   ///< false: the paper's baseline, the head directly on the feature map
+  bool pyramid = true;  ///< false: the paper's baseline, the head directly on the feature map
   std::vector<int64_t> bins = {1, 2, 3, 6};
   PyramidPool pool = PyramidPool::average;
-  bool reduce = true;                    ///< dimension reduction (DR) in the pyramid: 1x1 convolution to C / bins
-  int64_t head_channels = 0;             ///< 0: 512, or 128 with basic blocks, times the backbone's width
-  int64_t aux_channels = 0;              ///< 0: half of the head's
+  bool reduce = true;         ///< dimension reduction (DR) in the pyramid: 1x1 convolution to C / bins
+  int64_t head_channels = 0;  ///< 0: 512, or 128 with basic blocks, times the backbone's width
+  int64_t aux_channels = 0;   ///< 0: half of the head's
   float dropout = 0.1F;
-  bool aux = true;                       ///< build the auxiliary head (used in training only)
-  uint64_t seed = 0;                     ///< of the initial weights
+  bool aux = true;    ///< build the auxiliary head (used in training only)
+  uint64_t seed = 0;  ///< of the initial weights
 };
 
 /// Convolution 3x3, batch norm, ReLU, dropout, 1x1 convolution to the classes: cls and aux.

@@ -8,8 +8,8 @@
 
 namespace giza::models {
 
-using layers::ConvBatchNorm;
 using layers::Context;
+using layers::ConvBatchNorm;
 
 namespace {
 

@@ -1,9 +1,8 @@
 #include "tensor/simd.h"
 
+#include <fmt/ranges.h>
 #include <hwy/highway.h>
 #include <hwy/targets.h>
-
-#include <fmt/ranges.h>
 
 #include "tensor/check.h"
 

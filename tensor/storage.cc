@@ -78,8 +78,8 @@ class Arena {
     size_t bytes = static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<size_t>(sysconf(_SC_PAGESIZE));
     void* base = MAP_FAILED;
     for (; bytes >= 64 * kHugePage; bytes /= 2) {
-      base = mmap(nullptr, bytes + kHugePage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
-                  0);
+      base =
+          mmap(nullptr, bytes + kHugePage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
       if (base != MAP_FAILED) break;
     }
     check<Error>(base != MAP_FAILED, "arena: cannot reserve memory");

@@ -89,9 +89,7 @@ struct Labels {
   Labels(int64_t items, int64_t height, int64_t width, int32_t value = 0)
       : n(items), h(height), w(width), values(static_cast<size_t>(items * height * width), value) {}
   int32_t& at(int64_t item, int64_t y, int64_t x) { return values[static_cast<size_t>((item * h + y) * w + x)]; }
-  int32_t at(int64_t item, int64_t y, int64_t x) const {
-    return values[static_cast<size_t>((item * h + y) * w + x)];
-  }
+  int32_t at(int64_t item, int64_t y, int64_t x) const { return values[static_cast<size_t>((item * h + y) * w + x)]; }
 };
 
 }  // namespace giza

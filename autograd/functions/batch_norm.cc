@@ -24,9 +24,8 @@ std::vector<Tensor> arrange(const ops::BatchNormGradients& gradients, const Tens
 Variable batch_norm_train(const Variable& x, const Variable& gamma, const Variable& beta, const Tensor& running_mean,
                           const Tensor& running_var, const Variable& residual, const ops::BatchNormOptions& options) {
   const bool has_residual = residual.defined();
-  ops::BatchNormResult result =
-      ops::batch_norm_train(x.value(), gamma.value(), beta.value(), running_mean, running_var,
-                            has_residual ? residual.value() : Tensor(), options);
+  ops::BatchNormResult result = ops::batch_norm_train(x.value(), gamma.value(), beta.value(), running_mean, running_var,
+                                                      has_residual ? residual.value() : Tensor(), options);
   // The ReLU mask is read off the output, so the sum before it need not be kept.
   const Tensor y_for_mask = options.relu ? result.y : Tensor();
   return Variable::from_op(
@@ -44,13 +43,13 @@ Variable batch_norm_eval(const Variable& x, const Variable& gamma, const Variabl
   Tensor y = ops::batch_norm_eval(x.value(), gamma.value(), beta.value(), running_mean, running_var,
                                   has_residual ? residual.value() : Tensor(), options);
   const Tensor y_for_mask = options.relu ? y : Tensor();
-  return Variable::from_op(
-      std::move(y), "batch_norm", gather_inputs(x, gamma, beta, residual),
-      [=, x = x.value(), gamma = gamma.value()](const Tensor& dy) {
-        return arrange(ops::batch_norm_eval_backward(dy, x, y_for_mask, gamma, running_mean, running_var,
-                                                     has_residual && options.relu, options),
-                       dy, has_residual);
-      });
+  return Variable::from_op(std::move(y), "batch_norm", gather_inputs(x, gamma, beta, residual),
+                           [=, x = x.value(), gamma = gamma.value()](const Tensor& dy) {
+                             return arrange(
+                                 ops::batch_norm_eval_backward(dy, x, y_for_mask, gamma, running_mean, running_var,
+                                                               has_residual && options.relu, options),
+                                 dy, has_residual);
+                           });
 }
 
 }  // namespace giza::autograd

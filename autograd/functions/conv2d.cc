@@ -16,18 +16,17 @@ Variable conv2d(const Variable& x, const Variable& w, const Variable& bias, cons
   const Tensor saved_w = x.requires_grad() ? w.value() : Tensor();
   const bool need_bias = bias.requires_grad();
   const bool has_bias = bias.defined();
-  return Variable::from_op(std::move(y), "conv2d", std::move(inputs),
-                           [=](const Tensor& dy) -> std::vector<Tensor> {
-                             std::vector<Tensor> gradients(has_bias ? 3 : 2);
-                             if (saved_w.defined()) {
-                               gradients[0] = ops::conv2d_backward_input(dy, saved_w, x_shape, options);
-                             }
-                             if (saved_x.defined()) {
-                               gradients[1] = ops::conv2d_backward_weight(saved_x, dy, w_shape, options);
-                             }
-                             if (need_bias) gradients[2] = ops::sum_rows(dy);
-                             return gradients;
-                           });
+  return Variable::from_op(std::move(y), "conv2d", std::move(inputs), [=](const Tensor& dy) -> std::vector<Tensor> {
+    std::vector<Tensor> gradients(has_bias ? 3 : 2);
+    if (saved_w.defined()) {
+      gradients[0] = ops::conv2d_backward_input(dy, saved_w, x_shape, options);
+    }
+    if (saved_x.defined()) {
+      gradients[1] = ops::conv2d_backward_weight(saved_x, dy, w_shape, options);
+    }
+    if (need_bias) gradients[2] = ops::sum_rows(dy);
+    return gradients;
+  });
 }
 
 Variable linear(const Variable& x, const Variable& w, const Variable& bias) {
@@ -35,13 +34,13 @@ Variable linear(const Variable& x, const Variable& w, const Variable& bias) {
   std::vector<Variable> inputs = {x, w};
   if (bias.defined()) inputs.push_back(bias);
   const bool has_bias = bias.defined();
-  return Variable::from_op(std::move(y), "linear", std::move(inputs),
-                           [has_bias, x = x.value(), w = w.value()](const Tensor& dy) -> std::vector<Tensor> {
-                             std::vector<Tensor> gradients = {ops::linear_backward_input(dy, w),
-                                                              ops::linear_backward_weight(x, dy)};
-                             if (has_bias) gradients.push_back(ops::sum_rows(dy));
-                             return gradients;
-                           });
+  return Variable::from_op(
+      std::move(y), "linear", std::move(inputs),
+      [has_bias, x = x.value(), w = w.value()](const Tensor& dy) -> std::vector<Tensor> {
+        std::vector<Tensor> gradients = {ops::linear_backward_input(dy, w), ops::linear_backward_weight(x, dy)};
+        if (has_bias) gradients.push_back(ops::sum_rows(dy));
+        return gradients;
+      });
 }
 
 }  // namespace giza::autograd

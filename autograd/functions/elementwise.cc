@@ -12,8 +12,9 @@ Variable relu(const Variable& x) {
 }
 
 Variable add(const Variable& a, const Variable& b) {
-  return Variable::from_op(ops::add(a.value(), b.value()), "add", {a, b},
-                           [](const Tensor& dy) -> std::vector<Tensor> { return {dy, dy}; });
+  return Variable::from_op(ops::add(a.value(), b.value()), "add", {a, b}, [](const Tensor& dy) -> std::vector<Tensor> {
+    return {dy, dy};
+  });
 }
 
 Variable scale(const Variable& x, float factor) {

@@ -21,10 +21,9 @@ Variable adaptive_avg_pool2d(const Variable& x, int64_t bins) {
 }
 
 Variable adaptive_max_pool2d(const Variable& x, int64_t bins) {
-  return Variable::from_op(ops::adaptive_max_pool2d(x.value(), bins), "adaptive_max_pool2d", {x},
-                           [x = x.value()](const Tensor& dy) -> std::vector<Tensor> {
-                             return {ops::adaptive_max_pool2d_backward(dy, x)};
-                           });
+  return Variable::from_op(
+      ops::adaptive_max_pool2d(x.value(), bins), "adaptive_max_pool2d", {x},
+      [x = x.value()](const Tensor& dy) -> std::vector<Tensor> { return {ops::adaptive_max_pool2d_backward(dy, x)}; });
 }
 
 Variable resize_bilinear(const Variable& x, int64_t height, int64_t width, bool align_corners) {

@@ -64,7 +64,9 @@ class Stream {
     reorder(from, buffer.mem);
     return buffer;
   }
-  void reorder(const memory& from, const memory& to) { run(dnnl::reorder(from, to), {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}}); }
+  void reorder(const memory& from, const memory& to) {
+    run(dnnl::reorder(from, to), {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}});
+  }
   void run(const dnnl::primitive& primitive, const std::unordered_map<int, memory>& arguments) {
     primitive.execute(stream_, arguments);
     stream_.wait();
@@ -91,11 +93,11 @@ dnnl::convolution_forward::primitive_desc forward_plan(const Shape& x, const Sha
   const auto prop = dnnl::prop_kind::forward_training;
   const auto algorithm = dnnl::algorithm::convolution_direct;
   const memory::desc bias_desc({w[0]}, memory::data_type::f32, memory::format_tag::x);
-  const auto desc = bias ? dnnl::convolution_forward::desc(prop, algorithm, any_layout(x), any_layout(w), bias_desc,
-                                                           any_layout(y), g.strides, g.dilations, g.padding_begin,
-                                                           g.padding_end)
-                         : dnnl::convolution_forward::desc(prop, algorithm, any_layout(x), any_layout(w), any_layout(y),
-                                                           g.strides, g.dilations, g.padding_begin, g.padding_end);
+  const auto desc =
+      bias ? dnnl::convolution_forward::desc(prop, algorithm, any_layout(x), any_layout(w), bias_desc, any_layout(y),
+                                             g.strides, g.dilations, g.padding_begin, g.padding_end)
+           : dnnl::convolution_forward::desc(prop, algorithm, any_layout(x), any_layout(w), any_layout(y), g.strides,
+                                             g.dilations, g.padding_begin, g.padding_end);
   return {desc, engine()};
 }
 
@@ -134,9 +136,8 @@ Tensor conv2d_backward_input(const Tensor& dy, const Tensor& w, const Shape& x_s
     const Buffer gradient = stream.to_layout(view(dy), plan.diff_dst_desc());
     const Buffer weights = stream.to_layout(view(w), plan.weights_desc());
     const Buffer result(plan.diff_src_desc());
-    stream.run(dnnl::convolution_backward_data(plan), {{DNNL_ARG_DIFF_DST, gradient.mem},
-                                                       {DNNL_ARG_WEIGHTS, weights.mem},
-                                                       {DNNL_ARG_DIFF_SRC, result.mem}});
+    stream.run(dnnl::convolution_backward_data(plan),
+               {{DNNL_ARG_DIFF_DST, gradient.mem}, {DNNL_ARG_WEIGHTS, weights.mem}, {DNNL_ARG_DIFF_SRC, result.mem}});
     stream.reorder(result.mem, view(dx));
     return dx;
   });
@@ -159,9 +160,8 @@ Tensor conv2d_backward_weight(const Tensor& x, const Tensor& dy, const Shape& w_
     const Buffer source = stream.to_layout(view(x), plan.src_desc());
     const Buffer gradient = stream.to_layout(view(dy), plan.diff_dst_desc());
     const Buffer result(plan.diff_weights_desc());
-    stream.run(dnnl::convolution_backward_weights(plan), {{DNNL_ARG_SRC, source.mem},
-                                                          {DNNL_ARG_DIFF_DST, gradient.mem},
-                                                          {DNNL_ARG_DIFF_WEIGHTS, result.mem}});
+    stream.run(dnnl::convolution_backward_weights(plan),
+               {{DNNL_ARG_SRC, source.mem}, {DNNL_ARG_DIFF_DST, gradient.mem}, {DNNL_ARG_DIFF_WEIGHTS, result.mem}});
     stream.reorder(result.mem, view(dw));
     return dw;
   });

@@ -58,8 +58,8 @@ Tensor conv2d_backward_input(const Tensor& dy, const Tensor& w, const Shape& x_s
             if (j % options.stride != 0 || j < 0 || j / options.stride >= q) continue;
             const float* gradient = dy.row((n * p + i / options.stride) * q + j / options.stride);
             for (int64_t k = 0; k < w.dim(0); ++k) {
-              sum += static_cast<double>(gradient[k]) *
-                     static_cast<double>(w.row((k * w.dim(1) + r) * w.dim(2) + s)[c]);
+              sum +=
+                  static_cast<double>(gradient[k]) * static_cast<double>(w.row((k * w.dim(1) + r) * w.dim(2) + s)[c]);
             }
           }
         }

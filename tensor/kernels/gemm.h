@@ -11,9 +11,9 @@ constexpr int64_t kTileRows = 6;
 
 /// Shape of the register tile and the cache blocks of the SIMD target in use.
 struct GemmShape {
-  int64_t lanes;    ///< floats of a vector: packed panels are whole vectors wide
-  int64_t width;    ///< columns of a full panel
-  int64_t depth;    ///< depth of a block, so that a panel of width x depth floats stays in the L1 cache
+  int64_t lanes;  ///< floats of a vector: packed panels are whole vectors wide
+  int64_t width;  ///< columns of a full panel
+  int64_t depth;  ///< depth of a block, so that a panel of width x depth floats stays in the L1 cache
 };
 GemmShape gemm_shape();
 
@@ -24,12 +24,12 @@ struct GatherPanel {
   int64_t taps;              ///< taps in `rows`
   int64_t tap_begin, tap_end;          ///< this block's part of them
   int64_t channel_begin, channel_end;  ///< this block's channels within each tap
-  const float* b;            ///< [tap_end - tap_begin][channels][columns rounded up to lanes]
-  float* const* out;         ///< [count]: first output column of each row
-  int64_t count;             ///< rows
-  int64_t column_begin, column_end;  ///< output columns of this panel
-  bool accumulate;           ///< add to what out holds; otherwise start from bias
-  const float* bias;         ///< [all output columns] or null for zeros
+  const float* b;                      ///< [tap_end - tap_begin][channels][columns rounded up to lanes]
+  float* const* out;                   ///< [count]: first output column of each row
+  int64_t count;                       ///< rows
+  int64_t column_begin, column_end;    ///< output columns of this panel
+  bool accumulate;                     ///< add to what out holds; otherwise start from bias
+  const float* bias;                   ///< [all output columns] or null for zeros
 };
 void gather_panel(const GatherPanel& panel);
 
@@ -38,10 +38,10 @@ struct OuterPanel {
   const float* const* rows;  ///< [pixels]
   int64_t pixels;
   int64_t channel_begin, channel_end;  ///< c; read from rows[p] at these offsets
-  const float* b;            ///< [pixels][columns rounded up to lanes]
-  int64_t columns;           ///< at most GemmShape::width
-  float* sums;               ///< [channel_end - channel_begin][columns rounded up to lanes], rows in groups of kTileRows:
-                             ///< the last group may write rows up to the next multiple of kTileRows
+  const float* b;                      ///< [pixels][columns rounded up to lanes]
+  int64_t columns;                     ///< at most GemmShape::width
+  float* sums;  ///< [channel_end - channel_begin][columns rounded up to lanes], rows in groups of kTileRows:
+                ///< the last group may write rows up to the next multiple of kTileRows
 };
 void outer_panel(const OuterPanel& panel);
 

@@ -25,10 +25,10 @@ struct Tap {
 struct Product {
   Tensor in, out;
   std::vector<Tap> taps;
-  int64_t grid_h, grid_w;                  // output pixels of this product, per image
+  int64_t grid_h, grid_w;  // output pixels of this product, per image
   int64_t in_step;
   int64_t out_y = 0, out_x = 0, out_step = 1;
-  Tensor bias;                             // undefined or [out channels]
+  Tensor bias;  // undefined or [out channels]
 };
 
 // Blocks of the depth (taps x channels) that one pass over the output sums up. Fixed by shape and target.
@@ -151,9 +151,8 @@ void gather_rows(const Product& product, int64_t begin, int64_t end, const float
       y[i] = pixel / product.grid_w % product.grid_h;
       n[i] = pixel / product.grid_w / product.grid_h;
       if (tile * kTileRows + i < count) {
-        rows->out[static_cast<size_t>(tile * kTileRows + i)] =
-            product.out.row((n[i] * out_h + product.out_y + y[i] * product.out_step) * out_w + product.out_x +
-                            x[i] * product.out_step);
+        rows->out[static_cast<size_t>(tile * kTileRows + i)] = product.out.row(
+            (n[i] * out_h + product.out_y + y[i] * product.out_step) * out_w + product.out_x + x[i] * product.out_step);
       }
     }
     for (int64_t t = 0; t < taps; ++t) {
@@ -208,8 +207,7 @@ std::vector<Tap> forward_taps(const Shape& w, const Conv2dOptions& options) {
   std::vector<Tap> taps;
   for (int64_t r = 0; r < w[1]; ++r) {
     for (int64_t s = 0; s < w[2]; ++s) {
-      taps.push_back(
-          {r * options.dilation - options.padding, s * options.dilation - options.padding, r * w[2] + s});
+      taps.push_back({r * options.dilation - options.padding, s * options.dilation - options.padding, r * w[2] + s});
     }
   }
   return taps;

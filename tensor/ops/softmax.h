@@ -15,9 +15,9 @@ struct CrossEntropyOptions {
 };
 
 struct CrossEntropyResult {
-  Tensor loss;         ///< [1]: sum of w[label] * -log softmax(x)[label] over valid pixels / sum of w[label]; 0 if none
-  Tensor lse;          ///< [N,H,W,1]: max + log sum exp of each pixel, for the backward pass
-  double weight = 0;   ///< the divisor: number (or summed class weight) of the valid pixels
+  Tensor loss;        ///< [1]: sum of w[label] * -log softmax(x)[label] over valid pixels / sum of w[label]; 0 if none
+  Tensor lse;         ///< [N,H,W,1]: max + log sum exp of each pixel, for the backward pass
+  double weight = 0;  ///< the divisor: number (or summed class weight) of the valid pixels
 };
 
 /// logits [N,H,W,C]; labels N,H,W with values in [0, C) or ignore_label. Loss in double, in a fixed tree.
