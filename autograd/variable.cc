@@ -1,3 +1,4 @@
+// The graph, and the sweep over it.
 #include "autograd/variable.h"
 
 #include <atomic>

@@ -1,3 +1,4 @@
+// Batch normalisation as a layer.
 #include "layers/batch_norm.h"
 
 namespace giza::layers {

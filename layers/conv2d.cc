@@ -1,3 +1,4 @@
+// Convolution as a layer.
 #include "layers/conv2d.h"
 
 #include "layers/init.h"

@@ -1,3 +1,4 @@
+// Initial weights.
 #include "layers/init.h"
 
 #include <cmath>

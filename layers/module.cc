@@ -1,3 +1,4 @@
+// Collecting the named state of a tree of modules.
 #include "layers/module.h"
 
 #include "tensor/check.h"

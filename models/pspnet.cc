@@ -1,3 +1,4 @@
+// PSPNet: backbone, pyramid, heads.
 #include "models/pspnet.h"
 
 #include <algorithm>

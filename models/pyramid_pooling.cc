@@ -1,3 +1,4 @@
+// The pyramid pooling module.
 #include "models/pyramid_pooling.h"
 
 #include "tensor/check.h"

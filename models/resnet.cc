@@ -1,3 +1,4 @@
+// Dilated ResNet.
 #include "models/resnet.h"
 
 #include <algorithm>

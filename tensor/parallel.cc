@@ -1,3 +1,4 @@
+// Threads: OpenMP or a pool of std::thread.
 #include "tensor/parallel.h"
 
 #include <atomic>

@@ -1,3 +1,4 @@
+// Philox4x32-10.
 #include "tensor/random.h"
 
 #include <cmath>

@@ -1,3 +1,4 @@
+// Shape of a tensor.
 #include "tensor/shape.h"
 
 #include "tensor/check.h"

@@ -1,3 +1,4 @@
+// Highway's targets by name.
 #include "tensor/simd.h"
 
 #include <fmt/ranges.h>

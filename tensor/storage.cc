@@ -1,3 +1,4 @@
+// The arena.
 #include "tensor/storage.h"
 
 #include <sys/mman.h>

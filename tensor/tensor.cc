@@ -1,3 +1,4 @@
+// Tensor: views, copies.
 #include "tensor/tensor.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Differentiable batch normalisation.
 #include "tensor/ops/batch_norm.h"
 
 #include "autograd/functions/functions.h"

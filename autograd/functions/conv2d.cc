@@ -1,3 +1,4 @@
+// Differentiable convolution and linear layer.
 #include "tensor/ops/conv2d.h"
 
 #include "autograd/functions/functions.h"

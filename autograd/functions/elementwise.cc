@@ -1,3 +1,4 @@
+// Differentiable ReLU, sum, scaling and dropout.
 #include "tensor/ops/elementwise.h"
 
 #include "autograd/functions/functions.h"

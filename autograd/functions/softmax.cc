@@ -1,3 +1,4 @@
+// Differentiable softmax and cross-entropy.
 #include "tensor/ops/softmax.h"
 
 #include "autograd/functions/functions.h"

@@ -1,3 +1,4 @@
+// Convolution by oneDNN.
 #include "tensor/backends/onednn.h"
 
 #include "tensor/check.h"

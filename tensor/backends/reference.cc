@@ -1,3 +1,4 @@
+// Convolution as a naive loop in double precision.
 #include "tensor/backends/reference.h"
 
 #include "tensor/parallel.h"

@@ -1,3 +1,4 @@
+// Convolution: checks, and the choice of a backend.
 #include "tensor/ops/conv2d.h"
 
 #include "tensor/backends/onednn.h"
