@@ -1,4 +1,4 @@
-// Threads: OpenMP or a pool of std::thread.
+// Threads: OpenMP or std::thread.
 #include "tensor/parallel.h"
 
 #include <atomic>
