@@ -90,14 +90,15 @@ int Program::parse_and_run(int argc, const char* const* argv) {
     throw Refusal(fmt::format("{}: unknown command, the nearest is {}; `giza --help` lists all", first,
                               train::nearest_name(first, names)));
   }
+  if (first[0] == '-' && first != "-h" && first != "--help" && first != "--version") {
+    throw Refusal(fmt::format("{}: flags come after a command, as in `giza info --json`", first));
+  }
   try {
     app_.parse(argc, argv);
   } catch (const CLI::Success& wanted) {
     return app_.exit(wanted);  // --help, --version
   } catch (const CLI::ParseError& error) {
-    const bool command = first[0] != '-';
-    throw Refusal(fmt::format("{}{}; `giza {}--help` shows the usage", command ? first + ": " : "", error.what(),
-                              command ? first + " " : ""));
+    throw Refusal(fmt::format("{}: {}; `giza {} --help` shows the usage", first, error.what(), first));
   }
   if (common_.threads > 0) set_num_threads(common_.threads);
   set_isa(common_.isa);

@@ -67,6 +67,14 @@ void add_train(Program& program) {
         throw CLI::Success();
       },
       "list every key of a configuration and exit");
+  // What docs/configuration.md is made of; for those who change the table of keys.
+  command
+      ->add_flag_callback("--keys-as-markdown",
+                          [] {
+                            fmt::print("{}", train::keys_as_markdown());
+                            throw CLI::Success();
+                          })
+      ->group("");
 }
 
 }  // namespace giza::cli

@@ -1,14 +1,34 @@
 // The main path on a tiny data set: scenes, train, eval, predict, compare, run; signals and resume.
 #include <doctest/doctest.h>
 
+#include <cstring>
 #include <nlohmann/json.hpp>
 #include <string>
 
 #include "models/weights/npy.h"
+#include "models/weights/safetensors.h"
 #include "tests/cli/program.h"
 
 namespace giza::testing {
 namespace fs = std::filesystem;
+
+namespace {
+
+/// True where two checkpoints hold the same bits; their metadata tells the time, which differs.
+bool same_tensors(const fs::path& a, const fs::path& b) {
+  const models::WeightFile first = models::read_safetensors(a.string()), second = models::read_safetensors(b.string());
+  if (first.tensors.size() != second.tensors.size() || first.tensors.empty()) return false;
+  for (size_t i = 0; i < first.tensors.size(); ++i) {
+    const models::WeightTensor &x = first.tensors[i], &y = second.tensors[i];
+    const bool same = x.name == y.name && x.shape == y.shape && x.integers == y.integers &&
+                      x.data.size() == y.data.size() &&
+                      std::memcmp(x.data.data(), y.data.data(), x.data.size() * sizeof(float)) == 0;
+    if (!same) return false;
+  }
+  return true;
+}
+
+}  // namespace
 
 TEST_CASE("scenes, train, eval, predict, compare, run") {
   const TemporaryFolder folder;
@@ -173,7 +193,7 @@ TEST_CASE("keys without a meaning on a CPU are named once") {
 TEST_CASE("a signal finishes the step, saves, and the run resumes to the same bits") {
   const TemporaryFolder folder;
   make_tiny_run(folder.path());
-  const std::string train = "train --threads 1 --config tiny.yaml epochs 20 save_freq 20 --quiet ";
+  const std::string train = "train --threads 1 --config tiny.yaml epochs 10 save_freq 10 --quiet ";
   REQUIRE(run_giza(train + "save_path whole", folder.path()).status == 0);
   for (const auto& [signal, status] : {std::pair<std::string, int>{"INT", 130}, {"TERM", 143}}) {
     CAPTURE(signal);
@@ -189,7 +209,7 @@ TEST_CASE("a signal finishes the step, saves, and the run resumes to the same bi
     const Outcome resumed = run_giza(train + "resume auto save_path " + run, folder.path());
     CAPTURE(resumed.err);
     CHECK(resumed.status == 0);
-    CHECK(read_file(folder.path() / run / "last.safetensors") == read_file(folder.path() / "whole/last.safetensors"));
+    CHECK(same_tensors(folder.path() / run / "last.safetensors", folder.path() / "whole/last.safetensors"));
   }
 }
 

@@ -38,7 +38,8 @@ TEST_CASE("bad usage is refused in one line with status 2") {
       {"", "no command"},
       {"trian", "unknown command, the nearest is train"},
       {"bench", "A subcommand is required"},
-      {"--nonsense", "--nonsense"},
+      {"--nonsense", "--nonsense: flags come after a command"},
+      {"--json info", "--json: flags come after a command"},
       {"info --threads many", "--threads"},
       {"info --threads 1025", "--threads"},
       {"info --threads -1", "--threads"},
@@ -97,7 +98,6 @@ TEST_CASE("info measures a peak") {
   CHECK(peak["all_gflops"].get<double>() > 0.1);
   CHECK(peak["copy_gbs"].get<double>() > 0.01);
   CHECK(peak["stream_gbs"].get<double>() > 0.01);
-  CHECK(run_giza("info").out.find("GFLOP/s on one core") != std::string::npos);
 }
 
 TEST_CASE("bench model prints one JSON line for scripts, or one for people") {

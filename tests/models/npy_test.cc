@@ -123,7 +123,7 @@ TEST_CASE("faulty files are refused") {
   for (const std::string type : {"'>f4'", "'<f2'", "'<i8'", "'|O'", "'<c8'"}) {
     CHECK(refusal(npy(1, dict(type, "False", "(2, 2)"), four)).find("astype") != std::string::npos);
   }
-  for (const std::string header : {
+  for (const std::string& header : {
            std::string(""),
            std::string("{"),
            std::string("{}"),

@@ -4,7 +4,9 @@
 #include <doctest/doctest.h>
 
 #include <chrono>
+#include <fstream>
 #include <set>
+#include <sstream>
 #include <string>
 
 #include "tensor/check.h"
@@ -286,6 +288,14 @@ TEST_CASE("the table has no key twice and documents every one") {
     CHECK(help_keys().find(key.full_name()) != std::string::npos);
     CHECK(keys_as_markdown().find("`" + std::string(key.name) + "`") != std::string::npos);
   }
+}
+
+TEST_CASE("docs/configuration.md lists the table's keys") {
+  std::ifstream file(std::string(GIZA_SOURCE_DIR) + "/docs/configuration.md");
+  std::ostringstream page;
+  page << file.rdbuf();
+  // Where this fails, put the output of `giza train --keys-as-markdown` under the page's introduction.
+  CHECK(page.str().ends_with(keys_as_markdown()));
 }
 
 }  // namespace giza::train
