@@ -102,13 +102,18 @@ ArenaStatistics arena_statistics() { return Arena::instance().statistics(); }
 
 void reset_arena_peak() { Arena::instance().reset_peak(); }
 
+void* arena_allocate(size_t bytes) { return Arena::instance().allocate(std::max<size_t>(bytes, 1)); }
+
+void arena_release(void* block, size_t bytes) {
+  Arena::instance().release(static_cast<char*>(block), std::max<size_t>(bytes, 1));
+}
+
 std::shared_ptr<Storage> Storage::allocate(size_t floats) {
   check<Error>(floats < (size_t{1} << 60), "out of memory: {} floats asked for", floats);
   const size_t size = std::max<size_t>(floats, 1);
-  auto* data = reinterpret_cast<float*>(Arena::instance().allocate(size * sizeof(float)));
-  return std::make_shared<Storage>(data, size);
+  return std::make_shared<Storage>(static_cast<float*>(arena_allocate(size * sizeof(float))), size);
 }
 
-Storage::~Storage() { Arena::instance().release(reinterpret_cast<char*>(data_), floats_ * sizeof(float)); }
+Storage::~Storage() { arena_release(data_, floats_ * sizeof(float)); }
 
 }  // namespace giza

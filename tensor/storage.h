@@ -20,6 +20,26 @@ ArenaStatistics arena_statistics();
 /// Sets peak back to in_use.
 void reset_arena_peak();
 
+/// A block of the arena, 64-byte aligned, contents undefined. Throws Error, naming the size, when memory does not suffice.
+void* arena_allocate(size_t bytes);
+/// Gives back a block of that size.
+void arena_release(void* block, size_t bytes);
+
+/// For standard containers of data as large as a tensor.
+template <class T>
+struct ArenaAllocator {
+  using value_type = T;
+  ArenaAllocator() = default;
+  template <class U>
+  ArenaAllocator(const ArenaAllocator<U>&) {}  // NOLINT(google-explicit-constructor): as containers ask for
+  T* allocate(size_t count) { return static_cast<T*>(arena_allocate(count * sizeof(T))); }
+  void deallocate(T* block, size_t count) { arena_release(block, count * sizeof(T)); }
+  template <class U>
+  bool operator==(const ArenaAllocator<U>&) const {
+    return true;
+  }
+};
+
 /// A block of floats. Shared by all tensors that view it; freed into the arena with the last of them.
 class Storage {
  public:

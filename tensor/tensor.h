@@ -83,7 +83,7 @@ int64_t padded_stride(int64_t channels);
 /// Class indices of pixels: [N,H,W], dense.
 struct Labels {
   int64_t n = 0, h = 0, w = 0;
-  std::vector<int32_t> values;
+  std::vector<int32_t, ArenaAllocator<int32_t>> values;
 
   Labels() = default;
   Labels(int64_t items, int64_t height, int64_t width, int32_t value = 0)

@@ -51,7 +51,7 @@ Tensor tensor_of(const json& array) {
 
 Labels labels_of(const json& labels, const Tensor& x) {
   Labels result(x.dim(0), x.dim(1), x.dim(2));
-  result.values = labels.get<std::vector<int32_t>>();
+  result.values = labels.get<decltype(result.values)>();
   return result;
 }
 
