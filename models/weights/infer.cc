@@ -188,7 +188,7 @@ PspnetOptions options_from_json(const std::string& json, const std::string& plac
 
 PspnetOptions options_from_weights(const WeightFile& file, const std::string& place) {
   if (const auto found = file.metadata.find(kModelKey); found != file.metadata.end()) {
-    const PspnetOptions options = options_from_json(found->second, place);
+    PspnetOptions options = options_from_json(found->second, place);
     check_fits_file(options, file, place);
     return options;
   }

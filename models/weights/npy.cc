@@ -156,7 +156,7 @@ std::string read_header(std::ifstream& stream, const std::string& path) {
   stream.read(prefix.data(), prefix.size());
   check<Refusal>(stream.good() && std::string_view(prefix.data(), kMagic.size()) == kMagic,
                  "{}: the file does not start as a .npy file does, expected one as numpy.save writes it", path);
-  const int version = prefix[6];
+  const int version = static_cast<unsigned char>(prefix[6]);
   check<Refusal>(version >= 1 && version <= 3, "{}: .npy version {} is unknown, expected 1, 2 or 3", path, version);
   uint32_t length = 0;
   stream.read(reinterpret_cast<char*>(&length), version == 1 ? 2 : 4);
