@@ -74,6 +74,7 @@ inline std::string check_one(const Function& f, std::vector<Tensor> values, size
 /// and gives each the same when it is the only one that requires a gradient; else what differs. The inputs are dense.
 inline std::string gradcheck(const Function& f, const std::vector<Tensor>& values,
                              const GradcheckOptions& options = {}) {
+  const ThreadScope one(1);
   auto gradients_of = [&](auto&& required, Tensor& dy) {
     std::vector<autograd::Variable> inputs;
     for (size_t i = 0; i < values.size(); ++i) inputs.emplace_back(values[i].clone(), required(i));

@@ -116,7 +116,11 @@ bool Placed::canaries_intact() const {
 
 bool Placed::intact() const { return canaries_intact() && same_bits(view_, original_); }
 
+ThreadScope::ThreadScope(int threads) : previous_(num_threads()) { set_num_threads(threads); }
+ThreadScope::~ThreadScope() { set_num_threads(previous_); }
+
 void for_each_target(const std::function<void(const std::string& target)>& body) {
+  const ThreadScope one(1);
   struct Restore {
     ~Restore() { set_isa("auto"); }
   } restore;
@@ -184,15 +188,13 @@ bool same_bits(const Tensor& a, const Tensor& b) {
 }
 
 std::string differs_between_threads(const std::function<std::vector<Tensor>()>& op) {
-  struct Restore {
-    int threads = num_threads();
-    ~Restore() { set_num_threads(threads); }
-  } restore;
-  set_num_threads(1);
-  const std::vector<Tensor> first = op();
+  const auto run = [&](int threads) {
+    const ThreadScope scope(threads);
+    return op();
+  };
+  const std::vector<Tensor> first = run(1);
   for (int threads : {2, 3}) {
-    set_num_threads(threads);
-    const std::vector<Tensor> other = op();
+    const std::vector<Tensor> other = run(threads);
     for (size_t i = 0; i < first.size(); ++i) {
       if (!same_bits(first[i], other[i]))
         return fmt::format("result {}: {} threads give other bits than 1", i, threads);

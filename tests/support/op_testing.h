@@ -47,7 +47,20 @@ class Placed {
   int64_t row_ = 0, column_ = 0;  // of the view's first element in the parent
 };
 
-/// Calls body(target) with each SIMD target of this machine chosen, and the best again afterwards.
+/// A number of threads for a scope. Thousands of ops on tiny tensors take one: starting threads for each would cost far
+/// more than the work, above all on a busy machine.
+class ThreadScope {
+ public:
+  explicit ThreadScope(int threads);
+  ~ThreadScope();
+  ThreadScope(const ThreadScope&) = delete;
+  ThreadScope& operator=(const ThreadScope&) = delete;
+
+ private:
+  int previous_;
+};
+
+/// Calls body(target) with each SIMD target of this machine chosen, and the best again afterwards; in one thread.
 void for_each_target(const std::function<void(const std::string& target)>& body);
 
 /// The same with each layout on each target; both are in the messages of checks that fail in `body`.

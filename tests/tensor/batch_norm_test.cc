@@ -62,6 +62,8 @@ TEST_CASE("batch_norm_train: every target and layout") {
     const Problem p(row);
     const oracle::NormForward expected = oracle::batch_norm_train(
         Array(p.x), Array(p.gamma), Array(p.beta), Array(p.mean), Array(p.var), p.oracle_residual(), p.norm);
+    Tensor mask;
+    oracle::NormGradients gradients;
     for_each_setting([&](Layout layout) {
       const Placed x(p.x, layout), dy(p.dy, layout);
       const Tensor residual = row.residual ? Placed(p.residual, Layout::padded).view() : Tensor();
@@ -80,8 +82,10 @@ TEST_CASE("batch_norm_train: every target and layout") {
 
       // The mask is the op's own y: an element within rounding of the kink may lie on either side.
       const Placed y(result.y, layout);
-      const oracle::NormGradients gradients =
-          oracle::batch_norm_train_backward(Array(p.dy), Array(p.x), Array(result.y), Array(p.gamma), p.norm);
+      if (!same_bits(result.y, mask)) {  // slow, and nearly always the same as in the setting before
+        mask = result.y;
+        gradients = oracle::batch_norm_train_backward(Array(p.dy), Array(p.x), Array(mask), Array(p.gamma), p.norm);
+      }
       check_gradients(ops::batch_norm_train_backward(dy, x, row.relu ? y.view() : Tensor(), p.gamma, result.mean,
                                                      result.invstd, row.residual, p.options),
                       gradients, row.residual, p.gradient_scale(expected.invstd, gradients.x));
