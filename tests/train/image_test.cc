@@ -15,6 +15,8 @@
 
 #include "tensor/check.h"
 #include "tensor/random.h"
+#include "train/data/jpeg.h"
+#include "train/data/png.h"
 
 namespace giza::train {
 namespace {
@@ -82,6 +84,13 @@ Bytes resized_png(Bytes bytes, uint32_t width, uint32_t height) {
   put_u32(bytes, 20, height);
   put_u32(bytes, 29, crc32(&bytes[12], 17));
   return bytes;
+}
+
+/// What read_image does after reading; many small files take long on some disks.
+Image decode(const std::string& path, const Bytes& bytes) {
+  if (is_png(bytes)) return decode_png(path, bytes);
+  if (is_jpeg(bytes)) return decode_jpeg(path, bytes);
+  throw Refusal(path + ": is neither");
 }
 
 std::vector<std::string> files_ending(const std::string& suffix) {
@@ -209,18 +218,21 @@ TEST_CASE("image: every truncation is refused") {
     CAPTURE(name);
     const Bytes whole = slurp(kPictures + name);
     for (size_t size = 0; size < whole.size(); ++size) {
-      spill(path, Bytes(whole.begin(), whole.begin() + static_cast<ptrdiff_t>(size)));
-      const std::string text = refusal_of([&] { read_image(path); });
-      if (text.substr(0, path.size() + 2) != path + ": ")
+      const Bytes cut(whole.begin(), whole.begin() + static_cast<ptrdiff_t>(size));
+      std::string text = refusal_of([&] { decode(path, cut); });
+      if (size % 100 == 0) {
+        spill(path, cut);
+        text = refusal_of([&] { read_image(path); });
+        refusal_of([&] { read_image_size(path); });
+      }
+      if (text.substr(0, path.size() + 2) != path + ": ") {
         FAIL_CHECK(name << " cut at " << size << ": '" << text << "'");
-      refusal_of([&] { read_image_size(path); });
+      }
     }
   }
 }
 
 TEST_CASE("image: flipped bits give a refusal or a picture") {
-  const Folder folder;
-  const std::string path = folder / "flipped";
   for (const char* name : {"rgb8.png", "palette2_interlaced.png", "full.jpg", "half.jpg", "progressive.jpg"}) {
     CAPTURE(name);
     const Bytes whole = slurp(kPictures + name);
@@ -235,10 +247,9 @@ TEST_CASE("image: flipped bits give a refusal or a picture") {
         const size_t place = flips == 1 ? round : draws.next_below(static_cast<uint32_t>(whole.size()));
         bytes[place] = static_cast<uint8_t>(bytes[place] ^ (1U << draws.next_below(8)));
       }
-      spill(path, bytes);
       ++tried;
-      refused += !refusal_of([&] { read_image(path); }).empty();
-      refusal_of([&] { read_labels(path); });
+      refused += !refusal_of([&] { decode("flipped", bytes); }).empty();
+      if (is_png(bytes)) refusal_of([&] { decode_png_labels("flipped", bytes); });
     }
     CHECK(refused > 0);
     // A PNG carries checksums over everything.
