@@ -24,9 +24,10 @@ constexpr int kMaxVectors = HWY_TARGET == HWY_AVX3 ? 4 : 2;
 HWY_INLINE int64_t lanes() { return static_cast<int64_t>(hn::Lanes(D())); }
 
 GemmShape Shape() {
-  // A panel of 384 x 16 floats, 24 KiB, stays in L1. With AVX-512 it has 96 KiB and streams from L2, at 256 bytes for 24
-  // FMA instructions; a panel that fits L1 would mean twice as many passes over the output, which cost more.
-  return {lanes(), kMaxVectors * lanes(), 384};
+  const int64_t width = kMaxVectors * lanes();
+  // 40 KiB of b per panel on AVX-512 (whose cores have 48 KiB of L1), else 24 KiB of 32; no deeper than 384.
+  const int64_t floats = HWY_TARGET == HWY_AVX3 ? 10240 : 6144;
+  return {lanes(), width, std::min<int64_t>(384, floats / width)};
 }
 
 // The sums of one tile. Loops over constants, which the compiler unrolls so that every sum stays in a register.
