@@ -16,6 +16,12 @@
 namespace giza::cli {
 namespace {
 
+#ifdef __clang__
+constexpr const char* kCompiler = __VERSION__;  // says its name itself
+#else
+constexpr const char* kCompiler = "GCC " __VERSION__;
+#endif
+
 /// The rest of the first line of /proc/NAME that starts with `key`, behind the colon; "unknown" without one.
 std::string proc_value(const std::string& name, const std::string& key) {
   std::ifstream file("/proc/" + name);
@@ -38,7 +44,7 @@ int run(const Common& common, bool measure) {
   const std::string cpu = proc_value("cpuinfo", "model name");
   nlohmann::ordered_json json = {
       {"version", GIZA_VERSION},
-      {"compiler", __VERSION__},
+      {"compiler", kCompiler},
       {"cpu", cpu},
       {"processors", sysconf(_SC_NPROCESSORS_ONLN)},
       {"memory_gb", memory_gb()},
@@ -62,7 +68,7 @@ int run(const Common& common, bool measure) {
     fmt::print("{}\n", json.dump());
     return 0;
   }
-  fmt::print("giza         {}, built by {}\n", GIZA_VERSION, __VERSION__);
+  fmt::print("giza         {}, built by {}\n", GIZA_VERSION, kCompiler);
   fmt::print("CPU          {}, {} processors\n", cpu, sysconf(_SC_NPROCESSORS_ONLN));
   fmt::print("memory       {:.1f} GB, {:.1f} GB available\n", memory_gb(), available_gb());
   fmt::print("SIMD target  {} (of {}; choose with --isa)\n", isa(), fmt::join(isa_targets(), ", "));
