@@ -7,6 +7,7 @@
 
 #include "tensor/check.h"
 #include "tensor/ops/elementwise.h"
+#include "tensor/profile.h"
 
 namespace giza::autograd {
 namespace {
@@ -85,6 +86,7 @@ Variable Variable::from_op(Tensor value, const char* name, std::vector<Variable>
   if (!recording || !needed) return result;
   auto node = std::make_shared<Node>();
   node->name = name;
+  node->layer = profile::current_layer();
   node->order = next_order();
   node->inputs = std::move(inputs);
   node->backward = std::move(backward);
@@ -113,7 +115,14 @@ void backward(const Variable& root, const Tensor& seed) {
   const auto accumulate = [](Tensor& sum, bool& owned, Tensor gradient) {
     if (!sum.defined()) {
       sum = std::move(gradient);
-    } else if (owned) {
+      return;
+    }
+    const profile::Scope scope([&] {
+      profile::Work work = profile::elementwise("accumulate", 1, sum, gradient, sum);
+      work.leaf = true;
+      return work;
+    });
+    if (owned) {
       ops::add_into(sum, gradient);
     } else {
       sum = ops::add(sum, gradient);
@@ -125,6 +134,7 @@ void backward(const Variable& root, const Tensor& seed) {
     Pending current = std::move(pending.begin()->second);
     pending.erase(pending.begin());
     Node& node = *current.node;
+    const profile::Layer layer(node.layer, profile::Pass::backward);
     check<Error>(static_cast<bool>(node.backward), "backward: {} was swept before; its saved tensors are freed",
                  node.name);
     // Taken out of the node, so that what it saved is freed when this iteration ends.

@@ -16,6 +16,7 @@ class Variable;
 /// One step of the forward pass, with what its backward needs.
 struct Node {
   const char* name = "";         ///< the op, for messages: "conv2d"
+  std::string layer = {};        ///< the one it belongs to, where a profile is recorded
   uint64_t order = 0;            ///< creation order; an input's is always smaller
   std::vector<Variable> inputs;  ///< what the op read, in the order of the gradients that backward returns
   /// dy -> one gradient per input; undefined for an input that needs none. Changes nothing.

@@ -1,6 +1,8 @@
 // Batch normalisation as a layer.
 #include "layers/batch_norm.h"
 
+#include "tensor/profile.h"
+
 namespace giza::layers {
 
 BatchNorm2d::BatchNorm2d(int64_t channels, double momentum) : momentum_(momentum) {
@@ -11,6 +13,7 @@ BatchNorm2d::BatchNorm2d(int64_t channels, double momentum) : momentum_(momentum
 }
 
 Variable BatchNorm2d::forward(const Variable& x, const Context& context, bool relu, const Variable& residual) const {
+  const profile::Layer layer(path());
   const ops::BatchNormOptions options{.momentum = momentum_, .relu = relu};
   const auto& function = context.training ? autograd::batch_norm_train : autograd::batch_norm_eval;
   return function(x, weight_, bias_, running_mean_, running_var_, residual, options);

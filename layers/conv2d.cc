@@ -2,6 +2,7 @@
 #include "layers/conv2d.h"
 
 #include "layers/init.h"
+#include "tensor/profile.h"
 
 namespace giza::layers {
 
@@ -22,6 +23,9 @@ Conv2d::Conv2d(const ConvShape& shape, bool bias, Init init, const Random& rando
   }
 }
 
-Variable Conv2d::forward(const Variable& x) const { return autograd::conv2d(x, weight_, bias_, options_); }
+Variable Conv2d::forward(const Variable& x) const {
+  const profile::Layer layer(path());
+  return autograd::conv2d(x, weight_, bias_, options_);
+}
 
 }  // namespace giza::layers

@@ -15,8 +15,16 @@ Tensor Module::add_buffer(std::string name, Tensor value) {
   return entries_.back().buffer;
 }
 
-void Module::add_child(std::string name, const Module& child) {
+void Module::add_child(std::string name, Module& child) {
+  child.prepend_path(path_.empty() ? name : path_ + "." + name);
   entries_.push_back({std::move(name), Variable(), Tensor(), &child});
+}
+
+void Module::prepend_path(const std::string& prefix) {
+  path_ = path_.empty() ? prefix : prefix + "." + path_;
+  for (const Entry& entry : entries_) {
+    if (entry.child != nullptr) entry.child->prepend_path(prefix);
+  }
 }
 
 std::vector<NamedParameter> Module::parameters() const {

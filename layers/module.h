@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -32,6 +33,12 @@ struct NamedBuffer {
   Tensor tensor;
 };
 
+/// "layer1.0.conv1.weight" -> "layer1.0.conv1": the path of the module that owns it.
+inline std::string_view module_of(std::string_view name) {
+  const size_t dot = name.rfind('.');
+  return dot == std::string_view::npos ? std::string_view() : name.substr(0, dot);
+}
+
 class Module {
  public:
   Module() = default;
@@ -44,12 +51,15 @@ class Module {
   std::vector<NamedParameter> parameters() const;
   std::vector<NamedBuffer> buffers() const;
 
+  /// Where this module stands in the model that it is part of: "layer1.0.conv1"; empty for the model itself.
+  const std::string& path() const { return path_; }
+
  protected:
   /// Registers state at construction. The handle returned shares its data with the registered one.
   Variable add_parameter(std::string name, Tensor value);
   Tensor add_buffer(std::string name, Tensor value);
-  /// The child must live as long as this module: a member, or held by one.
-  void add_child(std::string name, const Module& child);
+  /// The child must live as long as this module: a member, or held by one. Its path and those below it grow by `name`.
+  void add_child(std::string name, Module& child);
 
  private:
   void collect(const std::string& prefix, std::vector<NamedParameter>* parameters,
@@ -57,11 +67,14 @@ class Module {
 
   struct Entry {
     std::string name;
-    Variable parameter;             // defined for a parameter
-    Tensor buffer;                  // defined for a buffer
-    const Module* child = nullptr;  // set for a child
+    Variable parameter;       // defined for a parameter
+    Tensor buffer;            // defined for a buffer
+    Module* child = nullptr;  // set for a child
   };
+  void prepend_path(const std::string& prefix);
+
   std::vector<Entry> entries_;
+  std::string path_;
 };
 
 }  // namespace giza::layers

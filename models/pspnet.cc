@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "tensor/check.h"
+#include "tensor/profile.h"
 
 namespace giza::models {
 
@@ -23,6 +24,7 @@ Head::Head(int64_t in_channels, int64_t mid_channels, int64_t classes, float dro
 }
 
 Variable Head::forward(const Variable& x, const Context& context) const {
+  const profile::Layer layer(path());
   Variable y = conv_.forward(x, context, /*relu=*/true);
   if (context.training) {
     y = autograd::dropout2d(y, dropout_, Random(context.seed, Purpose::dropout, context.iteration, stream_));

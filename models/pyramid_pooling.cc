@@ -2,6 +2,7 @@
 #include "models/pyramid_pooling.h"
 
 #include "tensor/check.h"
+#include "tensor/profile.h"
 
 namespace giza::models {
 
@@ -41,6 +42,7 @@ PyramidPooling::PyramidPooling(int64_t in_channels, std::vector<int64_t> bins, P
 PyramidPooling::~PyramidPooling() = default;
 
 Variable PyramidPooling::forward(const Variable& x, const layers::Context& context) const {
+  const profile::Layer layer(path());
   const int64_t h = x.value().dim(1), w = x.value().dim(2);
   std::vector<Variable> parts = {x};
   for (size_t i = 0; i < bins_.size(); ++i) {

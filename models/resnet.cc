@@ -6,6 +6,7 @@
 #include <string>
 
 #include "tensor/check.h"
+#include "tensor/profile.h"
 
 namespace giza::models {
 
@@ -78,6 +79,7 @@ ResidualBlock::ResidualBlock(int64_t in_channels, int64_t planes, int64_t stride
 }
 
 Variable ResidualBlock::forward(const Variable& x, const Context& context) const {
+  const profile::Layer layer(path());
   const Variable shortcut = downsample_ ? downsample_->forward(x, context, /*relu=*/false) : x;
   Variable y = x;
   for (size_t i = 0; i + 1 < convs_.size(); ++i) y = convs_[i]->forward(y, context, /*relu=*/true);
@@ -99,6 +101,7 @@ class Resnet::StemModule : public layers::Module {
   }
 
   Variable forward(Variable x, const Context& context) const {
+    const profile::Layer layer(path());
     for (const auto& conv : convs_) x = conv->forward(x, context, /*relu=*/true);
     return autograd::max_pool2d(x, {.kernel = 3, .stride = 2, .padding = 1});
   }

@@ -71,14 +71,14 @@ class Resnet {
   int64_t layer3_channels() const { return layer3_channels_; }
   int64_t layer4_channels() const { return layer4_channels_; }
   /// layer0 to layer4, to be registered by the model.
-  const layers::Module& stage(int index) const { return *stages_[static_cast<size_t>(index)]; }
+  layers::Module& stage(int index) { return *stages_[static_cast<size_t>(index)]; }
 
  private:
   class StemModule;
   class Stage;
   std::unique_ptr<StemModule> stem_;
   std::vector<std::unique_ptr<Stage>> layers_;
-  std::vector<const layers::Module*> stages_;
+  std::vector<layers::Module*> stages_;
   int64_t layer3_channels_ = 0, layer4_channels_ = 0;
 };
 

@@ -8,6 +8,7 @@
 #include "tensor/kernels/batch_norm.h"
 #include "tensor/ops/partials.h"
 #include "tensor/ops/scratch.h"
+#include "tensor/profile.h"
 
 namespace giza::ops {
 namespace {
@@ -105,6 +106,9 @@ BatchNormResult batch_norm_train(const Tensor& x, const Tensor& gamma, const Ten
         "batch_norm: x {} has {} per channel, whose variance says nothing; use a larger batch or crop, or evaluation "
         "mode",
         x.shape(), count == 1 ? "a single value" : "no value");
+  // Moments (4), normalising (3), residual and ReLU.
+  const profile::Scope scope(
+      [&] { return profile::elementwise("batch_norm_train", 7 + residual.defined() + options.relu, x, x, residual); });
   // Welford's trouble is avoided by a shift: deviations are taken from the first pixel, which lies within
   // sigma * sqrt(count) of the mean, so that the subtraction below loses at most log2(count) of 53 bits.
   const Fold fold(x.shape(), all_dense(x, {&x, &residual}));
@@ -141,6 +145,8 @@ Tensor batch_norm_eval(const Tensor& x, const Tensor& gamma, const Tensor& beta,
                        const Tensor& running_var, const Tensor& residual, const BatchNormOptions& options) {
   check_channels("batch_norm", x, {&gamma, &beta, &running_mean, &running_var});
   if (residual.defined()) check_like("batch_norm", "residual", residual, x);
+  const profile::Scope scope(
+      [&] { return profile::elementwise("batch_norm_eval", 3 + residual.defined() + options.relu, x, x, residual); });
   const Fold fold(x.shape(), all_dense(x, {&x, &residual}));
   ColumnParameters parameters(fold, 3);
   for (int64_t c = 0; c < x.channels(); ++c) {
@@ -156,6 +162,11 @@ BatchNormGradients batch_norm_train_backward(const Tensor& dy, const Tensor& x, 
   check_channels("batch_norm_backward", x, {&gamma, &mean, &invstd});
   check_like("batch_norm_backward", "dy", dy, x);
   const Tensor mask = mask_of("batch_norm_backward", x, y, options.relu);
+  // Sums (5), the gradient (6), and the mask.
+  const profile::Scope scope([&] {
+    return profile::elementwise("batch_norm_train_backward", 11 + options.relu, x, dy, mask, x,
+                                need_residual ? x : Tensor());
+  });
   const Fold fold(x.shape(), all_dense(x, {&dy, &x, &mask}));
   ColumnParameters parameters(fold, 5);
   for (int64_t c = 0; c < x.channels(); ++c) parameters.at(3, c) = mean.data()[c];
@@ -198,6 +209,10 @@ BatchNormGradients batch_norm_eval_backward(const Tensor& dy, const Tensor& x, c
   check_channels("batch_norm_backward", x, {&gamma, &running_mean, &running_var});
   check_like("batch_norm_backward", "dy", dy, x);
   const Tensor mask = mask_of("batch_norm_backward", x, y, options.relu);
+  const profile::Scope scope([&] {
+    return profile::elementwise("batch_norm_eval_backward", 5 + options.relu, x, dy, mask, x,
+                                need_residual ? x : Tensor());
+  });
   const Fold fold(x.shape(), all_dense(x, {&dy, &x, &mask}));
   ColumnParameters parameters(fold, 2);
   for (int64_t c = 0; c < x.channels(); ++c) parameters.at(0, c) = running_mean.data()[c];

@@ -4,6 +4,7 @@
 #include "tensor/check.h"
 #include "tensor/kernels/elementwise.h"
 #include "tensor/ops/cut.h"
+#include "tensor/profile.h"
 
 namespace giza::ops {
 
@@ -18,6 +19,7 @@ Tensor concat_channels(std::span<const Tensor> parts) {
     channels += part.channels();
   }
   Tensor y = Tensor::activation(first.with(first.rank() - 1, channels));
+  const profile::Scope scope([&] { return profile::elementwise("concat_channels", 0, y, y); });
   parallel_ranges(y.rows(), row_grain(channels), [&](int64_t begin, int64_t end) {
     int64_t at = 0;
     for (const Tensor& part : parts) {

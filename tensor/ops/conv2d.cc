@@ -5,6 +5,8 @@
 #include "tensor/backends/reference.h"
 #include "tensor/check.h"
 #include "tensor/ops/conv2d_native.h"
+#include "tensor/profile.h"
+#include "tensor/profile/conv_spec.h"
 
 namespace giza {
 
@@ -37,6 +39,14 @@ void check_gradient(const char* op, const Shape& dy, const Shape& x, const Shape
   check(dy == expected, "{}: gradient {} for input {} and weight {}, whose output is {}", op, dy, x, w, expected);
 }
 
+profile::Work describe(const char* kernel, const Shape& x, const Shape& w, const Conv2dOptions& options) {
+  const profile::ConvSpec spec(x, w, options);
+  const char* algorithm = options.backend == ConvBackend::onednn      ? "onednn"
+                          : options.backend == ConvBackend::reference ? "reference"
+                                                                      : "direct";
+  return {.kernel = kernel, .shape = spec.text(), .flops = spec.flops(), .bytes = spec.bytes(), .algorithm = algorithm};
+}
+
 }  // namespace
 
 int64_t conv_output_size(int64_t in, int64_t kernel, const Conv2dOptions& options) {
@@ -50,6 +60,7 @@ Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& bias, const Conv2d
   check_operands("conv2d", x.shape(), w.shape(), options);
   check(!bias.defined() || bias.shape() == Shape{w.dim(0)}, "conv2d: bias {} for weight {}", bias.shape(), w.shape());
   output_shape(x.shape(), w.shape(), options);
+  const profile::Scope scope([&] { return describe("conv2d_forward", x.shape(), w.shape(), options); });
   switch (options.backend) {
     case ConvBackend::onednn:
       return onednn::conv2d(x, w, bias, options);
@@ -63,6 +74,7 @@ Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& bias, const Conv2d
 Tensor conv2d_backward_input(const Tensor& dy, const Tensor& w, const Shape& x_shape, const Conv2dOptions& options) {
   check_operands("conv2d_backward_input", x_shape, w.shape(), options);
   check_gradient("conv2d_backward_input", dy.shape(), x_shape, w.shape(), options);
+  const profile::Scope scope([&] { return describe("conv2d_backward_input", x_shape, w.shape(), options); });
   switch (options.backend) {
     case ConvBackend::onednn:
       return onednn::conv2d_backward_input(dy, w, x_shape, options);
@@ -76,6 +88,7 @@ Tensor conv2d_backward_input(const Tensor& dy, const Tensor& w, const Shape& x_s
 Tensor conv2d_backward_weight(const Tensor& x, const Tensor& dy, const Shape& w_shape, const Conv2dOptions& options) {
   check_operands("conv2d_backward_weight", x.shape(), w_shape, options);
   check_gradient("conv2d_backward_weight", dy.shape(), x.shape(), w_shape, options);
+  const profile::Scope scope([&] { return describe("conv2d_backward_weight", x.shape(), w_shape, options); });
   switch (options.backend) {
     case ConvBackend::onednn:
       return onednn::conv2d_backward_weight(x, dy, w_shape, options);

@@ -4,6 +4,7 @@
 #include "tensor/check.h"
 #include "tensor/kernels/elementwise.h"
 #include "tensor/ops/cut.h"
+#include "tensor/profile.h"
 
 namespace giza::ops {
 
@@ -23,6 +24,7 @@ Tensor dropout2d(const Tensor& x, const Tensor& mask) {
   check(x.rank() == 4 && mask.shape() == x.shape().with(1, 1).with(2, 1), "dropout2d: mask {} for x {}", mask.shape(),
         x.shape());
   Tensor y = Tensor::activation(x.shape());
+  const profile::Scope scope([&] { return profile::elementwise("dropout2d", 1, x, y, mask); });
   const int64_t pixels = x.dim(1) * x.dim(2), grain = row_grain(x.channels());
   const int64_t tasks = (pixels + grain - 1) / grain;
   parallel_for(x.dim(0) * tasks, [&](int64_t task) {

@@ -9,11 +9,13 @@
 #include "tensor/ops/cut.h"
 #include "tensor/ops/partials.h"
 #include "tensor/ops/scratch.h"
+#include "tensor/profile.h"
 
 namespace giza::ops {
 
 Tensor relu(const Tensor& x) {
   Tensor y = Tensor::activation(x.shape());
+  const profile::Scope scope([&] { return profile::elementwise("relu", 1, x, y); });
   for_each_block([&](const Block& b) { kernels::relu(b.of(x), b.stride(x), b.of(y), b.stride(y), b.rows, b.width); }, x,
                  y);
   return y;
@@ -22,6 +24,7 @@ Tensor relu(const Tensor& x) {
 Tensor relu_backward(const Tensor& dy, const Tensor& y) {
   check(dy.shape() == y.shape(), "relu_backward: dy {} for y {}", dy.shape(), y.shape());
   Tensor dx = Tensor::activation(y.shape());
+  const profile::Scope scope([&] { return profile::elementwise("relu_backward", 1, dy, y, dx); });
   for_each_block(
       [&](const Block& b) {
         kernels::relu_backward(b.of(dy), b.stride(dy), b.of(y), b.stride(y), b.of(dx), b.stride(dx), b.rows, b.width);
@@ -33,6 +36,7 @@ Tensor relu_backward(const Tensor& dy, const Tensor& y) {
 namespace {
 
 void add_to(const Tensor& a, const Tensor& b, const Tensor& y) {
+  const profile::Scope scope([&] { return profile::elementwise("add", 1, a, b, y); });
   for_each_block(
       [&](const Block& block) {
         kernels::add(block.of(a), block.stride(a), block.of(b), block.stride(b), block.of(y), block.stride(y),
@@ -57,6 +61,7 @@ void add_into(const Tensor& a, const Tensor& b) {
 
 Tensor scale(const Tensor& x, float factor) {
   Tensor y = Tensor::activation(x.shape());
+  const profile::Scope scope([&] { return profile::elementwise("scale", 1, x, y); });
   for_each_block(
       [&](const Block& b) { kernels::scale(b.of(x), b.stride(x), factor, b.of(y), b.stride(y), b.rows, b.width); }, x,
       y);
@@ -64,6 +69,7 @@ Tensor scale(const Tensor& x, float factor) {
 }
 
 Tensor sum_rows(const Tensor& x) {
+  const profile::Scope scope([&] { return profile::elementwise("sum_rows", 1, x); });
   const Fold fold(x.shape(), x.dense());
   Partials partials(fold, 1);
   partials.accumulate([&](int64_t row, int64_t rows, int64_t column, int64_t columns, double* sums) {
@@ -75,6 +81,7 @@ Tensor sum_rows(const Tensor& x) {
 }
 
 bool all_finite(const Tensor& x) {
+  const profile::Scope scope([&] { return profile::elementwise("all_finite", 1, x); });
   const int64_t blocks = count_blocks(x);
   const Scratch<bool> finite(blocks);
   for_each_block([&](const Block& b) { finite[b.index] = kernels::all_finite(b.of(x), b.stride(x), b.rows, b.width); },

@@ -8,6 +8,7 @@
 #include "tensor/kernels/reduce.h"
 #include "tensor/ops/cut.h"
 #include "tensor/ops/scratch.h"
+#include "tensor/profile.h"
 
 namespace giza::ops {
 namespace {
@@ -88,8 +89,24 @@ int64_t floats_read(const Tensor& x, const Axis& rows) {
   return (rows.inputs[0].end - rows.inputs[0].begin) * x.dim(2) * x.channels();
 }
 
-Tensor max_pool(const Tensor& x, const Axis& rows, const Axis& columns) {
+/// One operation for each input of each output; both tensors once, and what else a gradient reads.
+template <class... Tensors>
+profile::Work describe(const char* kernel, const Shape& x, const Axis& rows, const Axis& columns,
+                       const Tensors&... tensors) {
+  const auto taps = [](const Axis& axis) {
+    int64_t count = 0;
+    for (int64_t i = 0; i < axis.out; ++i) count += axis.inputs[i].end - axis.inputs[i].begin;
+    return static_cast<double>(count);
+  };
+  return {.kernel = kernel,
+          .shape = fmt::format("{} to {}x{}", x, rows.out, columns.out),
+          .flops = static_cast<double>(x[0] * x[3]) * taps(rows) * taps(columns),
+          .bytes = profile::bytes_of(tensors...)};
+}
+
+Tensor max_pool(const char* op, const Tensor& x, const Axis& rows, const Axis& columns) {
   Tensor y = Tensor::activation({x.dim(0), rows.out, columns.out, x.channels()});
+  const profile::Scope scope([&] { return describe(op, x.shape(), rows, columns, x, y); });
   for_each_row(x.dim(0), rows.out, floats_read(x, rows), x.channels(),
                [&](int64_t item, int64_t p, int64_t channel, int64_t channels) {
                  kernels::max_pool_row(x.row(item * rows.in * columns.in) + channel, x.row_stride(), columns.in,
@@ -100,7 +117,8 @@ Tensor max_pool(const Tensor& x, const Axis& rows, const Axis& columns) {
   return y;
 }
 
-Tensor max_pool_backward(const Tensor& dy, const Tensor& x, const Axis& rows, const Axis& columns) {
+Tensor max_pool_backward(const char* op, const Tensor& dy, const Tensor& x, const Axis& rows, const Axis& columns) {
+  const profile::Scope scope([&] { return describe(op, x.shape(), rows, columns, dy, x, x); });
   // First where each maximum was, then every input gathers from the outputs around it: no two tasks write one place.
   const Tensor positions = Tensor::activation(dy.shape());
   for_each_row(x.dim(0), rows.out, floats_read(x, rows), x.channels(),
@@ -135,20 +153,21 @@ Scratch<float> reciprocals(const Axis& axis) {
 
 Tensor max_pool2d(const Tensor& x, const Pool2dOptions& options) {
   check_window("max_pool2d", x.shape(), options);
-  return max_pool(x, window_axis(x.dim(1), options), window_axis(x.dim(2), options));
+  return max_pool("max_pool2d", x, window_axis(x.dim(1), options), window_axis(x.dim(2), options));
 }
 
 Tensor max_pool2d_backward(const Tensor& dy, const Tensor& x, const Pool2dOptions& options) {
   check_window("max_pool2d_backward", x.shape(), options);
   const Axis rows = window_axis(x.dim(1), options), columns = window_axis(x.dim(2), options);
   check_gradient("max_pool2d_backward", dy, x.shape(), rows, columns);
-  return max_pool_backward(dy, x, rows, columns);
+  return max_pool_backward("max_pool2d_backward", dy, x, rows, columns);
 }
 
 Tensor adaptive_avg_pool2d(const Tensor& x, int64_t bins) {
   check_bins("adaptive_avg_pool2d", x.shape(), bins);
   const Axis rows = cell_axis(x.dim(1), bins), columns = cell_axis(x.dim(2), bins);
   Tensor y = Tensor::activation({x.dim(0), bins, bins, x.channels()});
+  const profile::Scope scope([&] { return describe("adaptive_avg_pool2d", x.shape(), rows, columns, x, y); });
   for_each_row(x.dim(0), bins, floats_read(x, rows), x.channels(),
                [&](int64_t item, int64_t p, int64_t channel, int64_t channels) {
                  for (int64_t q = 0; q < bins; ++q) {
@@ -173,6 +192,7 @@ Tensor adaptive_avg_pool2d_backward(const Tensor& dy, const Shape& x_shape) {
   check_gradient("adaptive_avg_pool2d_backward", dy, x_shape, rows, columns);
   const Scratch<float> row_factors = reciprocals(rows), column_factors = reciprocals(columns);
   Tensor dx = Tensor::activation(x_shape);
+  const profile::Scope scope([&] { return describe("adaptive_avg_pool2d_backward", x_shape, rows, columns, dy, dx); });
   for_each_row(x_shape[0], rows.in, columns.in * x_shape[3], x_shape[3],
                [&](int64_t item, int64_t h, int64_t channel, int64_t channels) {
                  kernels::average_pool_backward_row(
@@ -185,7 +205,7 @@ Tensor adaptive_avg_pool2d_backward(const Tensor& dy, const Shape& x_shape) {
 
 Tensor adaptive_max_pool2d(const Tensor& x, int64_t bins) {
   check_bins("adaptive_max_pool2d", x.shape(), bins);
-  return max_pool(x, cell_axis(x.dim(1), bins), cell_axis(x.dim(2), bins));
+  return max_pool("adaptive_max_pool2d", x, cell_axis(x.dim(1), bins), cell_axis(x.dim(2), bins));
 }
 
 Tensor adaptive_max_pool2d_backward(const Tensor& dy, const Tensor& x) {
@@ -193,7 +213,7 @@ Tensor adaptive_max_pool2d_backward(const Tensor& dy, const Tensor& x) {
   check_bins("adaptive_max_pool2d_backward", x.shape(), dy.dim(1));
   const Axis rows = cell_axis(x.dim(1), dy.dim(1)), columns = cell_axis(x.dim(2), dy.dim(1));
   check_gradient("adaptive_max_pool2d_backward", dy, x.shape(), rows, columns);
-  return max_pool_backward(dy, x, rows, columns);
+  return max_pool_backward("adaptive_max_pool2d_backward", dy, x, rows, columns);
 }
 
 }  // namespace giza::ops

@@ -6,6 +6,7 @@
 #include "models/pspnet.h"
 #include "tensor/ops/elementwise.h"
 #include "tensor/ops/sgd.h"
+#include "tensor/profile.h"
 
 namespace giza::train {
 
@@ -28,6 +29,7 @@ void Sgd::step(double learning_rate) {
   for (size_t i = 0; i < parameters_.size(); ++i) {
     const Tensor gradient = parameters_[i].variable.grad();
     if (!gradient.defined()) continue;
+    const profile::Layer layer(layers::module_of(parameters_[i].name), profile::Pass::update);
     const double factor = models::is_new_layer(parameters_[i].name) ? config_.new_layer_factor : 1.0;
     ops::sgd_step(parameters_[i].variable.value(), velocities_[i].tensor,
                   gradient.dense() ? gradient : gradient.clone(),
