@@ -11,13 +11,10 @@
 #include <vector>
 
 #include "cli/command.h"
-#include "models/pspnet.h"
-#include "tensor/check.h"
 #include "tensor/parallel.h"
-#include "tensor/random.h"
 #include "tensor/simd.h"
 #include "tensor/storage.h"
-#include "train/optim/sgd.h"
+#include "train/model_step.h"
 #include "train/progress.h"
 
 namespace giza::cli {
@@ -33,52 +30,15 @@ struct Options {
   std::string mode = "infer";
 };
 
-constexpr float kAuxWeight = 0.4F;
-
-Tensor random_pictures(const Options& options, uint64_t seed) {
-  Tensor x = Tensor::activation({options.batch, options.size, options.size, 3});
-  Random random(seed, Purpose::test);
-  for (int64_t row = 0; row < x.rows(); ++row) {
-    for (int64_t c = 0; c < 3; ++c) x.row(row)[c] = random.next_normal();
-  }
-  return x;
-}
-
-Labels random_labels(const Options& options, uint64_t seed) {
-  Labels labels(options.batch, options.size, options.size);
-  Random random(seed, Purpose::test, 1);
-  for (int32_t& value : labels.values)
-    value = static_cast<int32_t>(random.next_below(static_cast<uint32_t>(options.classes)));
-  return labels;
-}
-
-/// One forward pass as `giza run` does it, or forward, loss + 0.4 auxiliary, backward and an SGD step.
 std::function<void()> make_step(const Options& options, const Common& common) {
-  models::PspnetOptions model_options;
-  model_options.backbone = models::ResnetOptions::of_depth(options.depth);
-  model_options.backbone.width = options.width;
-  model_options.backbone.conv = common.conv_backend();
-  model_options.classes = options.classes;
-  model_options.seed = static_cast<uint64_t>(common.seed.value_or(0));
-  const auto model = std::make_shared<models::Pspnet>(model_options);
-  const autograd::Variable x(random_pictures(options, model_options.seed));
-  if (options.mode == "infer") {
-    return [model, x] {
-      const autograd::NoGrad no_grad;
-      model->forward(x, {});
-    };
-  }
-  const auto labels = std::make_shared<Labels>(random_labels(options, model_options.seed));
-  const auto optimizer = std::make_shared<train::Sgd>(model->parameters(), train::SgdConfig{});
-  const auto iteration = std::make_shared<uint32_t>(0);
-  return [model, x, labels, optimizer, iteration] {
-    optimizer->zero_grad();
-    const auto out = model->forward(x, {.training = true, .seed = 0, .iteration = (*iteration)++});
-    const auto loss = autograd::add(autograd::cross_entropy(out.logits, *labels),
-                                    autograd::scale(autograd::cross_entropy(out.aux, *labels), kAuxWeight));
-    autograd::backward(loss);
-    optimizer->step(0.01);
-  };
+  return train::make_model_step({.depth = options.depth,
+                                 .size = options.size,
+                                 .batch = options.batch,
+                                 .classes = options.classes,
+                                 .width = options.width,
+                                 .training = options.mode == "train",
+                                 .conv = common.conv_backend(),
+                                 .seed = static_cast<uint64_t>(common.seed.value_or(0))});
 }
 
 double peak_rss_gb() {

@@ -1,0 +1,72 @@
+// One step of a whole network on random pictures.
+#include "train/model_step.h"
+
+#include <memory>
+
+#include "models/pspnet.h"
+#include "models/weights/infer.h"
+#include "tensor/check.h"
+#include "tensor/random.h"
+#include "train/optim/sgd.h"
+
+namespace giza::train {
+namespace {
+
+constexpr float kAuxWeight = 0.4F;
+
+Tensor random_pictures(const ModelStepOptions& options) {
+  Tensor x = Tensor::activation({options.batch, options.size, options.size, 3});
+  Random random(options.seed, Purpose::test);
+  for (int64_t row = 0; row < x.rows(); ++row) {
+    for (int64_t c = 0; c < 3; ++c) x.row(row)[c] = random.next_normal();
+  }
+  return x;
+}
+
+Labels random_labels(const ModelStepOptions& options, int64_t classes) {
+  Labels labels(options.batch, options.size, options.size);
+  Random random(options.seed, Purpose::test, 1);
+  for (int32_t& value : labels.values) {
+    value = static_cast<int32_t>(random.next_below(static_cast<uint32_t>(classes)));
+  }
+  return labels;
+}
+
+std::shared_ptr<models::Pspnet> make_model(const ModelStepOptions& options) {
+  if (!options.weights.empty()) return models::load_pspnet(options.weights, options.conv);
+  models::PspnetOptions model;
+  model.backbone = models::ResnetOptions::of_depth(options.depth);
+  model.backbone.width = options.width;
+  model.backbone.conv = options.conv;
+  model.classes = options.classes;
+  model.seed = options.seed;
+  return std::make_shared<models::Pspnet>(model);
+}
+
+}  // namespace
+
+std::function<void()> make_model_step(const ModelStepOptions& options) {
+  const std::shared_ptr<models::Pspnet> model = make_model(options);
+  const autograd::Variable x(random_pictures(options));
+  if (!options.training) {
+    return [model, x] {
+      const autograd::NoGrad no_grad;
+      model->forward(x, {});
+    };
+  }
+  const auto labels = std::make_shared<Labels>(random_labels(options, model->options().classes));
+  const auto optimizer = std::make_shared<Sgd>(model->parameters(), SgdConfig{});
+  const auto iteration = std::make_shared<uint32_t>(0);
+  return [model, x, labels, optimizer, iteration] {
+    optimizer->zero_grad();
+    const auto out = model->forward(x, {.training = true, .seed = 0, .iteration = (*iteration)++});
+    auto loss = autograd::cross_entropy(out.logits, *labels);
+    if (out.aux.defined()) {
+      loss = autograd::add(loss, autograd::scale(autograd::cross_entropy(out.aux, *labels), kAuxWeight));
+    }
+    autograd::backward(loss);
+    optimizer->step(0.01);
+  };
+}
+
+}  // namespace giza::train
