@@ -1,0 +1,316 @@
+// The roofline picture of a profile.
+#include "train/report/roofline.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <optional>
+#include <vector>
+
+namespace giza::train {
+namespace {
+
+constexpr double kWidth = 1080, kHeight = 700;
+constexpr double kLeft = 80, kRight = 800, kTop = 84, kBottom = 620;  // of the plot
+constexpr double kFont = 12, kGlyph = 6.6;                            // size of a label and width of its letters
+constexpr size_t kLabels = 14;
+
+std::string escape(const std::string& text) {
+  std::string escaped;
+  for (const char c : text) {
+    escaped += c == '&' ? "&amp;" : c == '<' ? "&lt;" : c == '>' ? "&gt;" : std::string(1, c);
+  }
+  return escaped;
+}
+
+/// Kinds of kernels by the beginning of their names, the first that fits; colours that colour-blind people can tell
+/// apart (Okabe & Ito, 2008).
+struct Kind {
+  const char* prefix;
+  const char* label;
+  const char* color;
+};
+constexpr std::array<Kind, 8> kKinds = {{{"conv2d_backward_input", "convolution, input gradient", "#D55E00"},
+                                         {"conv2d_backward_weight", "convolution, weight gradient", "#009E73"},
+                                         {"conv", "convolution, forward", "#0072B2"},
+                                         {"pyramid", "pyramid head", "#56B4E9"},
+                                         {"batch_norm", "batch norm", "#CC79A7"},
+                                         {"sgd", "weight update", "#000000"},
+                                         {"accumulate", "gradient sums", "#999999"},
+                                         {"", "pooling, resize, loss, others", "#E69F00"}}};
+
+const Kind& kind_of(const std::string& kernel) {
+  return *std::find_if(kKinds.begin(), kKinds.end(), [&](const Kind& kind) { return kernel.starts_with(kind.prefix); });
+}
+
+struct Box {
+  double left, top, right, bottom;
+  bool overlaps(const Box& other) const {
+    return left < other.right && other.left < right && top < other.bottom && other.top < bottom;
+  }
+};
+
+/// A logarithmic axis.
+struct Axis {
+  double low, high;    // values at the ends, powers of ten
+  double start, stop;  // their places
+
+  double at(double value) const {
+    const double share = std::log10(std::max(value, low) / low) / std::log10(high / low);
+    return start + share * (stop - start);
+  }
+};
+
+struct Point {
+  const ShapeRow* row;
+  double x, y, direct_y, radius;
+};
+
+class Picture {
+ public:
+  Picture(const ProfileSummary& summary, const MachinePeak& peak, int threads);
+  std::string draw(const RooflineText& text);
+
+ private:
+  void add_line(double x1, double y1, double x2, double y2, const char* style);
+  void add_text(double x, double y, const char* style, const std::string& text);
+  void draw_axes();
+  void draw_roof(double gflops, double gbs, const char* style);
+  void draw_roofs();
+  void draw_points();
+  void draw_labels();
+  void draw_legend();
+
+  const ProfileSummary& summary_;
+  const MachinePeak& peak_;
+  int threads_;
+  Axis x_{}, y_{};
+  std::vector<Point> points_;
+  std::vector<const ShapeRow*> without_arithmetic_;
+  std::vector<Box> taken_;
+  std::string svg_;
+};
+
+Picture::Picture(const ProfileSummary& summary, const MachinePeak& peak, int threads)
+    : summary_(summary), peak_(peak), threads_(threads) {
+  const double bandwidth = WorkTotal::bandwidth(peak);
+  double low_x = 0.1, high_x = 10 * peak.all_gflops / bandwidth, low_y = peak.all_gflops / 100;
+  double high_y = peak.all_gflops * 1.5;
+  for (const ShapeRow& row : summary.shapes) {
+    // What took no visible time would only stretch the axes.
+    if (row.total.executed <= 0 || row.total.seconds < 1e-4 * summary.attributed_s) continue;
+    low_x = std::min(low_x, row.total.intensity());
+    high_x = std::max(high_x, row.total.intensity());
+    low_y = std::min(low_y, row.total.executed_gflops());
+    high_y = std::max(high_y, std::max(row.total.gflops(), row.total.executed_gflops()));
+  }
+  const auto below = [](double value) { return std::pow(10, std::floor(std::log10(value))); };
+  const auto above = [](double value) { return std::pow(10, std::ceil(std::log10(value))); };
+  x_ = {below(low_x), above(high_x), kLeft, kRight};
+  y_ = {below(low_y), above(high_y), kBottom, kTop};
+  for (const ShapeRow& row : summary.shapes) {
+    if (row.total.seconds <= 0) continue;
+    if (row.total.executed <= 0) {
+      without_arithmetic_.push_back(&row);
+      continue;
+    }
+    const double share = row.total.seconds / summary.attributed_s;
+    if (share < 1e-4) continue;
+    points_.push_back({&row, x_.at(row.total.intensity()), y_.at(row.total.executed_gflops()),
+                       y_.at(row.total.gflops()), std::max(2.5, 60 * std::sqrt(share))});
+  }
+}
+
+void Picture::add_line(double x1, double y1, double x2, double y2, const char* style) {
+  svg_ += fmt::format("<line x1='{:.1f}' y1='{:.1f}' x2='{:.1f}' y2='{:.1f}' {}/>\n", x1, y1, x2, y2, style);
+}
+
+void Picture::add_text(double x, double y, const char* style, const std::string& text) {
+  svg_ += fmt::format("<text x='{:.1f}' y='{:.1f}' {}>{}</text>\n", x, y, style, escape(text));
+}
+
+void Picture::draw_axes() {
+  const auto decade = [](double value) {
+    return value < 1 ? fmt::format("{:g}", value) : fmt::format("{:.0f}", value);
+  };
+  for (double value = x_.low; value < x_.high * 1.001; value *= 10) {
+    add_line(x_.at(value), kTop, x_.at(value), kBottom, "stroke='#ddd'");
+    add_text(x_.at(value), kBottom + 18, "text-anchor='middle' fill='#444'", decade(value));
+    for (int step = 2; step < 10 && value * step < x_.high; ++step) {
+      add_line(x_.at(value * step), kBottom - 4, x_.at(value * step), kBottom, "stroke='#999'");
+    }
+  }
+  for (double value = y_.low; value < y_.high * 1.001; value *= 10) {
+    add_line(kLeft, y_.at(value), kRight, y_.at(value), "stroke='#ddd'");
+    add_text(kLeft - 8, y_.at(value) + 4, "text-anchor='end' fill='#444'", decade(value));
+    for (int step = 2; step < 10 && value * step < y_.high; ++step) {
+      add_line(kLeft, y_.at(value * step), kLeft + 4, y_.at(value * step), "stroke='#999'");
+    }
+  }
+  svg_ += fmt::format("<rect x='{}' y='{}' width='{}' height='{}' fill='none' stroke='#444'/>\n", kLeft, kTop,
+                      kRight - kLeft, kBottom - kTop);
+  add_text((kLeft + kRight) / 2, kBottom + 42, "text-anchor='middle' fill='#222'",
+           "intensity: executed FLOP per byte of compulsory traffic");
+  const double middle = (kTop + kBottom) / 2;
+  svg_ += fmt::format(
+      "<text x='26' y='{0}' transform='rotate(-90 26 {0})' text-anchor='middle' fill='#222'>attained GFLOP/s</text>\n",
+      middle);
+}
+
+// From where the slope leaves the lower edge to the ridge, then level.
+void Picture::draw_roof(double gflops, double gbs, const char* style) {
+  const double first = std::max(x_.low, y_.low / gbs), ridge = gflops / gbs;
+  add_line(x_.at(first), y_.at(first * gbs), x_.at(ridge), y_.at(gflops), style);
+  add_line(x_.at(ridge), y_.at(gflops), kRight, y_.at(gflops), style);
+}
+
+void Picture::draw_roofs() {
+  const double fast = WorkTotal::bandwidth(peak_), slow = std::min(peak_.copy_gbs, peak_.stream_gbs);
+  const double ridge = peak_.all_gflops / fast;
+  if (threads_ > 1) {
+    const double y = y_.at(peak_.core_gflops);
+    add_line(x_.at(peak_.core_gflops / fast), y, kRight, y, "stroke='#888' stroke-dasharray='5 4'");
+    const std::string label = fmt::format("one core {:.0f} GFLOP/s", peak_.core_gflops);
+    add_text(kRight - 8, y + 15, "text-anchor='end' fill='#666'", label);
+    taken_.push_back({kRight - 8 - kGlyph * static_cast<double>(label.size()), y, kRight, y + 19});
+  }
+  const double low = std::max(x_.low, y_.low / slow);
+  add_line(x_.at(low), y_.at(low * slow), x_.at(peak_.all_gflops / slow), y_.at(peak_.all_gflops),
+           "stroke='#888' stroke-dasharray='5 4'");
+  draw_roof(peak_.all_gflops, fast, "stroke='#222' stroke-width='2'");
+  const double level = y_.at(peak_.all_gflops);
+  const std::string label =
+      fmt::format("FMA peak {:.0f} GFLOP/s, {} thread{}", peak_.all_gflops, threads_, threads_ == 1 ? "" : "s");
+  add_text(kRight - 8, level - 8, "text-anchor='end' fill='#222' font-weight='bold'", label);
+  taken_.push_back({kRight - 8 - 1.1 * kGlyph * static_cast<double>(label.size()), level - 22, kRight, level});
+  // The memory roof's label runs along it.
+  const double first = std::max(x_.low, y_.low / fast), value = first * std::pow(ridge / first, 0.3);
+  const double angle = std::atan2(y_.at(peak_.all_gflops) - y_.at(first * fast), x_.at(ridge) - x_.at(first));
+  svg_ += fmt::format(
+      "<text x='{0:.1f}' y='{1:.1f}' dy='-7' transform='rotate({2:.2f} {0:.1f} {1:.1f})' text-anchor='middle' "
+      "fill='#222' font-weight='bold'>memory {3:.1f} GB/s (dashed: {4} {5:.1f})</text>\n",
+      x_.at(value), y_.at(value * fast), angle * 180 / std::acos(-1), fast,
+      peak_.stream_gbs > peak_.copy_gbs ? "plain stores" : "non-temporal", slow);
+  // Keeps labels off the slopes and the words on them: small boxes along the way.
+  const double along = 0.55 * kGlyph * 44;
+  for (double t = 0; t <= 1; t += 0.01) {
+    const double v = first * std::pow(ridge / first, t), px = x_.at(v), py = y_.at(v * fast);
+    const bool words = std::hypot(px - x_.at(value), py - y_.at(value * fast)) < along;
+    taken_.push_back({px - (words ? 18 : 3), py - (words ? 18 : 3), px + 3, py + 3});
+  }
+  for (double px = x_.at(ridge); px < kRight; px += 10) taken_.push_back({px, level - 3, px + 10, level + 3});
+}
+
+void Picture::draw_points() {
+  // The largest first, so that none hides a smaller one.
+  for (const Point& point : points_) {
+    const WorkTotal& total = point.row->total;
+    const Kind& kind = kind_of(point.row->kernel);
+    if (total.gflops() > 1.02 * total.executed_gflops()) {
+      svg_ += fmt::format("<g stroke='{}' stroke-width='1.5'>", kind.color);
+      add_line(point.x, point.y, point.x, point.direct_y, "");
+      add_line(point.x - 4, point.direct_y, point.x + 4, point.direct_y, "");
+      svg_ += "</g>\n";
+    }
+    svg_ += fmt::format(
+        "<circle cx='{:.1f}' cy='{:.1f}' r='{:.1f}' fill='{}' fill-opacity='0.55' "
+        "stroke='{}'><title>{}</title></circle>\n",
+        point.x, point.y, point.radius, kind.color, kind.color,
+        escape(fmt::format("{} {} {}\n{}\n{:.0f} calls, {:.2f} ms, {:.1f} GFLOP/s ({:.1f} executed), {:.1f} GB/s",
+                           point.row->kernel, point.row->algorithm, point.row->shape, point.row->layers, total.calls,
+                           total.seconds * 1e3, total.gflops(), total.executed_gflops(), total.gbs())));
+  }
+}
+
+void Picture::draw_labels() {
+  for (const Point& point : points_) {
+    const double r = std::min(point.radius, 7.0);
+    taken_.push_back({point.x - r, point.y - r, point.x + r, point.y + r});
+  }
+  for (size_t i = 0; i < std::min(kLabels, points_.size()); ++i) {
+    const Point& point = points_[i];
+    const double calls = point.row->total.calls;
+    const std::string label = point.row->layers + (calls > 1 ? fmt::format(" x{:.0f}", calls) : "");
+    const double width = kGlyph * static_cast<double>(label.size());
+    std::optional<Box> best;
+    for (double distance = point.radius + 4; distance < 190 && !best; distance += 8) {
+      for (int turn = 0; turn < 24 && !best; ++turn) {
+        const double angle = turn * std::acos(-1) / 12, cx = point.x + distance * std::cos(angle);
+        const double cy = point.y + distance * std::sin(angle);
+        const double left = std::cos(angle) >= -0.01 ? cx : cx - width;
+        const Box box{left - 2, cy - kFont * 0.6 - 1, left + width + 2, cy + kFont * 0.6 + 1};
+        if (box.left < kLeft + 6 || box.right > kRight - 4 || box.top < kTop + 4 || box.bottom > kBottom - 6) continue;
+        const bool free = std::none_of(taken_.begin(), taken_.end(), [&](const Box& b) { return b.overlaps(box); });
+        if (free) best = box;
+      }
+    }
+    if (!best) continue;
+    const double cx = std::clamp(point.x, best->left, best->right), cy = std::clamp(point.y, best->top, best->bottom);
+    add_line(point.x, point.y, cx, cy, "stroke='#666' stroke-width='0.7'");
+    svg_ +=
+        fmt::format("<rect x='{:.1f}' y='{:.1f}' width='{:.1f}' height='{:.1f}' fill='#fff' fill-opacity='0.75'/>\n",
+                    best->left, best->top, best->right - best->left, best->bottom - best->top);
+    add_text(best->left + 2, (best->top + best->bottom) / 2 + 4, "fill='#111'", label);
+    taken_.push_back(*best);
+  }
+}
+
+void Picture::draw_legend() {
+  const double left = kRight + 24;
+  double y = kTop + 12;
+  for (const Kind& kind : kKinds) {
+    double seconds = 0;
+    for (const ShapeRow& row : summary_.shapes) {
+      if (&kind_of(row.kernel) == &kind) seconds += row.total.seconds;
+    }
+    if (seconds <= 0) continue;
+    svg_ += fmt::format("<circle cx='{}' cy='{}' r='6' fill='{}' fill-opacity='0.55' stroke='{}'/>\n", left + 6, y - 4,
+                        kind.color, kind.color);
+    add_text(left + 20, y, "fill='#222'", kind.label);
+    add_text(left + 20, y + 15, "fill='#666'",
+             fmt::format("{:.1f} ms, {:.1f} %", seconds * 1e3, 100 * seconds / summary_.wall_s));
+    y += 38;
+  }
+  y += 8;
+  for (const char* line :
+       {"circle: a kernel on one shape,", "its area the time; * stands for", "any part of a layer's name,",
+        "x3 for three calls in a step", "", "bar above: direct-equivalent", "GFLOP/s of an algorithm that",
+        "needs fewer operations", "", "above the memory roof: data", "that stays in the caches"}) {
+    add_text(left, y, "fill='#666'", line);
+    y += *line == '\0' ? 6 : 16;
+  }
+  double moved = 0;
+  for (const ShapeRow* row : without_arithmetic_) moved += row->total.seconds;
+  if (moved > 0) {
+    y += 10;
+    add_text(left, y, "fill='#666'", fmt::format("not shown, without arithmetic: {:.1f} ms", moved * 1e3));
+  }
+  add_text(left, y + 18, "fill='#666'", fmt::format("unattributed: {:.1f} ms", summary_.unattributed_s() * 1e3));
+}
+
+std::string Picture::draw(const RooflineText& text) {
+  svg_ = fmt::format(
+      "<?xml version='1.0' encoding='UTF-8'?>\n<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {0} {1}' "
+      "width='{0}' height='{1}' font-family='Helvetica, Arial, sans-serif' font-size='{2}'>\n"
+      "<rect width='{0}' height='{1}' fill='#fff'/>\n",
+      kWidth, kHeight, kFont);
+  add_text(kLeft, 34, "font-size='18' font-weight='bold' fill='#111'", text.title);
+  add_text(kLeft, 58, "fill='#444'", text.subtitle);
+  draw_axes();
+  draw_roofs();
+  draw_points();
+  draw_labels();
+  draw_legend();
+  return svg_ + "</svg>\n";
+}
+
+}  // namespace
+
+std::string roofline_svg(const ProfileSummary& summary, const MachinePeak& peak, int threads,
+                         const RooflineText& text) {
+  return Picture(summary, peak, threads).draw(text);
+}
+
+}  // namespace giza::train
