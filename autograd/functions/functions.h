@@ -30,6 +30,13 @@ Variable concat_channels(std::span<const Variable> parts);
 Variable softmax(const Variable& x);
 /// -> loss [1]
 Variable cross_entropy(const Variable& logits, const Labels& labels, const ops::CrossEntropyOptions& options = {});
+/// cross_entropy of the logits enlarged to the labels' size, which are never made.
+struct UpsampledLoss {
+  Variable loss;                 ///< [1]
+  int64_t valid = 0, right = 0;  ///< pixels that are not ignored, and those whose argmax is their label
+};
+UpsampledLoss upsample_cross_entropy(const Variable& logits, const Labels& labels, bool align_corners,
+                                     const ops::CrossEntropyOptions& options = {});
 Variable dropout2d(const Variable& x, float p, const Random& random);
 Variable linear(const Variable& x, const Variable& w, const Variable& bias);
 

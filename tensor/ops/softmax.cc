@@ -3,20 +3,18 @@
 
 #include "tensor/check.h"
 #include "tensor/kernels/softmax.h"
+#include "tensor/ops/cross_entropy_parts.h"
 #include "tensor/ops/cut.h"
 #include "tensor/ops/scratch.h"
+#include "tensor/profile.h"
 
 namespace giza::ops {
-namespace {
-
-void check_labels(const char* op, const Tensor& x, const Labels& labels) {
-  check(x.rank() == 4 && x.dim(0) == labels.n && x.dim(1) == labels.h && x.dim(2) == labels.w,
-        "{}: logits {} for labels [{},{},{}]", op, x.shape(), labels.n, labels.h, labels.w);
+void check_labels(const char* op, const Labels& labels) {
   check(static_cast<int64_t>(labels.values.size()) == labels.n * labels.h * labels.w,
         "{}: labels [{},{},{}] hold {} values", op, labels.n, labels.h, labels.w, labels.values.size());
 }
 
-const float* weights_of(const char* op, const Tensor& logits, const CrossEntropyOptions& options) {
+const float* class_weights_of(const char* op, const Tensor& logits, const CrossEntropyOptions& options) {
   const Tensor& weights = options.class_weights;
   if (!weights.defined()) return nullptr;
   check(weights.shape() == Shape{logits.channels()}, "{}: class weights {} for logits {}", op, weights.shape(),
@@ -24,7 +22,12 @@ const float* weights_of(const char* op, const Tensor& logits, const CrossEntropy
   return weights.data();
 }
 
-/// Adds in a fixed tree: neighbours, then pairs of neighbours.
+void throw_bad_label(const char* op, const Labels& labels, int64_t pixel, int64_t classes, int32_t ignore_label) {
+  throw ShapeError(fmt::format("{}: label {} at n={}, y={}, x={} is neither in 0..{} nor the ignored {}", op,
+                               labels.values[static_cast<size_t>(pixel)], pixel / labels.w / labels.h,
+                               pixel / labels.w % labels.h, pixel % labels.w, classes - 1, ignore_label));
+}
+
 kernels::CrossEntropySums tree_sum(kernels::CrossEntropySums* sums, int64_t count) {
   for (int64_t step = 1; step < count; step *= 2) {
     for (int64_t i = 0; i + step < count; i += 2 * step) {
@@ -35,11 +38,25 @@ kernels::CrossEntropySums tree_sum(kernels::CrossEntropySums* sums, int64_t coun
   return count > 0 ? sums[0] : kernels::CrossEntropySums{0, 0, -1};
 }
 
+Tensor mean_loss(const kernels::CrossEntropySums& total) {
+  return Tensor::full({1}, total.weight > 0 ? static_cast<float>(total.loss / total.weight) : 0.0F);
+}
+
+namespace {
+
+void check_fit(const char* op, const Tensor& logits, const Labels& labels) {
+  check(logits.rank() == 4 && logits.dim(0) == labels.n && logits.dim(1) == labels.h && logits.dim(2) == labels.w,
+        "{}: logits {} for labels [{},{},{}]", op, logits.shape(), labels.n, labels.h, labels.w);
+  check_labels(op, labels);
+}
+
 }  // namespace
 
 Tensor softmax(const Tensor& x) {
   check(x.rank() >= 1 && x.channels() >= 1, "softmax: x {} has no channels", x.shape());
   Tensor y = Tensor::activation(x.shape());
+  // An exponential counts as one operation.
+  const profile::Scope scope([&] { return profile::elementwise("softmax", 5, x, y); });
   parallel_ranges(x.rows(), row_grain(x.channels()), [&](int64_t begin, int64_t end) {
     kernels::softmax(x.row(begin), x.row_stride(), y.row(begin), y.row_stride(), end - begin, x.channels());
   });
@@ -50,6 +67,7 @@ Tensor softmax_backward(const Tensor& dy, const Tensor& y) {
   check(dy.shape() == y.shape(), "softmax_backward: dy {} for y {}", dy.shape(), y.shape());
   check(y.rank() >= 1 && y.channels() >= 1, "softmax_backward: y {} has no channels", y.shape());
   Tensor dx = Tensor::activation(y.shape());
+  const profile::Scope scope([&] { return profile::elementwise("softmax_backward", 4, y, dy, dx); });
   parallel_ranges(y.rows(), row_grain(y.channels()), [&](int64_t begin, int64_t end) {
     kernels::softmax_backward(dy.row(begin), dy.row_stride(), y.row(begin), y.row_stride(), dx.row(begin),
                               dx.row_stride(), end - begin, y.channels());
@@ -58,11 +76,12 @@ Tensor softmax_backward(const Tensor& dy, const Tensor& y) {
 }
 
 CrossEntropyResult cross_entropy(const Tensor& logits, const Labels& labels, const CrossEntropyOptions& options) {
-  check_labels("cross_entropy", logits, labels);
+  check_fit("cross_entropy", logits, labels);
   const int64_t classes = logits.channels();
   check(classes >= 1, "cross_entropy: logits {} have no classes", logits.shape());
-  const float* weights = weights_of("cross_entropy", logits, options);
-  CrossEntropyResult result{Tensor::empty({1}), Tensor::activation(logits.shape().with(3, 1)), 0};
+  const float* weights = class_weights_of("cross_entropy", logits, options);
+  const profile::Scope scope([&] { return profile::elementwise("cross_entropy", 4, logits); });
+  CrossEntropyResult result{{}, Tensor::activation(logits.shape().with(3, 1)), 0};
   const int64_t rows = logits.rows(), grain = row_grain(classes), blocks = (rows + grain - 1) / grain;
   const Scratch<kernels::CrossEntropySums> sums(blocks);
   parallel_for(blocks, [&](int64_t block) {
@@ -72,24 +91,22 @@ CrossEntropyResult cross_entropy(const Tensor& logits, const Labels& labels, con
   });
   for (int64_t block = 0; block < blocks; ++block) {
     if (sums[block].bad_label < 0) continue;
-    const int64_t pixel = block * grain + sums[block].bad_label, x = pixel % labels.w, y = pixel / labels.w % labels.h;
-    check(false, "cross_entropy: label {} at n={}, y={}, x={} is neither in 0..{} nor the ignored {}",
-          labels.values[static_cast<size_t>(pixel)], pixel / labels.w / labels.h, y, x, classes - 1,
-          options.ignore_label);
+    throw_bad_label("cross_entropy", labels, block * grain + sums[block].bad_label, classes, options.ignore_label);
   }
   const kernels::CrossEntropySums total = tree_sum(sums.data(), blocks);
   result.weight = total.weight;
-  *result.loss.data() = total.weight > 0 ? static_cast<float>(total.loss / total.weight) : 0.0F;
+  result.loss = mean_loss(total);
   return result;
 }
 
 Tensor cross_entropy_backward(float dloss, const Tensor& logits, const Labels& labels,
                               const CrossEntropyResult& forward, const CrossEntropyOptions& options) {
-  check_labels("cross_entropy_backward", logits, labels);
-  const float* weights = weights_of("cross_entropy_backward", logits, options);
+  check_fit("cross_entropy_backward", logits, labels);
+  const float* weights = class_weights_of("cross_entropy_backward", logits, options);
   check(forward.lse.shape() == logits.shape().with(3, 1), "cross_entropy_backward: lse {} for logits {}",
         forward.lse.shape(), logits.shape());
   Tensor dx = Tensor::activation(logits.shape());
+  const profile::Scope scope([&] { return profile::elementwise("cross_entropy_backward", 3, logits, dx); });
   if (!(forward.weight > 0)) {
     dx.fill(0.0F);
     return dx;
@@ -106,6 +123,7 @@ Tensor cross_entropy_backward(float dloss, const Tensor& logits, const Labels& l
 Labels argmax(const Tensor& x) {
   check(x.rank() == 4 && x.channels() >= 1, "argmax: x {} is not [N,H,W,C] with C of at least one", x.shape());
   Labels labels(x.dim(0), x.dim(1), x.dim(2));
+  const profile::Scope scope([&] { return profile::elementwise("argmax", 1, x); });
   parallel_ranges(x.rows(), row_grain(x.channels()), [&](int64_t begin, int64_t end) {
     kernels::argmax(x.row(begin), x.row_stride(), labels.values.data() + begin, end - begin, x.channels());
   });

@@ -122,6 +122,18 @@ TEST_CASE("softmax and cross-entropy") {
   CHECK_SAME(gradcheck([&](const Inputs& in) { return autograd::cross_entropy(in[0], labels, options); }, {x}));
 }
 
+TEST_CASE("cross-entropy of enlarged logits") {
+  const Tensor x = normal({2, 3, 2, 5}, 1);
+  const Labels labels = make_labels(2, 9, 7, 5, 255, false, 2);
+  const float weights[] = {1, 0.5F, 2, 3, 0.1F};
+  const ops::CrossEntropyOptions options{.class_weights = Tensor::from({5}, weights)};
+  for (bool align_corners : {false, true}) {
+    CHECK_SAME(gradcheck(
+        [&](const Inputs& in) { return autograd::upsample_cross_entropy(in[0], labels, align_corners, options).loss; },
+        {x}));
+  }
+}
+
 TEST_CASE("dropout2d") {
   const Tensor x = normal({3, 3, 2, 5}, 1);
   const Random random(3, Purpose::dropout);

@@ -260,6 +260,43 @@ argmax n1h59w61c16 integer
 argmax n2h13w13c33 ties
 argmax n1h7w7c9 nan
 
+upsample_cross_entropy n0h7w7c8o13x13 align
+upsample_cross_entropy n1h1w1c1o1x1
+upsample_cross_entropy n1h1w1c3o59x7 align
+upsample_cross_entropy n2h2w3c7o31x13
+upsample_cross_entropy n2h2w3c7o31x13 align weights
+upsample_cross_entropy n1h8w8c17o60x61 align
+upsample_cross_entropy n3h3w7c9o13x31 weights
+upsample_cross_entropy n1h13w7c16o7x3 align
+upsample_cross_entropy n1h31w13c15o3x60
+upsample_cross_entropy n1h59w1c8o61x2 align
+upsample_cross_entropy n1h2w60c17o3x91 align
+upsample_cross_entropy n1h61w3c1o31x31 align
+upsample_cross_entropy n1h7w9c33o7x9 align
+upsample_cross_entropy n1h3w17c31o2x129 align
+upsample_cross_entropy n1h4w6c150o25x41 align
+upsample_cross_entropy n2h3w3c21o17x17 align ignored
+upsample_cross_entropy n1h5w5c8o31x31 align large
+upsample_cross_entropy n1h5w5c15o31x31 align offset
+upsample_cross_entropy n1h5w5c17o13x13 align nan
+
+upsample_argmax n0h7w7c8o13x13 align
+upsample_argmax n1h1w1c1o1x1
+upsample_argmax n1h1w1c3o7x59
+upsample_argmax n2h2w3c9o31x13 align
+upsample_argmax n1h59w1c8o61x2 align
+upsample_argmax n1h31w60c7o13x91 align
+upsample_argmax n1h61w13c1o31x31 align
+upsample_argmax n1h8w8c16o61x60 align
+upsample_argmax n3h3w7c15o13x31
+upsample_argmax n1h13w7c17o2x3 align
+upsample_argmax n1h3w17c31o2x129 align
+upsample_argmax n1h5w5c33o9x9 ties
+upsample_argmax n1h4w6c150o25x41 align
+upsample_argmax n1h7w7c8o13x13 align large
+upsample_argmax n1h7w7c7o13x13 align integer
+upsample_argmax n1h7w7c9o13x13 align nan
+
 dropout2d n0h7w7c8
 dropout2d n1h1w1c1
 dropout2d n3h7w13c7
@@ -327,6 +364,9 @@ softmax n1h473w473c150
 cross_entropy n1h473w473c150
 argmax n1h473w473c150
 dropout2d n2h60w60c512
+
+upsample_cross_entropy n2h60w60c150o473x473 align
+upsample_argmax n1h60w60c150o473x473 align
 )";
 
 }  // namespace

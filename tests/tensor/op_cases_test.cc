@@ -27,9 +27,10 @@ TEST_CASE("op case table: text form") {
   CHECK_THROWS_AS((void)OpCase::parse("conv2d n1h7 blurred"), Error);
   CHECK_THROWS_AS((void)OpCase::parse("conv2d nh7"), Error);
   CHECK_THROWS_AS((void)op_cases("conv9d"), Error);
-  for (const char* op : {"conv2d", "linear", "batch_norm_train", "batch_norm_eval", "relu", "add", "sum_rows",
-                         "max_pool2d", "adaptive_avg_pool2d", "adaptive_max_pool2d", "resize_bilinear",
-                         "concat_channels", "softmax", "cross_entropy", "argmax", "dropout2d"}) {
+  for (const char* op :
+       {"conv2d", "linear", "batch_norm_train", "batch_norm_eval", "relu", "add", "sum_rows", "max_pool2d",
+        "adaptive_avg_pool2d", "adaptive_max_pool2d", "resize_bilinear", "concat_channels", "softmax", "cross_entropy",
+        "argmax", "dropout2d", "upsample_cross_entropy", "upsample_argmax"}) {
     for (CaseUse use : {CaseUse::test, CaseUse::bench}) {
       for (const OpCase& each : op_cases(op, use)) {
         CAPTURE(each.name());
@@ -40,9 +41,10 @@ TEST_CASE("op case table: text form") {
 }
 
 TEST_CASE("op case table: every op meets every size that breaks kernels") {
-  for (const char* op : {"conv2d", "linear", "batch_norm_train", "batch_norm_eval", "relu", "add", "sum_rows",
-                         "max_pool2d", "adaptive_avg_pool2d", "adaptive_max_pool2d", "resize_bilinear",
-                         "concat_channels", "softmax", "cross_entropy", "argmax", "dropout2d"}) {
+  for (const char* op :
+       {"conv2d", "linear", "batch_norm_train", "batch_norm_eval", "relu", "add", "sum_rows", "max_pool2d",
+        "adaptive_avg_pool2d", "adaptive_max_pool2d", "resize_bilinear", "concat_channels", "softmax", "cross_entropy",
+        "argmax", "dropout2d", "upsample_cross_entropy", "upsample_argmax"}) {
     CAPTURE(op);
     const std::string name = op;
     std::set<int64_t> batches, sides, channels, dilations;

@@ -1,0 +1,239 @@
+// Bilinear enlargement fused with softmax cross-entropy, and with argmax.
+#include "tensor/ops/upsample_loss.h"
+
+#include "tensor/check.h"
+#include "tensor/kernels/softmax.h"
+#include "tensor/ops/cross_entropy_parts.h"
+#include "tensor/ops/cut.h"
+#include "tensor/ops/resize_axis.h"
+#include "tensor/ops/scratch.h"
+#include "tensor/profile.h"
+
+namespace giza::ops {
+namespace {
+
+using kernels::CrossEntropySums;
+using kernels::ResizeTap;
+
+/// Pixels that are enlarged and used at once: 150 classes of them are 40 KB, and the loss takes logarithms of 64.
+constexpr int64_t kChunk = 64;
+
+void check_fit(const char* op, const Tensor& logits, const Labels& labels) {
+  check_resize(op, logits.shape(), labels.h, labels.w);
+  check(logits.dim(0) == labels.n && logits.channels() >= 1, "{}: logits {} for labels [{},{},{}]", op, logits.shape(),
+        labels.n, labels.h, labels.w);
+  check_labels(op, labels);
+}
+
+/// What is measured: the numbers that are read and written, and a handful of operations on every enlarged logit.
+profile::Work describe(const char* kernel, double flops_each, const Tensor& logits, int64_t height, int64_t width) {
+  const auto pixels = static_cast<double>(logits.dim(0) * height * width);
+  return {.kernel = kernel,
+          .shape = fmt::format("{} to {}x{}", logits.shape(), height, width),
+          .flops = flops_each * pixels * static_cast<double>(logits.channels()),
+          .bytes = profile::bytes_of(logits) + 8 * pixels};
+}
+
+/// Calls body(first pixel, pixels, enlarged logits, their stride) for chunks of the enlarged rows [begin, end).
+template <class Body>
+void for_each_chunk(const BilinearRows& rows, int64_t begin, int64_t end, int64_t width, int64_t channels,
+                    const Body& body) {
+  const int64_t stride = padded_stride(channels);
+  float* pixels = thread_scratch(static_cast<size_t>(kChunk * stride + rows.row_floats()));
+  float* row = pixels + kChunk * stride;
+  for (int64_t i = begin; i < end; ++i) {
+    rows.blend(i, row);
+    for (int64_t x = 0; x < width; x += kChunk) {
+      const int64_t count = std::min(kChunk, width - x);
+      rows.enlarge(row, x, x + count, pixels, stride);
+      body(i * width + x, count, pixels, stride);
+    }
+  }
+}
+
+/// Output rows of one item between the same two input rows, at most kMaxRows of them, so that a task stays small where
+/// a single row is enlarged to many.
+struct Band {
+  static constexpr int64_t kMaxRows = 16;
+  int64_t begin, end;  ///< output rows
+  int64_t low, high;   ///< input rows
+};
+
+Scratch<Band> make_bands(const BilinearRows& rows, int64_t height, int64_t* count) {
+  Scratch<Band> bands(height);
+  *count = 0;
+  for (int64_t p = 0; p < height; ++p) {
+    const ResizeTap& tap = rows.tap(p);
+    if (*count > 0 && bands[*count - 1].low == tap.low && p - bands[*count - 1].begin < Band::kMaxRows) {
+      bands[*count - 1].end = p + 1;
+    } else {
+      bands[(*count)++] = {p, p + 1, tap.low, tap.high};
+    }
+  }
+  return bands;
+}
+
+/// Rows of pixels of a gradient, one after the other; adding them up, a dense row is one long pixel.
+struct GradientRows {
+  int64_t pixels, channels, stride;
+
+  int64_t floats() const { return pixels * stride; }
+  /// to += factor * from
+  void add(float* to, const float* from, float factor) const {
+    const bool flat = stride == channels;
+    kernels::resize_rows(to, 1.0F, from, factor, stride, to, stride, flat ? 1 : pixels,
+                         flat ? pixels * channels : channels);
+  }
+};
+
+}  // namespace
+
+UpsampleCrossEntropyResult upsample_cross_entropy(const Tensor& logits, const Labels& labels, bool align_corners,
+                                                  const CrossEntropyOptions& options) {
+  check_fit("upsample_cross_entropy", logits, labels);
+  const float* weights = class_weights_of("upsample_cross_entropy", logits, options);
+  const profile::Scope scope([&] { return describe("upsample_cross_entropy", 12, logits, labels.h, labels.w); });
+  const int64_t channels = logits.channels(), total_rows = labels.n * labels.h;
+  UpsampleCrossEntropyResult result;
+  result.loss.lse = Tensor::activation({labels.n, labels.h, labels.w, 1});
+  const BilinearRows rows(logits, labels.h, labels.w, align_corners);
+  const int64_t grain = row_grain(labels.w * channels), tasks = (total_rows + grain - 1) / grain;
+  struct Counts {
+    int64_t valid, right, bad_label;
+  };
+  const Scratch<CrossEntropySums> sums(tasks);
+  const Scratch<Counts> counts(tasks);
+  parallel_for(tasks, [&](int64_t task) {
+    CrossEntropySums sum{0, 0, -1};
+    Counts count{0, 0, -1};
+    const int64_t end = std::min((task + 1) * grain, total_rows);
+    for_each_chunk(rows, task * grain, end, labels.w, channels,
+                   [&](int64_t first, int64_t pixels, const float* enlarged, int64_t stride) {
+                     const int32_t* own = labels.values.data() + first;
+                     const CrossEntropySums part =
+                         kernels::cross_entropy(enlarged, stride, own, options.ignore_label, weights,
+                                                result.loss.lse.data() + first, pixels, channels);
+                     if (part.bad_label >= 0 && count.bad_label < 0) count.bad_label = first + part.bad_label;
+                     sum.loss += part.loss;
+                     sum.weight += part.weight;
+                     int32_t guess[kChunk];
+                     kernels::argmax(enlarged, stride, guess, pixels, channels);
+                     for (int64_t i = 0; i < pixels; ++i) {
+                       const bool valid = own[i] != options.ignore_label;
+                       count.valid += valid;
+                       count.right += valid && own[i] == guess[i];
+                     }
+                   });
+    sums[task] = sum;
+    counts[task] = count;
+  });
+  for (int64_t task = 0; task < tasks; ++task) {
+    if (counts[task].bad_label >= 0) {
+      throw_bad_label("upsample_cross_entropy", labels, counts[task].bad_label, channels, options.ignore_label);
+    }
+    result.valid += counts[task].valid;
+    result.right += counts[task].right;
+  }
+  const CrossEntropySums total = tree_sum(sums.data(), tasks);
+  result.loss.weight = total.weight;
+  result.loss.loss = mean_loss(total);
+  return result;
+}
+
+Tensor upsample_cross_entropy_backward(float dloss, const Tensor& logits, const Labels& labels,
+                                       const CrossEntropyResult& forward, bool align_corners,
+                                       const CrossEntropyOptions& options) {
+  check_fit("upsample_cross_entropy_backward", logits, labels);
+  check(forward.lse.shape() == Shape{labels.n, labels.h, labels.w, 1},
+        "upsample_cross_entropy_backward: lse {} for labels [{},{},{}]", forward.lse.shape(), labels.n, labels.h,
+        labels.w);
+  const float* weights = class_weights_of("upsample_cross_entropy_backward", logits, options);
+  const profile::Scope scope(
+      [&] { return describe("upsample_cross_entropy_backward", 14, logits, labels.h, labels.w); });
+  Tensor dx = Tensor::activation(logits.shape());
+  dx.fill(0.0F);
+  if (!(forward.weight > 0)) return dx;
+  const auto factor = static_cast<float>(dloss / forward.weight);
+
+  const int64_t channels = logits.channels(), h = logits.dim(1), w = logits.dim(2);
+  const int64_t height = labels.h, width = labels.w, stride = padded_stride(channels);
+  const BilinearRows rows(logits, height, width, align_corners);
+  const ResizeAxisSources columns(w, width, align_corners);
+  int64_t band_count = 0;
+  const Scratch<Band> bands = make_bands(rows, height, &band_count);
+  // Each band has two rows of its own for what it gives to its two input rows.
+  const GradientRows gradient{w, channels, dx.row_stride()};
+  const Scratch<float> partials(labels.n * band_count * 2 * gradient.floats());
+  parallel_for(labels.n * band_count, [&](int64_t task) {
+    const Band& band = bands[task % band_count];
+    float* to_low = partials.data() + task * 2 * gradient.floats();
+    float* to_high = to_low + gradient.floats();
+    std::fill_n(to_low, 2 * gradient.floats(), 0.0F);
+    float* pixels = thread_scratch(static_cast<size_t>(width * stride + gradient.floats() + rows.row_floats()));
+    float* half = pixels + width * stride;
+    float* row = half + gradient.floats();
+    for (int64_t p = band.begin; p < band.end; ++p) {
+      const int64_t i = task / band_count * height + p;
+      rows.blend(i, row);
+      for (int64_t x = 0; x < width; x += kChunk) {
+        const int64_t end = std::min(x + kChunk, width);
+        float* chunk = pixels + x * stride;
+        rows.enlarge(row, x, end, chunk, stride);
+        kernels::cross_entropy_backward(chunk, stride, labels.values.data() + i * width + x, options.ignore_label,
+                                        weights, forward.lse.row(i * width + x), factor, chunk, stride, end - x,
+                                        channels);
+      }
+      kernels::resize_gather_pixels(pixels, stride, columns.data(), half, gradient.stride, w, channels);
+      const ResizeTap& tap = rows.tap(p);
+      if (band.low == band.high) {
+        gradient.add(to_low, half, tap.low_weight + tap.high_weight);
+      } else {
+        gradient.add(to_low, half, tap.low_weight);
+        gradient.add(to_high, half, tap.high_weight);
+      }
+    }
+  });
+  parallel_for(labels.n * h, [&](int64_t task) {
+    for (int64_t b = 0; b < band_count; ++b) {
+      const float* to_low = partials.data() + (task / h * band_count + b) * 2 * gradient.floats();
+      if (bands[b].low == task % h) {
+        gradient.add(dx.row(task * w), to_low, 1.0F);
+      } else if (bands[b].high == task % h) {
+        gradient.add(dx.row(task * w), to_low + gradient.floats(), 1.0F);
+      }
+    }
+  });
+  return dx;
+}
+
+namespace {
+
+Labels upsample_argmax(const char* op, const Tensor& logits, int64_t height, int64_t width, bool align_corners,
+                       bool softmax) {
+  check_resize(op, logits.shape(), height, width);
+  check(logits.channels() >= 1, "{}: logits {} have no classes", op, logits.shape());
+  const profile::Scope scope([&] { return describe(op, softmax ? 13 : 8, logits, height, width); });
+  Labels labels(logits.dim(0), height, width);
+  const int64_t channels = logits.channels();
+  const BilinearRows rows(logits, height, width, align_corners);
+  parallel_ranges(logits.dim(0) * height, row_grain(width * channels), [&](int64_t begin, int64_t end) {
+    for_each_chunk(rows, begin, end, width, channels,
+                   [&](int64_t first, int64_t pixels, float* enlarged, int64_t stride) {
+                     if (softmax) kernels::softmax(enlarged, stride, enlarged, stride, pixels, channels);
+                     kernels::argmax(enlarged, stride, labels.values.data() + first, pixels, channels);
+                   });
+  });
+  return labels;
+}
+
+}  // namespace
+
+Labels upsample_argmax(const Tensor& logits, int64_t height, int64_t width, bool align_corners) {
+  return upsample_argmax("upsample_argmax", logits, height, width, align_corners, /*softmax=*/false);
+}
+
+Labels upsample_softmax_argmax(const Tensor& logits, int64_t height, int64_t width, bool align_corners) {
+  return upsample_argmax("upsample_softmax_argmax", logits, height, width, align_corners, /*softmax=*/true);
+}
+
+}  // namespace giza::ops
