@@ -121,6 +121,13 @@ HWY_NOINLINE void GatherTiles(const GatherPanel& p) {
       if (i >= valid) continue;
       float* to = p.out[first + i] + p.column_begin;
       if (add) add_row(tile.sum[i], p.accumulate ? to : p.bias + p.column_begin, columns);
+      if (p.residual != nullptr) add_row(tile.sum[i], p.residual[first + i] + p.column_begin, columns);
+      if (p.relu) {
+#pragma GCC unroll 4
+        for (int j = 0; j < kVectors; ++j) {
+          tile.sum[i][j] = hn::IfThenZeroElse(hn::Lt(tile.sum[i][j], hn::Zero(d)), tile.sum[i][j]);
+        }
+      }
       store_row(tile.sum[i], to, columns);
     }
   }

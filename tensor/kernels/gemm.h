@@ -28,8 +28,10 @@ struct GatherPanel {
   float* const* out;                   ///< [count]: first output column of each row
   int64_t count;                       ///< rows
   int64_t column_begin, column_end;    ///< output columns of this panel
-  bool accumulate;                     ///< add to what out holds; otherwise start from bias
-  const float* bias;                   ///< [all output columns] or null for zeros
+  bool accumulate = false;             ///< add to what out holds; otherwise start from bias
+  const float* bias = nullptr;         ///< [all output columns] or null for zeros
+  const float* const* residual = nullptr;  ///< [count]: rows that are added last, or null
+  bool relu = false;                       ///< and what is negative then becomes zero
 };
 void gather_panel(const GatherPanel& panel);
 

@@ -39,13 +39,22 @@ void check_gradient(const char* op, const Shape& dy, const Shape& x, const Shape
   check(dy == expected, "{}: gradient {} for input {} and weight {}, whose output is {}", op, dy, x, w, expected);
 }
 
-profile::Work describe(const char* kernel, const Shape& x, const Shape& w, const Conv2dOptions& options) {
+profile::Work describe(const char* kernel, ConvPass pass, const Shape& x, const Shape& w,
+                       const Conv2dOptions& options) {
   const profile::ConvSpec spec(x, w, options);
-  const char* algorithm = options.backend == ConvBackend::onednn      ? "onednn"
-                          : options.backend == ConvBackend::reference ? "reference"
-                                                                      : "direct";
-  return {.kernel = kernel, .shape = spec.text(), .flops = spec.flops(), .bytes = spec.bytes(), .algorithm = algorithm};
+  profile::Work work = {.kernel = kernel, .shape = spec.text(), .flops = spec.flops(), .bytes = spec.bytes()};
+  if (options.backend == ConvBackend::native) {
+    const ConvPlan plan = plan_conv2d(pass, x, w, options);
+    work.algorithm = to_string(plan.algorithm);
+    work.executed_flops = plan.executed_flops;
+  } else {
+    work.algorithm = options.backend == ConvBackend::onednn ? "onednn" : "reference";
+  }
+  return work;
 }
+
+// The other backends read weights as one block.
+Tensor dense(const Tensor& w) { return w.dense() ? w : w.clone(); }
 
 }  // namespace
 
@@ -60,12 +69,13 @@ Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& bias, const Conv2d
   check_operands("conv2d", x.shape(), w.shape(), options);
   check(!bias.defined() || bias.shape() == Shape{w.dim(0)}, "conv2d: bias {} for weight {}", bias.shape(), w.shape());
   output_shape(x.shape(), w.shape(), options);
-  const profile::Scope scope([&] { return describe("conv2d_forward", x.shape(), w.shape(), options); });
+  const profile::Scope scope(
+      [&] { return describe("conv2d_forward", ConvPass::forward, x.shape(), w.shape(), options); });
   switch (options.backend) {
     case ConvBackend::onednn:
-      return onednn::conv2d(x, w, bias, options);
+      return onednn::conv2d(x, dense(w), bias, options);
     case ConvBackend::reference:
-      return reference::conv2d(x, w, bias, options);
+      return reference::conv2d(x, dense(w), bias, options);
     default:
       return native::conv2d(x, w, bias, options);
   }
@@ -74,12 +84,13 @@ Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& bias, const Conv2d
 Tensor conv2d_backward_input(const Tensor& dy, const Tensor& w, const Shape& x_shape, const Conv2dOptions& options) {
   check_operands("conv2d_backward_input", x_shape, w.shape(), options);
   check_gradient("conv2d_backward_input", dy.shape(), x_shape, w.shape(), options);
-  const profile::Scope scope([&] { return describe("conv2d_backward_input", x_shape, w.shape(), options); });
+  const profile::Scope scope(
+      [&] { return describe("conv2d_backward_input", ConvPass::backward_input, x_shape, w.shape(), options); });
   switch (options.backend) {
     case ConvBackend::onednn:
-      return onednn::conv2d_backward_input(dy, w, x_shape, options);
+      return onednn::conv2d_backward_input(dy, dense(w), x_shape, options);
     case ConvBackend::reference:
-      return reference::conv2d_backward_input(dy, w, x_shape, options);
+      return reference::conv2d_backward_input(dy, dense(w), x_shape, options);
     default:
       return native::conv2d_backward_input(dy, w, x_shape, options);
   }
@@ -88,7 +99,8 @@ Tensor conv2d_backward_input(const Tensor& dy, const Tensor& w, const Shape& x_s
 Tensor conv2d_backward_weight(const Tensor& x, const Tensor& dy, const Shape& w_shape, const Conv2dOptions& options) {
   check_operands("conv2d_backward_weight", x.shape(), w_shape, options);
   check_gradient("conv2d_backward_weight", dy.shape(), x.shape(), w_shape, options);
-  const profile::Scope scope([&] { return describe("conv2d_backward_weight", x.shape(), w_shape, options); });
+  const profile::Scope scope(
+      [&] { return describe("conv2d_backward_weight", ConvPass::backward_weight, x.shape(), w_shape, options); });
   switch (options.backend) {
     case ConvBackend::onednn:
       return onednn::conv2d_backward_weight(x, dy, w_shape, options);

@@ -1,6 +1,9 @@
 // Two-dimensional convolution (cross-correlation, as in PyTorch) in NHWC.
 #pragma once
 
+#include <span>
+#include <string>
+
 #include "tensor/tensor.h"
 
 namespace giza {
@@ -13,20 +16,59 @@ enum class ConvBackend { native, onednn, reference };
 ConvBackend parse_conv_backend(const std::string& name);
 bool onednn_available();
 
+/// How the native backend computes. Winograd's F(m x m, 3 x 3) apply to 3x3 kernels at stride 1; elsewhere they mean
+/// direct.
+enum class ConvAlgorithm {
+  automatic,  ///< the cheapest of direct, F(2x2) and F(4x4): a function of shape and SIMD target
+  fast,       ///< the cheapest of all; F(5x5) and F(6x6) have 3 to 5 times the rounding error of F(4x4)
+  direct,
+  winograd2,
+  winograd4,
+  winograd5,
+  winograd6,
+};
+/// All of them, in this order.
+std::span<const ConvAlgorithm> conv_algorithms();
+/// "auto", "fast", "direct", "winograd2" to "winograd6".
+const char* to_string(ConvAlgorithm algorithm);
+/// The algorithm of that name. Throws Refusal for another name.
+ConvAlgorithm parse_conv_algorithm(const std::string& name);
+
 struct Conv2dOptions {
   int64_t stride = 1;
   int64_t padding = 0;
   int64_t dilation = 1;
   ConvBackend backend = ConvBackend::native;
+  ConvAlgorithm algorithm = ConvAlgorithm::automatic;
+};
+
+/// What follows a convolution, fused into its last step: + bias [K], + residual [N,P,Q,K], ReLU. Either tensor may be
+/// undefined.
+struct ConvEpilogue {
+  Tensor bias = {}, residual = {};
+  bool relu = false;
+};
+
+enum class ConvPass { forward, backward_input, backward_weight };
+
+/// What the native backend does for a shape.
+struct ConvPlan {
+  ConvAlgorithm algorithm;  ///< direct or one of Winograd's
+  double flops;             ///< operations of the direct algorithm: 2 N P Q K R S C
+  double executed_flops;    ///< operations of this one: products and transforms of pictures
 };
 
 namespace ops {
+
+/// The plan for x [N,H,W,C] and w [K,R,S,C]: a pure function of its arguments and the SIMD target.
+ConvPlan plan_conv2d(ConvPass pass, const Shape& x, const Shape& w, const Conv2dOptions& options);
 
 /// Output size along one axis: floor((in + 2 padding - dilation (kernel - 1) - 1) / stride) + 1.
 /// Throws ShapeError if it would be below one.
 int64_t conv_output_size(int64_t in, int64_t kernel, const Conv2dOptions& options);
 
-/// x [N,H,W,C], w [K,R,S,C], bias [K] or undefined -> [N,P,Q,K]. Throws ShapeError if sizes do not fit.
+/// x [N,H,W,C], w [K,R,S,C], bias [K] or undefined -> [N,P,Q,K]. The rows of w may be strided (some channels of a wider
+/// weight). Throws ShapeError if sizes do not fit.
 Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& bias, const Conv2dOptions& options);
 
 /// dy [N,P,Q,K], w [K,R,S,C] -> dx of shape x_shape = [N,H,W,C].

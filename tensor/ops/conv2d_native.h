@@ -1,13 +1,29 @@
-// The native convolution backend: products of gathered rows and packed weights, cut into tasks by shape.
+// The native convolution backend: direct products or Winograd's, as the plan says.
 #pragma once
 
-#include "tensor/ops/conv2d.h"
+#include <variant>
 
-namespace giza::ops::native {
+#include "tensor/ops/conv2d.h"
+#include "tensor/ops/conv2d_direct.h"
+#include "tensor/ops/winograd.h"
+
+namespace giza::ops {
+
+/// m of F(m x m, 3 x 3); 0 for direct.
+int winograd_tile(ConvAlgorithm algorithm);
+
+namespace native {
+
+/// Weights made ready for the forward pass of one algorithm.
+using Filters = std::variant<direct::PackedWeights, winograd::Filters>;
+/// `algorithm` is that of a ConvPlan.
+Filters prepare(const Tensor& w, ConvAlgorithm algorithm, const Conv2dOptions& options);
+Tensor conv2d(const Tensor& x, const Filters& filters, const ConvEpilogue& epilogue, const Conv2dOptions& options);
 
 /// As the ops of the same name in tensor/ops/conv2d.h, after their checks.
 Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& bias, const Conv2dOptions& options);
 Tensor conv2d_backward_input(const Tensor& dy, const Tensor& w, const Shape& x_shape, const Conv2dOptions& options);
 Tensor conv2d_backward_weight(const Tensor& x, const Tensor& dy, const Shape& w_shape, const Conv2dOptions& options);
 
-}  // namespace giza::ops::native
+}  // namespace native
+}  // namespace giza::ops
