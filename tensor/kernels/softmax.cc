@@ -29,10 +29,11 @@ constexpr int64_t kLanes = Columns<D>::kLanes;
 HWY_INLINE V exp_nonpositive(V x) {
   const D d;
   const V lowest = hn::Set(d, -87.33654F);
-  // A NaN becomes `lowest` here, because converting it to an integer is not defined, and comes back with r.
+  // A NaN becomes `lowest` here, and comes back with r.
   const V finite = hn::IfThenElse(hn::Ge(x, lowest), x, lowest);
-  const auto q = hn::NearestInt(hn::Mul(finite, hn::Set(d, 1.44269504F)));
-  const V qf = hn::ConvertTo(d, q);
+  // Adding 1.5 * 2^23 rounds to an integer and leaves it in the low bits: cheaper than a conversion and back.
+  const V magic = hn::Set(d, 12582912.0F), shifted = hn::MulAdd(finite, hn::Set(d, 1.44269504F), magic);
+  const V qf = hn::Sub(shifted, magic);
   V r = hn::NegMulAdd(qf, hn::Set(d, 0.693359375F), x);
   r = hn::NegMulAdd(qf, hn::Set(d, -2.12194440E-4F), r);
   V p = hn::Set(d, 1.9875691500E-4F);
@@ -42,7 +43,7 @@ HWY_INLINE V exp_nonpositive(V x) {
   p = hn::MulAdd(p, r, hn::Set(d, 1.6666665459E-1F));
   p = hn::MulAdd(p, r, hn::Set(d, 5.0000001201E-1F));
   const V e = hn::Add(hn::MulAdd(p, hn::Mul(r, r), r), hn::Set(d, 1.0F));
-  const V power = hn::BitCast(d, hn::ShiftLeft<23>(hn::Add(q, hn::Set(DI(), 127))));
+  const V power = hn::BitCast(d, hn::ShiftLeft<23>(hn::Add(hn::BitCast(DI(), shifted), hn::Set(DI(), 127))));
   return hn::IfThenZeroElse(hn::Lt(x, lowest), hn::Mul(e, power));
 }
 
@@ -132,9 +133,10 @@ HWY_INLINE V row_max(const C& columns, const float* x) {
   return hn::MaxOfLanes(D(), top);
 }
 
-/// The lane of column `label` in the vector of columns from i on.
-HWY_INLINE M is_column(int64_t i, hn::Vec<DI> label) {
-  return hn::RebindMask(D(), hn::Eq(hn::Iota(DI(), static_cast<int32_t>(i)), label));
+/// The lane of column `label` in the vector of columns from i on. `lanes` is Iota(DI(), 0), made once: Highway makes an
+/// Iota lane by lane in memory.
+HWY_INLINE M is_column(hn::Vec<DI> lanes, int64_t i, int32_t label) {
+  return hn::RebindMask(D(), hn::Eq(lanes, hn::Set(DI(), label - static_cast<int32_t>(i))));
 }
 
 void softmax(const float* x, int64_t x_stride, float* y, int64_t y_stride, int64_t rows, int64_t width) {
@@ -188,6 +190,7 @@ CrossEntropySums cross_entropy(const float* logits, int64_t stride, const int32_
                                const float* class_weights, float* lse, int64_t rows, int64_t width) {
   CrossEntropySums sums{0, 0, -1};
   const D d;
+  const auto iota = hn::Iota(DI(), 0);
   with_columns(width, [&](const auto& columns) HWY_ATTR {
     // Per pixel: the largest logit, the label's logit, and the sum of exp(x - top) over all columns but the label's.
     HWY_ALIGN float top[kPixels], own[kPixels], others[kPixels], loss[kPixels];
@@ -202,11 +205,11 @@ CrossEntropySums cross_entropy(const float* logits, int64_t stride, const int32_
           return;
         }
         const V max = row_max(columns, x);
-        const auto column = hn::Set(DI(), valid ? label : -1);
+        const int32_t column = valid ? label : -1;
         V sum = hn::Zero(d);
         columns.for_each([&](auto lanes, int64_t i) HWY_ATTR {
           const V e = lanes.keep(exp_nonpositive(hn::Sub(lanes.load(x + i), max)));
-          sum = hn::Add(sum, hn::IfThenZeroElse(is_column(i, column), e));
+          sum = hn::Add(sum, hn::IfThenZeroElse(is_column(iota, i, column), e));
         });
         top[j] = hn::GetLane(max);
         own[j] = valid ? x[label] : -std::numeric_limits<float>::infinity();
@@ -239,6 +242,7 @@ void cross_entropy_backward(const float* logits, int64_t stride, const int32_t* 
                             const float* class_weights, const float* lse, float factor, float* dx, int64_t dx_stride,
                             int64_t rows, int64_t width) {
   const D d;
+  const auto iota = hn::Iota(DI(), 0);
   with_columns(width, [&](const auto& columns) HWY_ATTR {
     for (int64_t r = 0; r < rows; ++r, logits += stride, dx += dx_stride) {
       const int32_t label = labels[r];
@@ -250,13 +254,12 @@ void cross_entropy_backward(const float* logits, int64_t stride, const int32_t* 
       // The label's own p - 1 is -(sum of the others), which keeps its digits where p is close to 1.
       typename std::decay_t<decltype(columns)>::Buffer exps(dx);
       const V log_sum = hn::Set(d, lse[r]);
-      const auto column = hn::Set(DI(), label);
       V others = hn::Zero(d), own = hn::Zero(d);
       columns.for_each([&](auto lanes, int64_t i) HWY_ATTR {
         const V e = exp_nonpositive(hn::Sub(lanes.load(logits + i), log_sum));
         exps.put(lanes, e, i);
         const V real = lanes.keep(e);
-        const M mine = is_column(i, column);
+        const M mine = is_column(iota, i, label);
         others = hn::Add(others, hn::IfThenZeroElse(mine, real));
         own = hn::Add(own, hn::IfThenElseZero(mine, real));
       });
@@ -265,7 +268,7 @@ void cross_entropy_backward(const float* logits, int64_t stride, const int32_t* 
       const V gains = hn::Set(d, gain), own_gradient = hn::Mul(hn::SumOfLanes(d, others), hn::Set(d, -gain));
       columns.for_each([&](auto lanes, int64_t i) HWY_ATTR {
         const V gradient = hn::Mul(exps.take(lanes, i), gains);
-        lanes.store(hn::IfThenElse(is_column(i, column), own_gradient, gradient), dx + i);
+        lanes.store(hn::IfThenElse(is_column(iota, i, label), own_gradient, gradient), dx + i);
       });
     }
   });
