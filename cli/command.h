@@ -84,6 +84,9 @@ class TrailingArguments {
   CLI::App* command_;
 };
 
+/// The processor's name as /proc/cpuinfo has it; "unknown" without one.
+std::string cpu_name();
+
 void add_info(Program& program);
 void add_scenes(Program& program);
 void add_train(Program& program);
@@ -92,5 +95,6 @@ void add_predict(Program& program);
 void add_compare(Program& program);
 void add_run(Program& program);
 void add_bench(Program& program);
+void add_profile(Program& program);
 
 }  // namespace giza::cli

@@ -41,7 +41,7 @@ double memory_gb() {
 double available_gb() { return std::strtod(proc_value("meminfo", "MemAvailable").c_str(), nullptr) * 1024 / 1e9; }
 
 int run(const Common& common, bool measure) {
-  const std::string cpu = proc_value("cpuinfo", "model name");
+  const std::string cpu = cpu_name();
   nlohmann::ordered_json json = {
       {"version", GIZA_VERSION},
       {"compiler", kCompiler},
@@ -87,6 +87,8 @@ int run(const Common& common, bool measure) {
 }
 
 }  // namespace
+
+std::string cpu_name() { return proc_value("cpuinfo", "model name"); }
 
 void add_info(Program& program) {
   const auto skip = std::make_shared<bool>(false);

@@ -11,5 +11,6 @@ int main(int argc, char** argv) {
   giza::cli::add_compare(program);
   giza::cli::add_run(program);
   giza::cli::add_bench(program);
+  giza::cli::add_profile(program);
   return program.main(argc, argv);
 }
