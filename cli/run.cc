@@ -27,7 +27,7 @@ int run(const Options& options, const Common& common) {
   const auto model = models::load_pspnet(options.weights, common.conv_backend());
   const auto start = std::chrono::steady_clock::now();
   const autograd::NoGrad no_grad;
-  const Tensor logits = model->forward(autograd::Variable(x), {}).logits.value();
+  const Tensor logits = model->forward(autograd::Variable(x), {}).upsampled_logits().value();
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   const models::NpyArray output = models::nchw_from_activation(logits);
   models::write_npy(options.output, output);

@@ -4,11 +4,16 @@
 #include <algorithm>
 
 #include "tensor/check.h"
+#include "tensor/ops/upsample_loss.h"
 #include "tensor/profile.h"
 
 namespace giza::models {
 
 using layers::Context;
+
+namespace {
+constexpr bool kAlignCorners = true;  // of every bilinear enlargement of logits
+}
 
 Head::Head(int64_t in_channels, int64_t mid_channels, int64_t classes, float dropout, const BuildOptions& build)
     : conv_({.in = in_channels, .out = mid_channels, .kernel = 3}, layers::Init::default_uniform, build.next_random(),
@@ -62,17 +67,44 @@ Pspnet::Pspnet(const PspnetOptions& options) : options_(options) {
 
 Pspnet::Output Pspnet::forward(const Variable& x, const Context& context) const {
   check(x.value().rank() == 4 && x.value().channels() == 3, "pspnet: input {} is not [N,H,W,3]", x.shape());
-  const int64_t height = x.value().dim(1), width = x.value().dim(2);
-  const auto to_input_size = [&](const Variable& logits) {
-    return autograd::resize_bilinear(logits, height, width, /*align_corners=*/true);
-  };
   Output output;
+  output.height = x.value().dim(1);
+  output.width = x.value().dim(2);
   Resnet::Features features = backbone_->forward(x, context);
-  if (aux_ && context.training) output.aux = to_input_size(aux_->forward(features.layer3, context));
+  if (aux_ && context.training) output.aux = aux_->forward(features.layer3, context);
   features.layer3 = Variable();  // in evaluation nothing else holds it
   if (pyramid_) features.layer4 = pyramid_->forward(features.layer4, context);
-  output.logits = to_input_size(cls_->forward(features.layer4, context));
+  output.logits = cls_->forward(features.layer4, context);
   return output;
+}
+
+Variable Pspnet::Output::upsampled_logits() const {
+  return autograd::resize_bilinear(logits, height, width, kAlignCorners);
+}
+
+Labels Pspnet::Output::labels() const {
+  return ops::upsample_softmax_argmax(logits.value(), height, width, kAlignCorners);
+}
+
+PspnetLoss loss_of(const Pspnet::Output& output, const Labels& labels, const ops::CrossEntropyOptions& options,
+                   double aux_weight) {
+  check(labels.h == output.height && labels.w == output.width, "pspnet: labels of {}x{} for an input of {}x{}",
+        labels.h, labels.w, output.height, output.width);
+  const auto loss_of_head = [&](const Variable& logits) {
+    return autograd::upsample_cross_entropy(logits, labels, kAlignCorners, options);
+  };
+  PspnetLoss loss;
+  const autograd::UpsampledLoss main = loss_of_head(output.logits);
+  loss.total = main.loss;
+  loss.main = static_cast<double>(main.loss.value().item());
+  loss.valid = main.valid;
+  loss.right = main.right;
+  if (output.aux.defined()) {
+    const Variable aux = loss_of_head(output.aux).loss;
+    loss.aux = static_cast<double>(aux.value().item());
+    loss.total = autograd::add(loss.total, autograd::scale(aux, static_cast<float>(aux_weight)));
+  }
+  return loss;
 }
 
 bool is_new_layer(const std::string& parameter_name) {

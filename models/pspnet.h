@@ -44,8 +44,14 @@ class Pspnet : public layers::Module {
   explicit Pspnet(const PspnetOptions& options);
 
   struct Output {
-    Variable logits;  ///< [N,H,W,classes], the input's size
-    Variable aux;     ///< the same from the auxiliary head; undefined in evaluation mode or without one
+    Variable logits;                ///< [N,h,w,classes] at the size of the feature map, an eighth of the input's
+    Variable aux;                   ///< the same from the auxiliary head; undefined in evaluation mode or without one
+    int64_t height = 0, width = 0;  ///< of the input
+
+    /// The network's last step, where its result is wanted as such: logits at the input's size, [N,H,W,classes].
+    Variable upsampled_logits() const;
+    /// The likeliest class of each pixel of the input: argmax(softmax(upsampled_logits())), which are never made.
+    Labels labels() const;
   };
   /// x [N,H,W,3], normalised. Any size from 1x1 on.
   Output forward(const Variable& x, const layers::Context& context) const;
@@ -58,6 +64,16 @@ class Pspnet : public layers::Module {
   std::unique_ptr<PyramidPooling> pyramid_;
   std::unique_ptr<Head> cls_, aux_;
 };
+
+/// What training minimises (section 3.3 of the paper), and how well the network does.
+struct PspnetLoss {
+  Variable total;                ///< [1]: main + aux_weight * aux
+  double main = 0, aux = 0;      ///< cross-entropy of the upsampled logits of each head
+  int64_t valid = 0, right = 0;  ///< pixels that are not ignored, and those whose argmax is their label
+};
+/// Throws ShapeError if the labels are not of the input's size. The upsampled logits are never made.
+PspnetLoss loss_of(const Pspnet::Output& output, const Labels& labels, const ops::CrossEntropyOptions& options = {},
+                   double aux_weight = 0.4);
 
 /// True for the parameters that the paper trains at ten times the learning rate: ppm.*, cls.*, aux.*.
 bool is_new_layer(const std::string& parameter_name);

@@ -106,7 +106,7 @@ Tensor run_tiles(const Network& network, const FloatImage& picture, const Protoc
   const auto batch = static_cast<size_t>(options.batch);
   for (size_t first = 0; first < tiles.size(); first += batch) {
     const size_t last = std::min(tiles.size(), first + batch);
-    const Tensor logits = network(gather(canvas, tiles, first, last, crop_h, crop_w));
+    const Tensor logits = network.logits(gather(canvas, tiles, first, last, crop_h, crop_w));
     check(logits.rank() == 4 && logits.dim(0) == static_cast<int64_t>(last - first) && logits.dim(1) == crop_h &&
               logits.dim(2) == crop_w,
           "evaluator: the network made {} of {} pictures of {} x {}", logits.shape(), last - first, crop_h, crop_w);
@@ -134,13 +134,28 @@ Tensor run_tiles(const Network& network, const FloatImage& picture, const Protoc
   return means;
 }
 
+void check_finite(const Tensor& output) {
+  check<Error>(ops::all_finite(output), "the network's output is not finite; are its weights sound?");
+}
+
 }  // namespace
 
 Network network_of(const models::Pspnet& model) {
-  return [&model](const Tensor& pictures) {
-    const autograd::NoGrad no_grad;
-    return model.forward(autograd::Variable(pictures), layers::Context{.training = false}).logits.value();
+  const auto forward = [&model](const Tensor& pictures) {
+    return model.forward(autograd::Variable(pictures), layers::Context{.training = false});
   };
+  return {.logits =
+              [forward](const Tensor& pictures) {
+                const autograd::NoGrad no_grad;
+                return forward(pictures).upsampled_logits().value();
+              },
+          .labels =
+              [forward](const Tensor& pictures) {
+                const autograd::NoGrad no_grad;
+                const models::Pspnet::Output output = forward(pictures);
+                check_finite(output.logits.value());
+                return output.labels();
+              }};
 }
 
 void ProtocolOptions::validate() const {
@@ -206,11 +221,34 @@ Tensor predict_probabilities(const Network& network, const Image& image, const P
   return options.scales.size() == 1 ? sum : ops::scale(sum, 1 / count);
 }
 
-LabelMap predict_labels(const Network& network, const Image& image, const ProtocolOptions& options) {
+namespace {
+
+/// True where the protocol is one pass of the network over the picture at its own size.
+bool is_one_pass(const Image& image, const ProtocolOptions& options) {
+  return options.scales.size() == 1 && options.scales[0] == 1.0 && !options.mirror && options.crop_h == 0 &&
+         (options.base_size == 0 || options.base_size == std::max(image.width, image.height));
+}
+
+Tensor whole_picture(const Image& image, const ProtocolOptions& options) {
+  const Canvas canvas = make_canvas(to_float(image), image.height, image.width, options);
+  return gather(canvas, {Tile{}}, 0, 1, image.height, image.width);
+}
+
+Labels argmax_of_probabilities(const Network& network, const Image& image, const ProtocolOptions& options) {
   const Tensor probabilities = predict_probabilities(network, image, options);
-  check(probabilities.channels() <= 256, "evaluator: {} classes do not fit a label map", probabilities.channels());
-  check<Error>(ops::all_finite(probabilities), "the network's output is not finite; are its weights sound?");
-  const Labels labels = ops::argmax(probabilities);
+  check_finite(probabilities);
+  return ops::argmax(probabilities);
+}
+
+}  // namespace
+
+LabelMap predict_labels(const Network& network, const Image& image, const ProtocolOptions& options) {
+  options.validate();
+  const Labels labels = network.labels && is_one_pass(image, options)
+                            ? network.labels(whole_picture(image, options))
+                            : argmax_of_probabilities(network, image, options);
+  check(*std::max_element(labels.values.begin(), labels.values.end()) < 256,
+        "evaluator: there are more classes than a label map can hold");
   LabelMap map(image.width, image.height);
   std::transform(labels.values.begin(), labels.values.end(), map.index.begin(),
                  [](int32_t label) { return static_cast<uint8_t>(label); });

@@ -14,8 +14,14 @@
 
 namespace giza::train {
 
-/// Normalised pictures [N,h,w,3] -> logits [N,h,w,classes]. All pictures of one call have one size.
-using Network = std::function<Tensor(const Tensor& pictures)>;
+/// What the test protocol needs of a network. All pictures of one call, normalised, [N,h,w,3], have one size.
+struct Network {
+  /// -> logits [N,h,w,classes]
+  std::function<Tensor(const Tensor& pictures)> logits;
+  /// -> argmax(softmax(logits(pictures))), for a network that has a shorter way to it; may be empty. Throws Error where
+  /// the logits are not finite.
+  std::function<Labels(const Tensor& pictures)> labels;
+};
 /// A model in evaluation mode, recording no graph. The model must outlive the result.
 Network network_of(const models::Pspnet& model);
 
@@ -48,7 +54,8 @@ std::vector<int> tile_starts(int length, int crop, int stride);
 /// Probabilities [1,H,W,classes] of a picture of any size: for each scale softmax averaged over tiles and mirrored
 /// tiles, resized to the picture; scales averaged.
 Tensor predict_probabilities(const Network& network, const Image& image, const ProtocolOptions& options);
-/// The likeliest class of each pixel.
+/// The likeliest class of each pixel. Where that is the argmax of one pass of the network over the picture as it is
+/// (one scale, no tiles, not mirrored), its own `labels` are taken, which are the same.
 LabelMap predict_labels(const Network& network, const Image& image, const ProtocolOptions& options);
 
 /// The label map of a picture of a data set.

@@ -12,8 +12,6 @@
 namespace giza::train {
 namespace {
 
-constexpr float kAuxWeight = 0.4F;
-
 Tensor random_pictures(const ModelStepOptions& options) {
   Tensor x = Tensor::activation({options.batch, options.size, options.size, 3});
   Random random(options.seed, Purpose::test);
@@ -51,7 +49,7 @@ std::function<void()> make_model_step(const ModelStepOptions& options) {
   if (!options.training) {
     return [model, x] {
       const autograd::NoGrad no_grad;
-      model->forward(x, {});
+      model->forward(x, {}).upsampled_logits();
     };
   }
   const auto labels = std::make_shared<Labels>(random_labels(options, model->options().classes));
@@ -60,11 +58,7 @@ std::function<void()> make_model_step(const ModelStepOptions& options) {
   return [model, x, labels, optimizer, iteration] {
     optimizer->zero_grad();
     const auto out = model->forward(x, {.training = true, .seed = 0, .iteration = (*iteration)++});
-    auto loss = autograd::cross_entropy(out.logits, *labels);
-    if (out.aux.defined()) {
-      loss = autograd::add(loss, autograd::scale(autograd::cross_entropy(out.aux, *labels), kAuxWeight));
-    }
-    autograd::backward(loss);
+    autograd::backward(models::loss_of(out, *labels).total);
     optimizer->step(0.01);
   };
 }

@@ -15,7 +15,6 @@
 #include "models/weights/infer.h"
 #include "models/weights/state_dict.h"
 #include "tensor/check.h"
-#include "tensor/ops/softmax.h"
 #include "tensor/parallel.h"
 #include "train/checkpoint.h"
 #include "train/data/loader.h"
@@ -32,12 +31,6 @@ using autograd::Variable;
 using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
-
-/// The losses of one step, before it is known whether they are finite.
-struct Losses {
-  Variable total;
-  double main = 0, aux = 0;
-};
 
 /// Runs a part that fails with ShapeError where the configuration's sizes do not fit together.
 template <class Body>
@@ -58,7 +51,7 @@ class Trainer {
   void start();
   bool resume();
   void load_initial_weights();
-  Losses forward(const Batch& batch);
+  models::PspnetLoss forward(const Batch& batch);
   double step(const Batch& batch, double learning_rate);
   void save();
   void validate_if_due();
@@ -182,27 +175,13 @@ void Trainer::load_initial_weights() {
   }
 }
 
-Losses Trainer::forward(const Batch& batch) {
+models::PspnetLoss Trainer::forward(const Batch& batch) {
   const layers::Context context{.training = true,
                                 .seed = static_cast<uint64_t>(train_.manual_seed),
                                 .iteration = static_cast<uint32_t>(iteration_)};
   const models::Pspnet::Output output =
       refusing(config_, [&] { return model_->forward(Variable(batch.images), context); });
-  Losses losses;
-  losses.total = autograd::cross_entropy(output.logits, batch.labels, loss_options_);
-  losses.main = static_cast<double>(losses.total.value().item());
-  if (output.aux.defined()) {
-    const Variable aux = autograd::cross_entropy(output.aux, batch.labels, loss_options_);
-    losses.aux = static_cast<double>(aux.value().item());
-    losses.total = autograd::add(losses.total, autograd::scale(aux, static_cast<float>(train_.aux_weight)));
-  }
-  const Labels guess = ops::argmax(output.logits.value());
-  for (size_t i = 0; i < guess.values.size(); ++i) {
-    if (batch.labels.values[i] == train_.ignore_label) continue;
-    ++sums_.valid;
-    sums_.right += guess.values[i] == batch.labels.values[i];
-  }
-  return losses;
+  return models::loss_of(output, batch.labels, loss_options_, train_.aux_weight);
 }
 
 /// One update. Returns the loss.
@@ -214,7 +193,7 @@ double Trainer::step(const Batch& batch, double learning_rate) {
                     iteration_ + 1, what, fmt::join(batch.names, ", ")));
   };
   optimizer_->zero_grad();
-  Losses losses;
+  models::PspnetLoss losses;
   try {
     losses = forward(batch);
     if (!std::isfinite(losses.total.value().item())) stop("the loss is NaN or infinite");
@@ -231,6 +210,8 @@ double Trainer::step(const Batch& batch, double learning_rate) {
   sums_.loss += loss;
   sums_.main_loss += losses.main;
   sums_.aux_loss += losses.aux;
+  sums_.valid += losses.valid;
+  sums_.right += losses.right;
   return loss;
 }
 

@@ -93,7 +93,7 @@ void check_network(const json& golden) {
 
   {
     const autograd::NoGrad no_grad;
-    const Tensor logits = net.forward(layers::Variable(x), {}).logits.value();
+    const Tensor logits = net.forward(layers::Variable(x), {}).upsampled_logits().value();
     REQUIRE(logits.shape() == Shape{n, h, w, classes});
     const json& expected = golden["logits_every_7th"];
     double error = 0, norm = 0;
@@ -108,11 +108,10 @@ void check_network(const json& golden) {
   }
 
   const models::Pspnet::Output output = net.forward(layers::Variable(x), {.training = true});
-  const layers::Variable main_loss = autograd::cross_entropy(output.logits, labels);
-  const layers::Variable aux_loss = autograd::cross_entropy(output.aux, labels);
-  CHECK(main_loss.value().item() == doctest::Approx(golden["loss"][0].get<double>()).epsilon(1e-5));
-  CHECK(aux_loss.value().item() == doctest::Approx(golden["loss"][1].get<double>()).epsilon(1e-5));
-  autograd::backward(autograd::add(main_loss, autograd::scale(aux_loss, 0.4F)));
+  const models::PspnetLoss loss = models::loss_of(output, labels);
+  CHECK(loss.main == doctest::Approx(golden["loss"][0].get<double>()).epsilon(1e-5));
+  CHECK(loss.aux == doctest::Approx(golden["loss"][1].get<double>()).epsilon(1e-5));
+  autograd::backward(loss.total);
   CHECK(net.parameters().size() == golden["gradients"].size());
   for (const auto& p : net.parameters()) {
     CAPTURE(p.name);
@@ -179,7 +178,7 @@ TEST_CASE("any input size works, and one that is no picture is refused") {
   const autograd::NoGrad no_grad;
   for (const auto& [h, w] : {std::pair<int64_t, int64_t>{1, 1}, {2, 9}, {90, 31}}) {
     const Tensor x = Tensor::full({1, h, w, 3}, 0.5F);
-    CHECK(net.forward(layers::Variable(x), {}).logits.shape() == Shape{1, h, w, 3});
+    CHECK(net.forward(layers::Variable(x), {}).upsampled_logits().shape() == Shape{1, h, w, 3});
   }
   CHECK_THROWS(net.forward(layers::Variable(Tensor::zeros({1, 8, 8, 4})), {}));
 }

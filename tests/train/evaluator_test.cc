@@ -15,7 +15,7 @@ namespace {
 /// Two classes; the first has probability p(picture, item, y, x).
 template <class Probability>
 Network two_class_network(Probability p) {
-  return [p](const Tensor& x) {
+  const auto network = [p](const Tensor& x) {
     Tensor logits = Tensor::activation(x.shape().with(3, 2));
     const int64_t height = x.dim(1), width = x.dim(2);
     for (int64_t row = 0; row < x.rows(); ++row) {
@@ -25,6 +25,7 @@ Network two_class_network(Probability p) {
     }
     return logits;
   };
+  return {network, {}};
 }
 
 /// The first class's probability is the tile's column, whatever the picture shows.
@@ -148,10 +149,11 @@ TEST_CASE("evaluator: scales are resized there and back as OpenCV does, and aver
 TEST_CASE("evaluator: the padding is the mean, evenly on both sides with the smaller half first") {
   // What the network sees of a 1x1 picture in a 4x4 crop.
   std::vector<float> seen;
-  const Network network = [&](const Tensor& x) {
+  const auto look = [&](const Tensor& x) {
     seen = first_class(x);
     return Tensor::zeros(x.shape());
   };
+  const Network network{look, {}};
   Image image(1, 1);
   image.rgb = {255, 0, 0};
   predict_probabilities(network, image, plain(0, 4, 4));
@@ -179,9 +181,9 @@ TEST_CASE("evaluator: a protocol's name says what was done; bad protocols and ne
   refused([](ProtocolOptions& o) { o.stride_rate = 0; });
   refused([](ProtocolOptions& o) { o.batch = 0; });
   refused([](ProtocolOptions& o) { o.base_size = 100000; });
-  const Network wrong = [](const Tensor& x) { return Tensor::zeros({x.dim(0), 2, 2, 2}); };
+  const Network wrong{[](const Tensor& x) { return Tensor::zeros({x.dim(0), 2, 2, 2}); }, {}};
   CHECK_THROWS_AS(predict_probabilities(wrong, noise(4, 4), plain(0, 4, 4)), ShapeError);
-  const Network nan = [](const Tensor& x) { return Tensor::full(x.shape(), std::nanf("")); };
+  const Network nan{[](const Tensor& x) { return Tensor::full(x.shape(), std::nanf("")); }, {}};
   CHECK_THROWS_AS(predict_labels(nan, noise(4, 4), plain(0, 4, 4)), Error);
 }
 
@@ -288,6 +290,34 @@ TEST_CASE("evaluate: a PSPNet on whole pictures of any size") {
   const std::vector<float> together = predict_probabilities(network_of(model), image, protocol).to_vector();
   protocol.batch = 1;
   CHECK(predict_probabilities(network_of(model), image, protocol).to_vector() == together);
+
+  // The short way to labels is taken for one pass only, and gives what the long way does.
+  Network network = network_of(model);
+  int calls = 0;
+  network.labels = [&calls, labels = network.labels](const Tensor& pictures) {
+    ++calls;
+    return labels(pictures);
+  };
+  const Network slow{network.logits, {}};
+  protocol.mirror = false;
+  CHECK(predict_labels(network, image, protocol).index == predict_labels(slow, image, protocol).index);
+  CHECK(calls == 1);
+  protocol.base_size = std::max(image.width, image.height);
+  CHECK(predict_labels(network, image, protocol).index == predict_labels(slow, image, protocol).index);
+  CHECK(calls == 2);
+  const auto general = [&](auto change) {
+    ProtocolOptions other = protocol;
+    change(other);
+    CHECK(predict_labels(network, image, other).index == predict_labels(slow, image, other).index);
+    CHECK(calls == 2);
+  };
+  general([](ProtocolOptions& o) { o.mirror = true; });
+  general([](ProtocolOptions& o) { o.scales = {0.5}; });
+  general([](ProtocolOptions& o) { o.scales = {1, 1}; });
+  general([&](ProtocolOptions& o) { o.base_size = 2 * image.width + image.height; });
+  general([](ProtocolOptions& o) { o.crop_h = o.crop_w = 33; });
+  model.parameters().front().variable.value().fill(std::nanf(""));
+  CHECK_THROWS_AS(predict_labels(network, image, protocol), Error);
 }
 
 }  // namespace

@@ -56,9 +56,7 @@ TEST_CASE("a training step takes its buffers from the arena, which has them from
     optimizer.zero_grad();
     const models::Pspnet::Output output =
         net.forward(layers::Variable(pictures), {.training = true, .seed = 1, .iteration = iteration});
-    const layers::Variable loss = autograd::add(autograd::cross_entropy(output.logits, labels),
-                                                autograd::scale(autograd::cross_entropy(output.aux, labels), 0.4F));
-    autograd::backward(loss);
+    autograd::backward(models::loss_of(output, labels).total);
     optimizer.step(0.01);
   };
   set_num_threads(2);
