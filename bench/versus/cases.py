@@ -12,9 +12,28 @@ PEERS = {
     "onnxruntime": "ONNX Runtime",
     "openvino": "OpenVINO",
 }
-INFER_PEERS = tuple(PEERS)
-TRAIN_PEERS = ("eager", "eager-cl", "compile", "compile-cl")
 ONNX_PEERS = ("onnxruntime", "openvino")
+MALLOC = "+malloc"  # after a peer's name: with the allocator's settings in environment.py
+# Left out: max-autotune, which on CPUs has no other convolutions to choose from and takes long to say so.
+TRAIN_DEFAULT = ("eager", "eager-cl", "eager-cl+malloc", "compile", "compile-cl+malloc")
+INFER_DEFAULT = (*TRAIN_DEFAULT, *ONNX_PEERS)
+
+
+def base(name: str) -> str:
+    """The peer without its allocator's settings."""
+    return name.removesuffix(MALLOC)
+
+
+def allocator_tuned(name: str) -> bool:
+    return name.endswith(MALLOC)
+
+
+def label(name: str) -> str:
+    return PEERS.get(base(name), name) + (", tuned malloc" if allocator_tuned(name) else "")
+
+
+def default_peers(mode: str) -> tuple[str, ...]:
+    return INFER_DEFAULT if mode == "infer" else TRAIN_DEFAULT
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,9 +60,6 @@ class Case:
     def title(self) -> str:
         what = "training step" if self.mode == "train" else "inference"
         return f"PSPNet{self.depth} {what}, {self.size}x{self.size}, batch {self.batch}, {self.classes} classes"
-
-    def peers(self) -> tuple[str, ...]:
-        return INFER_PEERS if self.mode == "infer" else TRAIN_PEERS
 
 
 def preset(name: str) -> list[Case]:
