@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 #include <filesystem>
 #include <functional>
 #include <limits>
@@ -49,7 +48,6 @@ struct Measured {
 };
 
 Measured measure(const Options& options) {
-  using Clock = std::chrono::steady_clock;
   const std::function<void()> step = train::make_model_step(options.step);
   train::Progress progress("profile", options.runs + 1, "step");
   step();  // warms up: page faults, threads
@@ -57,24 +55,19 @@ Measured measure(const Options& options) {
   const MachinePeak before = measure_peak();
   profile::HardwareCounters counters;
   Measured measured;
-  double seconds = 0;
   {
     const profile::Recording recording(counters.available() ? &counters : nullptr);
     for (int i = 0; i < options.runs; ++i) {
       progress.update(i + 1);
-      const auto start = Clock::now();
-      {
-        const profile::Span span(fmt::format("step {}", i + 1));
-        step();
-      }
-      seconds += std::chrono::duration<double>(Clock::now() - start).count();
+      const profile::Span span(fmt::format("step {}", i + 1));
+      step();
     }
     measured.events = recording.events();
   }
   progress.update(options.runs + 1);
   progress.finish();
   measured.peak = faster(before, measure_peak());
-  measured.summary = train::summarize(measured.events, options.runs, seconds);
+  measured.summary = train::summarize(measured.events);
   measured.why_no_counters = counters.why_not();
   return measured;
 }
@@ -132,6 +125,7 @@ ordered_json to_json(const Options& options, const Common& common, const Measure
       {"runs", options.runs},
       {"peak", peak_json(measured.peak)},
       {"step_s", summary.wall_s},
+      {"steps_s", summary.steps_s},
       {"attributed_s", summary.attributed_s},
       {"unattributed_s", summary.unattributed_s()},
       {"unattributed_share", summary.unattributed_s() / summary.wall_s},
@@ -150,26 +144,26 @@ std::string title(const Options& options) {
 }
 
 std::string subtitle(const Measured& measured) {
-  return fmt::format("{}, {}, {} thread{}; {:.3f} s a step (mean of {})", cpu_name(), isa(), num_threads(),
-                     num_threads() == 1 ? "" : "s", measured.summary.wall_s, measured.summary.steps);
+  return fmt::format("{}, {}, {} thread{}; {:.3f} s a step (median of {})", cpu_name(), isa(), num_threads(),
+                     num_threads() == 1 ? "" : "s", measured.summary.wall_s, measured.summary.steps_s.size());
 }
 
 void print_tables(const Options& options, const Measured& measured) {
   const bool both = options.layers == options.kernels;
   fmt::print("{}\n{}\n{}\n", title(options), subtitle(measured), peak_line(measured.peak));
   if (both || options.kernels) {
-    fmt::print("\nper step and kernel\n{}", train::kernel_table(measured.summary, measured.peak));
+    fmt::print("\nkernels of the median step\n{}", train::kernel_table(measured.summary, measured.peak));
   }
   if (both || options.layers) {
     constexpr size_t kUsual = 25;
     fmt::print(
-        "\nper step and layer, ms\n{}",
+        "\nlayers of the median step; forward, backward and update in ms\n{}",
         train::layer_table(measured.summary, measured.peak, options.all ? std::numeric_limits<size_t>::max() : kUsual));
   }
   if (!measured.why_no_counters.empty()) {
     fmt::print("\nno hardware counters: {}\n", measured.why_no_counters);
   } else if (both || options.kernels) {
-    fmt::print("\nhardware counters, all threads, per step\n{}", train::counter_table(measured.summary));
+    fmt::print("\nhardware counters, all threads\n{}", train::counter_table(measured.summary));
   }
 }
 
@@ -188,7 +182,7 @@ int run(Options options, const Common& common) {
   constexpr int kUsualRuns = 3;
   if (options.runs == 0) options.runs = kUsualRuns;
   options.step.training = options.mode == "train";
-  options.step.conv = common.conv_backend();
+  options.step.conv = common.conv_engine();
   options.step.seed = static_cast<uint64_t>(common.seed.value_or(0));
   const Measured measured = measure(options);
   if (!options.svg.empty()) {
@@ -217,7 +211,8 @@ void add_profile(Program& program) {
       "GB/s count inputs and outputs once. docs/profile.md explains the columns and the picture.\n"
       "With --op one convolution runs by every algorithm and backend, forward and both gradients, held against sums "
       "in\n"
-      "double precision; exit status 1 if an error is outside its bound. Letters: n batch, h w input size, c input and "
+      "double precision; exit status 1 if an error of ours is outside its bound. Letters: n batch, h w input size, c "
+      "input and "
       "k\n"
       "output channels, r kernel size (or RxS), s stride, d dilation, p padding.\n\n"
       "  giza profile --depth 50 --size 473 --mode train --svg roofline.svg --trace trace.json\n"

@@ -186,7 +186,7 @@ std::vector<Candidate> candidates(const ConvSpec& spec, ConvPass pass) {
     list.push_back(candidate);
   }
   if (onednn_available()) {
-    Candidate candidate{{.name = "onednn", .chosen = {}, .failed = {}}, spec.options};
+    Candidate candidate{{.name = "onednn", .chosen = {}, .foreign = true, .failed = {}}, spec.options};
     candidate.options.backend = ConvBackend::onednn;
     candidate.result.executed_flops = spec.flops();
     candidate.result.bound = direct_bound;
@@ -240,7 +240,8 @@ ConvPassResult run_conv_trial(const ConvSpec& spec, ConvPass pass, const ConvTri
       candidate.result.failed = error.what();
     }
   }
-  outcome.rounds = options.runs > 0 ? options.runs : std::clamp(static_cast<int>(kSeconds / std::max(round_s, 1e-3)), 3, 25);
+  outcome.rounds =
+      options.runs > 0 ? options.runs : std::clamp(static_cast<int>(kSeconds / std::max(round_s, 1e-3)), 3, 25);
   for (int round = 0; round < outcome.rounds; ++round) {
     for (Candidate& candidate : list) {
       if (candidate.result.failed.empty()) candidate.seconds.push_back(seconds_of(in, pass, candidate));

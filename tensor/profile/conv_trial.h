@@ -19,9 +19,10 @@ struct ConvTrialOptions {
 
 /// One way of computing a pass.
 struct ConvResult {
-  std::string name;    ///< "winograd4", "onednn"
-  std::string chosen;  ///< "auto" or "fast" where that setting chooses it, else empty
-  std::string failed;  ///< what went wrong, empty if nothing did; the rest is then 0
+  std::string name;      ///< "winograd4", "onednn"
+  std::string chosen;    ///< "auto" or "fast" where that setting chooses it, else empty
+  bool foreign = false;  ///< a library's
+  std::string failed;    ///< what went wrong, empty if nothing did; the rest is then 0
   double median_s = 0, best_s = 0;
   double executed_flops = 0;
   double error = 0;  ///< relative L2 distance to the oracle, over the elements that it computed

@@ -6,6 +6,8 @@
 #include <sstream>
 #include <tuple>
 
+#include "tensor/check.h"
+
 namespace giza::train {
 namespace {
 
@@ -65,12 +67,6 @@ void WorkTotal::add(const WorkTotal& other) {
   counts += other.counts;
 }
 
-void WorkTotal::divide(int steps) {
-  for (double* value : {&calls, &seconds, &flops, &executed, &bytes}) *value /= steps;
-  const auto divisor = static_cast<uint64_t>(steps);
-  counts = {counts.cycles / divisor, counts.instructions / divisor, counts.llc_misses / divisor};
-}
-
 WorkTotal LayerRow::all() const {
   WorkTotal sum = forward;
   sum.add(backward);
@@ -78,14 +74,27 @@ WorkTotal LayerRow::all() const {
   return sum;
 }
 
-ProfileSummary summarize(const std::vector<Event>& events, int steps, double wall_s) {
+ProfileSummary summarize(const std::vector<Event>& events) {
   ProfileSummary summary;
-  summary.steps = steps;
-  summary.wall_s = wall_s / steps;
+  std::vector<size_t> steps;
+  for (size_t i = 0; i < events.size(); ++i) {
+    if (events[i].kind == Event::Kind::span && events[i].parent < 0) steps.push_back(i);
+  }
+  check<Error>(!steps.empty(), "profile: no step was recorded");
+  for (const size_t i : steps) summary.steps_s.push_back(static_cast<double>(events[i].total_ns()) * 1e-9);
+  std::vector<size_t> by_time = steps;
+  std::stable_sort(by_time.begin(), by_time.end(),
+                   [&](size_t a, size_t b) { return events[a].total_ns() < events[b].total_ns(); });
+  const size_t begin = by_time[(by_time.size() - 1) / 2];
+  const auto next = std::upper_bound(steps.begin(), steps.end(), begin);
+  const size_t end = next == steps.end() ? events.size() : *next;
+  summary.wall_s = static_cast<double>(events[begin].total_ns()) * 1e-9;
+
   std::map<std::pair<std::string, std::string>, WorkTotal> kernels;
   std::map<std::tuple<std::string, std::string, std::string>, ShapeRow> shapes;
   std::map<std::string, LayerRow> layers;
-  for (const Event& event : events) {
+  for (size_t i = begin; i < end; ++i) {
+    const Event& event = events[i];
     if (event.kind != Event::Kind::kernel) continue;
     const std::string layer = layer_of(events, event);
     kernels[{event.work.kernel, event.work.algorithm}].add(event);
@@ -99,21 +108,15 @@ ProfileSummary summarize(const std::vector<Event>& events, int steps, double wal
         .add(event);
     summary.total.add(event);
   }
-  for (auto& [name, total] : kernels) {
-    total.divide(steps);
-    summary.kernels.push_back({name.first, name.second, total});
-  }
+  for (const auto& [name, total] : kernels) summary.kernels.push_back({name.first, name.second, total});
   for (auto& [name, row] : shapes) {
     std::tie(row.kernel, row.algorithm, row.shape) = name;
-    row.total.divide(steps);
     summary.shapes.push_back(row);
   }
   for (auto& [name, row] : layers) {
     row.layer = name;
-    for (WorkTotal* total : {&row.forward, &row.backward, &row.update}) total->divide(steps);
     summary.layers.push_back(row);
   }
-  summary.total.divide(steps);
   summary.attributed_s = summary.total.seconds;
   sort_by_time(summary.kernels, [](const KernelRow& row) { return row.total.seconds; });
   sort_by_time(summary.layers, [](const LayerRow& row) { return row.all().seconds; });

@@ -9,9 +9,10 @@
 
 namespace giza::train {
 
-/// Sums over calls, divided by the number of steps. Times are kernels' own, without kernels inside them.
+/// Sums over calls. Times are kernels' own, without kernels inside them.
 struct WorkTotal {
-  double calls = 0, seconds = 0;
+  int64_t calls = 0;
+  double seconds = 0;
   double flops = 0;     ///< of the direct algorithms
   double executed = 0;  ///< of the algorithms chosen
   double bytes = 0;     ///< compulsory traffic
@@ -19,7 +20,6 @@ struct WorkTotal {
 
   void add(const profile::Event& kernel);
   void add(const WorkTotal& other);
-  void divide(int steps);
 
   double gflops() const { return rate(flops); }
   double executed_gflops() const { return rate(executed); }
@@ -58,8 +58,8 @@ struct ShapeRow {
 };
 
 struct ProfileSummary {
-  int steps = 0;
-  double wall_s = 0;               ///< of a step, by the clock outside
+  std::vector<double> steps_s;     ///< of all steps that were recorded
+  double wall_s = 0;               ///< of the step
   double attributed_s = 0;         ///< in kernels
   std::vector<KernelRow> kernels;  ///< each list by time, the longest first
   std::vector<LayerRow> layers;
@@ -70,7 +70,8 @@ struct ProfileSummary {
   double unattributed_s() const { return wall_s - attributed_s; }
 };
 
-/// `wall_s` is the time of all steps together.
-ProfileSummary summarize(const std::vector<profile::Event>& events, int steps, double wall_s);
+/// Of the events, whose outermost spans are the steps, those of the step of median length: what other programs on the
+/// machine take from one step does not reach it. Throws Error without a step.
+ProfileSummary summarize(const std::vector<profile::Event>& events);
 
 }  // namespace giza::train

@@ -88,7 +88,7 @@ std::string TextTable::text(size_t first_width, size_t left) const {
 std::string kernel_table(const ProfileSummary& summary, const MachinePeak& peak) {
   TextTable table(heading({"kernel", "algorithm", "calls", "ms", "%"}));
   const auto add = [&](const std::string& kernel, const std::string& algorithm, const WorkTotal& total) {
-    std::vector<std::string> row = {kernel, algorithm.empty() ? "-" : algorithm, fmt::format("{:.0f}", total.calls),
+    std::vector<std::string> row = {kernel, algorithm.empty() ? "-" : algorithm, std::to_string(total.calls),
                                     milliseconds(total.seconds), percent(total.seconds / summary.wall_s)};
     add_figures(row, total, peak);
     table.add(std::move(row));

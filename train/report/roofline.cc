@@ -16,6 +16,7 @@ constexpr double kWidth = 1080, kHeight = 700;
 constexpr double kLeft = 80, kRight = 800, kTop = 84, kBottom = 620;  // of the plot
 constexpr double kFont = 12, kGlyph = 6.6;                            // size of a label and width of its letters
 constexpr size_t kLabels = 14;
+constexpr double kVisible = 1e-3;  // of the time: what is shorter is left out, and would only stretch the axes
 
 std::string escape(const std::string& text) {
   std::string escaped;
@@ -63,6 +64,12 @@ struct Axis {
   }
 };
 
+/// The largest 1, 2 or 5 times a power of ten that is not above `value`.
+double round_down(double value) {
+  const double decade = std::pow(10, std::floor(std::log10(value)));
+  return (value >= 5 * decade ? 5 : value >= 2 * decade ? 2 : 1) * decade;
+}
+
 struct Point {
   const ShapeRow* row;
   double x, y, direct_y, radius;
@@ -96,20 +103,17 @@ class Picture {
 Picture::Picture(const ProfileSummary& summary, const MachinePeak& peak, int threads)
     : summary_(summary), peak_(peak), threads_(threads) {
   const double bandwidth = WorkTotal::bandwidth(peak);
-  double low_x = 0.1, high_x = 10 * peak.all_gflops / bandwidth, low_y = peak.all_gflops / 100;
-  double high_y = peak.all_gflops * 1.5;
+  double low_x = 0.2, high_x = 4 * peak.all_gflops / bandwidth;
+  double low_y = peak.all_gflops / 100, high_y = peak.all_gflops * 1.4;
   for (const ShapeRow& row : summary.shapes) {
-    // What took no visible time would only stretch the axes.
-    if (row.total.executed <= 0 || row.total.seconds < 1e-4 * summary.attributed_s) continue;
-    low_x = std::min(low_x, row.total.intensity());
-    high_x = std::max(high_x, row.total.intensity());
-    low_y = std::min(low_y, row.total.executed_gflops());
-    high_y = std::max(high_y, std::max(row.total.gflops(), row.total.executed_gflops()));
+    if (row.total.executed <= 0 || row.total.seconds < kVisible * summary.attributed_s) continue;
+    low_x = std::min(low_x, row.total.intensity() / 1.3);
+    high_x = std::max(high_x, row.total.intensity() * 1.3);
+    low_y = std::min(low_y, row.total.executed_gflops() / 1.3);
+    high_y = std::max(high_y, 1.1 * std::max(row.total.gflops(), row.total.executed_gflops()));
   }
-  const auto below = [](double value) { return std::pow(10, std::floor(std::log10(value))); };
-  const auto above = [](double value) { return std::pow(10, std::ceil(std::log10(value))); };
-  x_ = {below(low_x), above(high_x), kLeft, kRight};
-  y_ = {below(low_y), above(high_y), kBottom, kTop};
+  x_ = {round_down(low_x), 1 / round_down(1 / high_x), kLeft, kRight};
+  y_ = {round_down(low_y), 1 / round_down(1 / high_y), kBottom, kTop};
   for (const ShapeRow& row : summary.shapes) {
     if (row.total.seconds <= 0) continue;
     if (row.total.executed <= 0) {
@@ -117,7 +121,7 @@ Picture::Picture(const ProfileSummary& summary, const MachinePeak& peak, int thr
       continue;
     }
     const double share = row.total.seconds / summary.attributed_s;
-    if (share < 1e-4) continue;
+    if (share < kVisible) continue;
     points_.push_back({&row, x_.at(row.total.intensity()), y_.at(row.total.executed_gflops()),
                        y_.at(row.total.gflops()), std::max(2.5, 60 * std::sqrt(share))});
   }
@@ -132,23 +136,23 @@ void Picture::add_text(double x, double y, const char* style, const std::string&
 }
 
 void Picture::draw_axes() {
-  const auto decade = [](double value) {
-    return value < 1 ? fmt::format("{:g}", value) : fmt::format("{:.0f}", value);
+  // Lines and numbers at powers of ten, short marks between.
+  const auto for_each_mark = [](const Axis& axis, const auto& body) {
+    for (double decade = std::pow(10, std::floor(std::log10(axis.low))); decade <= axis.high; decade *= 10) {
+      for (int step = 1; step < 10; ++step) {
+        const double value = decade * step;
+        if (value > axis.low * 0.999 && value < axis.high * 1.001) body(axis.at(value), value, step == 1);
+      }
+    }
   };
-  for (double value = x_.low; value < x_.high * 1.001; value *= 10) {
-    add_line(x_.at(value), kTop, x_.at(value), kBottom, "stroke='#ddd'");
-    add_text(x_.at(value), kBottom + 18, "text-anchor='middle' fill='#444'", decade(value));
-    for (int step = 2; step < 10 && value * step < x_.high; ++step) {
-      add_line(x_.at(value * step), kBottom - 4, x_.at(value * step), kBottom, "stroke='#999'");
-    }
-  }
-  for (double value = y_.low; value < y_.high * 1.001; value *= 10) {
-    add_line(kLeft, y_.at(value), kRight, y_.at(value), "stroke='#ddd'");
-    add_text(kLeft - 8, y_.at(value) + 4, "text-anchor='end' fill='#444'", decade(value));
-    for (int step = 2; step < 10 && value * step < y_.high; ++step) {
-      add_line(kLeft, y_.at(value * step), kLeft + 4, y_.at(value * step), "stroke='#999'");
-    }
-  }
+  for_each_mark(x_, [&](double place, double value, bool decade) {
+    add_line(place, decade ? kTop : kBottom - 4, place, kBottom, decade ? "stroke='#ddd'" : "stroke='#999'");
+    if (decade) add_text(place, kBottom + 18, "text-anchor='middle' fill='#444'", fmt::format("{:.5g}", value));
+  });
+  for_each_mark(y_, [&](double place, double value, bool decade) {
+    add_line(kLeft, place, decade ? kRight : kLeft + 4, place, decade ? "stroke='#ddd'" : "stroke='#999'");
+    if (decade) add_text(kLeft - 8, place + 4, "text-anchor='end' fill='#444'", fmt::format("{:.5g}", value));
+  });
   svg_ += fmt::format("<rect x='{}' y='{}' width='{}' height='{}' fill='none' stroke='#444'/>\n", kLeft, kTop,
                       kRight - kLeft, kBottom - kTop);
   add_text((kLeft + kRight) / 2, kBottom + 42, "text-anchor='middle' fill='#222'",
@@ -205,10 +209,11 @@ void Picture::draw_roofs() {
 
 void Picture::draw_points() {
   // The largest first, so that none hides a smaller one.
-  for (const Point& point : points_) {
+  for (size_t i = 0; i < points_.size(); ++i) {
+    const Point& point = points_[i];
     const WorkTotal& total = point.row->total;
     const Kind& kind = kind_of(point.row->kernel);
-    if (total.gflops() > 1.02 * total.executed_gflops()) {
+    if (i < kLabels && total.gflops() > 1.02 * total.executed_gflops()) {
       svg_ += fmt::format("<g stroke='{}' stroke-width='1.5'>", kind.color);
       add_line(point.x, point.y, point.x, point.direct_y, "");
       add_line(point.x - 4, point.direct_y, point.x + 4, point.direct_y, "");
@@ -218,7 +223,7 @@ void Picture::draw_points() {
         "<circle cx='{:.1f}' cy='{:.1f}' r='{:.1f}' fill='{}' fill-opacity='0.55' "
         "stroke='{}'><title>{}</title></circle>\n",
         point.x, point.y, point.radius, kind.color, kind.color,
-        escape(fmt::format("{} {} {}\n{}\n{:.0f} calls, {:.2f} ms, {:.1f} GFLOP/s ({:.1f} executed), {:.1f} GB/s",
+        escape(fmt::format("{} {} {}\n{}\n{} calls, {:.2f} ms, {:.1f} GFLOP/s ({:.1f} executed), {:.1f} GB/s",
                            point.row->kernel, point.row->algorithm, point.row->shape, point.row->layers, total.calls,
                            total.seconds * 1e3, total.gflops(), total.executed_gflops(), total.gbs())));
   }
@@ -231,8 +236,8 @@ void Picture::draw_labels() {
   }
   for (size_t i = 0; i < std::min(kLabels, points_.size()); ++i) {
     const Point& point = points_[i];
-    const double calls = point.row->total.calls;
-    const std::string label = point.row->layers + (calls > 1 ? fmt::format(" x{:.0f}", calls) : "");
+    const int64_t calls = point.row->total.calls;
+    const std::string label = point.row->layers + (calls > 1 ? fmt::format(" x{}", calls) : "");
     const double width = kGlyph * static_cast<double>(label.size());
     std::optional<Box> best;
     for (double distance = point.radius + 4; distance < 190 && !best; distance += 8) {
@@ -248,7 +253,8 @@ void Picture::draw_labels() {
     }
     if (!best) continue;
     const double cx = std::clamp(point.x, best->left, best->right), cy = std::clamp(point.y, best->top, best->bottom);
-    add_line(point.x, point.y, cx, cy, "stroke='#666' stroke-width='0.7'");
+    const std::string style = fmt::format("stroke='{}'", kind_of(point.row->kernel).color);
+    add_line(point.x, point.y, cx, cy, style.c_str());
     svg_ +=
         fmt::format("<rect x='{:.1f}' y='{:.1f}' width='{:.1f}' height='{:.1f}' fill='#fff' fill-opacity='0.75'/>\n",
                     best->left, best->top, best->right - best->left, best->bottom - best->top);
@@ -260,15 +266,20 @@ void Picture::draw_labels() {
 void Picture::draw_legend() {
   const double left = kRight + 24;
   double y = kTop + 12;
+  std::vector<std::pair<double, const Kind*>> times;
   for (const Kind& kind : kKinds) {
     double seconds = 0;
     for (const ShapeRow& row : summary_.shapes) {
       if (&kind_of(row.kernel) == &kind) seconds += row.total.seconds;
     }
+    times.emplace_back(seconds, &kind);
+  }
+  std::stable_sort(times.begin(), times.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
+  for (const auto& [seconds, kind] : times) {
     if (seconds <= 0) continue;
     svg_ += fmt::format("<circle cx='{}' cy='{}' r='6' fill='{}' fill-opacity='0.55' stroke='{}'/>\n", left + 6, y - 4,
-                        kind.color, kind.color);
-    add_text(left + 20, y, "fill='#222'", kind.label);
+                        kind->color, kind->color);
+    add_text(left + 20, y, "fill='#222'", kind->label);
     add_text(left + 20, y + 15, "fill='#666'",
              fmt::format("{:.1f} ms, {:.1f} %", seconds * 1e3, 100 * seconds / summary_.wall_s));
     y += 38;
