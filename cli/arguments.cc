@@ -65,6 +65,7 @@ train::Config ConfigArguments::load(const Common& common) const {
   }
   if (common.threads > 0) config.train.threads = common.threads;
   if (!common.conv.empty()) config.train.conv = common.conv;
+  if (!common.algorithm.empty()) config.train.algorithm = common.algorithm;
   if (common.seed) config.train.manual_seed = *common.seed;
   if (config.train.threads > 0) set_num_threads(config.train.threads);
   return config;

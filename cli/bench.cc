@@ -37,7 +37,7 @@ std::function<void()> make_step(const Options& options, const Common& common) {
                                  .classes = options.classes,
                                  .width = options.width,
                                  .training = options.mode == "train",
-                                 .conv = common.conv_backend(),
+                                 .conv = common.conv_engine(),
                                  .seed = static_cast<uint64_t>(common.seed.value_or(0))});
 }
 

@@ -24,12 +24,16 @@ CLI::Validator within(T low, T high) {
 struct Common {
   int threads = 0;  ///< 0: every processor
   std::string isa = "auto";
-  std::string conv;  ///< empty: the configuration's, or native
+  std::string conv;       ///< empty: the configuration's, or native
+  std::string algorithm;  ///< empty: the configuration's, or auto
   std::optional<int64_t> seed;
   bool quiet = false;
   bool json = false;
 
-  ConvBackend conv_backend() const { return parse_conv_backend(conv.empty() ? "native" : conv); }
+  ConvEngine conv_engine() const {
+    return {parse_conv_backend(conv.empty() ? "native" : conv),
+            parse_conv_algorithm(algorithm.empty() ? "auto" : algorithm)};
+  }
 };
 
 /// Runs a command; returns the exit status. Refusal, Error and Interrupted are handled by main.

@@ -24,7 +24,7 @@ std::unique_ptr<models::Pspnet> load_network(const train::Config& config) {
   const models::WeightFile file = models::read_safetensors(path);
   models::PspnetOptions options = train::model_options(config);
   if (file.metadata.contains(models::kModelKey)) {
-    const ConvBackend conv = options.backbone.conv;
+    const ConvEngine conv = options.backbone.conv;
     options = models::options_from_weights(file, path);
     options.backbone.conv = conv;
   }

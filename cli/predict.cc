@@ -60,7 +60,7 @@ std::string find_config(const Options& options) {
 
 Setup make_setup(const Options& options, const Common& common) {
   Setup setup;
-  setup.model = models::load_pspnet(options.weights, common.conv_backend());
+  setup.model = models::load_pspnet(options.weights, common.conv_engine());
   const auto classes = static_cast<size_t>(setup.model->options().classes);
   const std::string path = find_config(options);
   if (!path.empty()) {

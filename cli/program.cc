@@ -40,6 +40,10 @@ void add_common_flags(CLI::App* app, Common* common) {
   app->add_option("--conv", common->conv, "convolutions: native, onednn or reference (slow, double precision)")
       ->type_name("NAME")
       ->group(group);
+  app->add_option("--algorithm", common->algorithm,
+                  "of native convolutions: auto, fast, direct, winograd2, winograd4, winograd5 or winograd6")
+      ->type_name("NAME")
+      ->group(group);
   app->add_option("--seed", common->seed, "seed of all that is random")
       ->check(within(int64_t{0}, std::numeric_limits<int64_t>::max()))
       ->type_name("S")
@@ -102,7 +106,7 @@ int Program::parse_and_run(int argc, const char* const* argv) {
   }
   if (common_.threads > 0) set_num_threads(common_.threads);
   set_isa(common_.isa);
-  common_.conv_backend();  // refuses a backend that is not built in
+  common_.conv_engine();  // refuses an unknown name and a backend that is not built in
   train::set_progress_enabled(!common_.quiet);
   const int status = chosen_(common_);
   check<Error>(std::fflush(stdout) == 0 && std::ferror(stdout) == 0, "stdout: the results could not be written");

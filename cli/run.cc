@@ -24,10 +24,9 @@ int run(const Options& options, const Common& common) {
   const Tensor x = models::activation_from_nchw(input, options.input);
   check<Refusal>(x.channels() == 3, "{}: shape ({}) has {} channels, expected N,3,H,W", options.input,
                  fmt::join(input.shape, ", "), x.channels());
-  const auto model = models::load_pspnet(options.weights, common.conv_backend());
+  const auto model = models::load_pspnet(options.weights, common.conv_engine());
   const auto start = std::chrono::steady_clock::now();
-  const autograd::NoGrad no_grad;
-  const Tensor logits = model->forward(autograd::Variable(x), {}).upsampled_logits().value();
+  const Tensor logits = models::FrozenPspnet(*model).forward(x).upsampled_logits().value();
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   const models::NpyArray output = models::nchw_from_activation(logits);
   models::write_npy(options.output, output);

@@ -1,6 +1,8 @@
 // Batch normalisation as a layer.
 #include "layers/batch_norm.h"
 
+#include <cmath>
+
 #include "tensor/profile.h"
 
 namespace giza::layers {
@@ -17,6 +19,19 @@ Variable BatchNorm2d::forward(const Variable& x, const Context& context, bool re
   const ops::BatchNormOptions options{.momentum = momentum_, .relu = relu};
   const auto& function = context.training ? autograd::batch_norm_train : autograd::batch_norm_eval;
   return function(x, weight_, bias_, running_mean_, running_var_, residual, options);
+}
+
+BatchNorm2d::Affine BatchNorm2d::affine() const {
+  const int64_t channels = running_mean_.numel();
+  Affine affine = {Tensor::empty({channels}), Tensor::empty({channels})};
+  for (int64_t c = 0; c < channels; ++c) {
+    const double scale = static_cast<double>(weight_.value().data()[c]) /
+                         std::sqrt(static_cast<double>(running_var_.data()[c]) + ops::BatchNormOptions().eps);
+    affine.scale.data()[c] = static_cast<float>(scale);
+    affine.shift.data()[c] = static_cast<float>(static_cast<double>(bias_.value().data()[c]) -
+                                                scale * static_cast<double>(running_mean_.data()[c]));
+  }
+  return affine;
 }
 
 }  // namespace giza::layers

@@ -12,6 +12,12 @@ class BatchNorm2d : public Module {
   /// [N,H,W,C] -> the same. With residual (like x): added before the ReLU.
   Variable forward(const Variable& x, const Context& context, bool relu, const Variable& residual = {}) const;
 
+  /// What it does in evaluation, as y = scale x + shift; both [C].
+  struct Affine {
+    Tensor scale, shift;
+  };
+  Affine affine() const;
+
  private:
   Variable weight_, bias_;
   Tensor running_mean_, running_var_;

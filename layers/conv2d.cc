@@ -1,16 +1,18 @@
 // Convolution as a layer.
 #include "layers/conv2d.h"
 
+#include "layers/frozen.h"
 #include "layers/init.h"
 #include "tensor/profile.h"
 
 namespace giza::layers {
 
-Conv2d::Conv2d(const ConvShape& shape, bool bias, Init init, const Random& random, ConvBackend backend)
+Conv2d::Conv2d(const ConvShape& shape, bool bias, Init init, const Random& random, const ConvEngine& engine)
     : options_{.stride = shape.stride,
                .padding = shape.dilation * (shape.kernel / 2),
                .dilation = shape.dilation,
-               .backend = backend} {
+               .backend = engine.backend,
+               .algorithm = engine.algorithm} {
   const Shape krsc = {shape.out, shape.kernel, shape.kernel, shape.in};
   const int64_t fan_in = shape.kernel * shape.kernel * shape.in;
   weight_ = add_parameter("weight", init == Init::kaiming_normal ? kaiming_normal_fan_out(krsc, random)
@@ -23,9 +25,17 @@ Conv2d::Conv2d(const ConvShape& shape, bool bias, Init init, const Random& rando
   }
 }
 
-Variable Conv2d::forward(const Variable& x) const {
+Variable Conv2d::forward(const Variable& x, const Context& context) const {
   const profile::Layer layer(path());
+  if (context.frozen != nullptr) return Variable(context.frozen->conv2d(x.value(), *this, nullptr, {}));
   return autograd::conv2d(x, weight_, bias_, options_);
+}
+
+Variable ConvBatchNorm::forward(const Variable& x, const Context& context, bool relu, const Variable& residual) const {
+  if (context.frozen == nullptr) return bn.forward(conv.forward(x, context), context, relu, residual);
+  const profile::Layer layer(conv.path());
+  const Tensor sum = residual.defined() ? residual.value() : Tensor();
+  return Variable(context.frozen->conv2d(x.value(), conv, &bn, {.residual = sum, .relu = relu}));
 }
 
 }  // namespace giza::layers

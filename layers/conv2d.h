@@ -18,9 +18,13 @@ struct ConvShape {
 class Conv2d : public Module {
  public:
   /// Registers "weight" and, with bias, "bias"; their numbers are those of `random`.
-  Conv2d(const ConvShape& shape, bool bias, Init init, const Random& random, ConvBackend backend);
+  Conv2d(const ConvShape& shape, bool bias, Init init, const Random& random, const ConvEngine& engine);
   /// [N,H,W,in] -> [N,P,Q,out]
-  Variable forward(const Variable& x) const;
+  Variable forward(const Variable& x, const Context& context) const;
+
+  const Tensor& weight() const { return weight_.value(); }
+  Tensor bias() const { return bias_.defined() ? bias_.value() : Tensor(); }
+  const Conv2dOptions& options() const { return options_; }
 
  private:
   Conv2dOptions options_;
@@ -30,13 +34,11 @@ class Conv2d : public Module {
 /// Convolution without bias, then batch norm, then what BatchNorm2d::forward is asked to fuse. Not a module: the two are
 /// registered beside each other under names that differ from place to place ("conv1", "bn1"; "0", "1").
 struct ConvBatchNorm {
-  ConvBatchNorm(const ConvShape& shape, Init init, const Random& random, ConvBackend backend, double momentum)
-      : conv(shape, false, init, random, backend), bn(shape.out, momentum) {}
+  ConvBatchNorm(const ConvShape& shape, Init init, const Random& random, const ConvEngine& engine, double momentum)
+      : conv(shape, false, init, random, engine), bn(shape.out, momentum) {}
 
   /// batch_norm(conv(x)) (+ residual), then ReLU if asked.
-  Variable forward(const Variable& x, const Context& context, bool relu, const Variable& residual = {}) const {
-    return bn.forward(conv.forward(x), context, relu, residual);
-  }
+  Variable forward(const Variable& x, const Context& context, bool relu, const Variable& residual = {}) const;
 
   Conv2d conv;
   BatchNorm2d bn;

@@ -16,11 +16,15 @@ namespace giza::layers {
 
 using autograd::Variable;
 
+class Frozen;
+
 /// What a forward pass runs under. A plain value handed down the call: nothing about a pass is hidden in a module.
 struct Context {
   bool training = false;   ///< batch statistics and dropout
   uint64_t seed = 0;       ///< of dropout
   uint32_t iteration = 0;  ///< of dropout: another mask each iteration
+  /// In evaluation: weights made ready once, with batch norm folded in. Null: computed as they stand.
+  Frozen* frozen = nullptr;
 };
 
 /// A tensor of a model under its state_dict path. Weights are [K,R,S,C].

@@ -34,7 +34,7 @@ Variable Head::forward(const Variable& x, const Context& context) const {
   if (context.training) {
     y = autograd::dropout2d(y, dropout_, Random(context.seed, Purpose::dropout, context.iteration, stream_));
   }
-  return classify_.forward(y);
+  return classify_.forward(y, context);
 }
 
 Pspnet::Pspnet(const PspnetOptions& options) : options_(options) {
@@ -76,6 +76,13 @@ Pspnet::Output Pspnet::forward(const Variable& x, const Context& context) const 
   if (pyramid_) features.layer4 = pyramid_->forward(features.layer4, context);
   output.logits = cls_->forward(features.layer4, context);
   return output;
+}
+
+FrozenPspnet::FrozenPspnet(const Pspnet& model) : model_(model), frozen_(std::make_unique<layers::Frozen>()) {}
+
+Pspnet::Output FrozenPspnet::forward(const Tensor& x) const {
+  const autograd::NoGrad no_grad;
+  return model_.forward(Variable(x), {.training = false, .frozen = frozen_.get()});
 }
 
 Variable Pspnet::Output::upsampled_logits() const {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "layers/conv2d.h"
+#include "layers/frozen.h"
 #include "models/pyramid_pooling.h"
 #include "models/resnet.h"
 
@@ -74,6 +75,20 @@ struct PspnetLoss {
 /// Throws ShapeError if the labels are not of the input's size. The upsampled logits are never made.
 PspnetLoss loss_of(const Pspnet::Output& output, const Labels& labels, const ops::CrossEntropyOptions& options = {},
                    double aux_weight = 0.4);
+
+/// A PSPNet for inference: batch norm folded into the weights, which are packed or transformed once per algorithm, at
+/// the first picture that needs it. Memory follows the life of each activation: the arena hands a block on as soon as its
+/// last reader is done. `model` must outlive it, and keep its numbers.
+class FrozenPspnet {
+ public:
+  explicit FrozenPspnet(const Pspnet& model);
+  /// As Pspnet::forward in evaluation mode, to rounding. Records no graph.
+  Pspnet::Output forward(const Tensor& x) const;
+
+ private:
+  const Pspnet& model_;
+  std::unique_ptr<layers::Frozen> frozen_;
+};
 
 /// True for the parameters that the paper trains at ten times the learning rate: ppm.*, cls.*, aux.*.
 bool is_new_layer(const std::string& parameter_name);

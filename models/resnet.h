@@ -24,7 +24,7 @@ struct ResnetOptions {
   FirstBlockDilation first_block = FirstBlockDilation::full;
   int64_t output_stride = 8;  ///< 4, 8, 16 or 32
   double bn_momentum = 0.1;
-  ConvBackend conv = ConvBackend::native;
+  ConvEngine conv;
 
   /// The options of depth 18, 34, 50, 101, 152 or 269. Throws Refusal for another depth.
   static ResnetOptions of_depth(int depth);
@@ -35,7 +35,7 @@ struct ResnetOptions {
 /// What all parts of one model share while it is built.
 struct BuildOptions {
   double bn_momentum = 0.1;
-  ConvBackend conv = ConvBackend::native;
+  ConvEngine conv;
   uint64_t seed = 0;
   uint32_t* next_stream = nullptr;  ///< numbers the layers, so that each draws its weights from a stream of its own
 

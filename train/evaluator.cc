@@ -141,18 +141,11 @@ void check_finite(const Tensor& output) {
 }  // namespace
 
 Network network_of(const models::Pspnet& model) {
-  const auto forward = [&model](const Tensor& pictures) {
-    return model.forward(autograd::Variable(pictures), layers::Context{.training = false});
-  };
-  return {.logits =
-              [forward](const Tensor& pictures) {
-                const autograd::NoGrad no_grad;
-                return forward(pictures).upsampled_logits().value();
-              },
+  const auto frozen = std::make_shared<models::FrozenPspnet>(model);
+  return {.logits = [frozen](const Tensor& pictures) { return frozen->forward(pictures).upsampled_logits().value(); },
           .labels =
-              [forward](const Tensor& pictures) {
-                const autograd::NoGrad no_grad;
-                const models::Pspnet::Output output = forward(pictures);
+              [frozen](const Tensor& pictures) {
+                const models::Pspnet::Output output = frozen->forward(pictures);
                 check_finite(output.logits.value());
                 return output.labels();
               }};

@@ -73,7 +73,7 @@ models::PspnetOptions model_options(const Config& config) {
   resnet.first_block =
       train.first_block_dilation == "half" ? models::FirstBlockDilation::half : models::FirstBlockDilation::full;
   resnet.bn_momentum = train.bn_momentum;
-  resnet.conv = parse_conv_backend(train.conv);
+  resnet.conv = {parse_conv_backend(train.conv), parse_conv_algorithm(train.algorithm)};
   options.classes = config.data.classes;
   options.pyramid = train.arch != "baseline";
   options.bins.assign(train.bins.begin(), train.bins.end());

@@ -47,10 +47,8 @@ std::function<void()> make_model_step(const ModelStepOptions& options) {
   const std::shared_ptr<models::Pspnet> model = make_model(options);
   const autograd::Variable x(random_pictures(options));
   if (!options.training) {
-    return [model, x] {
-      const autograd::NoGrad no_grad;
-      model->forward(x, {}).upsampled_logits();
-    };
+    const auto frozen = std::make_shared<models::FrozenPspnet>(*model);
+    return [model, frozen, x] { frozen->forward(x.value()).upsampled_logits(); };
   }
   const auto labels = std::make_shared<Labels>(random_labels(options, model->options().classes));
   const auto optimizer = std::make_shared<Sgd>(model->parameters(), SgdConfig{});

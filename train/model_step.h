@@ -16,7 +16,7 @@ struct ModelStepOptions {
   int classes = 150;
   double width = 1;  ///< factor on all channel counts
   bool training = false;
-  ConvBackend conv = ConvBackend::native;
+  ConvEngine conv;
   uint64_t seed = 0;
   std::string weights = {};  ///< a file whose network and weights replace depth, classes and width; empty: random ones
 };

@@ -211,7 +211,7 @@ PspnetOptions options_from_weights(const WeightFile& file, const std::string& pl
   return options;
 }
 
-std::unique_ptr<Pspnet> load_pspnet(const std::string& path, ConvBackend conv) {
+std::unique_ptr<Pspnet> load_pspnet(const std::string& path, const ConvEngine& conv) {
   const WeightFile file = read_safetensors(path);
   PspnetOptions options = options_from_weights(file, path);
   options.backbone.conv = conv;

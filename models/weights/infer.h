@@ -23,6 +23,6 @@ PspnetOptions options_from_json(const std::string& json, const std::string& plac
 PspnetOptions options_from_weights(const WeightFile& file, const std::string& place);
 
 /// Reads a file, builds its network with convolutions by `conv`, and loads the weights.
-std::unique_ptr<Pspnet> load_pspnet(const std::string& path, ConvBackend conv = ConvBackend::native);
+std::unique_ptr<Pspnet> load_pspnet(const std::string& path, const ConvEngine& conv = {});
 
 }  // namespace giza::models

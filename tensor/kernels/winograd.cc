@@ -271,31 +271,27 @@ HWY_NOINLINE void filters_by_row(const float* w, int64_t k_stride, int64_t tap_s
   }
 }
 
-// Filters with rows and columns exchanged: blocks of a vector of k by a vector of c pass through a small square, read
-// with a stride.
+// Filters with rows and columns exchanged: blocks of a vector of k by a vector of c are turned in a small square, number
+// by number (gathers are slower: processors with the mitigation of CVE-2022-40982 run them one lane at a time).
 template <class Product>
 HWY_NOINLINE void filters_by_column(const float* w, int64_t k_stride, int64_t tap_stride, int64_t rows, int64_t columns,
                                     const PositionLayout& to) {
   const D d;
-  using DI = hn::RebindToSigned<D>;
-  constexpr int64_t kStride = kLanes + 1;  // odd: the lanes of a gather fall into different cache sets
-  const auto index = hn::Mul(hn::Iota(DI(), 0), hn::Set(DI(), static_cast<int32_t>(kStride)));
-  HWY_ALIGN float block[9][kLanes * kStride];
-  for (int64_t k = 0; k < rows; k += kLanes) {
-    const int64_t height = std::min(kLanes, rows - k);
-    for (int64_t first = 0; first < columns; first += kLanes) {
-      const int64_t width = std::min(kLanes, columns - first);
-      std::memset(block, 0, sizeof(block));
+  HWY_ALIGN float block[9][kLanes * kLanes] = {};
+  for (int64_t first = 0; first < columns; first += kLanes) {
+    const int64_t width = std::min(kLanes, columns - first);
+    for (int64_t k = 0; k < rows; k += kLanes) {
+      const int64_t height = std::min(kLanes, rows - k);
       for (int tap = 0; tap < 9; ++tap) {
         for (int64_t i = 0; i < height; ++i) {
-          std::memcpy(block[tap] + i * kStride, w + (k + i) * k_stride + tap * tap_stride + first,
-                      sizeof(float) * width);
+          const float* from = w + (k + i) * k_stride + tap * tap_stride + first;
+          for (int64_t j = 0; j < width; ++j) block[tap][j * kLanes + i] = from[j];
         }
       }
       for (int64_t c = 0; c < width; ++c) {
         float* at = row_of(to, first + c, k, rows);
         transform_square<Product>(
-            [&](int r, int s) HWY_ATTR { return hn::GatherIndex(d, block[r * 3 + s] + c, index); },
+            [&](int r, int s) HWY_ATTR { return hn::Load(d, block[r * 3 + s] + c * kLanes); },
             [&](int i, int j, V v) HWY_ATTR { hn::StoreU(v, d, at + (i * Product::kOut + j) * to.position_stride); });
       }
     }

@@ -65,10 +65,17 @@ int64_t conv_output_size(int64_t in, int64_t kernel, const Conv2dOptions& option
   return span / options.stride + 1;
 }
 
+void check_conv2d(const Tensor& x, const Shape& w, const ConvEpilogue& epilogue, const Conv2dOptions& options) {
+  check_operands("conv2d", x.shape(), w, options);
+  const auto& [bias, residual, relu] = epilogue;
+  check(!bias.defined() || bias.shape() == Shape{w[0]}, "conv2d: bias {} for weight {}", bias.shape(), w);
+  const Shape output = output_shape(x.shape(), w, options);
+  check(!residual.defined() || residual.shape() == output, "conv2d: residual {} for output {}", residual.shape(),
+        output);
+}
+
 Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& bias, const Conv2dOptions& options) {
-  check_operands("conv2d", x.shape(), w.shape(), options);
-  check(!bias.defined() || bias.shape() == Shape{w.dim(0)}, "conv2d: bias {} for weight {}", bias.shape(), w.shape());
-  output_shape(x.shape(), w.shape(), options);
+  check_conv2d(x, w.shape(), {.bias = bias}, options);
   const profile::Scope scope(
       [&] { return describe("conv2d_forward", ConvPass::forward, x.shape(), w.shape(), options); });
   switch (options.backend) {

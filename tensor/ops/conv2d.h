@@ -34,6 +34,12 @@ const char* to_string(ConvAlgorithm algorithm);
 /// The algorithm of that name. Throws Refusal for another name.
 ConvAlgorithm parse_conv_algorithm(const std::string& name);
 
+/// Who computes convolutions, and how: a choice for a whole model.
+struct ConvEngine {
+  ConvBackend backend = ConvBackend::native;
+  ConvAlgorithm algorithm = ConvAlgorithm::automatic;  ///< of the native backend
+};
+
 struct Conv2dOptions {
   int64_t stride = 1;
   int64_t padding = 0;

@@ -12,6 +12,9 @@ namespace giza::ops {
 /// m of F(m x m, 3 x 3); 0 for direct.
 int winograd_tile(ConvAlgorithm algorithm);
 
+/// Throws ShapeError unless x [N,H,W,C], w = [K,R,S,C] and the epilogue fit together.
+void check_conv2d(const Tensor& x, const Shape& w, const ConvEpilogue& epilogue, const Conv2dOptions& options);
+
 namespace native {
 
 /// Weights made ready for the forward pass of one algorithm.

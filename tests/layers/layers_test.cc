@@ -13,7 +13,7 @@ Random random_stream(uint32_t item) { return {5, Purpose::init, 0, item}; }
 
 struct Pair : Module {
   Pair()
-      : first({.in = 3, .out = 4, .kernel = 3}, true, Init::default_uniform, random_stream(1), ConvBackend::native),
+      : first({.in = 3, .out = 4, .kernel = 3}, true, Init::default_uniform, random_stream(1), {}),
         bn(4, 0.1) {
     add_child("first", first);
     add_child("bn", bn);
@@ -38,7 +38,7 @@ TEST_CASE("module: state is named by its path, in the order of registration") {
   // Handles share the numbers: what is loaded through the list is what the layer computes with.
   for (const auto& p : outer.parameters()) p.variable.value().fill(0.0F);
   const Variable x(Tensor::full({1, 5, 5, 3}, 1.0F));
-  for (const float v : outer.pair.first.forward(x).value().to_vector()) CHECK(v == 0.0F);
+  for (const float v : outer.pair.first.forward(x, {}).value().to_vector()) CHECK(v == 0.0F);
 }
 
 TEST_CASE("init: the distributions of the paper's code") {
@@ -73,7 +73,7 @@ TEST_CASE("init: the distributions of the paper's code") {
 TEST_CASE("convolution layer: keeps the size at stride 1, halves it at stride 2, at any dilation") {
   const Variable x(Tensor::zeros({2, 9, 12, 3}));
   const auto output = [&](const ConvShape& shape) {
-    return Conv2d(shape, false, Init::kaiming_normal, random_stream(4), ConvBackend::native).forward(x).shape();
+    return Conv2d(shape, false, Init::kaiming_normal, random_stream(4), {}).forward(x, {}).shape();
   };
   CHECK(output({.in = 3, .out = 5, .kernel = 3}) == Shape{2, 9, 12, 5});
   CHECK(output({.in = 3, .out = 5, .kernel = 3, .dilation = 4}) == Shape{2, 9, 12, 5});

@@ -1,0 +1,37 @@
+// Layers frozen for inference: batch norm folded into the convolution before it, weights packed or transformed once.
+#pragma once
+
+#include <map>
+#include <utility>
+
+#include "tensor/ops/prepared_conv2d.h"
+
+namespace giza::layers {
+
+class BatchNorm2d;
+class Conv2d;
+
+/// What convolutions need again and again while a model only infers. Filled as layers are met: the algorithm, hence the
+/// form of the weights, depends on the input's size. Valid while the model's numbers do not change; make another one
+/// after training or loading. The layers must outlive it. Not for several threads at once.
+class Frozen {
+ public:
+  /// relu(batch_norm(conv(x)) + residual): epilogue.residual and epilogue.relu as given, the bias from the layers.
+  /// bn may be null. x [N,H,W,C] -> [N,P,Q,K].
+  Tensor conv2d(const Tensor& x, const Conv2d& conv, const BatchNorm2d* bn, const ConvEpilogue& epilogue);
+
+  /// The weight [K,R,S,C] and bias [K] of conv and bn in one.
+  struct Folded {
+    Tensor weight, bias;
+  };
+  static Folded fold(const Conv2d& conv, const BatchNorm2d* bn);
+
+ private:
+  struct Entry {
+    ops::PreparedConv2d conv;
+    Tensor bias;
+  };
+  std::map<std::pair<const Conv2d*, ConvAlgorithm>, Entry> entries_;
+};
+
+}  // namespace giza::layers

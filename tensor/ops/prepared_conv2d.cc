@@ -1,0 +1,53 @@
+// A convolution whose weights were made ready once.
+#include "tensor/ops/prepared_conv2d.h"
+
+#include <optional>
+
+#include "tensor/check.h"
+#include "tensor/ops/conv2d_native.h"
+#include "tensor/ops/elementwise.h"
+#include "tensor/profile.h"
+#include "tensor/profile/conv_spec.h"
+
+namespace giza::ops {
+
+struct PreparedConv2d::Weights {
+  Shape shape;
+  Conv2dOptions options;
+  Tensor plain;                            // of the other backends
+  std::optional<native::Filters> filters;  // of the native one
+};
+
+PreparedConv2d::PreparedConv2d(const Tensor& w, const Conv2dOptions& options, ConvAlgorithm algorithm) {
+  Weights weights{w.shape(), options, {}, {}};
+  weights.options.algorithm = algorithm;
+  if (options.backend == ConvBackend::native) {
+    weights.filters = native::prepare(w, algorithm, options);
+  } else {
+    weights.plain = w;
+  }
+  weights_ = std::make_shared<const Weights>(std::move(weights));
+}
+
+Tensor PreparedConv2d::operator()(const Tensor& x, const ConvEpilogue& epilogue) const {
+  const auto& [shape, options, plain, filters] = *weights_;
+  if (!filters) {
+    Tensor y = ops::conv2d(x, plain, epilogue.bias, options);
+    if (epilogue.residual.defined()) y = add(y, epilogue.residual);
+    return epilogue.relu ? relu(y) : y;
+  }
+  check_conv2d(x, shape, epilogue, options);
+  const profile::Scope scope([&, &w = shape, &o = options] {
+    const ConvPlan plan = plan_conv2d(ConvPass::forward, x.shape(), w, o);
+    const profile::ConvSpec spec(x.shape(), w, o);
+    return profile::Work{.kernel = "conv2d_forward",
+                         .shape = spec.text(),
+                         .flops = spec.flops(),
+                         .bytes = spec.bytes(),
+                         .algorithm = to_string(plan.algorithm),
+                         .executed_flops = plan.executed_flops};
+  });
+  return native::conv2d(x, *filters, epilogue, options);
+}
+
+}  // namespace giza::ops
