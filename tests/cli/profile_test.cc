@@ -154,7 +154,7 @@ TEST_CASE("profile refuses what it cannot do in one line") {
       {"--op 'conv2d n1h6w6c3k4q3'", "unknown letter 'q'"},
       {"--op conv2d", "expected conv2d and a shape"},
       {"--op 'softmax n1'", "expected conv2d and a shape"},
-      {"--op 'conv2d h1w1c1k1' --svg a.svg", "--svg excludes --op"},
+      {"--op 'conv2d h1w1c1k1' --svg a.svg", "--op excludes --svg"},
       {"--depth 19", "depth 19"},
       {"--mode neither", "--mode"},
       {"--weights w --depth 18", "excludes"},

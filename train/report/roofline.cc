@@ -14,7 +14,8 @@ namespace {
 
 constexpr double kWidth = 1080, kHeight = 700;
 constexpr double kLeft = 80, kRight = 800, kTop = 84, kBottom = 620;  // of the plot
-constexpr double kFont = 12, kGlyph = 6.6;                            // size of a label and width of its letters
+constexpr double kFont = 12, kGlyph = 6.6, kBold = 7.4;               // size of a label and width of its letters
+constexpr double kDot = 10;                                           // width of the dot before a label
 constexpr size_t kLabels = 14;
 constexpr double kVisible = 1e-3;  // of the time: what is shorter is left out, and would only stretch the axes
 
@@ -85,6 +86,7 @@ class Picture {
   void add_text(double x, double y, const char* style, const std::string& text);
   void draw_axes();
   void draw_roof(double gflops, double gbs, const char* style);
+  void write_on_slope(double gbs, double dy, const char* style, const std::string& text);
   void draw_roofs();
   void draw_points();
   void draw_labels();
@@ -108,7 +110,7 @@ Picture::Picture(const ProfileSummary& summary, const MachinePeak& peak, int thr
   for (const ShapeRow& row : summary.shapes) {
     if (row.total.executed <= 0 || row.total.seconds < kVisible * summary.attributed_s) continue;
     low_x = std::min(low_x, row.total.intensity() / 1.3);
-    high_x = std::max(high_x, row.total.intensity() * 1.3);
+    high_x = std::max(high_x, row.total.intensity() * 2);
     low_y = std::min(low_y, row.total.executed_gflops() / 1.3);
     high_y = std::max(high_y, 1.1 * std::max(row.total.gflops(), row.total.executed_gflops()));
   }
@@ -123,7 +125,7 @@ Picture::Picture(const ProfileSummary& summary, const MachinePeak& peak, int thr
     const double share = row.total.seconds / summary.attributed_s;
     if (share < kVisible) continue;
     points_.push_back({&row, x_.at(row.total.intensity()), y_.at(row.total.executed_gflops()),
-                       y_.at(row.total.gflops()), std::max(2.5, 60 * std::sqrt(share))});
+                       y_.at(row.total.gflops()), std::max(2.5, 45 * std::sqrt(share))});
   }
 }
 
@@ -170,41 +172,45 @@ void Picture::draw_roof(double gflops, double gbs, const char* style) {
   add_line(x_.at(ridge), y_.at(gflops), kRight, y_.at(gflops), style);
 }
 
+// Words along a memory roof, from its lower end on.
+void Picture::write_on_slope(double gbs, double dy, const char* style, const std::string& text) {
+  const double first = std::max(x_.low, y_.low / gbs), ridge = peak_.all_gflops / gbs;
+  const double x = x_.at(first), y = y_.at(first * gbs);
+  const double angle = std::atan2(y_.at(peak_.all_gflops) - y, x_.at(ridge) - x);
+  svg_ += fmt::format(
+      "<text x='{0:.1f}' y='{1:.1f}' dx='14' dy='{2}' transform='rotate({3:.2f} {0:.1f} {1:.1f})' {4}>{5}</text>\n", x,
+      y, dy, angle * 180 / std::acos(-1), style, text);
+  // Labels stay off the line and the words: small boxes along the way.
+  for (double place = x; place < x_.at(ridge); place += 4) {
+    const double level = y + (place - x) * std::tan(angle);
+    const bool words = (place - x) / std::cos(angle) < 20 + kBold * static_cast<double>(text.size());
+    const double above = words && dy < 0 ? 18 : 3, below = words && dy > 0 ? 18 : 3;
+    taken_.push_back({place - above, level - above, place + below, level + below});
+  }
+}
+
 void Picture::draw_roofs() {
   const double fast = WorkTotal::bandwidth(peak_), slow = std::min(peak_.copy_gbs, peak_.stream_gbs);
-  const double ridge = peak_.all_gflops / fast;
+  const char* faint = "stroke='#888' stroke-dasharray='5 4'";
+  draw_roof(peak_.all_gflops, slow, faint);
   if (threads_ > 1) {
-    const double y = y_.at(peak_.core_gflops);
-    add_line(x_.at(peak_.core_gflops / fast), y, kRight, y, "stroke='#888' stroke-dasharray='5 4'");
+    const double x = x_.at(peak_.core_gflops / fast), y = y_.at(peak_.core_gflops);
+    add_line(x, y, kRight, y, faint);
     const std::string label = fmt::format("one core {:.0f} GFLOP/s", peak_.core_gflops);
-    add_text(kRight - 8, y + 15, "text-anchor='end' fill='#666'", label);
-    taken_.push_back({kRight - 8 - kGlyph * static_cast<double>(label.size()), y, kRight, y + 19});
+    add_text(x + 12, y + 15, "fill='#666'", label);
+    taken_.push_back({x, y, x + 14 + kGlyph * static_cast<double>(label.size()), y + 19});
   }
-  const double low = std::max(x_.low, y_.low / slow);
-  add_line(x_.at(low), y_.at(low * slow), x_.at(peak_.all_gflops / slow), y_.at(peak_.all_gflops),
-           "stroke='#888' stroke-dasharray='5 4'");
   draw_roof(peak_.all_gflops, fast, "stroke='#222' stroke-width='2'");
-  const double level = y_.at(peak_.all_gflops);
+  const double level = y_.at(peak_.all_gflops), ridge = x_.at(peak_.all_gflops / fast);
   const std::string label =
       fmt::format("FMA peak {:.0f} GFLOP/s, {} thread{}", peak_.all_gflops, threads_, threads_ == 1 ? "" : "s");
-  add_text(kRight - 8, level - 8, "text-anchor='end' fill='#222' font-weight='bold'", label);
-  taken_.push_back({kRight - 8 - 1.1 * kGlyph * static_cast<double>(label.size()), level - 22, kRight, level});
-  // The memory roof's label runs along it.
-  const double first = std::max(x_.low, y_.low / fast), value = first * std::pow(ridge / first, 0.3);
-  const double angle = std::atan2(y_.at(peak_.all_gflops) - y_.at(first * fast), x_.at(ridge) - x_.at(first));
-  svg_ += fmt::format(
-      "<text x='{0:.1f}' y='{1:.1f}' dy='-7' transform='rotate({2:.2f} {0:.1f} {1:.1f})' text-anchor='middle' "
-      "fill='#222' font-weight='bold'>memory {3:.1f} GB/s (dashed: {4} {5:.1f})</text>\n",
-      x_.at(value), y_.at(value * fast), angle * 180 / std::acos(-1), fast,
-      peak_.stream_gbs > peak_.copy_gbs ? "plain stores" : "non-temporal", slow);
-  // Keeps labels off the slopes and the words on them: small boxes along the way.
-  const double along = 0.55 * kGlyph * 44;
-  for (double t = 0; t <= 1; t += 0.01) {
-    const double v = first * std::pow(ridge / first, t), px = x_.at(v), py = y_.at(v * fast);
-    const bool words = std::hypot(px - x_.at(value), py - y_.at(value * fast)) < along;
-    taken_.push_back({px - (words ? 18 : 3), py - (words ? 18 : 3), px + 3, py + 3});
-  }
-  for (double px = x_.at(ridge); px < kRight; px += 10) taken_.push_back({px, level - 3, px + 10, level + 3});
+  add_text(ridge, level - 8, "fill='#222' font-weight='bold'", label);
+  taken_.push_back({ridge, level - 22, ridge + kBold * static_cast<double>(label.size()), level});
+  for (double x = ridge; x < kRight; x += 10) taken_.push_back({x, level - 3, x + 10, level + 3});
+  const bool streams = peak_.stream_gbs > peak_.copy_gbs;
+  write_on_slope(fast, -7, "fill='#222' font-weight='bold'", fmt::format("memory {:.1f} GB/s", fast));
+  write_on_slope(slow, 16, "fill='#666'",
+                 fmt::format("{} stores {:.1f} GB/s", streams ? "plain" : "non-temporal", slow));
 }
 
 void Picture::draw_points() {
@@ -214,6 +220,7 @@ void Picture::draw_points() {
     const WorkTotal& total = point.row->total;
     const Kind& kind = kind_of(point.row->kernel);
     if (i < kLabels && total.gflops() > 1.02 * total.executed_gflops()) {
+      taken_.push_back({point.x - 4, point.direct_y - 2, point.x + 4, point.y});
       svg_ += fmt::format("<g stroke='{}' stroke-width='1.5'>", kind.color);
       add_line(point.x, point.y, point.x, point.direct_y, "");
       add_line(point.x - 4, point.direct_y, point.x + 4, point.direct_y, "");
@@ -231,14 +238,14 @@ void Picture::draw_points() {
 
 void Picture::draw_labels() {
   for (const Point& point : points_) {
-    const double r = std::min(point.radius, 7.0);
+    const double r = std::min(point.radius, 14.0);
     taken_.push_back({point.x - r, point.y - r, point.x + r, point.y + r});
   }
   for (size_t i = 0; i < std::min(kLabels, points_.size()); ++i) {
     const Point& point = points_[i];
     const int64_t calls = point.row->total.calls;
     const std::string label = point.row->layers + (calls > 1 ? fmt::format(" x{}", calls) : "");
-    const double width = kGlyph * static_cast<double>(label.size());
+    const double width = kDot + kGlyph * static_cast<double>(label.size());
     std::optional<Box> best;
     for (double distance = point.radius + 4; distance < 190 && !best; distance += 8) {
       for (int turn = 0; turn < 24 && !best; ++turn) {
@@ -253,12 +260,14 @@ void Picture::draw_labels() {
     }
     if (!best) continue;
     const double cx = std::clamp(point.x, best->left, best->right), cy = std::clamp(point.y, best->top, best->bottom);
-    const std::string style = fmt::format("stroke='{}'", kind_of(point.row->kernel).color);
-    add_line(point.x, point.y, cx, cy, style.c_str());
+    add_line(point.x, point.y, cx, cy, "stroke='#666' stroke-width='0.6'");
     svg_ +=
         fmt::format("<rect x='{:.1f}' y='{:.1f}' width='{:.1f}' height='{:.1f}' fill='#fff' fill-opacity='0.75'/>\n",
                     best->left, best->top, best->right - best->left, best->bottom - best->top);
-    add_text(best->left + 2, (best->top + best->bottom) / 2 + 4, "fill='#111'", label);
+    const double level = (best->top + best->bottom) / 2;
+    svg_ += fmt::format("<circle cx='{:.1f}' cy='{:.1f}' r='3.5' fill='{}'/>\n", best->left + 6, level,
+                        kind_of(point.row->kernel).color);
+    add_text(best->left + 2 + kDot, level + 4, "fill='#111'", label);
     taken_.push_back(*best);
   }
 }
