@@ -23,12 +23,14 @@ uint64_t next_order() {
 }  // namespace
 
 struct Variable::State {
-  Tensor value;
+  Tensor value;  // undefined in what a node keeps of an input
+  Shape shape;
   Tensor grad;
   bool requires_grad = false;
   std::shared_ptr<Node> node;  // null for a leaf
+  std::shared_ptr<const Recompute> recompute;
 
-  State(Tensor v, bool needs) : value(std::move(v)), requires_grad(needs) {}
+  State(Tensor v, bool needs) : value(std::move(v)), shape(value.shape()), requires_grad(needs) {}
   State(const State&) = delete;
   State& operator=(const State&) = delete;
 
@@ -76,8 +78,20 @@ void Variable::zero_grad() {
 
 Variable Variable::detach() const { return Variable(value()); }
 
+Saved Variable::save() const { return state_->recompute ? Saved(state_->recompute) : Saved(value()); }
+
+// A leaf gathers its gradient, so it stays itself; one without a gradient is not needed at all.
+Variable Variable::without_value() const {
+  if (!requires_grad()) return {};
+  if (!state_->node) return *this;
+  Variable edge{Tensor(), true};
+  edge.state_->shape = state_->shape;
+  edge.state_->node = state_->node;
+  return edge;
+}
+
 Variable Variable::from_op(Tensor value, const char* name, std::vector<Variable> inputs,
-                           std::function<std::vector<Tensor>(const Tensor& dy)> backward) {
+                           std::function<std::vector<Tensor>(const Tensor& dy)> backward, Recompute recompute) {
   check<NonFinite>(!tracing || ops::all_finite(value), "{} gave NaN or infinity first, in its output {}", name,
                    value.shape());
   Variable result(std::move(value));
@@ -88,10 +102,11 @@ Variable Variable::from_op(Tensor value, const char* name, std::vector<Variable>
   node->name = name;
   node->layer = profile::current_layer();
   node->order = next_order();
-  node->inputs = std::move(inputs);
+  for (const Variable& input : inputs) node->inputs.push_back(input.without_value());
   node->backward = std::move(backward);
   result.state_->requires_grad = true;
   result.state_->node = std::move(node);
+  if (recompute) result.state_->recompute = std::make_shared<const Recompute>(std::move(recompute));
   return result;
 }
 
@@ -147,8 +162,8 @@ void backward(const Variable& root, const Tensor& seed) {
     for (size_t i = 0; i < inputs.size(); ++i) {
       if (!inputs[i].requires_grad()) continue;
       Variable::State& input = *inputs[i].state_;
-      check<Error>(gradients[i].defined() && gradients[i].shape() == input.value.shape(),
-                   "backward: {} gave input {} of shape {} a gradient of shape {}", node.name, i, input.value.shape(),
+      check<Error>(gradients[i].defined() && gradients[i].shape() == input.shape,
+                   "backward: {} gave input {} of shape {} a gradient of shape {}", node.name, i, input.shape,
                    gradients[i].shape());
       check<NonFinite>(!tracing || ops::all_finite(gradients[i]),
                        "the backward pass of {} gave NaN or infinity first, in the gradient of its input {}, {}",

@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tensor/check.h"
@@ -21,6 +22,24 @@ struct Node {
   std::vector<Variable> inputs;  ///< what the op read, in the order of the gradients that backward returns
   /// dy -> one gradient per input; undefined for an input that needs none. Changes nothing.
   std::function<std::vector<Tensor>(const Tensor& dy)> backward;
+};
+
+/// Makes an activation again from what its op keeps anyway.
+using Recompute = std::function<Tensor()>;
+
+/// What a backward pass reads of an activation: the numbers, or how to make them again, so that they need not be kept.
+class Saved {
+ public:
+  Saved() = default;
+  explicit Saved(Tensor value) : value_(std::move(value)) {}
+  explicit Saved(std::shared_ptr<const Recompute> recompute) : recompute_(std::move(recompute)) {}
+  bool defined() const { return value_.defined() || recompute_ != nullptr; }
+  /// The same bits as in the forward pass.
+  Tensor tensor() const { return recompute_ ? (*recompute_)() : value_; }
+
+ private:
+  Tensor value_;
+  std::shared_ptr<const Recompute> recompute_;
 };
 
 /// Value-semantic handle; copies share value, gradient and node.
@@ -44,13 +63,18 @@ class Variable {
   void zero_grad();
   /// The same value without a history.
   Variable detach() const;
+  /// The value for a later backward pass.
+  Saved save() const;
 
-  /// For functions/: the variable that `node` made. Without a node where no input requires a gradient.
+  /// For functions/: the variable that `node` made. Without a node where no input requires a gradient. The node keeps of
+  /// its inputs only their place in the graph; numbers live as long as a variable or what a backward closure saved. With
+  /// `recompute`, save() hands that out instead of the numbers.
   static Variable from_op(Tensor value, const char* name, std::vector<Variable> inputs,
-                          std::function<std::vector<Tensor>(const Tensor& dy)> backward);
+                          std::function<std::vector<Tensor>(const Tensor& dy)> backward, Recompute recompute = {});
 
  private:
   struct State;
+  Variable without_value() const;
   friend void backward(const Variable& root, const Tensor& seed);
   std::shared_ptr<State> state_;
 };

@@ -27,15 +27,21 @@ Variable batch_norm_train(const Variable& x, const Variable& gamma, const Variab
   const bool has_residual = residual.defined();
   ops::BatchNormResult result = ops::batch_norm_train(x.value(), gamma.value(), beta.value(), running_mean, running_var,
                                                       has_residual ? residual.value() : Tensor(), options);
-  // The ReLU mask is read off the output, so the sum before it need not be kept.
-  const Tensor y_for_mask = options.relu ? result.y : Tensor();
+  // Without a residual the output is one multiply-add away from x, which is kept anyway: whoever reads it in the backward
+  // pass makes it again, and so is the ReLU mask. With one the mask is read off the output.
+  const bool again = !has_residual;
+  const Tensor y_for_mask = options.relu && !again ? result.y : Tensor();
+  const Tensor affine = again ? result.affine : Tensor();
+  Recompute recompute;
+  if (again) recompute = [=, x = x.value()] { return ops::batch_norm_again(x, affine, options.relu); };
   return Variable::from_op(
       result.y, "batch_norm", gather_inputs(x, gamma, beta, residual),
       [=, x = x.value(), gamma = gamma.value(), mean = result.mean, invstd = result.invstd](const Tensor& dy) {
         return arrange(ops::batch_norm_train_backward(dy, x, y_for_mask, gamma, mean, invstd,
-                                                      has_residual && options.relu, options),
+                                                      has_residual && options.relu, options, affine),
                        dy, has_residual);
-      });
+      },
+      std::move(recompute));
 }
 
 Variable batch_norm_eval(const Variable& x, const Variable& gamma, const Variable& beta, const Tensor& running_mean,

@@ -13,7 +13,7 @@ Variable conv2d(const Variable& x, const Variable& w, const Variable& bias, cons
   if (bias.defined()) inputs.push_back(bias);
   // x is kept for dw, w for dx, and neither where nobody asks for that gradient.
   const Shape x_shape = x.shape(), w_shape = w.shape();
-  const Tensor saved_x = w.requires_grad() ? x.value() : Tensor();
+  const Saved saved_x = w.requires_grad() ? x.save() : Saved();
   const Tensor saved_w = x.requires_grad() ? w.value() : Tensor();
   const bool need_bias = bias.requires_grad();
   const bool has_bias = bias.defined();
@@ -23,7 +23,7 @@ Variable conv2d(const Variable& x, const Variable& w, const Variable& bias, cons
       gradients[0] = ops::conv2d_backward_input(dy, saved_w, x_shape, options);
     }
     if (saved_x.defined()) {
-      gradients[1] = ops::conv2d_backward_weight(saved_x, dy, w_shape, options);
+      gradients[1] = ops::conv2d_backward_weight(saved_x.tensor(), dy, w_shape, options);
     }
     if (need_bias) gradients[2] = ops::sum_rows(dy);
     return gradients;

@@ -8,8 +8,8 @@ namespace giza::autograd {
 
 Variable max_pool2d(const Variable& x, const ops::Pool2dOptions& options) {
   return Variable::from_op(ops::max_pool2d(x.value(), options), "max_pool2d", {x},
-                           [x = x.value(), options](const Tensor& dy) -> std::vector<Tensor> {
-                             return {ops::max_pool2d_backward(dy, x, options)};
+                           [x = x.save(), options](const Tensor& dy) -> std::vector<Tensor> {
+                             return {ops::max_pool2d_backward(dy, x.tensor(), options)};
                            });
 }
 
@@ -23,7 +23,9 @@ Variable adaptive_avg_pool2d(const Variable& x, int64_t bins) {
 Variable adaptive_max_pool2d(const Variable& x, int64_t bins) {
   return Variable::from_op(
       ops::adaptive_max_pool2d(x.value(), bins), "adaptive_max_pool2d", {x},
-      [x = x.value()](const Tensor& dy) -> std::vector<Tensor> { return {ops::adaptive_max_pool2d_backward(dy, x)}; });
+      [x = x.save()](const Tensor& dy) -> std::vector<Tensor> {
+        return {ops::adaptive_max_pool2d_backward(dy, x.tensor())};
+      });
 }
 
 Variable resize_bilinear(const Variable& x, int64_t height, int64_t width, bool align_corners) {

@@ -17,14 +17,28 @@ namespace HWY_NAMESPACE {
 using D = hn::ScalableTag<float>;
 using V = hn::Vec<D>;
 
-/// The gradient behind the ReLU: dy where the output was positive.
-template <bool kRelu, class DF, class Lanes>
-HWY_INLINE hn::Vec<DF> gate(DF d, const Lanes& lanes, const float* dy, const float* y) {
-  if constexpr (kRelu) {
-    return hn::IfThenElseZero(hn::Gt(lanes.load(y), hn::Zero(d)), lanes.load(dy));
+enum class Mask { none, output, affine };
+
+/// The gradient behind the ReLU: dy where the output was positive. d is x - center.
+template <Mask kMask, class DF, class Lanes>
+HWY_INLINE hn::Vec<DF> gate(DF df, const Lanes& lanes, const float* dy, const float* y, hn::Vec<DF> d,
+                            const float* scale, const float* offset) {
+  if constexpr (kMask == Mask::output) {
+    return hn::IfThenElseZero(hn::Gt(lanes.load(y), hn::Zero(df)), lanes.load(dy));
+  } else if constexpr (kMask == Mask::affine) {
+    const auto output = hn::MulAdd(d, lanes.load(scale), lanes.load(offset));
+    return hn::IfThenElseZero(hn::Gt(output, hn::Zero(df)), lanes.load(dy));
   } else {
     return lanes.load(dy);
   }
+}
+
+/// Calls body(integral_constant of the mask's kind).
+template <class Body>
+HWY_INLINE void with_mask(const BatchNormMask& mask, const Body& body) {
+  if (mask.y != nullptr) return body(std::integral_constant<Mask, Mask::output>());
+  if (mask.scale != nullptr) return body(std::integral_constant<Mask, Mask::affine>());
+  body(std::integral_constant<Mask, Mask::none>());
 }
 
 void batch_norm_moments(const float* x, int64_t x_stride, const float* shift, int64_t rows, int64_t width, double* sums,
@@ -67,62 +81,54 @@ void batch_norm_normalize(const float* x, int64_t x_stride, const float* residua
   }
 }
 
-template <bool kRelu>
-HWY_INLINE void backward_sums(const float* dy, int64_t dy_stride, const float* x, int64_t x_stride, const float* y,
-                              int64_t y_stride, const float* center, int64_t rows, int64_t width, double* sums,
+void batch_norm_backward_sums(const float* dy, int64_t dy_stride, const float* x, int64_t x_stride,
+                              const BatchNormMask& mask, const float* center, int64_t rows, int64_t width, double* sums,
                               int64_t sum_stride) {
-  sum_over_rows<3>(rows, width, sums, sum_stride, [&](auto lanes, int64_t row, int64_t i, VD* s) HWY_ATTR {
-    const VD g = widen(gate<kRelu>(DHalf(), lanes, dy + row * dy_stride + i, y + row * y_stride + i));
-    const VD d = widen(hn::Sub(lanes.load(x + row * x_stride + i), lanes.load(center + i)));
-    s[0] = hn::Add(s[0], g);
-    s[1] = hn::MulAdd(g, d, s[1]);
-    s[2] = hn::Add(s[2], d);
+  with_mask(mask, [&](auto kind) HWY_ATTR {
+    sum_over_rows<3>(rows, width, sums, sum_stride, [&](auto lanes, int64_t row, int64_t i, VD* s) HWY_ATTR {
+      const VHalf distance = hn::Sub(lanes.load(x + row * x_stride + i), lanes.load(center + i));
+      const VD g = widen(gate<kind>(DHalf(), lanes, dy + row * dy_stride + i, mask.y + row * mask.y_stride + i,
+                                    distance, mask.scale + i, mask.offset + i));
+      const VD d = widen(distance);
+      s[0] = hn::Add(s[0], g);
+      s[1] = hn::MulAdd(g, d, s[1]);
+      s[2] = hn::Add(s[2], d);
+    });
   });
 }
 
-void batch_norm_backward_sums(const float* dy, int64_t dy_stride, const float* x, int64_t x_stride, const float* y,
-                              int64_t y_stride, const float* center, int64_t rows, int64_t width, double* sums,
-                              int64_t sum_stride) {
-  if (y != nullptr) {
-    backward_sums<true>(dy, dy_stride, x, x_stride, y, y_stride, center, rows, width, sums, sum_stride);
-  } else {
-    backward_sums<false>(dy, dy_stride, x, x_stride, dy, 0, center, rows, width, sums, sum_stride);
-  }
-}
-
-template <bool kRelu, bool kResidual>
-HWY_INLINE void backward_data(const float* dy, int64_t dy_stride, const float* x, int64_t x_stride, const float* y,
-                              int64_t y_stride, const BatchNormSlopes& slopes, float* dx, int64_t dx_stride,
+template <Mask kMask, bool kResidual>
+HWY_INLINE void backward_data(const float* dy, int64_t dy_stride, const float* x, int64_t x_stride,
+                              const BatchNormMask& mask, const BatchNormSlopes& slopes, float* dx, int64_t dx_stride,
                               float* dresidual, int64_t dresidual_stride, int64_t rows, int64_t width) {
   const Columns<D> columns(width);
   const auto [a, g_center, b, center, c] = slopes;
+  const float* y = mask.y;
   for (int64_t r = 0; r < rows; ++r) {
     columns.for_each([&, a = a, g_center = g_center, b = b, center = center, c = c](auto lanes, int64_t i) HWY_ATTR {
-      const V g = gate<kRelu>(D(), lanes, dy + i, y + i);
       const V d = hn::Sub(lanes.load(x + i), lanes.load(center + i));
+      const V g = gate<kMask>(D(), lanes, dy + i, y + i, d, mask.scale + i, mask.offset + i);
       const V base = hn::MulAdd(lanes.load(b + i), d, lanes.load(c + i));
       lanes.store(hn::MulAdd(lanes.load(a + i), hn::Sub(g, lanes.load(g_center + i)), base), dx + i);
       if constexpr (kResidual) lanes.store(g, dresidual + i);
     });
     dy += dy_stride, x += x_stride, dx += dx_stride;
-    if constexpr (kRelu) y += y_stride;
+    if constexpr (kMask == Mask::output) y += mask.y_stride;
     if constexpr (kResidual) dresidual += dresidual_stride;
   }
 }
 
-void batch_norm_backward_data(const float* dy, int64_t dy_stride, const float* x, int64_t x_stride, const float* y,
-                              int64_t y_stride, const BatchNormSlopes& slopes, float* dx, int64_t dx_stride,
+void batch_norm_backward_data(const float* dy, int64_t dy_stride, const float* x, int64_t x_stride,
+                              const BatchNormMask& mask, const BatchNormSlopes& slopes, float* dx, int64_t dx_stride,
                               float* dresidual, int64_t dresidual_stride, int64_t rows, int64_t width) {
-  const auto run = [&](auto has_relu, auto has_residual) HWY_ATTR {
-    backward_data<has_relu, has_residual>(dy, dy_stride, x, x_stride, y, y_stride, slopes, dx, dx_stride, dresidual,
-                                          dresidual_stride, rows, width);
-  };
-  if (y != nullptr) {
-    dresidual != nullptr ? run(std::true_type(), std::true_type()) : run(std::true_type(), std::false_type());
-  } else {
-    y = dy;  // not read
-    dresidual != nullptr ? run(std::false_type(), std::true_type()) : run(std::false_type(), std::false_type());
-  }
+  with_mask(mask, [&](auto kind) HWY_ATTR {
+    if (dresidual != nullptr) {
+      backward_data<kind, true>(dy, dy_stride, x, x_stride, mask, slopes, dx, dx_stride, dresidual, dresidual_stride,
+                                rows, width);
+    } else {
+      backward_data<kind, false>(dy, dy_stride, x, x_stride, mask, slopes, dx, dx_stride, nullptr, 0, rows, width);
+    }
+  });
 }
 
 template <bool kRelu, bool kResidual>
@@ -132,7 +138,7 @@ HWY_INLINE void backward_constant(const float* dy, int64_t dy_stride, const floa
   const Columns<D> columns(width);
   for (int64_t r = 0; r < rows; ++r) {
     columns.for_each([&](auto lanes, int64_t i) HWY_ATTR {
-      const V g = gate<kRelu>(D(), lanes, dy + i, y + i);
+      const V g = gate < kRelu ? Mask::output : Mask::none > (D(), lanes, dy + i, y + i, V(), nullptr, nullptr);
       lanes.store(hn::Mul(g, lanes.load(scale + i)), dx + i);
       if constexpr (kResidual) lanes.store(g, dresidual + i);
     });
@@ -182,18 +188,18 @@ void batch_norm_normalize(const float* x, int64_t x_stride, const float* residua
   (x, x_stride, residual, residual_stride, center, scale, offset, relu, y, y_stride, rows, width);
 }
 
-void batch_norm_backward_sums(const float* dy, int64_t dy_stride, const float* x, int64_t x_stride, const float* y,
-                              int64_t y_stride, const float* center, int64_t rows, int64_t width, double* sums,
+void batch_norm_backward_sums(const float* dy, int64_t dy_stride, const float* x, int64_t x_stride,
+                              const BatchNormMask& mask, const float* center, int64_t rows, int64_t width, double* sums,
                               int64_t sum_stride) {
   HWY_DYNAMIC_DISPATCH(batch_norm_backward_sums)
-  (dy, dy_stride, x, x_stride, y, y_stride, center, rows, width, sums, sum_stride);
+  (dy, dy_stride, x, x_stride, mask, center, rows, width, sums, sum_stride);
 }
 
-void batch_norm_backward_data(const float* dy, int64_t dy_stride, const float* x, int64_t x_stride, const float* y,
-                              int64_t y_stride, const BatchNormSlopes& slopes, float* dx, int64_t dx_stride,
+void batch_norm_backward_data(const float* dy, int64_t dy_stride, const float* x, int64_t x_stride,
+                              const BatchNormMask& mask, const BatchNormSlopes& slopes, float* dx, int64_t dx_stride,
                               float* dresidual, int64_t dresidual_stride, int64_t rows, int64_t width) {
   HWY_DYNAMIC_DISPATCH(batch_norm_backward_data)
-  (dy, dy_stride, x, x_stride, y, y_stride, slopes, dx, dx_stride, dresidual, dresidual_stride, rows, width);
+  (dy, dy_stride, x, x_stride, mask, slopes, dx, dx_stride, dresidual, dresidual_stride, rows, width);
 }
 
 void batch_norm_backward_constant(const float* dy, int64_t dy_stride, const float* y, int64_t y_stride,

@@ -72,12 +72,24 @@ Tensor normalize(const Fold& fold, const Tensor& x, const Tensor& residual, Colu
   return y;
 }
 
-void accumulate_backward(Partials& sums, const Fold& fold, const Tensor& dy, const Tensor& x, const Tensor& y,
+/// What tells where a ReLU let the gradient through: its output, or scale and offset per column; neither without ReLU.
+struct MaskSource {
+  Tensor y;
+  const float *scale = nullptr, *offset = nullptr;
+
+  /// For the kernels, at a row and column of a Fold.
+  kernels::BatchNormMask at(const Fold& fold, int64_t row, int64_t column) const {
+    if (y.defined()) return {fold.row(y, row) + column, fold.stride(y), nullptr, nullptr};
+    if (scale != nullptr) return {nullptr, 0, scale + column, offset + column};
+    return {};
+  }
+};
+
+void accumulate_backward(Partials& sums, const Fold& fold, const Tensor& dy, const Tensor& x, const MaskSource& mask,
                          const float* center) {
   sums.accumulate([&](int64_t row, int64_t rows, int64_t column, int64_t columns, double* to) {
     kernels::batch_norm_backward_sums(fold.row(dy, row) + column, fold.stride(dy), fold.row(x, row) + column,
-                                      fold.stride(x), y.defined() ? fold.row(y, row) + column : nullptr,
-                                      y.defined() ? fold.stride(y) : 0, center + column, rows, columns, to,
+                                      fold.stride(x), mask.at(fold, row, column), center + column, rows, columns, to,
                                       sums.stride());
   });
 }
@@ -88,6 +100,15 @@ Tensor mask_of(const char* op, const Tensor& x, const Tensor& y, bool relu) {
   check(y.defined(), "{}: the ReLU mask needs y", op);
   check_like(op, "y", y, x);
   return y;
+}
+
+/// Parameters 0, 1 and 2 as set_affine set them, for a later pass.
+Tensor save_affine(ColumnParameters& parameters, int64_t channels) {
+  Tensor affine = Tensor::empty({3, channels});
+  for (int i = 0; i < 3; ++i) {
+    for (int64_t c = 0; c < channels; ++c) affine.row(i)[c] = parameters.at(i, c);
+  }
+  return affine;
 }
 
 BatchNormGradients empty_gradients(const Tensor& x, bool need_residual) {
@@ -120,7 +141,7 @@ BatchNormResult batch_norm_train(const Tensor& x, const Tensor& gamma, const Ten
                                 sums.stride());
   });
 
-  BatchNormResult result{{}, Tensor::empty({channels}), Tensor::empty({channels})};
+  BatchNormResult result{{}, Tensor::empty({channels}), Tensor::empty({channels}), {}};
   ColumnParameters parameters(fold, 3);
   const auto n = static_cast<double>(count);
   for (int64_t c = 0; c < channels; ++c) {
@@ -132,13 +153,26 @@ BatchNormResult batch_norm_train(const Tensor& x, const Tensor& gamma, const Ten
     set_affine(parameters, c, mean, gamma.data()[c] * invstd, beta.data()[c]);
     result.mean.data()[c] = static_cast<float>(mean);
     result.invstd.data()[c] = static_cast<float>(invstd);
+    if (!options.update_running) continue;
     float& run_mean = running_mean.data()[c];
     float& run_var = running_var.data()[c];
     run_mean = static_cast<float>((1 - options.momentum) * run_mean + options.momentum * mean);
     run_var = static_cast<float>((1 - options.momentum) * run_var + options.momentum * variance * n / (n - 1));
   }
+  result.affine = save_affine(parameters, channels);
   result.y = normalize(fold, x, residual, parameters, options.relu);
   return result;
+}
+
+Tensor batch_norm_again(const Tensor& x, const Tensor& affine, bool relu) {
+  check(affine.shape() == Shape{3, x.channels()}, "batch_norm_again: affine {} for x {}", affine.shape(), x.shape());
+  const profile::Scope scope([&] { return profile::elementwise("batch_norm_again", 3 + relu, x, x); });
+  const Fold fold(x.shape(), all_dense(x, {&x}));
+  ColumnParameters parameters(fold, 3);
+  for (int i = 0; i < 3; ++i) {
+    for (int64_t c = 0; c < x.channels(); ++c) parameters.at(i, c) = affine.row(i)[c];
+  }
+  return normalize(fold, x, {}, parameters, relu);
 }
 
 Tensor batch_norm_eval(const Tensor& x, const Tensor& gamma, const Tensor& beta, const Tensor& running_mean,
@@ -158,18 +192,27 @@ Tensor batch_norm_eval(const Tensor& x, const Tensor& gamma, const Tensor& beta,
 
 BatchNormGradients batch_norm_train_backward(const Tensor& dy, const Tensor& x, const Tensor& y, const Tensor& gamma,
                                              const Tensor& mean, const Tensor& invstd, bool need_residual,
-                                             const BatchNormOptions& options) {
+                                             const BatchNormOptions& options, const Tensor& affine) {
   check_channels("batch_norm_backward", x, {&gamma, &mean, &invstd});
   check_like("batch_norm_backward", "dy", dy, x);
-  const Tensor mask = mask_of("batch_norm_backward", x, y, options.relu);
+  const bool from_x = options.relu && affine.defined();
+  check(!from_x || affine.shape() == Shape{3, x.channels()}, "batch_norm_backward: affine {} for x {}", affine.shape(),
+        x.shape());
+  const Tensor output = mask_of("batch_norm_backward", x, y, options.relu && !from_x);
   // Sums (5), the gradient (6), and the mask.
   const profile::Scope scope([&] {
-    return profile::elementwise("batch_norm_train_backward", 11 + options.relu, x, dy, mask, x,
+    return profile::elementwise("batch_norm_train_backward", 11 + options.relu, x, dy, output, x,
                                 need_residual ? x : Tensor());
   });
-  const Fold fold(x.shape(), all_dense(x, {&dy, &x, &mask}));
-  ColumnParameters parameters(fold, 5);
-  for (int64_t c = 0; c < x.channels(); ++c) parameters.at(3, c) = mean.data()[c];
+  const Fold fold(x.shape(), all_dense(x, {&dy, &x, &output}));
+  ColumnParameters parameters(fold, 7);
+  for (int64_t c = 0; c < x.channels(); ++c) {
+    parameters.at(3, c) = mean.data()[c];
+    if (!from_x) continue;
+    parameters.at(5, c) = affine.row(1)[c];
+    parameters.at(6, c) = affine.row(2)[c];
+  }
+  const MaskSource mask = {output, from_x ? parameters.columns(5) : nullptr, from_x ? parameters.columns(6) : nullptr};
   const float* center = parameters.columns(3);
   Partials sums(fold, 3);
   accumulate_backward(sums, fold, dy, x, mask, center);
@@ -195,9 +238,8 @@ BatchNormGradients batch_norm_train_backward(const Tensor& dy, const Tensor& x, 
   const Tensor &dx = gradients.x, &dresidual = gradients.residual;
   fold.for_each_range([&](int64_t row, int64_t rows, int64_t columns) {
     kernels::batch_norm_backward_data(fold.row(dy, row), fold.stride(dy), fold.row(x, row), fold.stride(x),
-                                      mask.defined() ? fold.row(mask, row) : nullptr,
-                                      mask.defined() ? fold.stride(mask) : 0, slopes, fold.row(dx, row),
-                                      fold.stride(dx), need_residual ? fold.row(dresidual, row) : nullptr,
+                                      mask.at(fold, row, 0), slopes, fold.row(dx, row), fold.stride(dx),
+                                      need_residual ? fold.row(dresidual, row) : nullptr,
                                       need_residual ? fold.stride(dresidual) : 0, rows, columns);
   });
   return gradients;
@@ -217,7 +259,7 @@ BatchNormGradients batch_norm_eval_backward(const Tensor& dy, const Tensor& x, c
   ColumnParameters parameters(fold, 2);
   for (int64_t c = 0; c < x.channels(); ++c) parameters.at(0, c) = running_mean.data()[c];
   Partials sums(fold, 3);
-  accumulate_backward(sums, fold, dy, x, mask, parameters.columns(0));
+  accumulate_backward(sums, fold, dy, x, {mask}, parameters.columns(0));
 
   BatchNormGradients gradients = empty_gradients(x, need_residual);
   for (int64_t c = 0; c < x.channels(); ++c) {

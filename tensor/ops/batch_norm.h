@@ -9,6 +9,8 @@ struct BatchNormOptions {
   double eps = 1e-5;
   double momentum = 0.1;
   bool relu = false;  ///< y = max(0, ...) in the same pass
+  /// Training mode: update the running statistics. False where a forward pass is repeated for the backward pass.
+  bool update_running = true;
 };
 
 /// What the forward pass in training mode leaves for the backward pass.
@@ -16,6 +18,7 @@ struct BatchNormResult {
   Tensor y;       ///< [N,H,W,C]
   Tensor mean;    ///< [C] of this batch
   Tensor invstd;  ///< [C], 1 / sqrt(biased variance + eps)
+  Tensor affine;  ///< [3,C]: center, scale, offset of y = (x - center) scale + offset (+ residual)
 };
 
 /// Training mode. x [N,H,W,C]; gamma, beta, running_mean, running_var [C]; residual like x or undefined.
@@ -25,6 +28,9 @@ struct BatchNormResult {
 /// use a larger batch or crop, or evaluation mode. N = 0 (no value at all) is also refused.
 BatchNormResult batch_norm_train(const Tensor& x, const Tensor& gamma, const Tensor& beta, const Tensor& running_mean,
                                  const Tensor& running_var, const Tensor& residual, const BatchNormOptions& options);
+
+/// y of a batch_norm_train without residual once more, from its x and affine: the same bits.
+Tensor batch_norm_again(const Tensor& x, const Tensor& affine, bool relu);
 
 /// Evaluation mode: y = gamma (x - running_mean) / sqrt(running_var + eps) + beta (+ residual), then ReLU if asked.
 Tensor batch_norm_eval(const Tensor& x, const Tensor& gamma, const Tensor& beta, const Tensor& running_mean,
@@ -37,11 +43,12 @@ struct BatchNormGradients {
   Tensor residual;  ///< like x, undefined without residual; without ReLU the caller may use dy itself instead
 };
 
-/// Backward of batch_norm_train. x, mean, invstd, gamma as in the forward pass; y is read for the ReLU mask and may be
-/// undefined without ReLU. need_residual: also give the gradient of the residual (dy where y > 0).
+/// Backward of batch_norm_train. x, mean, invstd, gamma as in the forward pass. With ReLU its mask is read off y, or
+/// without a residual made again from `affine`; one of them must be given. need_residual: also give the gradient of the
+/// residual (dy where y > 0).
 BatchNormGradients batch_norm_train_backward(const Tensor& dy, const Tensor& x, const Tensor& y, const Tensor& gamma,
                                              const Tensor& mean, const Tensor& invstd, bool need_residual,
-                                             const BatchNormOptions& options);
+                                             const BatchNormOptions& options, const Tensor& affine = {});
 
 /// Backward of batch_norm_eval, where the statistics are constants.
 BatchNormGradients batch_norm_eval_backward(const Tensor& dy, const Tensor& x, const Tensor& y, const Tensor& gamma,

@@ -67,7 +67,8 @@ struct ConvProblem {
   }
 
   void check(ConvBackend backend, Layout layout) const {
-    const Conv2dOptions options = row.conv(backend);
+    Conv2dOptions options = row.conv(backend);
+    options.algorithm = ConvAlgorithm::direct;
     const Placed input(x, layout), gradient(dy, layout);
     {
       INFO("forward");
@@ -86,7 +87,7 @@ struct ConvProblem {
   }
 };
 
-TEST_CASE("conv2d: native, every target and layout") {
+TEST_CASE("conv2d: native and direct, every target and layout") {
   int turn = 0;
   for (const OpCase& row : op_cases("conv2d")) {
     CAPTURE(row.name());
