@@ -137,34 +137,20 @@ template <int kVectors>
 HWY_NOINLINE void OuterTiles(const OuterPanel& p) {
   const D d;
   const int64_t stride = kVectors * lanes();
-  for (int64_t c = p.channel_begin; c < p.channel_end; c += kTileRows) {
-    // The last group repeats its last channel rather than reading past the row; those extra sums are never used.
-    const int64_t valid = std::min(kTileRows, p.channel_end - c);
-    float* sums = p.sums + (c - p.channel_begin) * stride;
-    int64_t offset[kTileRows];
-    for (int i = 0; i < kTileRows; ++i) offset[i] = c + std::min<int64_t>(i, valid - 1);
+  const float* HWY_RESTRICT first = p.a;
+  for (int64_t c = 0; c < p.channels; c += kTileRows, first += outer_tile_stride(p.pixels)) {
     Tile<kVectors> tile;
     tile.clear();
-    const float* b = p.b;
-    if (valid == kTileRows) {
-      for (int64_t pixel = 0; pixel < p.pixels; ++pixel, b += stride) {
-        const float* HWY_RESTRICT a = p.rows[pixel] + c;
-        V vb[kVectors];
+    const float* HWY_RESTRICT a = first;
+    const float* HWY_RESTRICT b = p.b;
+    for (int64_t pixel = 0; pixel < p.pixels; ++pixel, a += kTileRows, b += stride) {
+      V vb[kVectors];
 #pragma GCC unroll 4
-        for (int j = 0; j < kVectors; ++j) vb[j] = hn::LoadU(d, b + j * lanes());
+      for (int j = 0; j < kVectors; ++j) vb[j] = hn::LoadU(d, b + j * lanes());
 #pragma GCC unroll 6
-        for (int i = 0; i < kTileRows; ++i) tile.step(vb, i, a[i]);
-      }
-    } else {
-      for (int64_t pixel = 0; pixel < p.pixels; ++pixel, b += stride) {
-        const float* HWY_RESTRICT a = p.rows[pixel];
-        V vb[kVectors];
-#pragma GCC unroll 4
-        for (int j = 0; j < kVectors; ++j) vb[j] = hn::LoadU(d, b + j * lanes());
-#pragma GCC unroll 6
-        for (int i = 0; i < kTileRows; ++i) tile.step(vb, i, a[offset[i]]);
-      }
+      for (int i = 0; i < kTileRows; ++i) tile.step(vb, i, a[i]);
     }
+    float* sums = p.sums + c * stride;
 #pragma GCC unroll 6
     for (int i = 0; i < kTileRows; ++i) {
 #pragma GCC unroll 4
@@ -222,6 +208,19 @@ HWY_EXPORT(Outer);
 
 GemmShape gemm_shape() { return HWY_DYNAMIC_DISPATCH(Shape)(); }
 void gather_panel(const GatherPanel& panel) { HWY_DYNAMIC_DISPATCH(Gather)(panel); }
+
+void pack_outer(const float* const* rows, int64_t pixels, int64_t begin, int64_t end, float* to) {
+  const int64_t stride = outer_tile_stride(pixels), whole = begin + (end - begin) / kTileRows * kTileRows;
+  for (int64_t pixel = 0; pixel < pixels; ++pixel, to += kTileRows) {
+    const float* row = rows[pixel];
+    float* at = to;
+    for (int64_t c = begin; c < whole; c += kTileRows, at += stride)
+      std::memcpy(at, row + c, sizeof(float) * kTileRows);
+    if (whole == end) continue;
+    for (int64_t i = 0; i < kTileRows; ++i) at[i] = whole + i < end ? row[whole + i] : 0.0F;
+  }
+}
+
 void outer_panel(const OuterPanel& panel) { HWY_DYNAMIC_DISPATCH(Outer)(panel); }
 
 }  // namespace giza::kernels

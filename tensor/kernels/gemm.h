@@ -22,28 +22,33 @@ struct GatherPanel {
   const float* const* rows;  ///< [tiles][taps][kTileRows]: where row m reads tap t; rows of a tile's end repeat a valid
                              ///< one. A null first row: this tap reads only zeros in the whole tile and is skipped.
   int64_t taps;              ///< taps in `rows`
-  int64_t tap_begin, tap_end;          ///< this block's part of them
-  int64_t channel_begin, channel_end;  ///< this block's channels within each tap
-  const float* b;                      ///< [tap_end - tap_begin][channels][columns rounded up to lanes]
-  float* const* out;                   ///< [count]: first output column of each row
-  int64_t count;                       ///< rows
-  int64_t column_begin, column_end;    ///< output columns of this panel
-  bool accumulate = false;             ///< add to what out holds; otherwise start from bias
-  const float* bias = nullptr;         ///< [all output columns] or null for zeros
+  int64_t tap_begin, tap_end;              ///< this block's part of them
+  int64_t channel_begin, channel_end;      ///< this block's channels within each tap
+  const float* b;                          ///< [tap_end - tap_begin][channels][columns rounded up to lanes]
+  float* const* out;                       ///< [count]: first output column of each row
+  int64_t count;                           ///< rows
+  int64_t column_begin, column_end;        ///< output columns of this panel
+  bool accumulate = false;                 ///< add to what out holds; otherwise start from bias
+  const float* bias = nullptr;             ///< [all output columns] or null for zeros
   const float* const* residual = nullptr;  ///< [count]: rows that are added last, or null
   bool relu = false;                       ///< and what is negative then becomes zero
 };
 void gather_panel(const GatherPanel& panel);
 
-/// sums[c][n] += sum over pixels p of rows[p][c] * b[p][n]: the product of backward-weights.
+/// Rows in the order that outer_panel reads them: to[tile][pixel][kTileRows] for tiles of channels from `begin` on; behind
+/// `end` zeros. Tiles lie outer_tile_stride(pixels) floats apart.
+void pack_outer(const float* const* rows, int64_t pixels, int64_t begin, int64_t end, float* to);
+/// A line more than a tile takes, so that the tiles of one pixel fall into different cache sets.
+inline int64_t outer_tile_stride(int64_t pixels) { return (pixels * kTileRows + 15) / 16 * 16 + 16; }
+
+/// sums[c][n] += sum over pixels p of a[p][c] * b[p][n]: the product of backward-weights.
 struct OuterPanel {
-  const float* const* rows;  ///< [pixels]
+  const float* a;    ///< as pack_outer made it
+  int64_t channels;  ///< c
   int64_t pixels;
-  int64_t channel_begin, channel_end;  ///< c; read from rows[p] at these offsets
-  const float* b;                      ///< [pixels][columns rounded up to lanes]
-  int64_t columns;                     ///< at most GemmShape::width
-  float* sums;  ///< [channel_end - channel_begin][columns rounded up to lanes], rows in groups of kTileRows:
-                ///< the last group may write rows up to the next multiple of kTileRows
+  const float* b;   ///< [pixels][columns rounded up to lanes]
+  int64_t columns;  ///< at most GemmShape::width
+  float* sums;      ///< [channels rounded up to kTileRows][columns rounded up to lanes]
 };
 void outer_panel(const OuterPanel& panel);
 

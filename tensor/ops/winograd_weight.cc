@@ -41,22 +41,30 @@ Tensor conv2d_backward_weight(int m, const Tensor& x, const Tensor& dy, const Co
       kernels::winograd_input(m, read_tiles(x, tiling, m + 2, -options.padding, tile, end_tile, zeros), v, begin);
       kernels::winograd_gradient(m, read_tiles(dy, tiling, m, 0, tile, end_tile, zeros), w, begin);
     });
-    parallel_for(positions * panels, [&](int64_t task) {
-      const int64_t position = task / panels, panel = task % panels;
-      const int64_t columns = panel + 1 == panels ? last_columns : gemm.width;
-      const float* b = v.data + position * v.position_stride + panel * v.panel_stride;
+    // A task multiplies one position by a few panels, for which it packs the gradient's tiles once.
+    constexpr int64_t kPanels = 4;
+    const int64_t groups = (panels + kPanels - 1) / kPanels;
+    parallel_for(positions * groups, [&](int64_t task) {
+      const int64_t position = task / groups, first_panel = task % groups * kPanels;
+      const int64_t last_panel = std::min(first_panel + kPanels, panels);
       const float* a = w.data + position * w.position_stride;
+      float* packed = thread_scratch(
+          static_cast<size_t>(product_rows / kernels::kTileRows * kernels::outer_tile_stride(kTileBlock)));
       for (int64_t begin = 0; begin < count; begin += kTileBlock) {
         const int64_t block = std::min(kTileBlock, count - begin);
         const float* rows[kTileBlock];
         for (int64_t i = 0; i < block; ++i) rows[i] = a + (begin + i) * w.tile_stride;
-        kernels::outer_panel({.rows = rows,
-                              .pixels = block,
-                              .channel_begin = 0,
-                              .channel_end = out_channels,
-                              .b = b + begin * columns,
-                              .columns = columns,
-                              .sums = products.data() + position * product_stride + panel * product_rows * gemm.width});
+        kernels::pack_outer(rows, block, 0, out_channels, packed);
+        for (int64_t panel = first_panel; panel < last_panel; ++panel) {
+          const int64_t columns = panel + 1 == panels ? last_columns : gemm.width;
+          kernels::outer_panel(
+              {.a = packed,
+               .channels = out_channels,
+               .pixels = block,
+               .b = v.data + position * v.position_stride + panel * v.panel_stride + begin * columns,
+               .columns = columns,
+               .sums = products.data() + position * product_stride + panel * product_rows * gemm.width});
+        }
       }
     });
   }
