@@ -7,6 +7,16 @@
 
 namespace giza::layers {
 
+namespace {
+
+std::vector<Tensor> values_of(std::span<const Variable> variables) {
+  std::vector<Tensor> values;
+  for (const Variable& variable : variables) values.push_back(variable.value());
+  return values;
+}
+
+}  // namespace
+
 Conv2d::Conv2d(const ConvShape& shape, bool bias, Init init, const Random& random, const ConvEngine& engine)
     : options_{.stride = shape.stride,
                .padding = shape.dilation * (shape.kernel / 2),
@@ -31,11 +41,24 @@ Variable Conv2d::forward(const Variable& x, const Context& context) const {
   return autograd::conv2d(x, weight_, bias_, options_);
 }
 
+Variable Conv2d::forward(const Variable& x, std::span<const Variable> maps, const Context& context) const {
+  const profile::Layer layer(path());
+  if (context.frozen != nullptr)
+    return Variable(context.frozen->pyramid_conv(x.value(), values_of(maps), *this, nullptr, false));
+  return autograd::pyramid_conv(x, maps, weight_, options_);
+}
+
 Variable ConvBatchNorm::forward(const Variable& x, const Context& context, bool relu, const Variable& residual) const {
   if (context.frozen == nullptr) return bn.forward(conv.forward(x, context), context, relu, residual);
   const profile::Layer layer(conv.path());
   const Tensor sum = residual.defined() ? residual.value() : Tensor();
   return Variable(context.frozen->conv2d(x.value(), conv, &bn, {.residual = sum, .relu = relu}));
+}
+
+Variable ConvBatchNorm::forward(const Variable& x, std::span<const Variable> maps, const Context& context) const {
+  if (context.frozen == nullptr) return bn.forward(conv.forward(x, maps, context), context, /*relu=*/true);
+  const profile::Layer layer(conv.path());
+  return Variable(context.frozen->pyramid_conv(x.value(), values_of(maps), conv, &bn, /*relu=*/true));
 }
 
 }  // namespace giza::layers

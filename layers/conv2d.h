@@ -1,6 +1,8 @@
 // Convolution, and convolution followed by batch norm.
 #pragma once
 
+#include <span>
+
 #include "layers/batch_norm.h"
 #include "layers/module.h"
 
@@ -21,6 +23,9 @@ class Conv2d : public Module {
   Conv2d(const ConvShape& shape, bool bias, Init init, const Random& random, const ConvEngine& engine);
   /// [N,H,W,in] -> [N,P,Q,out]
   Variable forward(const Variable& x, const Context& context) const;
+  /// As forward of x and the maps [N,b,b,Cb] of a pyramid, each upsampled to x's size and concatenated with it; neither
+  /// is made (docs/structured-head.md). For layers without a bias.
+  Variable forward(const Variable& x, std::span<const Variable> maps, const Context& context) const;
 
   const Tensor& weight() const { return weight_.value(); }
   Tensor bias() const { return bias_.defined() ? bias_.value() : Tensor(); }
@@ -39,6 +44,8 @@ struct ConvBatchNorm {
 
   /// batch_norm(conv(x)) (+ residual), then ReLU if asked.
   Variable forward(const Variable& x, const Context& context, bool relu, const Variable& residual = {}) const;
+  /// relu(batch_norm(conv(x and the maps of a pyramid))).
+  Variable forward(const Variable& x, std::span<const Variable> maps, const Context& context) const;
 
   Conv2d conv;
   BatchNorm2d bn;

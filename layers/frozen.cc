@@ -1,7 +1,11 @@
 // Layers frozen for inference.
 #include "layers/frozen.h"
 
+#include <algorithm>
+
 #include "layers/conv2d.h"
+#include "tensor/check.h"
+#include "tensor/ops/pyramid_conv.h"
 #include "tensor/parallel.h"
 
 namespace giza::layers {
@@ -22,15 +26,33 @@ Frozen::Folded Frozen::fold(const Conv2d& conv, const BatchNorm2d* bn) {
   return {folded, shift};
 }
 
-Tensor Frozen::conv2d(const Tensor& x, const Conv2d& conv, const BatchNorm2d* bn, const ConvEpilogue& epilogue) {
-  const ConvPlan plan = ops::plan_conv2d(ConvPass::forward, x.shape(), conv.weight().shape(), conv.options());
+// The first channels of the weight are x's; others belong to the maps of a pyramid.
+Frozen::Entry& Frozen::find(const Conv2d& conv, const BatchNorm2d* bn, const Shape& x) {
+  const Shape& shape = conv.weight().shape();
+  const int64_t own = std::min(x[3], shape[3]);
+  const ConvPlan plan = ops::plan_conv2d(ConvPass::forward, x, shape.with(3, own), conv.options());
   const auto key = std::make_pair(&conv, plan.algorithm);
   auto found = entries_.find(key);
   if (found == entries_.end()) {
     const Folded folded = fold(conv, bn);
-    found = entries_.emplace(key, Entry{{folded.weight, conv.options(), plan.algorithm}, folded.bias}).first;
+    Entry entry{{folded.weight.channel_slice(0, own), conv.options(), plan.algorithm}, folded.bias};
+    if (own < shape[3]) entry.map_weight = folded.weight.channel_slice(own, shape[3]).clone();
+    found = entries_.emplace(key, std::move(entry)).first;
   }
-  return found->second.conv(x, {found->second.bias, epilogue.residual, epilogue.relu});
+  return found->second;
+}
+
+Tensor Frozen::conv2d(const Tensor& x, const Conv2d& conv, const BatchNorm2d* bn, const ConvEpilogue& epilogue) {
+  check(x.channels() == conv.weight().channels(), "conv2d: weight {} for input {}", conv.weight().shape(), x.shape());
+  const Entry& entry = find(conv, bn, x.shape());
+  return entry.conv(x, {entry.bias, epilogue.residual, epilogue.relu});
+}
+
+Tensor Frozen::pyramid_conv(const Tensor& x, std::span<const Tensor> maps, const Conv2d& conv, const BatchNorm2d* bn,
+                            bool relu) {
+  const Entry& entry = find(conv, bn, x.shape());
+  const Tensor share = ops::pyramid_share(maps, entry.map_weight, x.dim(1), x.dim(2), conv.options());
+  return entry.conv(x, {entry.bias, share, relu});
 }
 
 }  // namespace giza::layers

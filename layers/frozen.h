@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <span>
 #include <utility>
 
 #include "tensor/ops/prepared_conv2d.h"
@@ -20,6 +21,10 @@ class Frozen {
   /// bn may be null. x [N,H,W,C] -> [N,P,Q,K].
   Tensor conv2d(const Tensor& x, const Conv2d& conv, const BatchNorm2d* bn, const ConvEpilogue& epilogue);
 
+  /// The same of x and the maps [N,b,b,Cb] of a pyramid, as ops::pyramid_conv.
+  Tensor pyramid_conv(const Tensor& x, std::span<const Tensor> maps, const Conv2d& conv, const BatchNorm2d* bn,
+                      bool relu);
+
   /// The weight [K,R,S,C] and bias [K] of conv and bn in one.
   struct Folded {
     Tensor weight, bias;
@@ -30,7 +35,10 @@ class Frozen {
   struct Entry {
     ops::PreparedConv2d conv;
     Tensor bias;
+    Tensor map_weight = {};  // the channels of a pyramid's maps
   };
+  Entry& find(const Conv2d& conv, const BatchNorm2d* bn, const Shape& x);
+
   std::map<std::pair<const Conv2d*, ConvAlgorithm>, Entry> entries_;
 };
 

@@ -15,22 +15,31 @@ namespace {
 constexpr bool kAlignCorners = true;  // of every bilinear enlargement of logits
 }
 
-Head::Head(int64_t in_channels, int64_t mid_channels, int64_t classes, float dropout, const BuildOptions& build)
+Head::Head(int64_t in_channels, int64_t mid_channels, int64_t classes, float dropout, const BuildOptions& build,
+           bool structured)
     : conv_({.in = in_channels, .out = mid_channels, .kernel = 3}, layers::Init::default_uniform, build.next_random(),
             build.conv, build.bn_momentum),
       classify_({.in = mid_channels, .out = classes}, /*bias=*/true, layers::Init::default_uniform, build.next_random(),
                 build.conv),
       dropout_(dropout),
-      stream_((*build.next_stream)++) {
+      stream_((*build.next_stream)++),
+      structured_(structured && build.conv.backend == ConvBackend::native) {
   // 2 is the ReLU and 3 the dropout.
   add_child("0", conv_.conv);
   add_child("1", conv_.bn);
   add_child("4", classify_);
 }
 
-Variable Head::forward(const Variable& x, const Context& context) const {
+Variable Head::forward(const Variable& x, std::span<const Variable> maps, const Context& context) const {
   const profile::Layer layer(path());
-  Variable y = conv_.forward(x, context, /*relu=*/true);
+  Variable y;
+  if (maps.empty()) {
+    y = conv_.forward(x, context, /*relu=*/true);
+  } else if (structured_) {
+    y = conv_.forward(x, maps, context);
+  } else {
+    y = conv_.forward(upsample_and_concat(x, maps), context, /*relu=*/true);
+  }
   if (context.training) {
     y = autograd::dropout2d(y, dropout_, Random(context.seed, Purpose::dropout, context.iteration, stream_));
   }
@@ -57,7 +66,8 @@ Pspnet::Pspnet(const PspnetOptions& options) : options_(options) {
     add_child("ppm", *pyramid_);
     features = pyramid_->out_channels();
   }
-  cls_ = std::make_unique<Head>(features, head_channels, options.classes, options.dropout, build);
+  cls_ =
+      std::make_unique<Head>(features, head_channels, options.classes, options.dropout, build, options.structured_head);
   add_child("cls", *cls_);
   if (options.aux) {
     aux_ = std::make_unique<Head>(backbone_->layer3_channels(), aux_channels, options.classes, options.dropout, build);
@@ -71,10 +81,11 @@ Pspnet::Output Pspnet::forward(const Variable& x, const Context& context) const 
   output.height = x.value().dim(1);
   output.width = x.value().dim(2);
   Resnet::Features features = backbone_->forward(x, context);
-  if (aux_ && context.training) output.aux = aux_->forward(features.layer3, context);
+  if (aux_ && context.training) output.aux = aux_->forward(features.layer3, {}, context);
   features.layer3 = Variable();  // in evaluation nothing else holds it
-  if (pyramid_) features.layer4 = pyramid_->forward(features.layer4, context);
-  output.logits = cls_->forward(features.layer4, context);
+  std::vector<Variable> maps;
+  if (pyramid_) maps = pyramid_->forward(features.layer4, context);
+  output.logits = cls_->forward(features.layer4, maps, context);
   return output;
 }
 

@@ -23,20 +23,25 @@ struct PspnetOptions {
   float dropout = 0.1F;
   bool aux = true;    ///< build the auxiliary head (used in training only)
   uint64_t seed = 0;  ///< of the initial weights
+  /// How the head's convolution is computed, no part of the network: over the pyramid's maps as they are
+  /// (docs/structured-head.md), or upsampled and concatenated, as Figure 3 draws it and other backends always do.
+  bool structured_head = true;
 };
 
 /// Convolution 3x3, batch norm, ReLU, dropout, 1x1 convolution to the classes: cls and aux.
 class Head : public layers::Module {
  public:
-  Head(int64_t in_channels, int64_t mid_channels, int64_t classes, float dropout, const BuildOptions& build);
-  /// x [N,h,w,in] -> logits [N,h,w,classes]
-  Variable forward(const Variable& x, const layers::Context& context) const;
+  Head(int64_t in_channels, int64_t mid_channels, int64_t classes, float dropout, const BuildOptions& build,
+       bool structured = true);
+  /// x [N,h,w,C] and the maps of a pyramid, if any: `in_channels` together -> logits [N,h,w,classes]
+  Variable forward(const Variable& x, std::span<const Variable> maps, const layers::Context& context) const;
 
  private:
   layers::ConvBatchNorm conv_;
   layers::Conv2d classify_;
   float dropout_;
   uint32_t stream_;  // of dropout, so that two heads never share a mask
+  bool structured_;
 };
 
 class Pspnet : public layers::Module {

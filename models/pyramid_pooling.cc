@@ -41,15 +41,22 @@ PyramidPooling::PyramidPooling(int64_t in_channels, std::vector<int64_t> bins, P
 
 PyramidPooling::~PyramidPooling() = default;
 
-Variable PyramidPooling::forward(const Variable& x, const layers::Context& context) const {
+std::vector<Variable> PyramidPooling::forward(const Variable& x, const layers::Context& context) const {
   const profile::Layer layer(path());
-  const int64_t h = x.value().dim(1), w = x.value().dim(2);
-  std::vector<Variable> parts = {x};
+  std::vector<Variable> maps;
   for (size_t i = 0; i < bins_.size(); ++i) {
     Variable y = pool_ == PyramidPool::average ? autograd::adaptive_avg_pool2d(x, bins_[i])
                                                : autograd::adaptive_max_pool2d(x, bins_[i]);
     if (!branches_.empty()) y = branches_[i]->forward(y, context);
-    parts.push_back(autograd::resize_bilinear(y, h, w, /*align_corners=*/true));
+    maps.push_back(y);
+  }
+  return maps;
+}
+
+Variable upsample_and_concat(const Variable& x, std::span<const Variable> maps) {
+  std::vector<Variable> parts = {x};
+  for (const Variable& map : maps) {
+    parts.push_back(autograd::resize_bilinear(map, x.value().dim(1), x.value().dim(2), /*align_corners=*/true));
   }
   return autograd::concat_channels(parts);
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "models/resnet.h"
@@ -17,9 +18,10 @@ class PyramidPooling : public layers::Module {
   PyramidPooling(int64_t in_channels, std::vector<int64_t> bins, PyramidPool pool, bool reduce,
                  const BuildOptions& build);
   ~PyramidPooling() override;
-  /// x [N,h,w,C] -> [N,h,w,out_channels()]: x and the upsampled branches, in the order of the bins.
-  Variable forward(const Variable& x, const layers::Context& context) const;
+  /// x [N,h,w,C] -> the branches' maps [N,bin,bin,..], in the order of the bins.
+  std::vector<Variable> forward(const Variable& x, const layers::Context& context) const;
 
+  /// Channels of x and all maps, concatenated.
   int64_t out_channels() const { return out_channels_; }
 
  private:
@@ -29,5 +31,8 @@ class PyramidPooling : public layers::Module {
   int64_t out_channels_;
   std::vector<std::unique_ptr<Branch>> branches_;
 };
+
+/// The end of the module as Figure 3 draws it: x [N,h,w,C] and the maps, each upsampled to h x w, concatenated.
+Variable upsample_and_concat(const Variable& x, std::span<const Variable> maps);
 
 }  // namespace giza::models

@@ -134,6 +134,19 @@ TEST_CASE("cross-entropy of enlarged logits") {
   }
 }
 
+TEST_CASE("pyramid_conv") {
+  for (const Conv2dOptions options : {Conv2dOptions{.padding = 1}, Conv2dOptions{.padding = 2, .dilation = 2}}) {
+    const std::vector<Tensor> inputs = {normal({2, 5, 4, 3}, 1), normal({2, 1, 1, 2}, 2), normal({2, 3, 3, 2}, 3),
+                                        normal({4, 3, 3, 7}, 4)};
+    CHECK_SAME(gradcheck(
+        [&](const Inputs& in) {
+          const Variable maps[] = {in[1], in[2]};
+          return autograd::pyramid_conv(in[0], maps, in[3], options);
+        },
+        inputs));
+  }
+}
+
 TEST_CASE("dropout2d") {
   const Tensor x = normal({3, 3, 2, 5}, 1);
   const Random random(3, Purpose::dropout);

@@ -155,6 +155,58 @@ TEST_CASE("small PSPNets agree with PyTorch: logits, losses, gradients, running 
   set_isa("auto");
 }
 
+double relative_difference(const Tensor& actual, const Tensor& expected) {
+  double difference = 0, norm = 0;
+  const std::vector<float> left = actual.to_vector(), right = expected.to_vector();
+  REQUIRE(left.size() == right.size());
+  for (size_t i = 0; i < left.size(); ++i) {
+    const auto l = static_cast<double>(left[i]), r = static_cast<double>(right[i]);
+    difference += (l - r) * (l - r);
+    norm += r * r;
+  }
+  return std::sqrt(difference / norm);
+}
+
+TEST_CASE("the structured head is the plain one: logits, frozen too, and every gradient") {
+  models::PspnetOptions options;
+  options.backbone = models::ResnetOptions::of_depth(18);
+  options.backbone.width = 0.25;
+  options.classes = 5;
+  options.bins = {1, 2, 3, 6, 11};  // 11 cells over 9 x 7
+  Labels labels(2, 65, 49);
+  for (size_t i = 0; i < labels.values.size(); ++i) labels.values[i] = static_cast<int32_t>(i / 11 % 5);
+  const Tensor x = Tensor::activation({2, 65, 49, 3});
+  for (int64_t i = 0; i < x.rows(); ++i) {
+    for (int64_t c = 0; c < 3; ++c) x.row(i)[c] = static_cast<float>(mixed(7, static_cast<uint64_t>(3 * i + c)));
+  }
+  const auto after_one_pass = [&](bool structured, ConvBackend backend) {
+    options.structured_head = structured;
+    options.backbone.conv.backend = backend;
+    auto net = std::make_unique<models::Pspnet>(options);
+    autograd::backward(models::loss_of(net->forward(layers::Variable(x), {.training = true}), labels).total);
+    return net;
+  };
+  for (const bool reduce : {true, false}) {
+    options.pool = reduce ? models::PyramidPool::average : models::PyramidPool::max;
+    options.reduce = reduce;
+    const auto structured = after_one_pass(true, ConvBackend::native);
+    const auto plain = after_one_pass(false, ConvBackend::native);
+    // Other backends take the plain way. They sum otherwise in every layer, which flips a ReLU here and there.
+    const auto reference = after_one_pass(true, ConvBackend::reference);
+    for (size_t i = 0; i < structured->parameters().size(); ++i) {
+      CAPTURE(structured->parameters()[i].name);
+      const Tensor gradient = plain->parameters()[i].variable.grad();
+      CHECK(relative_difference(structured->parameters()[i].variable.grad(), gradient) <= 1e-4);
+      CHECK(relative_difference(reference->parameters()[i].variable.grad(), gradient) <= 1e-3);
+    }
+    const autograd::NoGrad no_grad;
+    const Tensor logits = plain->forward(layers::Variable(x), {}).logits.value();
+    CHECK(relative_difference(structured->forward(layers::Variable(x), {}).logits.value(), logits) <= 5e-6);
+    CHECK(relative_difference(models::FrozenPspnet(*structured).forward(x).logits.value(), logits) <= 5e-6);
+    CHECK(relative_difference(models::FrozenPspnet(*plain).forward(x).logits.value(), logits) <= 5e-6);
+  }
+}
+
 TEST_CASE("PSPNet50 has the authors' parameters") {
   models::PspnetOptions options;
   const models::Pspnet net(options);

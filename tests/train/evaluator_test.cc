@@ -317,7 +317,7 @@ TEST_CASE("evaluate: a PSPNet on whole pictures of any size") {
   general([&](ProtocolOptions& o) { o.base_size = 2 * image.width + image.height; });
   general([](ProtocolOptions& o) { o.crop_h = o.crop_w = 33; });
   model.parameters().front().variable.value().fill(std::nanf(""));
-  CHECK_THROWS_AS(predict_labels(network, image, protocol), Error);
+  CHECK_THROWS_AS(predict_labels(network_of(model), image, protocol), Error);
 }
 
 }  // namespace

@@ -1,0 +1,30 @@
+// Differentiable convolution over a feature map and pyramid maps.
+#include "tensor/ops/pyramid_conv.h"
+
+#include "autograd/functions/functions.h"
+
+namespace giza::autograd {
+
+Variable pyramid_conv(const Variable& x, std::span<const Variable> maps, const Variable& w,
+                      const Conv2dOptions& options) {
+  std::vector<Variable> inputs = {x};
+  inputs.insert(inputs.end(), maps.begin(), maps.end());
+  ops::PyramidConvNeeds needs{.inputs = false, .weight = w.requires_grad()};
+  for (const Variable& input : inputs) needs.inputs = needs.inputs || input.requires_grad();
+  inputs.push_back(w);
+  std::vector<Tensor> values;
+  for (const Variable& map : maps) values.push_back(map.value());
+  Tensor y = ops::pyramid_conv(x.value(), values, w.value(), options);
+  return Variable::from_op(
+      std::move(y), "pyramid_conv", std::move(inputs),
+      [=, x = x.value(), maps = std::move(values), w = w.value()](const Tensor& dy) -> std::vector<Tensor> {
+        const ops::PyramidConvGradients gradients = ops::pyramid_conv_backward(dy, x, maps, w, options, needs);
+        std::vector<Tensor> list = {gradients.x};
+        list.insert(list.end(), gradients.maps.begin(), gradients.maps.end());
+        list.resize(maps.size() + 1);  // none of the maps', where no input needs one
+        list.push_back(gradients.w);
+        return list;
+      });
+}
+
+}  // namespace giza::autograd
