@@ -17,8 +17,8 @@ Variable pyramid_conv(const Variable& x, std::span<const Variable> maps, const V
   Tensor y = ops::pyramid_conv(x.value(), values, w.value(), options);
   return Variable::from_op(
       std::move(y), "pyramid_conv", std::move(inputs),
-      [=, x = x.value(), maps = std::move(values), w = w.value()](const Tensor& dy) -> std::vector<Tensor> {
-        const ops::PyramidConvGradients gradients = ops::pyramid_conv_backward(dy, x, maps, w, options, needs);
+      [=, x = x.save(), maps = std::move(values), w = w.value()](const Tensor& dy) -> std::vector<Tensor> {
+        const ops::PyramidConvGradients gradients = ops::pyramid_conv_backward(dy, x.tensor(), maps, w, options, needs);
         std::vector<Tensor> list = {gradients.x};
         list.insert(list.end(), gradients.maps.begin(), gradients.maps.end());
         list.resize(maps.size() + 1);  // none of the maps', where no input needs one
