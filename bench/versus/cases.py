@@ -13,6 +13,7 @@ PEERS = {
     "openvino": "OpenVINO",
 }
 ONNX_PEERS = ("onnxruntime", "openvino")
+DEPTHS = (18, 34, 50, 101, 152, 269)
 MALLOC = "+malloc"  # after a peer's name: with the allocator's settings in environment.py
 # Left out: max-autotune, which on CPUs has no other convolutions to choose from and takes long to say so.
 TRAIN_DEFAULT = ("eager", "eager-cl", "eager-cl+malloc", "compile", "compile-cl+malloc")
@@ -50,8 +51,9 @@ class Case:
     def parse(text: str) -> Case:
         """mode:depth:size:batch[:classes]"""
         mode, *numbers = text.split(":")
-        if mode not in ("infer", "train") or len(numbers) not in (3, 4):
-            raise ValueError(f"{text!r} is not MODE:DEPTH:SIZE:BATCH, such as infer:50:473:1")
+        sound = mode in ("infer", "train") and len(numbers) in (3, 4) and all(n.isdecimal() and int(n) for n in numbers)
+        if not sound or int(numbers[0]) not in DEPTHS:
+            raise ValueError(f"{text!r} is not MODE:DEPTH:SIZE:BATCH, such as infer:50:473:1, of depth {DEPTHS}")
         return Case(mode, *(int(number) for number in numbers))
 
     def __str__(self) -> str:

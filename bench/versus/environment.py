@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 import platform
+import resource
 import shlex
 import signal
 import subprocess
@@ -37,8 +38,9 @@ class Outcome:
 def run(command: list[str], limit: float, extra_env: dict[str, str] | None = None) -> Outcome:
     """Runs the command with a time limit; its result is the last line of stdout that is a JSON object."""
     env = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", **(extra_env or {})}
+    memory = available_memory()
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace", env=env,
-                          start_new_session=True, preexec_fn=first_to_go) as process:
+                          start_new_session=True, preexec_fn=lambda: confine(memory)) as process:
         try:
             out, err = process.communicate(timeout=limit)
         except subprocess.TimeoutExpired:
@@ -54,8 +56,15 @@ def run(command: list[str], limit: float, extra_env: dict[str, str] | None = Non
     return Outcome(None, f"status {process.returncode}: {last_words(err)}")
 
 
-def first_to_go() -> None:
-    """When memory runs out, the kernel shall end the measured program and nothing else."""
+def available_memory() -> int:
+    """Bytes that can be had without pushing other programs out; a little is left to them."""
+    fields = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text("ascii").splitlines())
+    return max(int(fields["MemAvailable"].split()[0]) * 1024 - (512 << 20), 512 << 20)
+
+
+def confine(memory: int) -> None:
+    """In the new process: too large a case shall fail with a message, and not take the machine's memory with it."""
+    resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
 

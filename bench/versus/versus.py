@@ -198,8 +198,8 @@ def show(entry: dict, markdown: bool) -> None:
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
-    add("--case", type=Case.parse, action="append", default=[], metavar="MODE:DEPTH:SIZE:BATCH[:CLASSES]",
-        help="infer or train, 18 to 269, side, batch (150 classes); repeatable")
+    add("--case", type=parse_case, action="append", default=[], metavar="CASE",
+        help="MODE:DEPTH:SIZE:BATCH[:CLASSES], such as infer:50:473:1 or train:50:473:2; 150 classes; repeatable")
     add("--preset", choices=("headline", "table"), help="the issue's two cases; the whole table")
     add("--peers", type=parse_peers, metavar="A,B", help="of " + ", ".join(PEERS) + "; +malloc after a name keeps the "
         "heap and asks for huge pages")
@@ -225,6 +225,13 @@ def parse_args() -> argparse.Namespace:
     if min(args.rounds, args.steps, args.threads) < 1:
         parser.error("--rounds, --steps and --threads are at least 1")
     return args
+
+
+def parse_case(text: str) -> Case:
+    try:
+        return Case.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def parse_peers(text: str) -> list[str]:
