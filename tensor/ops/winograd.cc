@@ -129,6 +129,13 @@ void run(const Problem& problem, const Filters& filters) {
 
 bool applies(const Shape& w, const Conv2dOptions& options) { return w[1] == 3 && w[2] == 3 && options.stride == 1; }
 
+int64_t part_channels(int m, const Shape& w) {
+  const int64_t channel_bytes = int64_t{m + 2} * (m + 2) * w[0] * static_cast<int64_t>(sizeof(float));
+  const int64_t most = std::max<int64_t>((int64_t{64} << 20) / channel_bytes, 256);
+  const int64_t parts = std::max<int64_t>((w[3] + most - 1) / most, 1);
+  return round_up((w[3] + parts - 1) / parts, 64);
+}
+
 Filters transform_filters(int m, const Tensor& w, bool transposed) {
   const int64_t out_channels = w.dim(0), in_channels = w.dim(3);
   Filters filters;
@@ -167,16 +174,32 @@ Tensor conv2d(const Tensor& x, const Filters& filters, const ConvEpilogue& epilo
   return problem.out;
 }
 
+Tensor conv2d(int m, const Tensor& x, const Tensor& w, const Tensor& bias, const Conv2dOptions& options) {
+  Tensor y;
+  const int64_t channels = x.channels(), part = part_channels(m, w.shape());
+  for (int64_t begin = 0; begin < channels; begin += part) {
+    const int64_t end = std::min(begin + part, channels);
+    const Filters filters = transform_filters(m, w.channel_slice(begin, end), /*transposed=*/false);
+    y = conv2d(x.channel_slice(begin, end), filters, {.bias = begin == 0 ? bias : Tensor(), .residual = y}, options);
+  }
+  return y;
+}
+
 Tensor conv2d_backward_input(int m, const Tensor& dy, const Tensor& w, const Shape& x_shape,
                              const Conv2dOptions& options) {
-  // The adjoint of a correlation is the correlation with the rotated filter, shifted to the other side.
-  const Problem problem{dy,
-                        Tensor::activation(x_shape),
-                        Tiling(m, x_shape[0], x_shape[1], x_shape[2], options.dilation),
-                        options.padding - 2 * options.dilation,
-                        {}};
-  run(problem, transform_filters(m, w, /*transposed=*/true));
-  return problem.out;
+  Tensor dx = Tensor::activation(x_shape);
+  const int64_t channels = x_shape[3], part = part_channels(m, w.shape());
+  for (int64_t begin = 0; begin < channels; begin += part) {
+    const int64_t end = std::min(begin + part, channels);
+    // The adjoint of a correlation is the correlation with the rotated filter, shifted to the other side.
+    const Problem problem{dy,
+                          dx.channel_slice(begin, end),
+                          Tiling(m, x_shape[0], x_shape[1], x_shape[2], options.dilation),
+                          options.padding - 2 * options.dilation,
+                          {}};
+    run(problem, transform_filters(m, w.channel_slice(begin, end), /*transposed=*/true));
+  }
+  return dx;
 }
 
 }  // namespace giza::ops::winograd

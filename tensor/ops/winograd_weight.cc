@@ -7,7 +7,10 @@
 
 namespace giza::ops::winograd {
 
-Tensor conv2d_backward_weight(int m, const Tensor& x, const Tensor& dy, const Conv2dOptions& options) {
+namespace {
+
+// dw [K,3,3,C] of x, whose channels are a part of it or all.
+void backward_weight(int m, const Tensor& x, const Tensor& dy, const Tensor& dw, const Conv2dOptions& options) {
   constexpr int64_t kGroup = 6;        // tiles of a transform task
   constexpr int64_t kTileBlock = 128;  // of the sum: its panel of V stays in L1 while the channels of W pass
   const int64_t out_channels = dy.channels(), in_channels = x.channels();
@@ -69,12 +72,23 @@ Tensor conv2d_backward_weight(int m, const Tensor& x, const Tensor& dy, const Co
     });
   }
 
-  Tensor dw = Tensor::empty({out_channels, 3, 3, in_channels});
   const kernels::PositionLayout from = {products.data(),           product_stride, gemm.width,
                                         product_rows * gemm.width, gemm.width,     last_columns};
   parallel_ranges(out_channels, 8, [&](int64_t begin, int64_t end) {
-    kernels::winograd_weight_gradient(m, from, begin, end, in_channels, dw.data(), 9 * in_channels, in_channels);
+    kernels::winograd_weight_gradient(m, from, begin, end, in_channels, dw.data(), 9 * dw.row_stride(),
+                                      dw.row_stride());
   });
+}
+
+}  // namespace
+
+Tensor conv2d_backward_weight(int m, const Tensor& x, const Tensor& dy, const Conv2dOptions& options) {
+  Tensor dw = Tensor::empty({dy.channels(), 3, 3, x.channels()});
+  const int64_t channels = x.channels(), part = part_channels(m, dw.shape());
+  for (int64_t begin = 0; begin < channels; begin += part) {
+    const int64_t end = std::min(begin + part, channels);
+    backward_weight(m, x.channel_slice(begin, end), dy, dw.channel_slice(begin, end), options);
+  }
   return dw;
 }
 

@@ -36,6 +36,8 @@ TEST_CASE("module: state is named by its path, in the order of registration") {
   for (const auto& b : outer.buffers()) names.push_back(b.name);
   CHECK(names == std::vector<std::string>{"0.bn.running_mean", "0.bn.running_var"});
   // Handles share the numbers: what is loaded through the list is what the layer computes with.
+  CHECK(outer.path().empty());
+  CHECK(outer.pair.first.path() == "0.first");
   for (const auto& p : outer.parameters()) p.variable.value().fill(0.0F);
   const Variable x(Tensor::full({1, 5, 5, 3}, 1.0F));
   for (const float v : outer.pair.first.forward(x, {}).value().to_vector()) CHECK(v == 0.0F);
