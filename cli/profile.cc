@@ -157,7 +157,7 @@ void print_tables(const Options& options, const Measured& measured) {
   if (both || options.layers) {
     constexpr size_t kUsual = 25;
     fmt::print(
-        "\nlayers of the median step; forward, backward and update in ms\n{}",
+        "\nlayers of the median step, with the ms of the forward and backward pass and the update\n{}",
         train::layer_table(measured.summary, measured.peak, options.all ? std::numeric_limits<size_t>::max() : kUsual));
   }
   if (!measured.why_no_counters.empty()) {

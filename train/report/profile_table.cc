@@ -9,9 +9,12 @@
 namespace giza::train {
 namespace {
 
-constexpr size_t kNameWidth = 30;
+constexpr size_t kKernelWidth = 28, kLayerWidth = 24;  // of names; the lines then have at most 120 columns
 
-std::string milliseconds(double seconds) { return fmt::format("{:.2f}", seconds * 1e3); }
+/// At most six characters below 100 seconds.
+std::string milliseconds(double seconds) {
+  return seconds < 0.9995 ? fmt::format("{:.2f}", seconds * 1e3) : fmt::format("{:.0f}", seconds * 1e3);
+}
 std::string percent(double share) { return fmt::format("{:.1f}", share * 100); }
 
 /// Three digits are all that a measurement has.
@@ -96,11 +99,11 @@ std::string kernel_table(const ProfileSummary& summary, const MachinePeak& peak)
   for (const KernelRow& row : summary.kernels) add(row.kernel, row.algorithm, row.total);
   add("(all kernels)", "", summary.total);
   add_unattributed(table, summary, 3, 5 + kFigures.size());
-  return table.text(kNameWidth);
+  return table.text(kKernelWidth);
 }
 
 std::string layer_table(const ProfileSummary& summary, const MachinePeak& peak, size_t limit) {
-  TextTable table(heading({"layer", "forward", "backward", "update", "ms", "%"}));
+  TextTable table(heading({"layer", "fwd", "bwd", "upd", "ms", "%"}));
   const auto add = [&](const LayerRow& layer) {
     const WorkTotal all = layer.all();
     const auto part = [](const WorkTotal& total) { return total.calls > 0 ? milliseconds(total.seconds) : "-"; };
@@ -129,7 +132,7 @@ std::string layer_table(const ProfileSummary& summary, const MachinePeak& peak, 
   total.layer = "(all layers)";
   add(total);
   add_unattributed(table, summary, 4, 6 + kFigures.size());
-  return table.text(kNameWidth);
+  return table.text(kLayerWidth);
 }
 
 std::string counter_table(const ProfileSummary& summary) {
@@ -143,7 +146,7 @@ std::string counter_table(const ProfileSummary& summary) {
                fmt::format("{:.0f}", misses),
                short_number(row.total.seconds > 0 ? misses * kLine / row.total.seconds / 1e9 : 0)});
   }
-  return table.text(kNameWidth);
+  return table.text(kKernelWidth);
 }
 
 }  // namespace giza::train

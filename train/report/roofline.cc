@@ -112,7 +112,8 @@ Picture::Picture(const ProfileSummary& summary, const MachinePeak& peak, int thr
     low_x = std::min(low_x, row.total.intensity() / 1.3);
     high_x = std::max(high_x, row.total.intensity() * 2);
     low_y = std::min(low_y, row.total.executed_gflops() / 1.3);
-    high_y = std::max(high_y, 1.1 * std::max(row.total.gflops(), row.total.executed_gflops()));
+    const bool has_bar = &row < summary.shapes.data() + kLabels;
+    high_y = std::max(high_y, 1.1 * (has_bar ? row.total.gflops() : row.total.executed_gflops()));
   }
   x_ = {round_down(low_x), 1 / round_down(1 / high_x), kLeft, kRight};
   y_ = {round_down(low_y), 1 / round_down(1 / high_y), kBottom, kTop};
