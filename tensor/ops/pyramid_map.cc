@@ -90,7 +90,7 @@ PyramidMap::PyramidMap(std::span<const Tensor> maps, int64_t h, int64_t w, int64
         for (int64_t j = 0; j < width; ++j) {
           for (int64_t r = 0; r < kernel_h; ++r) {
             for_each_source(p, r, h, row_taps[b], options, [&](int64_t i, float weight) {
-              rows.add((s * kernel_w + r) * cells + begin[b] + i * width + j, weight);
+              rows.add((r * kernel_w + s) * cells + begin[b] + i * width + j, weight);
             });
           }
           rows.end_output();
