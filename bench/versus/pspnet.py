@@ -130,7 +130,7 @@ def randomize_batch_norms(model: PSPNet) -> None:
 
 
 def count_work(depth: int, size: int, batch: int, classes: int) -> dict[str, float]:
-    """Parameters (auxiliary head included) and multiply-adds of the convolutions of one evaluation-mode forward pass."""
+    """Parameters, the auxiliary head's included, and the convolutions' multiply-adds of a forward pass (evaluation)."""
     with torch.device("meta"):
         model = PSPNet(depth, classes).eval()
         macs = 0

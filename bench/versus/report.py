@@ -82,10 +82,10 @@ def header(record: dict) -> str:
         f"{machine['cpu']}, {machine['processors']} processors, {machine['memory_gb']} GB, {machine['system']}; "
         f"load {machine['load']:.1f} at the start, {machine['date']}",
         f"{versions}; {record['giza']}",
-        f"{settings['threads']} threads each; {settings['rounds']} alternated rounds, every figure from a process of its "
-        f"own that warms up and times {settings['steps']} steps; medians over the rounds; fp32 on all sides",
-        "time / giza: how many times as long as giza, median of the rounds' ratios. peak: ru_maxrss of the process alone",
-        "(10^6 KiB; compile workers not counted); steady: the same while timing, after loading and compiling",
+        f"{settings['threads']} threads each; {settings['rounds']} alternated rounds, every figure from a process of "
+        f"its own that warms up and times {settings['steps']} steps; medians over the rounds; fp32 on all sides",
+        "time / giza: how many times as long as giza, median of the rounds' ratios. peak: ru_maxrss of the process",
+        "alone (10^6 KiB; compile workers not counted); steady: the same while timing, after loading and compiling",
         *(f"agreement with PyTorch's logits: {line}" for line in record["checks"]),
     ]
     return "\n".join(lines)

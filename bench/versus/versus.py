@@ -73,7 +73,8 @@ class Versus:
         return run(command, self.args.limit, {**self.env, **(ALLOCATOR if tuned else {})})
 
     def run_giza(self, *options: str) -> Outcome:
-        return run([str(self.giza), *options, "--threads", str(self.args.threads), "--quiet"], self.args.limit, self.env)
+        command = [str(self.giza), *options, "--threads", str(self.args.threads), "--quiet"]
+        return run(command, self.args.limit, self.env)
 
     # Agreement
 
@@ -164,7 +165,8 @@ class Versus:
             found = self.run_giza("bench", "model", *sizes, "--json", f"--runs={self.args.steps}",
                                   *shlex.split(self.args.giza_args))
         else:
-            found = self.worker("measure", folder, "--peer", base(name), "--case", str(case), tuned=allocator_tuned(name))
+            found = self.worker("measure", folder, "--peer", base(name), "--case", str(case),
+                                tuned=allocator_tuned(name))
         if found.result is None:
             row["reason"] = found.reason
         elif found.result.get("precision", "f32") != "f32":
