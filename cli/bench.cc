@@ -28,6 +28,7 @@ struct Options {
   int runs = 3;
   double width = 1;
   std::string mode = "infer";
+  bool recompute = false;
 };
 
 std::function<void()> make_step(const Options& options, const Common& common) {
@@ -38,6 +39,7 @@ std::function<void()> make_step(const Options& options, const Common& common) {
                                  .width = options.width,
                                  .training = options.mode == "train",
                                  .conv = common.conv_engine(),
+                                 .recompute = options.recompute,
                                  .seed = static_cast<uint64_t>(common.seed.value_or(0))});
 }
 
@@ -120,6 +122,8 @@ void add_bench(Program& program) {
   command->add_option("--mode", options->mode, "infer or train")
       ->check(CLI::IsMember({"infer", "train"}).description(""))
       ->capture_default_str();
+  command->add_flag("--recompute", options->recompute,
+                    "train: keep only the inputs of residual blocks and run each again going back");
   command->add_option("--runs", options->runs, "timed steps")->check(within(1, 10000))->capture_default_str();
 }
 

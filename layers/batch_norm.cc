@@ -16,7 +16,7 @@ BatchNorm2d::BatchNorm2d(int64_t channels, double momentum) : momentum_(momentum
 
 Variable BatchNorm2d::forward(const Variable& x, const Context& context, bool relu, const Variable& residual) const {
   const profile::Layer layer(path());
-  const ops::BatchNormOptions options{.momentum = momentum_, .relu = relu};
+  const ops::BatchNormOptions options{.momentum = momentum_, .relu = relu, .update_running = !context.again};
   const auto& function = context.training ? autograd::batch_norm_train : autograd::batch_norm_eval;
   return function(x, weight_, bias_, running_mean_, running_var_, residual, options);
 }

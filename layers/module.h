@@ -23,6 +23,8 @@ struct Context {
   bool training = false;   ///< batch statistics and dropout
   uint64_t seed = 0;       ///< of dropout
   uint32_t iteration = 0;  ///< of dropout: another mask each iteration
+  bool recompute = false;  ///< in training keep only the inputs of residual blocks, and run each again going back
+  bool again = false;      ///< this pass repeats one: it leaves running statistics alone
   /// In evaluation: weights made ready once, with batch norm folded in. Null: computed as they stand.
   Frozen* frozen = nullptr;
 };

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <string>
 
+#include "autograd/checkpoint.h"
 #include "tensor/check.h"
 #include "tensor/profile.h"
 
@@ -78,7 +79,8 @@ ResidualBlock::ResidualBlock(int64_t in_channels, int64_t planes, int64_t stride
   }
 }
 
-Variable ResidualBlock::forward(const Variable& x, const Context& context) const {
+Variable ResidualBlock::forward(const Variable& input, const Context& context) const {
+  const Variable x = autograd::branch(input);
   const profile::Layer layer(path());
   const Variable shortcut = downsample_ ? downsample_->forward(x, context, /*relu=*/false) : x;
   Variable y = x;
@@ -130,7 +132,17 @@ class Resnet::Stage : public layers::Module {
   }
 
   Variable forward(Variable x, const Context& context) const {
-    for (const auto& block : blocks_) x = block->forward(x, context);
+    for (const auto& block : blocks_) {
+      if (!context.recompute) {
+        x = block->forward(x, context);
+        continue;
+      }
+      x = autograd::checkpoint(x, [&block = *block, context](const Variable& input, bool again) {
+        Context repeated = context;
+        repeated.again = again;
+        return block.forward(input, repeated);
+      });
+    }
     return x;
   }
 

@@ -113,6 +113,8 @@ const auto kKeys = std::to_array<Key>({
      "threads of the computation; 0: every processor; also by --threads"},
     {"TRAIN", "conv", AT(train.conv), {.choices = "native|onednn|reference"},
      "convolution backend; also by --conv"},
+    {"TRAIN", "recompute", AT(train.recompute), kRun,
+     "less memory for more time: residual blocks are run again in the backward pass; the same bits"},
     {"TRAIN", "algorithm", AT(train.algorithm),
      {.choices = "auto|fast|direct|winograd2|winograd4|winograd5|winograd6"},
      "how native convolutions compute; also by --algorithm"},

@@ -53,9 +53,10 @@ std::function<void()> make_model_step(const ModelStepOptions& options) {
   const auto labels = std::make_shared<Labels>(random_labels(options, model->options().classes));
   const auto optimizer = std::make_shared<Sgd>(model->parameters(), SgdConfig{});
   const auto iteration = std::make_shared<uint32_t>(0);
-  return [model, x, labels, optimizer, iteration] {
+  return [model, x, labels, optimizer, iteration, recompute = options.recompute] {
     optimizer->zero_grad();
-    const auto out = model->forward(x, {.training = true, .seed = 0, .iteration = (*iteration)++});
+    const auto out =
+        model->forward(x, {.training = true, .seed = 0, .iteration = (*iteration)++, .recompute = recompute});
     autograd::backward(models::loss_of(out, *labels).total);
     optimizer->step(0.01);
   };

@@ -17,6 +17,7 @@ struct ModelStepOptions {
   double width = 1;  ///< factor on all channel counts
   bool training = false;
   ConvEngine conv;
+  bool recompute = false;  ///< run residual blocks again in the backward pass
   uint64_t seed = 0;
   std::string weights = {};  ///< a file whose network and weights replace depth, classes and width; empty: random ones
 };

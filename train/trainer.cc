@@ -178,7 +178,8 @@ void Trainer::load_initial_weights() {
 models::PspnetLoss Trainer::forward(const Batch& batch) {
   const layers::Context context{.training = true,
                                 .seed = static_cast<uint64_t>(train_.manual_seed),
-                                .iteration = static_cast<uint32_t>(iteration_)};
+                                .iteration = static_cast<uint32_t>(iteration_),
+                                .recompute = train_.recompute};
   const models::Pspnet::Output output =
       refusing(config_, [&] { return model_->forward(Variable(batch.images), context); });
   return models::loss_of(output, batch.labels, loss_options_, train_.aux_weight);

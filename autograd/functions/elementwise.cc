@@ -12,6 +12,10 @@ Variable relu(const Variable& x) {
                            [y](const Tensor& dy) -> std::vector<Tensor> { return {ops::relu_backward(dy, y)}; });
 }
 
+Variable branch(const Variable& x) {
+  return Variable::from_op(x.value(), "branch", {x}, [](const Tensor& dy) -> std::vector<Tensor> { return {dy}; });
+}
+
 Variable add(const Variable& a, const Variable& b) {
   return Variable::from_op(ops::add(a.value(), b.value()), "add", {a, b}, [](const Tensor& dy) -> std::vector<Tensor> {
     return {dy, dy};

@@ -23,6 +23,9 @@ Variable batch_norm_train(const Variable& x, const Variable& gamma, const Variab
 Variable batch_norm_eval(const Variable& x, const Variable& gamma, const Variable& beta, const Tensor& running_mean,
                          const Tensor& running_var, const Variable& residual, const ops::BatchNormOptions& options);
 Variable relu(const Variable& x);
+/// x itself. What uses it adds up its gradients before they join those of other uses of x: the order of that sum, hence
+/// its bits, is then the same whether what lies behind is swept with the rest or for itself, as a checkpoint does.
+Variable branch(const Variable& x);
 Variable add(const Variable& a, const Variable& b);
 Variable scale(const Variable& x, float factor);
 Variable max_pool2d(const Variable& x, const ops::Pool2dOptions& options);
