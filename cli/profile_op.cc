@@ -106,10 +106,12 @@ ordered_json peak_json(const MachinePeak& peak) {
 }
 
 std::string peak_line(const MachinePeak& peak) {
+  const bool busy = num_threads() > 1 && peak.all_gflops < 1.2 * peak.core_gflops;
   return fmt::format(
       "peaks measured in this run: {:.0f} GFLOP/s FMA ({:.0f} on one core), {:.1f} GB/s copying, {:.1f} with "
-      "non-temporal stores",
-      peak.all_gflops, peak.core_gflops, peak.copy_gbs, peak.stream_gbs);
+      "non-temporal stores{}",
+      peak.all_gflops, peak.core_gflops, peak.copy_gbs, peak.stream_gbs,
+      busy ? "\nother programs keep this machine busy: do not trust these figures" : "");
 }
 
 MachinePeak faster(const MachinePeak& a, const MachinePeak& b) {
