@@ -17,8 +17,8 @@ namespace hn = hwy::HWY_NAMESPACE;
 using D = hn::ScalableTag<float>;
 using V = hn::Vec<D>;
 
-// AVX-512 has 32 registers: 6 x 4 sums, 4 of b, and the broadcasts come from memory inside the FMA. The others have 16:
-// 6 x 2 sums, 2 of b, 1 broadcast.
+// AVX-512 has 32 registers: 6 x 4 sums, 4 of b, 1 broadcast (inside the FMA it would be loaded four times, and loads would
+// set the pace). The others have 16: 6 x 2 sums, 2 of b, 1 broadcast.
 constexpr int kMaxVectors = HWY_TARGET == HWY_AVX3 ? 4 : 2;
 
 HWY_INLINE int64_t lanes() { return static_cast<int64_t>(hn::Lanes(D())); }

@@ -35,8 +35,8 @@ PackedLayout::PackedLayout(int64_t taps, int64_t channels, int64_t all_columns) 
 }
 
 ProductCut::ProductCut(int64_t rows, int64_t panels) {
-  // 120 rows: their inputs of one depth block and their outputs stay in L2 while all panels pass. At least 32 tasks
-  // where there is work for them, so that many threads share it evenly.
+  // 120 rows: their inputs stay in L2 while all panels pass, and their outputs of one panel while its depth blocks do. At
+  // least 32 tasks where there is work for them, so that many threads share it evenly.
   rows_per_task = std::min<int64_t>(120, round_up(std::max<int64_t>(rows, 1), kernels::kTileRows));
   row_blocks = (rows + rows_per_task - 1) / rows_per_task;
   const int64_t wanted = std::min(panels, std::max<int64_t>(1, 32 / std::max<int64_t>(row_blocks, 1)));
