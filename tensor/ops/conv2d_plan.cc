@@ -85,7 +85,7 @@ ConvPlan plan_conv2d(ConvPass pass, const Shape& x, const Shape& w, const Conv2d
   // Below 16 channels a direct product runs over whole vectors and transforms do not.
   if (options.algorithm == ConvAlgorithm::direct || std::min(w[0], w[3]) < 16) return plan;
   // A transformed number costs about four times a multiply-add of the products: it is read from and written to memory.
-  // So a Winograd algorithm has to save a quarter to begin with, and a larger tile as much beyond a smaller one.
+  // So F(2x2), which transforms four numbers for each output, has to save a quarter. Larger tiles transform fewer.
   consider(ConvAlgorithm::winograd2, 0.75 * plan.executed_flops);
   consider(ConvAlgorithm::winograd4, plan.executed_flops);
   if (options.algorithm == ConvAlgorithm::fast) {
