@@ -127,9 +127,9 @@ class Layer {
 class Scope {
  public:
   template <class Describe>
-  explicit Scope(Describe&& describe) : recording_(detail::active) {
+  explicit Scope(const Describe& describe) : recording_(detail::active) {
     if (recording_ != nullptr) [[unlikely]] {
-      recording_->open_kernel(std::forward<Describe>(describe)());
+      recording_->open_kernel(describe());
     }
   }
   ~Scope() {

@@ -110,7 +110,8 @@ Shape ConvSpec::output() const {
 }
 
 double ConvSpec::flops() const {
-  return 2.0 * static_cast<double>(output().numel()) * static_cast<double>(weight().numel() / k);
+  const int64_t products = kernel_h * kernel_w * c;
+  return 2.0 * static_cast<double>(output().numel()) * static_cast<double>(products);
 }
 
 double ConvSpec::bytes() const {
