@@ -14,11 +14,14 @@ BatchNorm2d::BatchNorm2d(int64_t channels, double momentum) : momentum_(momentum
   running_var_ = add_buffer("running_var", Tensor::full({channels}, 1.0F));
 }
 
-Variable BatchNorm2d::forward(const Variable& x, const Context& context, bool relu, const Variable& residual) const {
+Variable BatchNorm2d::forward(const Variable& x, const Context& context, bool relu, const Variable& residual,
+                              const ops::ChannelMoments* moments) const {
   const profile::Layer layer(path());
   const ops::BatchNormOptions options{.momentum = momentum_, .relu = relu, .update_running = !context.again};
-  const auto& function = context.training ? autograd::batch_norm_train : autograd::batch_norm_eval;
-  return function(x, weight_, bias_, running_mean_, running_var_, residual, options);
+  if (!context.training) {
+    return autograd::batch_norm_eval(x, weight_, bias_, running_mean_, running_var_, residual, options);
+  }
+  return autograd::batch_norm_train(x, weight_, bias_, running_mean_, running_var_, residual, options, moments);
 }
 
 BatchNorm2d::Affine BatchNorm2d::affine() const {

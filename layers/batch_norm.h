@@ -10,7 +10,9 @@ class BatchNorm2d : public Module {
   /// Registers "weight" (1), "bias" (0), "running_mean" (0) and "running_var" (1), each [channels].
   BatchNorm2d(int64_t channels, double momentum);
   /// [N,H,W,C] -> the same. With residual (like x): added before the ReLU.
-  Variable forward(const Variable& x, const Context& context, bool relu, const Variable& residual = {}) const;
+  /// moments, in training: those of x, where the convolution before gathered them.
+  Variable forward(const Variable& x, const Context& context, bool relu, const Variable& residual = {},
+                   const ops::ChannelMoments* moments = nullptr) const;
 
   /// What it does in evaluation, as y = scale x + shift; both [C].
   struct Affine {

@@ -35,10 +35,10 @@ Conv2d::Conv2d(const ConvShape& shape, bool bias, Init init, const Random& rando
   }
 }
 
-Variable Conv2d::forward(const Variable& x, const Context& context) const {
+Variable Conv2d::forward(const Variable& x, const Context& context, ops::ChannelMoments* moments) const {
   const profile::Layer layer(path());
   if (context.frozen != nullptr) return Variable(context.frozen->conv2d(x.value(), *this, nullptr, {}));
-  return autograd::conv2d(x, weight_, bias_, options_);
+  return autograd::conv2d(x, weight_, bias_, options_, moments);
 }
 
 Variable Conv2d::forward(const Variable& x, std::span<const Variable> maps, const Context& context) const {
@@ -49,7 +49,11 @@ Variable Conv2d::forward(const Variable& x, std::span<const Variable> maps, cons
 }
 
 Variable ConvBatchNorm::forward(const Variable& x, const Context& context, bool relu, const Variable& residual) const {
-  if (context.frozen == nullptr) return bn.forward(conv.forward(x, context), context, relu, residual);
+  if (context.frozen == nullptr) {
+    ops::ChannelMoments moments;
+    const Variable y = conv.forward(x, context, context.training ? &moments : nullptr);
+    return bn.forward(y, context, relu, residual, &moments);
+  }
   const profile::Layer layer(conv.path());
   const Tensor sum = residual.defined() ? residual.value() : Tensor();
   return Variable(context.frozen->conv2d(x.value(), conv, &bn, {.residual = sum, .relu = relu}));

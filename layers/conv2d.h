@@ -21,8 +21,8 @@ class Conv2d : public Module {
  public:
   /// Registers "weight" and, with bias, "bias"; their numbers are those of `random`.
   Conv2d(const ConvShape& shape, bool bias, Init init, const Random& random, const ConvEngine& engine);
-  /// [N,H,W,in] -> [N,P,Q,out]
-  Variable forward(const Variable& x, const Context& context) const;
+  /// [N,H,W,in] -> [N,P,Q,out]. moments, if given, gathers the result's mean and variance on the way.
+  Variable forward(const Variable& x, const Context& context, ops::ChannelMoments* moments = nullptr) const;
   /// As forward of x and the maps [N,b,b,Cb] of a pyramid, each upsampled to x's size and concatenated with it; neither
   /// is made (docs/structured-head.md). For layers without a bias.
   Variable forward(const Variable& x, std::span<const Variable> maps, const Context& context) const;

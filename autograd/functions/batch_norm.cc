@@ -23,10 +23,11 @@ std::vector<Tensor> arrange(const ops::BatchNormGradients& gradients, const Tens
 }  // namespace
 
 Variable batch_norm_train(const Variable& x, const Variable& gamma, const Variable& beta, const Tensor& running_mean,
-                          const Tensor& running_var, const Variable& residual, const ops::BatchNormOptions& options) {
+                          const Tensor& running_var, const Variable& residual, const ops::BatchNormOptions& options,
+                          const ops::ChannelMoments* moments) {
   const bool has_residual = residual.defined();
   ops::BatchNormResult result = ops::batch_norm_train(x.value(), gamma.value(), beta.value(), running_mean, running_var,
-                                                      has_residual ? residual.value() : Tensor(), options);
+                                                      has_residual ? residual.value() : Tensor(), options, moments);
   // Without a residual the output is one multiply-add away from x, which is kept anyway: whoever reads it in the backward
   // pass makes it again, and so is the ReLU mask. With one the mask is read off the output.
   const bool again = !has_residual;

@@ -7,8 +7,9 @@
 
 namespace giza::autograd {
 
-Variable conv2d(const Variable& x, const Variable& w, const Variable& bias, const Conv2dOptions& options) {
-  Tensor y = ops::conv2d(x.value(), w.value(), bias.defined() ? bias.value() : Tensor(), options);
+Variable conv2d(const Variable& x, const Variable& w, const Variable& bias, const Conv2dOptions& options,
+                ops::ChannelMoments* moments) {
+  Tensor y = ops::conv2d(x.value(), w.value(), bias.defined() ? bias.value() : Tensor(), options, moments);
   std::vector<Variable> inputs = {x, w};
   if (bias.defined()) inputs.push_back(bias);
   // x is kept for dw, w for dx, and neither where nobody asks for that gradient.

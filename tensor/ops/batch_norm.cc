@@ -3,6 +3,8 @@
 
 #include <cmath>
 #include <initializer_list>
+#include <iterator>
+#include <vector>
 
 #include "tensor/check.h"
 #include "tensor/kernels/batch_norm.h"
@@ -111,6 +113,26 @@ Tensor save_affine(ColumnParameters& parameters, int64_t channels) {
   return affine;
 }
 
+/// Mean and biased variance of each channel, in a pass over x. Welford's trouble is avoided by a shift: deviations are
+/// taken from the first pixel, which lies within sigma * sqrt(count) of the mean, so that the subtraction below loses at
+/// most log2(count) of 53 bits.
+void find_moments(const Fold& fold, const Tensor& x, ArenaVector* means, ArenaVector* variances) {
+  const Scratch<float> shift(fold.width);
+  fold.tile(x.data(), shift.data());
+  Partials sums(fold, 2);
+  sums.accumulate([&](int64_t row, int64_t rows, int64_t column, int64_t columns, double* to) {
+    kernels::batch_norm_moments(fold.row(x, row) + column, fold.stride(x), shift.data() + column, rows, columns, to,
+                                sums.stride());
+  });
+  const auto n = static_cast<double>(x.rows());
+  for (int64_t c = 0; c < x.channels(); ++c) {
+    const double m1 = sums.sum(0, c) / n;
+    means->push_back(static_cast<double>(shift[c]) + m1);
+    // A NaN stays: std::max returns its first argument when the comparison is false.
+    variances->push_back(std::max(sums.sum(1, c) / n - m1 * m1, 0.0));
+  }
+}
+
 BatchNormGradients empty_gradients(const Tensor& x, bool need_residual) {
   return {Tensor::activation(x.shape()), Tensor::empty({x.channels()}), Tensor::empty({x.channels()}),
           need_residual ? Tensor::activation(x.shape()) : Tensor()};
@@ -119,7 +141,8 @@ BatchNormGradients empty_gradients(const Tensor& x, bool need_residual) {
 }  // namespace
 
 BatchNormResult batch_norm_train(const Tensor& x, const Tensor& gamma, const Tensor& beta, const Tensor& running_mean,
-                                 const Tensor& running_var, const Tensor& residual, const BatchNormOptions& options) {
+                                 const Tensor& running_var, const Tensor& residual, const BatchNormOptions& options,
+                                 const ChannelMoments* moments) {
   check_channels("batch_norm", x, {&gamma, &beta, &running_mean, &running_var});
   if (residual.defined()) check_like("batch_norm", "residual", residual, x);
   const int64_t count = x.rows(), channels = x.channels();
@@ -127,28 +150,27 @@ BatchNormResult batch_norm_train(const Tensor& x, const Tensor& gamma, const Ten
         "batch_norm: x {} has {} per channel, whose variance says nothing; use a larger batch or crop, or evaluation "
         "mode",
         x.shape(), count == 1 ? "a single value" : "no value");
-  // Moments (4), normalising (3), residual and ReLU.
-  const profile::Scope scope(
-      [&] { return profile::elementwise("batch_norm_train", 7 + residual.defined() + options.relu, x, x, residual); });
-  // Welford's trouble is avoided by a shift: deviations are taken from the first pixel, which lies within
-  // sigma * sqrt(count) of the mean, so that the subtraction below loses at most log2(count) of 53 bits.
-  const Fold fold(x.shape(), all_dense(x, {&x, &residual}));
-  const Scratch<float> shift(fold.width);
-  fold.tile(x.data(), shift.data());
-  Partials sums(fold, 2);
-  sums.accumulate([&](int64_t row, int64_t rows, int64_t column, int64_t columns, double* to) {
-    kernels::batch_norm_moments(fold.row(x, row) + column, fold.stride(x), shift.data() + column, rows, columns, to,
-                                sums.stride());
+  // Moments (4) if they are not given, normalising (3), residual and ReLU.
+  const profile::Scope scope([&] {
+    const int moments_work = moments != nullptr && moments->ready() ? 0 : 4;
+    return profile::elementwise("batch_norm_train", moments_work + 3 + residual.defined() + options.relu, x, x,
+                                residual);
   });
+  const Fold fold(x.shape(), all_dense(x, {&x, &residual}));
+  const bool given = moments != nullptr && moments->ready();
+  check(!given || (moments->count() == count && std::ssize(moments->mean()) == channels),
+        "batch_norm: moments of {} pixels and {} channels for x {}", given ? moments->count() : 0,
+        given ? std::ssize(moments->mean()) : 0, x.shape());
+  ArenaVector means, variances;
+  if (!given) find_moments(fold, x, &means, &variances);
+  const ArenaVector& mean_of = given ? moments->mean() : means;
+  const ArenaVector& variance_of = given ? moments->variance() : variances;
 
   BatchNormResult result{{}, Tensor::empty({channels}), Tensor::empty({channels}), {}};
   ColumnParameters parameters(fold, 3);
   const auto n = static_cast<double>(count);
   for (int64_t c = 0; c < channels; ++c) {
-    const double m1 = sums.sum(0, c) / n;
-    // A NaN stays: std::max returns its first argument when the comparison is false.
-    const double variance = std::max(sums.sum(1, c) / n - m1 * m1, 0.0);
-    const double mean = static_cast<double>(shift[c]) + m1;
+    const double mean = mean_of[static_cast<size_t>(c)], variance = variance_of[static_cast<size_t>(c)];
     const double invstd = 1.0 / std::sqrt(variance + options.eps);
     set_affine(parameters, c, mean, gamma.data()[c] * invstd, beta.data()[c]);
     result.mean.data()[c] = static_cast<float>(mean);

@@ -1,6 +1,7 @@
 // Batch normalisation over the pixels of each channel (Ioffe & Szegedy, 2015), with residual sum and ReLU in one pass.
 #pragma once
 
+#include "tensor/ops/channel_moments.h"
 #include "tensor/tensor.h"
 
 namespace giza::ops {
@@ -26,8 +27,10 @@ struct BatchNormResult {
 /// running = (1 - momentum) running + momentum batch, with the unbiased variance; both are updated in place.
 /// Throws ShapeError for a misfit, and for a single value per channel, whose variance says nothing: the message says to
 /// use a larger batch or crop, or evaluation mode. N = 0 (no value at all) is also refused.
+/// moments, if given and ready, are those of x: a convolution gathered them on the way, and x is not read for them.
 BatchNormResult batch_norm_train(const Tensor& x, const Tensor& gamma, const Tensor& beta, const Tensor& running_mean,
-                                 const Tensor& running_var, const Tensor& residual, const BatchNormOptions& options);
+                                 const Tensor& running_var, const Tensor& residual, const BatchNormOptions& options,
+                                 const ChannelMoments* moments = nullptr);
 
 /// y of a batch_norm_train without residual once more, from its x and affine: the same bits.
 Tensor batch_norm_again(const Tensor& x, const Tensor& affine, bool relu);

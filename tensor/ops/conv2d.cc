@@ -67,14 +67,15 @@ int64_t conv_output_size(int64_t in, int64_t kernel, const Conv2dOptions& option
 
 void check_conv2d(const Tensor& x, const Shape& w, const ConvEpilogue& epilogue, const Conv2dOptions& options) {
   check_operands("conv2d", x.shape(), w, options);
-  const auto& [bias, residual, relu] = epilogue;
+  const Tensor &bias = epilogue.bias, &residual = epilogue.residual;
   check(!bias.defined() || bias.shape() == Shape{w[0]}, "conv2d: bias {} for weight {}", bias.shape(), w);
   const Shape output = output_shape(x.shape(), w, options);
   check(!residual.defined() || residual.shape() == output, "conv2d: residual {} for output {}", residual.shape(),
         output);
 }
 
-Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& bias, const Conv2dOptions& options) {
+Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& bias, const Conv2dOptions& options,
+              ChannelMoments* moments) {
   check_conv2d(x, w.shape(), {.bias = bias}, options);
   const profile::Scope scope(
       [&] { return describe("conv2d_forward", ConvPass::forward, x.shape(), w.shape(), options); });
@@ -84,7 +85,7 @@ Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& bias, const Conv2d
     case ConvBackend::reference:
       return reference::conv2d(x, dense(w), bias, options);
     default:
-      return native::conv2d(x, w, bias, options);
+      return native::conv2d(x, w, {.bias = bias, .moments = moments}, options);
   }
 }
 

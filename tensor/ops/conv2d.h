@@ -48,11 +48,16 @@ struct Conv2dOptions {
   ConvAlgorithm algorithm = ConvAlgorithm::automatic;
 };
 
+namespace ops {
+class ChannelMoments;
+}
+
 /// What follows a convolution, fused into its last step: + bias [K], + residual [N,P,Q,K], ReLU. Either tensor may be
 /// undefined.
 struct ConvEpilogue {
   Tensor bias = {}, residual = {};
   bool relu = false;
+  ops::ChannelMoments* moments = nullptr;  ///< gathers mean and variance of the result; not with ReLU
 };
 
 enum class ConvPass { forward, backward_input, backward_weight };
@@ -75,7 +80,9 @@ int64_t conv_output_size(int64_t in, int64_t kernel, const Conv2dOptions& option
 
 /// x [N,H,W,C], w [K,R,S,C], bias [K] or undefined -> [N,P,Q,K]. The rows of w may be strided (some channels of a wider
 /// weight). Throws ShapeError if sizes do not fit.
-Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& bias, const Conv2dOptions& options);
+/// moments, if given, gathers the result's mean and variance per channel on the way; the other backends leave it alone.
+Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& bias, const Conv2dOptions& options,
+              ChannelMoments* moments = nullptr);
 
 /// dy [N,P,Q,K], w [K,R,S,C] -> dx of shape x_shape = [N,H,W,C].
 Tensor conv2d_backward_input(const Tensor& dy, const Tensor& w, const Shape& x_shape, const Conv2dOptions& options);

@@ -103,6 +103,7 @@ void run(const Product& product, const PackedWeights& weights) {
   const PackedLayout& layout = weights.layout;
   const Tensor zeros = Tensor::zeros({std::max<int64_t>(product.in.channels(), 1)});
   const ProductCut cut(pixels, layout.panels());
+  const MomentsScope moments(product.epilogue, cut.row_blocks, product.out.channels());
   parallel_for(cut.tasks(), [&](int64_t task) {
     thread_local TaskRows rows;  // reused: a steady loop allocates nothing
     const int64_t begin = task / cut.panel_blocks * cut.rows_per_task;
@@ -130,6 +131,11 @@ void run(const Product& product, const PackedWeights& weights) {
                                .residual = last && product.epilogue.residual.defined() ? rows.residual.data() : nullptr,
                                .relu = last && product.epilogue.relu});
       }
+    }
+    if (product.epilogue.moments != nullptr) {
+      product.epilogue.moments->add(task / cut.panel_blocks, rows.out.front(), product.out.row_stride(), end - begin,
+                                    panel_begin * layout.width, std::min(panel_end * layout.width, layout.columns),
+                                    /*first=*/true);
     }
   });
 }

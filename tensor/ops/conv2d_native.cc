@@ -22,11 +22,10 @@ Tensor conv2d(const Tensor& x, const Filters& filters, const ConvEpilogue& epilo
       filters);
 }
 
-Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& bias, const Conv2dOptions& options) {
+Tensor conv2d(const Tensor& x, const Tensor& w, const ConvEpilogue& epilogue, const Conv2dOptions& options) {
   const ConvPlan plan = plan_conv2d(ConvPass::forward, x.shape(), w.shape(), options);
-  if (plan.algorithm == ConvAlgorithm::direct)
-    return direct::conv2d(x, direct::pack(w, options), {.bias = bias}, options);
-  return winograd::conv2d(winograd_tile(plan.algorithm), x, w, bias, options);
+  if (plan.algorithm == ConvAlgorithm::direct) return direct::conv2d(x, direct::pack(w, options), epilogue, options);
+  return winograd::conv2d(winograd_tile(plan.algorithm), x, w, epilogue, options);
 }
 
 Tensor conv2d_backward_input(const Tensor& dy, const Tensor& w, const Shape& x_shape, const Conv2dOptions& options) {

@@ -71,6 +71,7 @@ void run_by_tiles(const Problem& problem, const Filters& filters, int64_t tiles_
   const int64_t tiles = tiling.count(), positions = tiling.positions();
   const int64_t in_stride = round_up(problem.in.channels(), 16), out_stride = round_up(problem.out.channels(), 16);
   const ZeroRow zeros(problem.in.channels());
+  const MomentsScope moments(problem.epilogue, (tiles + tiles_per_task - 1) / tiles_per_task, problem.out.channels());
   parallel_ranges(tiles, tiles_per_task, [&](int64_t begin, int64_t end) {
     const int64_t count = end - begin;
     const Workspace space(
@@ -80,6 +81,7 @@ void run_by_tiles(const Problem& problem, const Filters& filters, int64_t tiles_
                             space.in, 0);
     for (int64_t p = 0; p < positions; ++p) multiply(filters, p, space, count, 0, filters.layout.panels());
     store_tiles(problem.out, tiling, begin, end, problem.epilogue, space.out, 0);
+    add_moments(problem.out, tiling, begin, end, begin / tiles_per_task, problem.epilogue);
   });
 }
 
@@ -91,6 +93,9 @@ void run_by_positions(const Problem& problem, const Filters& filters, int64_t ch
   const int64_t positions = tiling.positions(), panels = filters.layout.panels();
   const int64_t in_stride = round_up(problem.in.channels(), 16), out_stride = round_up(problem.out.channels(), 16);
   const ZeroRow zeros(problem.in.channels());
+  const int64_t chunk_groups = (chunk_tiles + kGroup - 1) / kGroup;
+  const int64_t chunks = (tiling.count() + chunk_tiles - 1) / chunk_tiles;
+  const MomentsScope moments(problem.epilogue, chunks * chunk_groups, problem.out.channels());
   const Scratch<float> room(Workspace::floats(positions, chunk_tiles, in_stride, out_stride));
   for (int64_t chunk = 0; chunk < tiling.count(); chunk += chunk_tiles) {
     const int64_t count = std::min(chunk_tiles, tiling.count() - chunk);
@@ -108,6 +113,8 @@ void run_by_positions(const Problem& problem, const Filters& filters, int64_t ch
     });
     parallel_ranges(count, kGroup, [&](int64_t begin, int64_t end) {
       store_tiles(problem.out, tiling, chunk + begin, chunk + end, problem.epilogue, space.out, begin);
+      add_moments(problem.out, tiling, chunk + begin, chunk + end, chunk / chunk_tiles * chunk_groups + begin / kGroup,
+                  problem.epilogue);
     });
   }
 }
@@ -174,13 +181,18 @@ Tensor conv2d(const Tensor& x, const Filters& filters, const ConvEpilogue& epilo
   return problem.out;
 }
 
-Tensor conv2d(int m, const Tensor& x, const Tensor& w, const Tensor& bias, const Conv2dOptions& options) {
-  Tensor y;
+Tensor conv2d(int m, const Tensor& x, const Tensor& w, const ConvEpilogue& epilogue, const Conv2dOptions& options) {
+  Tensor y = epilogue.residual;
   const int64_t channels = x.channels(), part = part_channels(m, w.shape());
   for (int64_t begin = 0; begin < channels; begin += part) {
     const int64_t end = std::min(begin + part, channels);
     const Filters filters = transform_filters(m, w.channel_slice(begin, end), /*transposed=*/false);
-    y = conv2d(x.channel_slice(begin, end), filters, {.bias = begin == 0 ? bias : Tensor(), .residual = y}, options);
+    const bool last = end == channels;
+    const ConvEpilogue step = {.bias = begin == 0 ? epilogue.bias : Tensor(),
+                               .residual = y,
+                               .relu = last && epilogue.relu,
+                               .moments = last ? epilogue.moments : nullptr};
+    y = conv2d(x.channel_slice(begin, end), filters, step, options);
   }
   return y;
 }

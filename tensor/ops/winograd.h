@@ -37,7 +37,7 @@ Tensor conv2d(const Tensor& x, const Filters& filters, const ConvEpilogue& epilo
 
 /// As the ops of the same name in tensor/ops/conv2d.h, after their checks. Input channels are taken in parts, so that the
 /// transformed filters of one are at most 64 MB or those of 256 channels.
-Tensor conv2d(int m, const Tensor& x, const Tensor& w, const Tensor& bias, const Conv2dOptions& options);
+Tensor conv2d(int m, const Tensor& x, const Tensor& w, const ConvEpilogue& epilogue, const Conv2dOptions& options);
 Tensor conv2d_backward_input(int m, const Tensor& dy, const Tensor& w, const Shape& x_shape,
                              const Conv2dOptions& options);
 Tensor conv2d_backward_weight(int m, const Tensor& x, const Tensor& dy, const Conv2dOptions& options);

@@ -1,6 +1,8 @@
 // Where the pixels of tiles lie.
 #include "tensor/ops/winograd_tiles.h"
 
+#include "tensor/ops/channel_moments.h"
+
 namespace giza::ops::winograd {
 namespace {
 
@@ -63,6 +65,23 @@ void store_tiles(const Tensor& picture, const Tiling& tiling, int64_t begin, int
   });
   kernels::winograd_output(tiling.m, products, first, {pointers.data(), end - begin, picture.channels()},
                            {epilogue.bias.data(), has_residual ? residual.data() : nullptr, epilogue.relu});
+}
+
+void add_moments(const Tensor& picture, const Tiling& tiling, int64_t begin, int64_t end, int64_t block,
+                 const ConvEpilogue& epilogue) {
+  if (epilogue.moments == nullptr) return;
+  const int64_t h = picture.dim(1), w = picture.dim(2), d = tiling.dilation;
+  const auto rows = static_cast<int64_t>(tiling.rows.size()), columns = static_cast<int64_t>(tiling.columns.size());
+  bool first = true;
+  for (int64_t tile = begin; tile < end; ++tile) {
+    const int64_t n = tile / (rows * columns), left = tiling.columns[static_cast<size_t>(tile % columns)];
+    int64_t y = tiling.rows[static_cast<size_t>(tile / columns % rows)];
+    const int64_t count = std::min<int64_t>(tiling.m, (w - left + d - 1) / d);
+    for (int i = 0; i < tiling.m && y < h; ++i, y += d, first = false) {
+      epilogue.moments->add(block, picture.row((n * h + y) * w + left), d * picture.row_stride(), count, 0,
+                            picture.channels(), first);
+    }
+  }
 }
 
 int64_t even_chunk(int64_t tiles, int64_t tile_bytes) {

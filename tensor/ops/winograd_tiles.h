@@ -35,6 +35,10 @@ kernels::TilePixels read_tiles(const Tensor& picture, const Tiling& tiling, int 
 void store_tiles(const Tensor& picture, const Tiling& tiling, int64_t begin, int64_t end, const ConvEpilogue& epilogue,
                  const kernels::PositionLayout& products, int64_t first);
 
+/// Adds the numbers just stored to block `block` of the epilogue's moments, if it has some.
+void add_moments(const Tensor& picture, const Tiling& tiling, int64_t begin, int64_t end, int64_t block,
+                 const ConvEpilogue& epilogue);
+
 /// Input channels that are taken at a time where the filters w [K,3,3,C] are transformed for one use.
 int64_t part_channels(int m, const Shape& w);
 
