@@ -122,6 +122,7 @@ ordered_json to_json(const Options& options, const Common& common, const Measure
       {"threads", num_threads()},
       {"isa", isa()},
       {"conv", common.conv.empty() ? "native" : common.conv},
+      {"algorithm", common.algorithm.empty() ? "auto" : common.algorithm},
       {"runs", options.runs},
       {"peak", peak_json(measured.peak)},
       {"step_s", summary.wall_s},
