@@ -49,12 +49,21 @@ TrailingArguments::TrailingArguments(CLI::App* command, const std::string& usage
 
 std::vector<std::string> TrailingArguments::get() const { return trailing_arguments(command_); }
 
-ConfigArguments::ConfigArguments(CLI::App* command) : command_(command), file_(std::make_shared<std::string>()) {
+ConfigArguments::ConfigArguments(CLI::App* command, bool required)
+    : command_(command), file_(std::make_shared<std::string>()) {
   command->allow_extras();
   command->formatter(std::make_shared<UsageFormatter>("[KEY VALUE ...]"));
   command->add_option("--config", *file_, "configuration: semseg's YAML with some keys of our own")
-      ->required()
+      ->required(required)
       ->type_name("FILE");
+}
+
+bool ConfigArguments::given() const {
+  if (!file_->empty()) return true;
+  const std::vector<std::string> rest = trailing_arguments(command_);
+  check<Refusal>(rest.empty(), "{}: {} without --config FILE; `giza {} --help` shows the usage", command_->get_name(),
+                 rest.empty() ? "" : rest.front(), command_->get_name());
+  return false;
 }
 
 train::Config ConfigArguments::load(const Common& common) const {

@@ -66,7 +66,10 @@ class Program {
 /// --config FILE and trailing KEY VALUE pairs, for commands that read a configuration.
 class ConfigArguments {
  public:
-  explicit ConfigArguments(CLI::App* command);
+  explicit ConfigArguments(CLI::App* command, bool required = true);
+
+  /// True if there is a --config. Throws Refusal for KEY VALUE pairs without one.
+  bool given() const;
 
   /// Reads the configuration; --threads, --conv and --seed replace its keys. Names keys without a meaning here on stderr.
   train::Config load(const Common& common) const;

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "cli/command.h"
+#include "cli/info_model.h"
 #include "tensor/parallel.h"
 #include "tensor/peak.h"
 #include "tensor/simd.h"
@@ -92,11 +93,24 @@ std::string cpu_name() { return proc_value("cpuinfo", "model name"); }
 
 void add_info(Program& program) {
   const auto skip = std::make_shared<bool>(false);
+  const auto config = std::make_shared<std::optional<ConfigArguments>>();
   CLI::App* command = program.add(
       "info", "this build and this machine: SIMD target, threads, optional parts, measured peak",
       "The peak is measured on the spot and takes a second: float32 fused multiply-adds that stay in registers, and\n"
-      "copies of memory larger than the caches. It is the yardstick for the shares that benchmarks print.",
-      [skip](const Common& common) { return run(common, !*skip); });
+      "copies of memory larger than the caches. It is the yardstick for the shares that benchmarks print.\n\n"
+      "With --config nothing is measured or run: a table of every convolution of the configured network, at its\n"
+      "training crop and batch and at one test crop: its shape, the algorithm of each pass, which is a function of\n"
+      "shape and SIMD target (--isa) or forced by --algorithm, and the operations of the direct algorithm and of the\n"
+      "one chosen. With --json one line {config, isa, conv, algorithm, steps: [{step, input, convolutions: [{layer,\n"
+      "shape, forward: {algorithm, gflop, executed_gflop}, backward_input, backward_weight, gflop,\n"
+      "executed_gflop}], total}]}; a pass that does not run is null. The shape is what `giza profile --op 'conv2d\n"
+      "SHAPE'` takes.\n\n"
+      "  giza info --config psp50.yaml TRAIN.batch_size 2 --algorithm fast",
+      [skip, config](const Common& common) {
+        if ((*config)->given()) return info_model((*config)->load(common), common);
+        return run(common, !*skip);
+      });
+  config->emplace(command, /*required=*/false);
   command->add_flag("--no-peak", *skip, "do not measure");
 }
 

@@ -46,6 +46,11 @@ Variable Head::forward(const Variable& x, std::span<const Variable> maps, const 
   return classify_.forward(y, context);
 }
 
+void Head::trace(const Shape& x, bool pyramid, ConvolutionTrace& trace) const {
+  const int64_t channels = conv_.conv.weight().channels();
+  trace.add(classify_, trace.add(conv_.conv, pyramid && structured_ ? x : x.with(3, channels)));
+}
+
 Pspnet::Pspnet(const PspnetOptions& options) : options_(options) {
   check(options.classes >= 1, "pspnet: {} classes", options.classes);
   const ResnetOptions& resnet = options.backbone;
@@ -87,6 +92,21 @@ Pspnet::Output Pspnet::forward(const Variable& x, const Context& context) const 
   if (pyramid_) maps = pyramid_->forward(features.layer4, context);
   output.logits = cls_->forward(features.layer4, maps, context);
   return output;
+}
+
+std::vector<Convolution> Pspnet::convolutions(const Shape& x) const {
+  check(x.rank() == 4 && x[3] == 3, "pspnet: input {} is not [N,H,W,3]", x);
+  ConvolutionTrace trace;
+  const Resnet::FeatureShapes features = backbone_->trace(x, trace);
+  trace.convolutions.front().input_gradient = false;
+  if (aux_) {
+    const size_t first = trace.convolutions.size();
+    aux_->trace(features.layer3, /*pyramid=*/false, trace);
+    for (size_t i = first; i < trace.convolutions.size(); ++i) trace.convolutions[i].training_only = true;
+  }
+  if (pyramid_) pyramid_->trace(features.layer4, trace);
+  cls_->trace(features.layer4, pyramid_ != nullptr, trace);
+  return trace.convolutions;
 }
 
 FrozenPspnet::FrozenPspnet(const Pspnet& model) : model_(model), frozen_(std::make_unique<layers::Frozen>()) {}

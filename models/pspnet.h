@@ -35,6 +35,8 @@ class Head : public layers::Module {
        bool structured = true);
   /// x [N,h,w,C] and the maps of a pyramid, if any: `in_channels` together -> logits [N,h,w,classes]
   Variable forward(const Variable& x, std::span<const Variable> maps, const layers::Context& context) const;
+  /// `pyramid`: there are maps.
+  void trace(const Shape& x, bool pyramid, ConvolutionTrace& trace) const;
 
  private:
   layers::ConvBatchNorm conv_;
@@ -61,6 +63,11 @@ class Pspnet : public layers::Module {
   };
   /// x [N,H,W,3], normalised. Any size from 1x1 on.
   Output forward(const Variable& x, const layers::Context& context) const;
+
+  /// The convolutions of a forward pass on x [N,H,W,3] in training, in its order but for shortcuts before their blocks;
+  /// in evaluation, those that are not training_only. Throws ShapeError like forward. What the structured head does with
+  /// the pyramid's maps is no convolution, and not among them.
+  std::vector<Convolution> convolutions(const Shape& x) const;
 
   const PspnetOptions& options() const { return options_; }
 

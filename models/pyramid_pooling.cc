@@ -18,6 +18,7 @@ class PyramidPooling::Branch : public layers::Module {
   Variable forward(const Variable& x, const layers::Context& context) const {
     return reduce_.forward(x, context, true);
   }
+  void trace(const Shape& x, ConvolutionTrace& trace) const { trace.add(reduce_.conv, x); }
 
  private:
   layers::ConvBatchNorm reduce_;
@@ -51,6 +52,10 @@ std::vector<Variable> PyramidPooling::forward(const Variable& x, const layers::C
     maps.push_back(y);
   }
   return maps;
+}
+
+void PyramidPooling::trace(const Shape& x, ConvolutionTrace& trace) const {
+  for (size_t i = 0; i < branches_.size(); ++i) branches_[i]->trace({x[0], bins_[i], bins_[i], x[3]}, trace);
 }
 
 Variable upsample_and_concat(const Variable& x, std::span<const Variable> maps) {

@@ -20,6 +20,7 @@ class PyramidPooling : public layers::Module {
   ~PyramidPooling() override;
   /// x [N,h,w,C] -> the branches' maps [N,bin,bin,..], in the order of the bins.
   std::vector<Variable> forward(const Variable& x, const layers::Context& context) const;
+  void trace(const Shape& x, ConvolutionTrace& trace) const;
 
   /// Channels of x and all maps, concatenated.
   int64_t out_channels() const { return out_channels_; }

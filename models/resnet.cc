@@ -88,6 +88,13 @@ Variable ResidualBlock::forward(const Variable& input, const Context& context) c
   return convs_.back()->forward(y, context, /*relu=*/true, shortcut);
 }
 
+Shape ResidualBlock::trace(const Shape& x, ConvolutionTrace& trace) const {
+  if (downsample_) trace.add(downsample_->conv, x);
+  Shape y = x;
+  for (const auto& conv : convs_) y = trace.add(conv->conv, y);
+  return y;
+}
+
 // layer0: deep, conv-bn-relu three times under 0/1, 3/4 and 6/7; plain, once under 0/1. Then max pooling.
 class Resnet::StemModule : public layers::Module {
  public:
@@ -105,10 +112,17 @@ class Resnet::StemModule : public layers::Module {
   Variable forward(Variable x, const Context& context) const {
     const profile::Layer layer(path());
     for (const auto& conv : convs_) x = conv->forward(x, context, /*relu=*/true);
-    return autograd::max_pool2d(x, {.kernel = 3, .stride = 2, .padding = 1});
+    return autograd::max_pool2d(x, kPool);
+  }
+  Shape trace(Shape x, ConvolutionTrace& trace) const {
+    for (const auto& conv : convs_) x = trace.add(conv->conv, x);
+    const auto pooled = [](int64_t in) { return (in + 2 * kPool.padding - kPool.kernel) / kPool.stride + 1; };
+    return {x[0], pooled(x[1]), pooled(x[2]), x[3]};
   }
 
  private:
+  static constexpr ops::Pool2dOptions kPool = {.kernel = 3, .stride = 2, .padding = 1};
+
   void add(const layers::ConvShape& shape, const BuildOptions& build) {
     const size_t index = 3 * convs_.size();
     convs_.push_back(make_conv_bn(shape, build));
@@ -143,6 +157,11 @@ class Resnet::Stage : public layers::Module {
         return block.forward(input, repeated);
       });
     }
+    return x;
+  }
+
+  Shape trace(Shape x, ConvolutionTrace& trace) const {
+    for (const auto& block : blocks_) x = block->trace(x, trace);
     return x;
   }
 
@@ -187,6 +206,14 @@ Resnet::Features Resnet::forward(const Variable& x, const Context& context) cons
   y = layers_[1]->forward(y, context);
   const Variable layer3 = layers_[2]->forward(y, context);
   return {layer3, layers_[3]->forward(layer3, context)};
+}
+
+Resnet::FeatureShapes Resnet::trace(const Shape& x, ConvolutionTrace& trace) const {
+  Shape y = stem_->trace(x, trace);
+  y = layers_[0]->trace(y, trace);
+  y = layers_[1]->trace(y, trace);
+  const Shape layer3 = layers_[2]->trace(y, trace);
+  return {layer3, layers_[3]->trace(layer3, trace)};
 }
 
 }  // namespace giza::models

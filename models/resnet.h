@@ -7,6 +7,7 @@
 
 #include "layers/conv2d.h"
 #include "layers/module.h"
+#include "models/convolutions.h"
 
 namespace giza::models {
 
@@ -48,6 +49,7 @@ class ResidualBlock : public layers::Module {
   ResidualBlock(int64_t in_channels, int64_t planes, int64_t stride, int64_t dilation, BlockKind kind,
                 const BuildOptions& build);
   Variable forward(const Variable& x, const layers::Context& context) const;
+  Shape trace(const Shape& x, ConvolutionTrace& trace) const;
 
  private:
   std::vector<std::unique_ptr<layers::ConvBatchNorm>> convs_;  // conv1/bn1, conv2/bn2 and, in a bottleneck, conv3/bn3
@@ -67,6 +69,10 @@ class Resnet {
   };
   /// x [N,H,W,3] -> features at h = ceil(H / output_stride), likewise w.
   Features forward(const Variable& x, const layers::Context& context) const;
+  struct FeatureShapes {
+    Shape layer3, layer4;
+  };
+  FeatureShapes trace(const Shape& x, ConvolutionTrace& trace) const;
 
   int64_t layer3_channels() const { return layer3_channels_; }
   int64_t layer4_channels() const { return layer4_channels_; }

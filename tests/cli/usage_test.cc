@@ -1,6 +1,7 @@
 // Usage: help of every command, refusals of one line, exit statuses, info and bench.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -47,6 +48,9 @@ TEST_CASE("bad usage is refused in one line with status 2") {
       {"info --isa NEON9", "NEON9"},
       {"info --conv fast", "fast"},
       {"info surplus", "surplus"},
+      {"info --surplus", "surplus"},
+      {"info --config /no/such.yaml", "/no/such.yaml: cannot be opened"},
+      {"info --config /dev/null TRAIN.layers 51", "51"},
       {"train", "--config is required"},
       {"train --config /no/such.yaml", "/no/such.yaml: cannot be opened"},
       {"train --config /dev/null", "DATA.train_list has no value"},
@@ -90,6 +94,67 @@ TEST_CASE("info as JSON") {
   CHECK(targets.back() == "SCALAR");
   CHECK(!json.contains("peak"));
   CHECK(nlohmann::json::parse(run_giza("info --no-peak --json --isa SCALAR").out)["isa"] == "SCALAR");
+}
+
+TEST_CASE("info of a configuration lists its convolutions") {
+  const TemporaryFolder folder;
+  write_file(folder.path() / "tiny.yaml", R"(DATA:
+  classes: 5
+TRAIN:
+  layers: 50
+  blocks: [1, 1, 1, 1]
+  width: 0.25
+  train_h: 97
+  train_w: 65
+  batch_size: 3
+TEST:
+  test_h: 57
+  test_w: 41
+)");
+  const Outcome outcome = run_giza("info --config tiny.yaml --json --isa SCALAR", folder.path());
+  CAPTURE(outcome.err);
+  REQUIRE(outcome.status == 0);
+  const auto json = nlohmann::json::parse(outcome.out);
+  CHECK(json["isa"] == "SCALAR");
+  CHECK(json["algorithm"] == "auto");
+  REQUIRE(json["steps"].size() == 2);
+  const auto &train = json["steps"][0], &test = json["steps"][1];
+  CHECK(train["input"] == std::vector<int>{3, 97, 65, 3});
+  CHECK(test["input"] == std::vector<int>{1, 57, 41, 3});
+  // 3 of the stem, 3 of a block and a shortcut in 4 stages, 4 of the pyramid, 2 of the head, 2 of the auxiliary one.
+  CHECK(train["convolutions"].size() == 27);
+  CHECK(test["convolutions"].size() == 25);
+  CHECK(train["convolutions"][0]["layer"] == "layer0.0");
+  CHECK(train["convolutions"][0]["shape"] == "n3h97w65c3k16r3s2");
+  CHECK(train["convolutions"][0]["backward_input"].is_null());
+  CHECK(test["convolutions"].back()["layer"] == "cls.4");
+  CHECK(!test["convolutions"].back().contains("backward_weight"));
+  double sum = 0;
+  for (const auto& row : train["convolutions"]) sum += row["gflop"].get<double>();
+  CHECK(train["total"]["gflop"].get<double>() == doctest::Approx(sum));
+  // The head's convolution on the feature map alone: 512 of 1024 channels.
+  const auto forced = nlohmann::json::parse(
+      run_giza("info --config tiny.yaml TRAIN.batch_size 1 --json --algorithm winograd4", folder.path()).out);
+  bool found = false;
+  for (const auto& row : forced["steps"][0]["convolutions"]) {
+    if (row["layer"] != "cls.0") continue;
+    found = true;
+    CHECK(row["shape"] == "n1h13w9c512k128r3");
+    for (const char* pass : {"forward", "backward_input", "backward_weight"}) {
+      CHECK(row[pass]["algorithm"] == "winograd4");
+      CHECK(row[pass]["gflop"] > row[pass]["executed_gflop"]);
+    }
+  }
+  CHECK(found);
+  const Outcome people = run_giza("info --config tiny.yaml --conv reference", folder.path());
+  REQUIRE(people.status == 0);
+  CHECK(people.out.find("n1h57w41c3k16r3s2") != std::string::npos);
+  CHECK(people.out.find("reference") != std::string::npos);
+  size_t longest = 0, begin = 0;
+  for (size_t end; (end = people.out.find('\n', begin)) != std::string::npos; begin = end + 1) {
+    longest = std::max(longest, end - begin);
+  }
+  CHECK(longest <= 120);
 }
 
 TEST_CASE("info measures a peak") {
