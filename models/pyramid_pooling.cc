@@ -45,12 +45,12 @@ PyramidPooling::~PyramidPooling() = default;
 std::vector<Variable> PyramidPooling::forward(const Variable& x, const layers::Context& context) const {
   const profile::Layer layer(path());
   std::vector<Variable> maps;
-  for (size_t i = 0; i < bins_.size(); ++i) {
-    Variable y = pool_ == PyramidPool::average ? autograd::adaptive_avg_pool2d(x, bins_[i])
-                                               : autograd::adaptive_max_pool2d(x, bins_[i]);
-    if (!branches_.empty()) y = branches_[i]->forward(y, context);
-    maps.push_back(y);
+  if (pool_ == PyramidPool::average) {
+    maps = autograd::pyramid_avg_pool2d(x, bins_);
+  } else {
+    for (const int64_t bin : bins_) maps.push_back(autograd::adaptive_max_pool2d(x, bin));
   }
+  for (size_t i = 0; i < branches_.size(); ++i) maps[i] = branches_[i]->forward(maps[i], context);
   return maps;
 }
 

@@ -13,13 +13,15 @@
 namespace giza::autograd {
 
 /// Shapes and errors of each as in the op of the same name below tensor/ops/.
-Variable conv2d(const Variable& x, const Variable& w, const Variable& bias, const Conv2dOptions& options = {});
+Variable conv2d(const Variable& x, const Variable& w, const Variable& bias, const Conv2dOptions& options = {},
+                ops::ChannelMoments* moments = nullptr);
 /// conv2d of x and the maps, each upsampled to x's size and concatenated with it; neither is made.
 Variable pyramid_conv(const Variable& x, std::span<const Variable> maps, const Variable& w,
                       const Conv2dOptions& options = {});
 /// Training mode: batch statistics; running_mean and running_var are updated in place. residual may be undefined.
 Variable batch_norm_train(const Variable& x, const Variable& gamma, const Variable& beta, const Tensor& running_mean,
-                          const Tensor& running_var, const Variable& residual, const ops::BatchNormOptions& options);
+                          const Tensor& running_var, const Variable& residual, const ops::BatchNormOptions& options,
+                          const ops::ChannelMoments* moments = nullptr);
 Variable batch_norm_eval(const Variable& x, const Variable& gamma, const Variable& beta, const Tensor& running_mean,
                          const Tensor& running_var, const Variable& residual, const ops::BatchNormOptions& options);
 Variable relu(const Variable& x);
@@ -30,6 +32,8 @@ Variable add(const Variable& a, const Variable& b);
 Variable scale(const Variable& x, float factor);
 Variable max_pool2d(const Variable& x, const ops::Pool2dOptions& options);
 Variable adaptive_avg_pool2d(const Variable& x, int64_t bins);
+/// adaptive_avg_pool2d to several sizes in one pass: one map per size.
+std::vector<Variable> pyramid_avg_pool2d(const Variable& x, std::span<const int64_t> bins);
 Variable adaptive_max_pool2d(const Variable& x, int64_t bins);
 Variable resize_bilinear(const Variable& x, int64_t height, int64_t width, bool align_corners);
 Variable concat_channels(std::span<const Variable> parts);

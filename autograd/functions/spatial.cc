@@ -20,12 +20,29 @@ Variable adaptive_avg_pool2d(const Variable& x, int64_t bins) {
                            });
 }
 
+std::vector<Variable> pyramid_avg_pool2d(const Variable& x, std::span<const int64_t> bins) {
+  const Variable cells = Variable::from_op(
+      ops::pyramid_avg_pool2d(x.value(), bins), "pyramid_avg_pool2d", {x},
+      [shape = x.shape(), sizes = std::vector<int64_t>(bins.begin(), bins.end())](
+          const Tensor& dy) -> std::vector<Tensor> { return {ops::pyramid_avg_pool2d_backward(dy, shape, sizes)}; });
+  std::vector<Variable> maps;
+  for (const ops::PyramidRows& rows : ops::pyramid_rows(x.value().dim(0), x.value().channels(), bins)) {
+    // The gradient of a part of the cells is zero elsewhere: all sizes together are a few numbers beside x.
+    maps.push_back(Variable::from_op(cells.value().batch_slice(rows.begin, rows.end).reshape(rows.shape), "pyramid_map",
+                                     {cells}, [rows, shape = cells.shape()](const Tensor& dy) -> std::vector<Tensor> {
+                                       Tensor gradient = Tensor::zeros(shape);
+                                       gradient.batch_slice(rows.begin, rows.end).reshape(rows.shape).copy_from(dy);
+                                       return {gradient};
+                                     }));
+  }
+  return maps;
+}
+
 Variable adaptive_max_pool2d(const Variable& x, int64_t bins) {
-  return Variable::from_op(
-      ops::adaptive_max_pool2d(x.value(), bins), "adaptive_max_pool2d", {x},
-      [x = x.save()](const Tensor& dy) -> std::vector<Tensor> {
-        return {ops::adaptive_max_pool2d_backward(dy, x.tensor())};
-      });
+  return Variable::from_op(ops::adaptive_max_pool2d(x.value(), bins), "adaptive_max_pool2d", {x},
+                           [x = x.save()](const Tensor& dy) -> std::vector<Tensor> {
+                             return {ops::adaptive_max_pool2d_backward(dy, x.tensor())};
+                           });
 }
 
 Variable resize_bilinear(const Variable& x, int64_t height, int64_t width, bool align_corners) {

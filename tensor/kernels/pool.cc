@@ -79,12 +79,12 @@ void max_pool_backward_row(const float* dy, int64_t dy_stride, const float* posi
 
 void average_pool_backward_row(const float* dy, int64_t dy_stride, int64_t out_width, PoolRange rows,
                                const PoolRange* columns, const float* row_factors, const float* column_factors,
-                               float* dx, int64_t dx_stride, int64_t pixels, int64_t width) {
+                               float* dx, int64_t dx_stride, int64_t pixels, int64_t width, bool add) {
   const Columns<D> channels(width);
   for (int64_t x = 0; x < pixels; ++x) {
     const PoolRange range = columns[x];
     channels.for_each([&](auto lanes, int64_t i) HWY_ATTR {
-      V sum = hn::Zero(D());
+      V sum = add ? lanes.load(dx + x * dx_stride + i) : hn::Zero(D());
       for (int64_t p = rows.begin; p < rows.end; ++p) {
         for (int64_t q = range.begin; q < range.end; ++q) {
           const V factor = hn::Set(D(), row_factors[p] * column_factors[q]);
@@ -122,9 +122,9 @@ void max_pool_backward_row(const float* dy, int64_t dy_stride, const float* posi
 
 void average_pool_backward_row(const float* dy, int64_t dy_stride, int64_t out_width, PoolRange rows,
                                const PoolRange* columns, const float* row_factors, const float* column_factors,
-                               float* dx, int64_t dx_stride, int64_t pixels, int64_t width) {
+                               float* dx, int64_t dx_stride, int64_t pixels, int64_t width, bool add) {
   HWY_DYNAMIC_DISPATCH(average_pool_backward_row)
-  (dy, dy_stride, out_width, rows, columns, row_factors, column_factors, dx, dx_stride, pixels, width);
+  (dy, dy_stride, out_width, rows, columns, row_factors, column_factors, dx, dx_stride, pixels, width, add);
 }
 
 }  // namespace giza::kernels

@@ -23,8 +23,9 @@ void max_pool_backward_row(const float* dy, int64_t dy_stride, const float* posi
                            int64_t dx_stride, int64_t pixels, int64_t width);
 
 /// One row of inputs: the sum of dy[p, q] * row_factors[p] * column_factors[q] over the outputs rows x columns[x].
+/// With `add`, on top of what dx holds.
 void average_pool_backward_row(const float* dy, int64_t dy_stride, int64_t out_width, PoolRange rows,
                                const PoolRange* columns, const float* row_factors, const float* column_factors,
-                               float* dx, int64_t dx_stride, int64_t pixels, int64_t width);
+                               float* dx, int64_t dx_stride, int64_t pixels, int64_t width, bool add);
 
 }  // namespace giza::kernels

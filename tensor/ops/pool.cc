@@ -1,11 +1,10 @@
-// Pooling in NHWC: both kinds are tables of which inputs make which output.
+// Max pooling in NHWC, by windows or adaptive: both are tables of which inputs make which output.
 #include "tensor/ops/pool.h"
 
 #include <limits>
 
 #include "tensor/check.h"
 #include "tensor/kernels/pool.h"
-#include "tensor/kernels/reduce.h"
 #include "tensor/ops/cut.h"
 #include "tensor/ops/scratch.h"
 #include "tensor/profile.h"
@@ -140,15 +139,6 @@ Tensor max_pool_backward(const char* op, const Tensor& dy, const Tensor& x, cons
   return dx;
 }
 
-/// 1 / cells' length along an axis.
-Scratch<float> reciprocals(const Axis& axis) {
-  Scratch<float> factors(axis.out);
-  for (int64_t i = 0; i < axis.out; ++i) {
-    factors[i] = 1.0F / static_cast<float>(axis.inputs[i].end - axis.inputs[i].begin);
-  }
-  return factors;
-}
-
 }  // namespace
 
 Tensor max_pool2d(const Tensor& x, const Pool2dOptions& options) {
@@ -161,46 +151,6 @@ Tensor max_pool2d_backward(const Tensor& dy, const Tensor& x, const Pool2dOption
   const Axis rows = window_axis(x.dim(1), options), columns = window_axis(x.dim(2), options);
   check_gradient("max_pool2d_backward", dy, x.shape(), rows, columns);
   return max_pool_backward("max_pool2d_backward", dy, x, rows, columns);
-}
-
-Tensor adaptive_avg_pool2d(const Tensor& x, int64_t bins) {
-  check_bins("adaptive_avg_pool2d", x.shape(), bins);
-  const Axis rows = cell_axis(x.dim(1), bins), columns = cell_axis(x.dim(2), bins);
-  Tensor y = Tensor::activation({x.dim(0), bins, bins, x.channels()});
-  const profile::Scope scope([&] { return describe("adaptive_avg_pool2d", x.shape(), rows, columns, x, y); });
-  for_each_row(x.dim(0), bins, floats_read(x, rows), x.channels(),
-               [&](int64_t item, int64_t p, int64_t channel, int64_t channels) {
-                 for (int64_t q = 0; q < bins; ++q) {
-                   double sums[kChunk] = {};
-                   const PoolRange r = rows.inputs[p], c = columns.inputs[q];
-                   for (int64_t h = r.begin; h < r.end; ++h) {
-                     kernels::sum_rows(x.row((item * rows.in + h) * columns.in + c.begin) + channel, x.row_stride(),
-                                       c.end - c.begin, channels, sums);
-                   }
-                   const double factor = 1.0 / static_cast<double>((r.end - r.begin) * (c.end - c.begin));
-                   float* mean = y.row((item * bins + p) * bins + q) + channel;
-                   for (int64_t i = 0; i < channels; ++i) mean[i] = static_cast<float>(sums[i] * factor);
-                 }
-               });
-  return y;
-}
-
-Tensor adaptive_avg_pool2d_backward(const Tensor& dy, const Shape& x_shape) {
-  check(dy.rank() == 4, "adaptive_avg_pool2d_backward: dy {} is not [N,bins,bins,C]", dy.shape());
-  check_bins("adaptive_avg_pool2d_backward", x_shape, dy.dim(1));
-  const Axis rows = cell_axis(x_shape[1], dy.dim(1)), columns = cell_axis(x_shape[2], dy.dim(1));
-  check_gradient("adaptive_avg_pool2d_backward", dy, x_shape, rows, columns);
-  const Scratch<float> row_factors = reciprocals(rows), column_factors = reciprocals(columns);
-  Tensor dx = Tensor::activation(x_shape);
-  const profile::Scope scope([&] { return describe("adaptive_avg_pool2d_backward", x_shape, rows, columns, dy, dx); });
-  for_each_row(x_shape[0], rows.in, columns.in * x_shape[3], x_shape[3],
-               [&](int64_t item, int64_t h, int64_t channel, int64_t channels) {
-                 kernels::average_pool_backward_row(
-                     dy.row(item * rows.out * columns.out) + channel, dy.row_stride(), columns.out, rows.outputs[h],
-                     columns.outputs.data(), row_factors.data(), column_factors.data(),
-                     dx.row((item * rows.in + h) * columns.in) + channel, dx.row_stride(), columns.in, channels);
-               });
-  return dx;
 }
 
 Tensor adaptive_max_pool2d(const Tensor& x, int64_t bins) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "tensor/tensor.h"
@@ -23,6 +24,18 @@ Tensor max_pool2d_backward(const Tensor& dy, const Tensor& x, const Pool2dOption
 /// bins may exceed H or W: cells then overlap. x [N,H,W,C] -> [N,bins,bins,C].
 Tensor adaptive_avg_pool2d(const Tensor& x, int64_t bins);
 Tensor adaptive_avg_pool2d_backward(const Tensor& dy, const Shape& x_shape);
+
+/// adaptive_avg_pool2d to several sizes, in one pass over x [N,H,W,C] -> the cells of all sizes [sum of N b b, C], size
+/// after size in the order of `bins`. Each size's means differ from those of the op for one by the order of double sums.
+Tensor pyramid_avg_pool2d(const Tensor& x, std::span<const int64_t> bins);
+/// dy [sum of N b b, C] -> dx: the sum of the gradients by all sizes, in one pass.
+Tensor pyramid_avg_pool2d_backward(const Tensor& dy, const Shape& x_shape, std::span<const int64_t> bins);
+/// Where each size lies in the result of pyramid_avg_pool2d: rows [begin, end) are `shape` = [N,b,b,C].
+struct PyramidRows {
+  int64_t begin, end;
+  Shape shape;
+};
+std::vector<PyramidRows> pyramid_rows(int64_t batch, int64_t channels, std::span<const int64_t> bins);
 
 Tensor adaptive_max_pool2d(const Tensor& x, int64_t bins);
 /// The gradient goes to the first maximum of each cell in row-major order.

@@ -90,6 +90,24 @@ TEST_CASE("pooling") {
   }
 }
 
+TEST_CASE("pyramid pooling: gradients of all maps, and of some") {
+  const Tensor x = normal({2, 5, 6, 3}, 1);
+  const int64_t bins[] = {1, 3, 7};
+  for (const size_t skipped : {3, 0, 1}) {  // 3: none
+    CAPTURE(skipped);
+    CHECK_SAME(gradcheck(
+        [&](const Inputs& in) {
+          const std::vector<Variable> maps = autograd::pyramid_avg_pool2d(in[0], bins);
+          std::vector<Variable> parts;
+          for (size_t i = 0; i < maps.size(); ++i) {
+            if (i != skipped) parts.push_back(autograd::resize_bilinear(maps[i], 4, 4, true));
+          }
+          return autograd::concat_channels(parts);
+        },
+        {x}));
+  }
+}
+
 TEST_CASE("resize_bilinear") {
   const Tensor x = normal({2, 3, 4, 3}, 1);
   for (bool align_corners : {false, true}) {

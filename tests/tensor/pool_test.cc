@@ -1,6 +1,7 @@
 // Max pooling and adaptive pooling against the oracle.
 #include "tensor/ops/pool.h"
 
+#include <cmath>
 #include <limits>
 
 #include "tests/support/op_testing.h"
@@ -73,6 +74,50 @@ TEST_CASE("adaptive_avg_pool2d: every target and layout") {
   }
 }
 
+TEST_CASE("pyramid_avg_pool2d: all sizes in one pass, every target and layout") {
+  const std::vector<int64_t> sets[] = {{1, 2, 3, 6}, {4}, {7, 1, 7}};
+  for (const OpCase& row : op_cases("adaptive_avg_pool2d")) {
+    for (const auto& bins : sets) {
+      CAPTURE(row.name());
+      CAPTURE(bins.front());
+      const uint64_t seed = seed_of(row.name());
+      const Tensor x = make_numbers(row.input(), row.data, seed);
+      const auto rows = ops::pyramid_rows(row.n, row.c(), bins);
+      REQUIRE(rows.size() == bins.size());
+      const Tensor dy = make_numbers({rows.back().end, row.c()}, row.data, seed + 1);
+      const auto part = [&](const Tensor& cells, const ops::PyramidRows& of) {
+        return cells.batch_slice(of.begin, of.end).reshape(of.shape);
+      };
+      Array expected_dx(row.input());
+      // Many cells of both signs meet in a small map: what counts is the error beside the terms of the sum.
+      const bool finite = row.data != CaseData::nan && row.data != CaseData::inf;
+      Array terms(row.input());
+      for (const auto& of : rows) {
+        const Array sizes = oracle::map(Array(part(dy, of)), [](double v) { return std::fabs(v); });
+        const Array magnitudes = oracle::adaptive_avg_pool2d_backward(sizes, row.input());
+        for (int64_t i = 0; i < terms.size(); ++i) terms[i] += magnitudes[i];
+        const Array one = oracle::adaptive_avg_pool2d_backward(Array(part(dy, of)), row.input());
+        for (int64_t i = 0; i < one.size(); ++i) expected_dx[i] += one[i];
+      }
+      for_each_setting([&](Layout layout) {
+        const Placed input(x, layout), gradient(dy, layout);
+        const Tensor cells = ops::pyramid_avg_pool2d(input, bins);
+        for (size_t b = 0; b < bins.size(); ++b) {
+          CHECK_SAME(differs(part(cells, rows[b]), oracle::adaptive_avg_pool2d(Array(x), bins[b]), 1e-6));
+        }
+        CHECK_SAME(differs(ops::pyramid_avg_pool2d_backward(gradient, row.input(), bins), expected_dx, 1e-6,
+                           finite ? oracle::norm(terms) : -1));
+        CHECK(input.intact());
+        CHECK(gradient.intact());
+      });
+      CHECK_SAME(differs_between_threads([&] {
+        return std::vector<Tensor>{ops::pyramid_avg_pool2d(x, bins),
+                                   ops::pyramid_avg_pool2d_backward(dy, row.input(), bins)};
+      }));
+    }
+  }
+}
+
 TEST_CASE("adaptive_max_pool2d: every target and layout, exact") {
   for (const OpCase& row : op_cases("adaptive_max_pool2d")) {
     CAPTURE(row.name());
@@ -104,6 +149,10 @@ TEST_CASE("pool: messages show both shapes") {
   CHECK_SHAPE_ERROR(ops::max_pool2d(x, {.kernel = 3, .stride = 0, .padding = 1}), "stride", "0");
   CHECK_SHAPE_ERROR(ops::max_pool2d_backward(Tensor::zeros({1, 3, 4, 8}), x, {}), "[1,3,4,8]", "[1,7,7,8]");
   CHECK_SHAPE_ERROR(ops::adaptive_avg_pool2d(x, 0), "0", "adaptive_avg_pool2d");
+  const int64_t bins[] = {1, 2}, wrong[] = {2, 0};
+  CHECK_SHAPE_ERROR(ops::pyramid_avg_pool2d(x, wrong), "0 bins", "pyramid_avg_pool2d");
+  CHECK_SHAPE_ERROR(ops::pyramid_avg_pool2d(x, {}), "no bins", "pyramid_avg_pool2d");
+  CHECK_SHAPE_ERROR(ops::pyramid_avg_pool2d_backward(Tensor::zeros({4, 8}), x.shape(), bins), "[4,8]", "[5,8]");
   CHECK_SHAPE_ERROR(ops::adaptive_max_pool2d(x, -1), "-1", "adaptive_max_pool2d");
   CHECK_SHAPE_ERROR(ops::adaptive_avg_pool2d(Tensor::zeros({1, 0, 7, 8}), 2), "[1,0,7,8]", "adaptive_avg_pool2d");
   CHECK_SHAPE_ERROR(ops::adaptive_avg_pool2d_backward(Tensor::zeros({1, 3, 3, 9}), x.shape()), "[1,3,3,9]",
