@@ -30,6 +30,8 @@ struct GatherPanel {
   int64_t column_begin, column_end;        ///< output columns of this panel
   bool accumulate = false;                 ///< add to what out holds; otherwise start from bias
   const float* bias = nullptr;             ///< [all output columns] or null for zeros
+  const float* next_b = nullptr;           ///< the panel that is read after this one, or null
+  int64_t next_floats = 0;                 ///< its size
   const float* const* residual = nullptr;  ///< [count]: rows that are added last, or null
   bool relu = false;                       ///< and what is negative then becomes zero
 };

@@ -115,6 +115,7 @@ void run(const Product& product, const PackedWeights& weights) {
     for (int64_t panel = panel_begin; panel < panel_end; ++panel) {
       for (const DepthBlock& block : layout.blocks) {
         const bool last = &block == &layout.blocks.back();
+        const PackedLayout::Next next = layout.next(block, panel, panel_end);
         kernels::gather_panel({.rows = rows.in.data(),
                                .taps = taps,
                                .tap_begin = block.tap_begin,
@@ -128,6 +129,8 @@ void run(const Product& product, const PackedWeights& weights) {
                                .column_end = std::min((panel + 1) * layout.width, layout.columns),
                                .accumulate = block.depth_begin > 0,
                                .bias = product.epilogue.bias.data(),
+                               .next_b = next.floats > 0 ? weights.data.data() + next.offset : nullptr,
+                               .next_floats = next.floats,
                                .residual = last && product.epilogue.residual.defined() ? rows.residual.data() : nullptr,
                                .relu = last && product.epilogue.relu});
       }

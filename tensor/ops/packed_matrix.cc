@@ -34,6 +34,14 @@ PackedLayout::PackedLayout(int64_t taps, int64_t channels, int64_t all_columns) 
   blocks = cut_depth(taps, channels, gemm.depth);
 }
 
+PackedLayout::Next PackedLayout::next(const DepthBlock& block, int64_t panel, int64_t panel_end) const {
+  const bool last = &block == &blocks.back();
+  const DepthBlock& next = last ? blocks.front() : *(&block + 1);
+  const int64_t next_panel = last ? panel + 1 : panel;
+  if (next_panel >= panel_end) return {};
+  return {offset(next, next_panel), next.depth() * panel_columns(next_panel)};
+}
+
 ProductCut::ProductCut(int64_t rows, int64_t panels) {
   // 120 rows: their inputs stay in L2 while all panels pass, and their outputs of one panel while its depth blocks do. At
   // least 32 tasks where there is work for them, so that many threads share it evenly.

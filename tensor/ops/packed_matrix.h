@@ -39,6 +39,12 @@ struct PackedLayout {
   int64_t offset(const DepthBlock& block, int64_t panel) const {
     return block.depth_begin * padded + panel * width * block.depth();
   }
+  /// Where the panel lies that is read after this one of a block, for panels up to panel_end with all their blocks: its
+  /// position and size; size 0 behind the last.
+  struct Next {
+    int64_t offset = 0, floats = 0;
+  };
+  Next next(const DepthBlock& block, int64_t panel, int64_t panel_end) const;
   int64_t floats() const { return blocks.empty() ? 0 : (blocks.back().depth_begin + blocks.back().depth()) * padded; }
 };
 

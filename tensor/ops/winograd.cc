@@ -49,6 +49,7 @@ void multiply(const Filters& filters, int64_t position, const Workspace& space, 
   const float* base = filters.data.data() + position * filters.position_stride;
   for (int64_t panel = panel_begin; panel < panel_end; ++panel) {
     for (const DepthBlock& block : layout.blocks) {
+      const PackedLayout::Next next = layout.next(block, panel, panel_end);
       kernels::gather_panel({.rows = rows.data(),
                              .taps = 1,
                              .tap_begin = 0,
@@ -60,7 +61,9 @@ void multiply(const Filters& filters, int64_t position, const Workspace& space, 
                              .count = tiles,
                              .column_begin = panel * layout.width,
                              .column_end = panel * layout.width + layout.panel_columns(panel),
-                             .accumulate = block.depth_begin > 0});
+                             .accumulate = block.depth_begin > 0,
+                             .next_b = next.floats > 0 ? base + next.offset : nullptr,
+                             .next_floats = next.floats});
     }
   }
 }
