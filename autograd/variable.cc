@@ -124,10 +124,11 @@ void backward(const Variable& root, const Tensor& seed) {
   struct Pending {
     std::shared_ptr<Node> node;
     Tensor gradient;
-    bool owned = false;  // made by adding here, so that further gradients may be added in place
   };
   std::map<uint64_t, Pending, std::greater<>> pending;
-  const auto accumulate = [](Tensor& sum, bool& owned, Tensor gradient) {
+  // In place where nobody else holds the sum: an op may return one tensor as the gradient of several inputs, and whoever
+  // asked for a leaf's gradient keeps what he got.
+  const auto accumulate = [](Tensor& sum, Tensor gradient) {
     if (!sum.defined()) {
       sum = std::move(gradient);
       return;
@@ -137,14 +138,13 @@ void backward(const Variable& root, const Tensor& seed) {
       work.leaf = true;
       return work;
     });
-    if (owned) {
+    if (sum.unique()) {
       ops::add_into(sum, gradient);
     } else {
       sum = ops::add(sum, gradient);
-      owned = true;
     }
   };
-  pending[root.state_->node->order] = {root.state_->node, std::move(first), false};
+  pending[root.state_->node->order] = {root.state_->node, std::move(first)};
   while (!pending.empty()) {
     Pending current = std::move(pending.begin()->second);
     pending.erase(pending.begin());
@@ -171,11 +171,9 @@ void backward(const Variable& root, const Tensor& seed) {
       if (input.node) {
         Pending& next = pending[input.node->order];
         next.node = input.node;
-        accumulate(next.gradient, next.owned, std::move(gradients[i]));
+        accumulate(next.gradient, std::move(gradients[i]));
       } else {
-        // A leaf's gradient outlives the sweep and is never written in place: its first one may be shared.
-        bool owned = false;
-        accumulate(input.grad, owned, std::move(gradients[i]));
+        accumulate(input.grad, std::move(gradients[i]));
       }
     }
   }

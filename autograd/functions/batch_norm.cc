@@ -38,8 +38,11 @@ Variable batch_norm_train(const Variable& x, const Variable& gamma, const Variab
   return Variable::from_op(
       result.y, "batch_norm", gather_inputs(x, gamma, beta, residual),
       [=, x = x.value(), gamma = gamma.value(), mean = result.mean, invstd = result.invstd](const Tensor& dy) {
+        ops::BatchNormOptions going_back = options;
+        // Without ReLU the residual's gradient is dy itself, which then has to stay.
+        going_back.overwrite_dy = dy.unique() && (options.relu || !has_residual);
         return arrange(ops::batch_norm_train_backward(dy, x, y_for_mask, gamma, mean, invstd,
-                                                      has_residual && options.relu, options, affine),
+                                                      has_residual && options.relu, going_back, affine),
                        dy, has_residual);
       },
       std::move(recompute));

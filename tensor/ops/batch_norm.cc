@@ -133,11 +133,6 @@ void find_moments(const Fold& fold, const Tensor& x, ArenaVector* means, ArenaVe
   }
 }
 
-BatchNormGradients empty_gradients(const Tensor& x, bool need_residual) {
-  return {Tensor::activation(x.shape()), Tensor::empty({x.channels()}), Tensor::empty({x.channels()}),
-          need_residual ? Tensor::activation(x.shape()) : Tensor()};
-}
-
 }  // namespace
 
 BatchNormResult batch_norm_train(const Tensor& x, const Tensor& gamma, const Tensor& beta, const Tensor& running_mean,
@@ -241,7 +236,10 @@ BatchNormGradients batch_norm_train_backward(const Tensor& dy, const Tensor& x, 
 
   // dx = gamma invstd (g - mean(g) - xhat mean(g xhat)) (Ioffe & Szegedy, section 3), written around float centres:
   // the mean is center + rest, where rest, what rounding to float took from it, is the mean of x - center.
-  BatchNormGradients gradients = empty_gradients(x, need_residual);
+  const bool to_residual = options.overwrite_dy && need_residual, to_x = options.overwrite_dy && !need_residual;
+  BatchNormGradients gradients = {to_x ? dy : Tensor::activation(x.shape()), Tensor::empty({x.channels()}),
+                                  Tensor::empty({x.channels()}), Tensor()};
+  if (need_residual) gradients.residual = to_residual ? dy : Tensor::activation(x.shape());
   const auto n = static_cast<double>(x.rows());
   for (int64_t c = 0; c < x.channels(); ++c) {
     const double inv = invstd.data()[c], sum_g = sums.sum(0, c), rest = sums.sum(2, c) / n;
@@ -283,7 +281,9 @@ BatchNormGradients batch_norm_eval_backward(const Tensor& dy, const Tensor& x, c
   Partials sums(fold, 3);
   accumulate_backward(sums, fold, dy, x, {mask}, parameters.columns(0));
 
-  BatchNormGradients gradients = empty_gradients(x, need_residual);
+  BatchNormGradients gradients = {Tensor::activation(x.shape()), Tensor::empty({x.channels()}),
+                                  Tensor::empty({x.channels()}),
+                                  need_residual ? Tensor::activation(x.shape()) : Tensor()};
   for (int64_t c = 0; c < x.channels(); ++c) {
     const double invstd = 1.0 / std::sqrt(running_var.data()[c] + options.eps);
     gradients.beta.data()[c] = static_cast<float>(sums.sum(0, c));

@@ -12,6 +12,9 @@ struct BatchNormOptions {
   bool relu = false;  ///< y = max(0, ...) in the same pass
   /// Training mode: update the running statistics. False where a forward pass is repeated for the backward pass.
   bool update_running = true;
+  /// Backward in training mode: nobody reads dy any more, so the gradient of the residual, or else that of x, may take
+  /// its place.
+  bool overwrite_dy = false;
 };
 
 /// What the forward pass in training mode leaves for the backward pass.

@@ -104,19 +104,27 @@ Tensor conv2d_backward_input(const Tensor& dy, const Tensor& w, const Shape& x_s
   }
 }
 
-Tensor conv2d_backward_weight(const Tensor& x, const Tensor& dy, const Shape& w_shape, const Conv2dOptions& options) {
+void conv2d_backward_weight_to(const Tensor& dw, const Tensor& x, const Tensor& dy, const Conv2dOptions& options) {
+  const Shape& w_shape = dw.shape();
   check_operands("conv2d_backward_weight", x.shape(), w_shape, options);
   check_gradient("conv2d_backward_weight", dy.shape(), x.shape(), w_shape, options);
   const profile::Scope scope(
       [&] { return describe("conv2d_backward_weight", ConvPass::backward_weight, x.shape(), w_shape, options); });
   switch (options.backend) {
     case ConvBackend::onednn:
-      return onednn::conv2d_backward_weight(x, dy, w_shape, options);
+      return dw.copy_from(onednn::conv2d_backward_weight(x, dy, w_shape, options));
     case ConvBackend::reference:
-      return reference::conv2d_backward_weight(x, dy, w_shape, options);
+      return dw.copy_from(reference::conv2d_backward_weight(x, dy, w_shape, options));
     default:
-      return native::conv2d_backward_weight(x, dy, w_shape, options);
+      return native::conv2d_backward_weight(dw, x, dy, options);
   }
+}
+
+Tensor conv2d_backward_weight(const Tensor& x, const Tensor& dy, const Shape& w_shape, const Conv2dOptions& options) {
+  check_operands("conv2d_backward_weight", x.shape(), w_shape, options);
+  Tensor dw = Tensor::empty(w_shape);
+  conv2d_backward_weight_to(dw, x, dy, options);
+  return dw;
 }
 
 }  // namespace ops

@@ -89,6 +89,8 @@ Tensor conv2d_backward_input(const Tensor& dy, const Tensor& w, const Shape& x_s
 
 /// x [N,H,W,C], dy [N,P,Q,K] -> dw of shape w_shape = [K,R,S,C].
 Tensor conv2d_backward_weight(const Tensor& x, const Tensor& dy, const Shape& w_shape, const Conv2dOptions& options);
+/// The same, written to dw [K,R,S,C], whose rows may be strided (some channels of a wider gradient).
+void conv2d_backward_weight_to(const Tensor& dw, const Tensor& x, const Tensor& dy, const Conv2dOptions& options);
 
 }  // namespace ops
 }  // namespace giza

@@ -40,6 +40,7 @@ PackedWeights pack(const Tensor& w, const Conv2dOptions& options);
 Tensor conv2d(const Tensor& x, const PackedWeights& weights, const ConvEpilogue& epilogue,
               const Conv2dOptions& options);
 Tensor conv2d_backward_input(const Tensor& dy, const Tensor& w, const Shape& x_shape, const Conv2dOptions& options);
-Tensor conv2d_backward_weight(const Tensor& x, const Tensor& dy, const Shape& w_shape, const Conv2dOptions& options);
+/// To dw [K,R,S,C], dense.
+void conv2d_backward_weight(const Tensor& dw, const Tensor& x, const Tensor& dy, const Conv2dOptions& options);
 
 }  // namespace giza::ops::direct

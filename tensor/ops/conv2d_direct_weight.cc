@@ -44,12 +44,12 @@ void add_slices(const Tensor& partials, const Tensor& dw) {
 
 }  // namespace
 
-Tensor conv2d_backward_weight(const Tensor& x, const Tensor& dy, const Shape& w_shape, const Conv2dOptions& options) {
+void conv2d_backward_weight(const Tensor& dw, const Tensor& x, const Tensor& dy, const Conv2dOptions& options) {
+  const Shape& w_shape = dw.shape();
   const int64_t p = dy.dim(1), q = dy.dim(2), out_channels = w_shape[0], in_channels = w_shape[3];
   if (should_unfold(w_shape)) {
-    return conv2d_backward_weight(unfold(x, w_shape, p, q, options), dy,
-                                  {out_channels, 1, 1, w_shape.numel() / out_channels}, {})
-        .reshape(w_shape);
+    const Tensor flat = dw.reshape({out_channels, 1, 1, w_shape.numel() / out_channels});
+    return conv2d_backward_weight(flat, unfold(x, w_shape, p, q, options), dy, {});
   }
   const std::vector<Tap> taps = forward_taps(w_shape, options);
   const auto tap_count = static_cast<int64_t>(taps.size());
@@ -58,7 +58,6 @@ Tensor conv2d_backward_weight(const Tensor& x, const Tensor& dy, const Shape& w_
   const int64_t panels = (out_channels + gemm.width - 1) / gemm.width;
   const WeightCut cut(in_channels, panels, gemm.width, tap_count, pixels, weights);
   const Tensor zeros = Tensor::zeros({std::max<int64_t>(in_channels, 1)});
-  Tensor dw = Tensor::empty(w_shape);
   const Tensor partials = cut.slices > 1 ? Tensor::empty({cut.slices, weights}) : dw.reshape({1, weights});
 
   parallel_for(cut.tasks() * cut.slices, [&](int64_t task) {
@@ -127,7 +126,6 @@ Tensor conv2d_backward_weight(const Tensor& x, const Tensor& dy, const Shape& w_
     }
   });
   if (cut.slices > 1) add_slices(partials, dw);
-  return dw;
 }
 
 }  // namespace giza::ops::direct

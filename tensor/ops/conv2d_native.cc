@@ -34,10 +34,17 @@ Tensor conv2d_backward_input(const Tensor& dy, const Tensor& w, const Shape& x_s
   return winograd::conv2d_backward_input(winograd_tile(plan.algorithm), dy, w, x_shape, options);
 }
 
-Tensor conv2d_backward_weight(const Tensor& x, const Tensor& dy, const Shape& w_shape, const Conv2dOptions& options) {
-  const ConvPlan plan = plan_conv2d(ConvPass::backward_weight, x.shape(), w_shape, options);
-  if (plan.algorithm == ConvAlgorithm::direct) return direct::conv2d_backward_weight(x, dy, w_shape, options);
-  return winograd::conv2d_backward_weight(winograd_tile(plan.algorithm), x, dy, options);
+void conv2d_backward_weight(const Tensor& dw, const Tensor& x, const Tensor& dy, const Conv2dOptions& options) {
+  const ConvPlan plan = plan_conv2d(ConvPass::backward_weight, x.shape(), dw.shape(), options);
+  if (plan.algorithm != ConvAlgorithm::direct) {
+    winograd::conv2d_backward_weight(winograd_tile(plan.algorithm), dw, x, dy, options);
+  } else if (dw.dense()) {
+    direct::conv2d_backward_weight(dw, x, dy, options);
+  } else {
+    const Tensor dense = Tensor::empty(dw.shape());
+    direct::conv2d_backward_weight(dense, x, dy, options);
+    dw.copy_from(dense);
+  }
 }
 
 }  // namespace giza::ops::native

@@ -26,7 +26,7 @@ Tensor conv2d(const Tensor& x, const Filters& filters, const ConvEpilogue& epilo
 /// As the ops of the same name in tensor/ops/conv2d.h, after their checks.
 Tensor conv2d(const Tensor& x, const Tensor& w, const ConvEpilogue& epilogue, const Conv2dOptions& options);
 Tensor conv2d_backward_input(const Tensor& dy, const Tensor& w, const Shape& x_shape, const Conv2dOptions& options);
-Tensor conv2d_backward_weight(const Tensor& x, const Tensor& dy, const Shape& w_shape, const Conv2dOptions& options);
+void conv2d_backward_weight(const Tensor& dw, const Tensor& x, const Tensor& dy, const Conv2dOptions& options);
 
 }  // namespace native
 }  // namespace giza::ops

@@ -281,7 +281,7 @@ PyramidConvGradients pyramid_conv_backward(const Tensor& dy, const Tensor& x, st
   if (needs.inputs) gradients.x = conv2d_backward_input(dy, w.channel_slice(0, own), x.shape(), options);
   if (needs.weight) {
     gradients.w = Tensor::empty(w.shape());
-    gradients.w.channel_slice(0, own).copy_from(conv2d_backward_weight(x, dy, w.shape().with(3, own), options));
+    conv2d_backward_weight_to(gradients.w.channel_slice(0, own), x, dy, options);
   }
   const profile::Scope scope([&] {
     return describe("pyramid_share_backward", needs.inputs + needs.weight, maps, w.shape().with(3, w.channels() - own),

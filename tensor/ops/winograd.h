@@ -40,6 +40,7 @@ Tensor conv2d(const Tensor& x, const Filters& filters, const ConvEpilogue& epilo
 Tensor conv2d(int m, const Tensor& x, const Tensor& w, const ConvEpilogue& epilogue, const Conv2dOptions& options);
 Tensor conv2d_backward_input(int m, const Tensor& dy, const Tensor& w, const Shape& x_shape,
                              const Conv2dOptions& options);
-Tensor conv2d_backward_weight(int m, const Tensor& x, const Tensor& dy, const Conv2dOptions& options);
+/// To dw [K,3,3,C], whose rows may be strided.
+void conv2d_backward_weight(int m, const Tensor& dw, const Tensor& x, const Tensor& dy, const Conv2dOptions& options);
 
 }  // namespace giza::ops::winograd

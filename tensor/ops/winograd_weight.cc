@@ -82,14 +82,12 @@ void backward_weight(int m, const Tensor& x, const Tensor& dy, const Tensor& dw,
 
 }  // namespace
 
-Tensor conv2d_backward_weight(int m, const Tensor& x, const Tensor& dy, const Conv2dOptions& options) {
-  Tensor dw = Tensor::empty({dy.channels(), 3, 3, x.channels()});
+void conv2d_backward_weight(int m, const Tensor& dw, const Tensor& x, const Tensor& dy, const Conv2dOptions& options) {
   const int64_t channels = x.channels(), part = part_channels(m, dw.shape());
   for (int64_t begin = 0; begin < channels; begin += part) {
     const int64_t end = std::min(begin + part, channels);
     backward_weight(m, x.channel_slice(begin, end), dy, dw.channel_slice(begin, end), options);
   }
-  return dw;
 }
 
 }  // namespace giza::ops::winograd
