@@ -85,12 +85,13 @@ Pspnet::Output Pspnet::forward(const Variable& x, const Context& context) const 
   Output output;
   output.height = x.value().dim(1);
   output.width = x.value().dim(2);
-  Resnet::Features features = backbone_->forward(x, context);
-  if (aux_ && context.training) output.aux = aux_->forward(features.layer3, {}, context);
-  features.layer3 = Variable();  // in evaluation nothing else holds it
+  Variable features = backbone_->to_layer3(x, context);
+  // The auxiliary head before layer4: the sweep then comes to it after layer4, whose activations are free by then.
+  if (aux_ && context.training) output.aux = aux_->forward(features, {}, context);
+  features = backbone_->layer4(features, context);
   std::vector<Variable> maps;
-  if (pyramid_) maps = pyramid_->forward(features.layer4, context);
-  output.logits = cls_->forward(features.layer4, maps, context);
+  if (pyramid_) maps = pyramid_->forward(features, context);
+  output.logits = cls_->forward(features, maps, context);
   return output;
 }
 

@@ -200,12 +200,15 @@ Resnet::Resnet(const ResnetOptions& options, const BuildOptions& build) {
 
 Resnet::~Resnet() = default;
 
-Resnet::Features Resnet::forward(const Variable& x, const Context& context) const {
+Variable Resnet::to_layer3(const Variable& x, const Context& context) const {
   Variable y = stem_->forward(x, context);
   y = layers_[0]->forward(y, context);
   y = layers_[1]->forward(y, context);
-  const Variable layer3 = layers_[2]->forward(y, context);
-  return {layer3, layers_[3]->forward(layer3, context)};
+  return layers_[2]->forward(y, context);
+}
+
+Variable Resnet::layer4(const Variable& layer3, const Context& context) const {
+  return layers_[3]->forward(layer3, context);
 }
 
 Resnet::FeatureShapes Resnet::trace(const Shape& x, ConvolutionTrace& trace) const {

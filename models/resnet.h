@@ -63,12 +63,10 @@ class Resnet {
   Resnet(const ResnetOptions& options, const BuildOptions& build);
   ~Resnet();
 
-  struct Features {
-    Variable layer3;  ///< [N,h,w,c3], where the auxiliary head sits
-    Variable layer4;  ///< [N,h,w,c4]
-  };
-  /// x [N,H,W,3] -> features at h = ceil(H / output_stride), likewise w.
-  Features forward(const Variable& x, const layers::Context& context) const;
+  /// x [N,H,W,3] -> layer3's features [N,h,w,c3] at h = ceil(H / output_stride), likewise w: the auxiliary head's input.
+  Variable to_layer3(const Variable& x, const layers::Context& context) const;
+  /// layer3's features -> layer4's [N,h,w,c4].
+  Variable layer4(const Variable& layer3, const layers::Context& context) const;
   struct FeatureShapes {
     Shape layer3, layer4;
   };

@@ -30,8 +30,10 @@ Variable scale(const Variable& x, float factor) {
 Variable dropout2d(const Variable& x, float p, const Random& random) {
   if (p == 0.0F) return x;
   const Tensor mask = ops::dropout2d_mask(x.value().dim(0), x.value().channels(), p, random);
-  return Variable::from_op(ops::dropout2d(x.value(), mask), "dropout2d", {x},
-                           [mask](const Tensor& dy) -> std::vector<Tensor> { return {ops::dropout2d(dy, mask)}; });
+  return Variable::from_op(
+      ops::dropout2d(x.value(), mask), "dropout2d", {x},
+      [mask](const Tensor& dy) -> std::vector<Tensor> { return {ops::dropout2d(dy, mask)}; },
+      [x = x.save(), mask] { return ops::dropout2d(x.tensor(), mask); });
 }
 
 }  // namespace giza::autograd

@@ -141,7 +141,7 @@ bool applies(const Shape& w, const Conv2dOptions& options) { return w[1] == 3 &&
 
 int64_t part_channels(int m, const Shape& w) {
   const int64_t channel_bytes = int64_t{m + 2} * (m + 2) * w[0] * static_cast<int64_t>(sizeof(float));
-  const int64_t most = std::max<int64_t>((int64_t{64} << 20) / channel_bytes, 256);
+  const int64_t most = std::max<int64_t>((int64_t{32} << 20) / channel_bytes, 256);
   const int64_t parts = std::max<int64_t>((w[3] + most - 1) / most, 1);
   return round_up((w[3] + parts - 1) / parts, 64);
 }

@@ -36,7 +36,7 @@ Filters transform_filters(int m, const Tensor& w, bool transposed);
 Tensor conv2d(const Tensor& x, const Filters& filters, const ConvEpilogue& epilogue, const Conv2dOptions& options);
 
 /// As the ops of the same name in tensor/ops/conv2d.h, after their checks. Input channels are taken in parts, so that the
-/// transformed filters of one are at most 64 MB or those of 256 channels.
+/// transformed filters of one are at most 32 MB or those of 256 channels.
 Tensor conv2d(int m, const Tensor& x, const Tensor& w, const ConvEpilogue& epilogue, const Conv2dOptions& options);
 Tensor conv2d_backward_input(int m, const Tensor& dy, const Tensor& w, const Shape& x_shape,
                              const Conv2dOptions& options);
