@@ -13,10 +13,13 @@ install(TARGETS ${libraries} giza_threads giza_onednn EXPORT gizaTargets ARCHIVE
 install(EXPORT gizaTargets NAMESPACE giza:: DESTINATION ${GIZA_PACKAGE_DIR})
 
 # Headers keep their paths from the root, so that `#include "tensor/shape.h"` is the same in and out of the tree.
-# What the kernels and backends include among themselves stays inside.
+# What the kernels, backends and algorithms of convolution include among themselves stays inside.
 foreach(folder IN LISTS GIZA_FOLDERS)
   install(DIRECTORY ${PROJECT_SOURCE_DIR}/${folder} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/giza
-    FILES_MATCHING PATTERN "*.h" PATTERN kernels EXCLUDE PATTERN backends EXCLUDE)
+    FILES_MATCHING PATTERN "*.h" PATTERN kernels EXCLUDE PATTERN backends EXCLUDE
+    PATTERN packed_matrix.h EXCLUDE PATTERN conv2d_direct.h EXCLUDE PATTERN conv2d_native.h EXCLUDE
+    PATTERN "winograd*.h" EXCLUDE PATTERN cross_entropy_parts.h EXCLUDE PATTERN pyramid_map.h EXCLUDE
+    PATTERN resize_axis.h EXCLUDE)
 endforeach()
 
 set(GIZA_USES_OPENMP OFF)

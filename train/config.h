@@ -84,7 +84,7 @@ struct TrainConfig {
   std::string weight;  ///< initial weights
   std::string resume;  ///< a checkpoint, or "auto": the newest in save_path, if any
   bool evaluate = false;
-  int threads = 0;              ///< 0: as many as processors
+  int threads = 0;                 ///< 0: as many as processors
   std::string conv = "native";     ///< native | onednn | reference
   bool recompute = false;          ///< run residual blocks again in the backward pass instead of keeping their inside
   std::string algorithm = "auto";  ///< of native convolutions: auto | fast | direct | winograd2 | 4 | 5 | 6

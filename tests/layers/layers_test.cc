@@ -12,9 +12,7 @@ namespace {
 Random random_stream(uint32_t item) { return {5, Purpose::init, 0, item}; }
 
 struct Pair : Module {
-  Pair()
-      : first({.in = 3, .out = 4, .kernel = 3}, true, Init::default_uniform, random_stream(1), {}),
-        bn(4, 0.1) {
+  Pair() : first({.in = 3, .out = 4, .kernel = 3}, true, Init::default_uniform, random_stream(1), {}), bn(4, 0.1) {
     add_child("first", first);
     add_child("bn", bn);
   }

@@ -1,4 +1,4 @@
-// Recomputation: the same numbers in less memory.
+// Recomputation and threads: the same numbers in less memory, and by any number of hands.
 #include "autograd/checkpoint.h"
 #include "models/pspnet.h"
 #include "tests/support/op_testing.h"
@@ -39,6 +39,24 @@ TEST_CASE("recomputed blocks: the same bits in every gradient and running statis
       plain_peak = peak;
     }
   }
+}
+
+TEST_CASE("a training step has the same bits at 1, 2 and 3 threads") {
+  PspnetOptions options;
+  options.backbone = ResnetOptions::of_depth(50);
+  options.backbone.width = 0.25;
+  options.classes = 5;
+  const Tensor x = make_numbers({2, 65, 73, 3}, CaseData::normal, 1);
+  const Labels labels = make_labels(2, 65, 73, 5, 255, false, 2);
+  CHECK_SAME(differs_between_threads([&] {
+    const Pspnet model(options);
+    const auto output = model.forward(Variable(x), {.training = true, .seed = 3});
+    autograd::backward(loss_of(output, labels).total);
+    std::vector<Tensor> numbers;
+    for (const auto& parameter : model.parameters()) numbers.push_back(parameter.variable.grad());
+    for (const auto& buffer : model.buffers()) numbers.push_back(buffer.tensor);
+    return numbers;
+  }));
 }
 
 }  // namespace
