@@ -90,7 +90,7 @@ Variable Variable::without_value() const {
   return edge;
 }
 
-Variable Variable::from_op(Tensor value, const char* name, std::vector<Variable> inputs,
+Variable Variable::from_op(Tensor value, const char* name, const std::vector<Variable>& inputs,
                            std::function<std::vector<Tensor>(const Tensor& dy)> backward, Recompute recompute) {
   check<NonFinite>(!tracing || ops::all_finite(value), "{} gave NaN or infinity first, in its output {}", name,
                    value.shape());

@@ -17,13 +17,7 @@
 namespace giza::bench {
 namespace {
 
-struct NamedPass {
-  const char* name;
-  ConvPass pass;
-};
-constexpr NamedPass kPasses[] = {{"forward", ConvPass::forward},
-                                 {"backward_input", ConvPass::backward_input},
-                                 {"backward_weight", ConvPass::backward_weight}};
+constexpr ConvPass kPasses[] = {ConvPass::forward, ConvPass::backward_input, ConvPass::backward_weight};
 
 /// Counters by the direct algorithm's operations and by those executed.
 void count(benchmark::State& state, const OpCase& op, double executed_flops) {
@@ -78,22 +72,22 @@ void run_best(benchmark::State& state, const OpCase& op, ConvPass pass, OnednnAl
 }
 
 template <class Body>
-void add(const NamedPass& pass, const std::string& who, const OpCase& op, const Body& body) {
-  benchmark::RegisterBenchmark(fmt::format("{}/{}/{}", pass.name, who, op.name()).c_str(), body)
+void add(ConvPass pass, const std::string& who, const OpCase& op, const Body& body) {
+  benchmark::RegisterBenchmark(fmt::format("{}/{}/{}", to_string(pass), who, op.name()).c_str(), body)
       ->UseRealTime()
       ->Unit(benchmark::kMillisecond);
 }
 
-void add_native(const NamedPass& pass, const std::string& who, const OpCase& op, ConvAlgorithm algorithm) {
+void add_native(ConvPass pass, const std::string& who, const OpCase& op, ConvAlgorithm algorithm) {
   Conv2dOptions options = op.conv();
   options.algorithm = algorithm;
-  add(pass, who, op, [=, pass = pass.pass](benchmark::State& state) { run(state, op, pass, options); });
+  add(pass, who, op, [=](benchmark::State& state) { run(state, op, pass, options); });
 }
 
 // Registration at start-up, because the table is read at run time.
 const bool kRegistered = [] {
   for (const OpCase& op : op_cases("conv2d", CaseUse::bench)) {
-    for (const NamedPass& pass : kPasses) {
+    for (const ConvPass pass : kPasses) {
       add_native(pass, "native", op, ConvAlgorithm::automatic);
       if (op.kernel_h == 3 && op.kernel_w == 3 && op.stride == 1) {
         for (const ConvAlgorithm algorithm : conv_algorithms()) {
@@ -103,12 +97,12 @@ const bool kRegistered = [] {
       }
       if (!onednn_available()) continue;
       add(pass, "onednn", op,
-          [op, pass = pass.pass](benchmark::State& state) { run(state, op, pass, op.conv(ConvBackend::onednn)); });
+          [op, pass](benchmark::State& state) { run(state, op, pass, op.conv(ConvBackend::onednn)); });
       add(pass, "onednn_best", op,
-          [op, pass = pass.pass](benchmark::State& state) { run_best(state, op, pass, OnednnAlgorithm::direct); });
+          [op, pass](benchmark::State& state) { run_best(state, op, pass, OnednnAlgorithm::direct); });
       if (op.kernel_h == 3 && op.stride == 1 && op.dilation == 1) {
         add(pass, "onednn_winograd", op,
-            [op, pass = pass.pass](benchmark::State& state) { run_best(state, op, pass, OnednnAlgorithm::winograd); });
+            [op, pass](benchmark::State& state) { run_best(state, op, pass, OnednnAlgorithm::winograd); });
       }
     }
   }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "cli/command.h"
+#include "tensor/median.h"
 #include "tensor/parallel.h"
 #include "tensor/simd.h"
 #include "tensor/storage.h"
@@ -47,12 +48,6 @@ double peak_rss_gb() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
   return static_cast<double>(usage.ru_maxrss) / 1e6;
-}
-
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  const size_t half = values.size() / 2;
-  return values.size() % 2 == 1 ? values[half] : (values[half - 1] + values[half]) / 2;
 }
 
 int run(const Options& options, const Common& common) {

@@ -10,6 +10,7 @@
 
 #include "cli/command.h"
 #include "cli/info_model.h"
+#include "cli/peak_figures.h"
 #include "tensor/parallel.h"
 #include "tensor/peak.h"
 #include "tensor/simd.h"
@@ -59,12 +60,7 @@ int run(const Common& common, bool measure) {
       {"mpi", false},
   };
   const MachinePeak peak = measure ? measure_peak() : MachinePeak{};
-  if (measure) {
-    json["peak"] = {{"core_gflops", peak.core_gflops},
-                    {"all_gflops", peak.all_gflops},
-                    {"copy_gbs", peak.copy_gbs},
-                    {"stream_gbs", peak.stream_gbs}};
-  }
+  if (measure) json["peak"] = peak_json(peak);
   if (common.json) {
     fmt::print("{}\n", json.dump());
     return 0;

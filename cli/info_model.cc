@@ -21,7 +21,6 @@ using models::Convolution;
 using nlohmann::ordered_json;
 
 constexpr ConvPass kPasses[] = {ConvPass::forward, ConvPass::backward_input, ConvPass::backward_weight};
-constexpr const char* kPassNames[] = {"forward", "backward_input", "backward_weight"};
 
 struct Work {
   double direct = 0, executed = 0;
@@ -53,12 +52,8 @@ struct Row {
 
 Choice choose(const Convolution& conv, ConvPass pass) {
   if (pass == ConvPass::backward_input && !conv.input_gradient) return {};
-  if (conv.options.backend != ConvBackend::native) {
-    const double flops = profile::ConvSpec(conv.x, conv.w, conv.options).flops();
-    return {conv.options.backend == ConvBackend::onednn ? "onednn" : "reference", {flops, flops}};
-  }
-  const ConvPlan plan = ops::plan_conv2d(pass, conv.x, conv.w, conv.options);
-  return {to_string(plan.algorithm), {plan.flops, plan.executed_flops}};
+  const profile::Work work = profile::conv2d_work(pass, conv.x, conv.w, conv.options);
+  return {work.algorithm, {work.flops, work.executed_flops}};
 }
 
 /// One kind of step: its name, its input, and what it does.
@@ -101,7 +96,7 @@ ordered_json to_json(const Step& step) {
         pass = {{"algorithm", choice.algorithm}};
         pass.update(gflop(choice.work));
       }
-      item[kPassNames[i]] = std::move(pass);
+      item[to_string(kPasses[i])] = std::move(pass);
     }
     item.update(gflop(row.total()));
     list.push_back(std::move(item));

@@ -12,6 +12,7 @@
 #include <string>
 
 #include "cli/command.h"
+#include "cli/peak_figures.h"
 #include "cli/profile_op.h"
 #include "models/weights/atomic_file.h"
 #include "tensor/check.h"

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "cli/peak_figures.h"
 #include "tensor/check.h"
 #include "tensor/parallel.h"
 #include "tensor/profile/conv_spec.h"
@@ -49,7 +50,7 @@ ordered_json to_json(const ConvSpec& spec, const std::vector<ConvPassResult>& pa
       }
       results.push_back(std::move(item));
     }
-    ordered_json item = {{"pass", profile::to_string(pass.pass)},
+    ordered_json item = {{"pass", to_string(pass.pass)},
                          {"elements", pass.elements},
                          {"checked", pass.checked},
                          {"rounds", pass.rounds}};
@@ -71,8 +72,8 @@ void print_table(const ConvSpec& spec, const std::vector<ConvPassResult>& passes
   fmt::print("{}, {}, {} thread{}\n{}\n", cpu_name(), isa(), num_threads(), num_threads() == 1 ? "" : "s",
              peak_line(peak));
   for (const ConvPassResult& pass : passes) {
-    fmt::print("\n{}: {} of {} elements checked in double; median of {} rounds\n", profile::to_string(pass.pass),
-               pass.checked, pass.elements, pass.rounds);
+    fmt::print("\n{}: {} of {} elements checked in double; median of {} rounds\n", to_string(pass.pass), pass.checked,
+               pass.elements, pass.rounds);
     train::TextTable table(
         {"algorithm", "median ms", "best ms", "GFLOP/s", "executed", "% of peak", "error", "bound", "", ""});
     for (size_t i = 0; i < pass.results.size(); ++i) {
@@ -97,27 +98,6 @@ void print_table(const ConvSpec& spec, const std::vector<ConvPassResult>& passes
 }
 
 }  // namespace
-
-ordered_json peak_json(const MachinePeak& peak) {
-  return {{"core_gflops", peak.core_gflops},
-          {"all_gflops", peak.all_gflops},
-          {"copy_gbs", peak.copy_gbs},
-          {"stream_gbs", peak.stream_gbs}};
-}
-
-std::string peak_line(const MachinePeak& peak) {
-  const bool busy = num_threads() > 1 && peak.all_gflops < 1.2 * peak.core_gflops;
-  return fmt::format(
-      "peaks measured in this run: {:.0f} GFLOP/s FMA ({:.0f} on one core), {:.1f} GB/s copying, {:.1f} with "
-      "non-temporal stores{}",
-      peak.all_gflops, peak.core_gflops, peak.copy_gbs, peak.stream_gbs,
-      busy ? "\nother programs keep this machine busy: do not trust these figures" : "");
-}
-
-MachinePeak faster(const MachinePeak& a, const MachinePeak& b) {
-  return {std::max(a.core_gflops, b.core_gflops), std::max(a.all_gflops, b.all_gflops),
-          std::max(a.copy_gbs, b.copy_gbs), std::max(a.stream_gbs, b.stream_gbs)};
-}
 
 int profile_op(const std::string& op, int runs, const Common& common) {
   const ConvSpec spec = ConvSpec::parse(spec_of(op));

@@ -41,28 +41,30 @@ Variable Conv2d::forward(const Variable& x, const Context& context, ops::Channel
   return autograd::conv2d(x, weight_, bias_, options_, moments);
 }
 
-Variable Conv2d::forward(const Variable& x, std::span<const Variable> maps, const Context& context) const {
+Variable Conv2d::forward(const Variable& x, std::span<const Variable> maps, ops::ChannelMoments* moments) const {
   const profile::Layer layer(path());
-  if (context.frozen != nullptr)
-    return Variable(context.frozen->pyramid_conv(x.value(), values_of(maps), *this, nullptr, false));
-  return autograd::pyramid_conv(x, maps, weight_, options_);
+  return autograd::pyramid_conv(x, maps, weight_, options_, moments);
 }
 
 Variable ConvBatchNorm::forward(const Variable& x, const Context& context, bool relu, const Variable& residual) const {
-  if (context.frozen == nullptr) {
-    ops::ChannelMoments moments;
-    const Variable y = conv.forward(x, context, context.training ? &moments : nullptr);
-    return bn.forward(y, context, relu, residual, &moments);
+  if (context.frozen != nullptr) {
+    const profile::Layer layer(conv.path());
+    const Tensor sum = residual.defined() ? residual.value() : Tensor();
+    return Variable(context.frozen->conv2d(x.value(), conv, &bn, {.residual = sum, .relu = relu}));
   }
-  const profile::Layer layer(conv.path());
-  const Tensor sum = residual.defined() ? residual.value() : Tensor();
-  return Variable(context.frozen->conv2d(x.value(), conv, &bn, {.residual = sum, .relu = relu}));
+  ops::ChannelMoments moments;
+  const Variable y = conv.forward(x, context, context.training ? &moments : nullptr);
+  return bn.forward(y, context, relu, residual, &moments);
 }
 
 Variable ConvBatchNorm::forward(const Variable& x, std::span<const Variable> maps, const Context& context) const {
-  if (context.frozen == nullptr) return bn.forward(conv.forward(x, maps, context), context, /*relu=*/true);
-  const profile::Layer layer(conv.path());
-  return Variable(context.frozen->pyramid_conv(x.value(), values_of(maps), conv, &bn, /*relu=*/true));
+  if (context.frozen != nullptr) {
+    const profile::Layer layer(conv.path());
+    return Variable(context.frozen->pyramid_conv(x.value(), values_of(maps), conv, &bn, /*relu=*/true));
+  }
+  ops::ChannelMoments moments;
+  const Variable y = conv.forward(x, maps, context.training ? &moments : nullptr);
+  return bn.forward(y, context, /*relu=*/true, {}, &moments);
 }
 
 }  // namespace giza::layers

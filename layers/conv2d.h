@@ -24,8 +24,8 @@ class Conv2d : public Module {
   /// [N,H,W,in] -> [N,P,Q,out]. moments, if given, gathers the result's mean and variance on the way.
   Variable forward(const Variable& x, const Context& context, ops::ChannelMoments* moments = nullptr) const;
   /// As forward of x and the maps [N,b,b,Cb] of a pyramid, each upsampled to x's size and concatenated with it; neither
-  /// is made (docs/structured-head.md). For layers without a bias.
-  Variable forward(const Variable& x, std::span<const Variable> maps, const Context& context) const;
+  /// is made (docs/structured-head.md). For layers without a bias, not frozen.
+  Variable forward(const Variable& x, std::span<const Variable> maps, ops::ChannelMoments* moments) const;
 
   const Tensor& weight() const { return weight_.value(); }
   Tensor bias() const { return bias_.defined() ? bias_.value() : Tensor(); }

@@ -98,15 +98,16 @@ Pspnet::Output Pspnet::forward(const Variable& x, const Context& context) const 
 std::vector<Convolution> Pspnet::convolutions(const Shape& x) const {
   check(x.rank() == 4 && x[3] == 3, "pspnet: input {} is not [N,H,W,3]", x);
   ConvolutionTrace trace;
-  const Resnet::FeatureShapes features = backbone_->trace(x, trace);
+  Shape features = backbone_->trace_to_layer3(x, trace);
   trace.convolutions.front().input_gradient = false;
   if (aux_) {
     const size_t first = trace.convolutions.size();
-    aux_->trace(features.layer3, /*pyramid=*/false, trace);
+    aux_->trace(features, /*pyramid=*/false, trace);
     for (size_t i = first; i < trace.convolutions.size(); ++i) trace.convolutions[i].training_only = true;
   }
-  if (pyramid_) pyramid_->trace(features.layer4, trace);
-  cls_->trace(features.layer4, pyramid_ != nullptr, trace);
+  features = backbone_->trace_layer4(features, trace);
+  if (pyramid_) pyramid_->trace(features, trace);
+  cls_->trace(features, pyramid_ != nullptr, trace);
   return trace.convolutions;
 }
 

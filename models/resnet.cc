@@ -211,12 +211,15 @@ Variable Resnet::layer4(const Variable& layer3, const Context& context) const {
   return layers_[3]->forward(layer3, context);
 }
 
-Resnet::FeatureShapes Resnet::trace(const Shape& x, ConvolutionTrace& trace) const {
+Shape Resnet::trace_to_layer3(const Shape& x, ConvolutionTrace& trace) const {
   Shape y = stem_->trace(x, trace);
   y = layers_[0]->trace(y, trace);
   y = layers_[1]->trace(y, trace);
-  const Shape layer3 = layers_[2]->trace(y, trace);
-  return {layer3, layers_[3]->trace(layer3, trace)};
+  return layers_[2]->trace(y, trace);
+}
+
+Shape Resnet::trace_layer4(const Shape& layer3, ConvolutionTrace& trace) const {
+  return layers_[3]->trace(layer3, trace);
 }
 
 }  // namespace giza::models

@@ -48,7 +48,7 @@ class ResidualBlock : public layers::Module {
  public:
   ResidualBlock(int64_t in_channels, int64_t planes, int64_t stride, int64_t dilation, BlockKind kind,
                 const BuildOptions& build);
-  Variable forward(const Variable& x, const layers::Context& context) const;
+  Variable forward(const Variable& input, const layers::Context& context) const;
   Shape trace(const Shape& x, ConvolutionTrace& trace) const;
 
  private:
@@ -67,10 +67,8 @@ class Resnet {
   Variable to_layer3(const Variable& x, const layers::Context& context) const;
   /// layer3's features -> layer4's [N,h,w,c4].
   Variable layer4(const Variable& layer3, const layers::Context& context) const;
-  struct FeatureShapes {
-    Shape layer3, layer4;
-  };
-  FeatureShapes trace(const Shape& x, ConvolutionTrace& trace) const;
+  Shape trace_to_layer3(const Shape& x, ConvolutionTrace& trace) const;
+  Shape trace_layer4(const Shape& layer3, ConvolutionTrace& trace) const;
 
   int64_t layer3_channels() const { return layer3_channels_; }
   int64_t layer4_channels() const { return layer4_channels_; }

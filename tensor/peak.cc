@@ -75,4 +75,9 @@ MachinePeak measure_peak() {
   return peak;
 }
 
+MachinePeak faster(const MachinePeak& a, const MachinePeak& b) {
+  return {std::max(a.core_gflops, b.core_gflops), std::max(a.all_gflops, b.all_gflops),
+          std::max(a.copy_gbs, b.copy_gbs), std::max(a.stream_gbs, b.stream_gbs)};
+}
+
 }  // namespace giza

@@ -12,5 +12,7 @@ struct MachinePeak {
 
 /// Measures; takes about half a second. Best of several, since a shared machine only ever slows things down.
 MachinePeak measure_peak();
+/// The better of two measurements of each figure.
+MachinePeak faster(const MachinePeak& a, const MachinePeak& b);
 
 }  // namespace giza

@@ -72,6 +72,10 @@ void Recording::close() {
   }
 }
 
+Pass Recording::current_pass() const {
+  return open_.empty() ? Pass::forward : events_[static_cast<size_t>(open_.back())].pass;
+}
+
 void Recording::open_kernel(Work work) {
   const Event* around = open_.empty() ? nullptr : &events_[static_cast<size_t>(open_.back())];
   if (hidden_ > 0 || (around != nullptr && around->work.leaf)) {
@@ -79,9 +83,8 @@ void Recording::open_kernel(Work work) {
     return;
   }
   if (work.executed_flops < 0) work.executed_flops = work.flops;
-  const Pass pass = around != nullptr ? around->pass : Pass::forward;
   open({.kind = Event::Kind::kernel,
-        .pass = pass,
+        .pass = current_pass(),
         .name = {},
         .work = std::move(work),
         .counts = {},
@@ -119,14 +122,7 @@ Span::~Span() {
   if (recording_ != nullptr) recording_->close();
 }
 
-Layer::Layer(std::string_view path) : recording_(detail::active) {
-  if (recording_ == nullptr) return;
-  Event event;
-  event.kind = Event::Kind::layer;
-  event.name = path;
-  if (!recording_->open_.empty()) event.pass = recording_->events_[static_cast<size_t>(recording_->open_.back())].pass;
-  recording_->open(std::move(event));
-}
+Layer::Layer(std::string_view path) : Layer(path, on() ? detail::active->current_pass() : Pass::forward) {}
 
 Layer::Layer(std::string_view path, Pass pass) : recording_(detail::active) {
   if (recording_ == nullptr) return;

@@ -74,6 +74,7 @@ class Recording {
   friend class Layer;
   friend class Scope;
   friend std::string current_layer();
+  Pass current_pass() const;
   void open(Event event);
   void close();
   void open_kernel(Work work);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "tensor/check.h"
+#include "tensor/median.h"
 
 namespace giza::train {
 namespace {
@@ -40,18 +41,17 @@ Histogram label_histogram(const Dataset& dataset) {
 
 std::vector<float> balanced_weights(const Dataset& dataset) {
   const Histogram histogram = label_histogram(dataset);
-  std::vector<double> frequencies(histogram.pixels.size()), sorted;
+  std::vector<double> frequencies(histogram.pixels.size()), present;
   for (size_t c = 0; c < frequencies.size(); ++c) {
     if (histogram.pixels[c] == 0) continue;
     frequencies[c] = static_cast<double>(histogram.pixels[c]) / static_cast<double>(histogram.surroundings[c]);
-    sorted.push_back(frequencies[c]);
+    present.push_back(frequencies[c]);
   }
   std::vector<float> weights(frequencies.size(), 1.0F);
-  if (sorted.empty()) return weights;
-  std::sort(sorted.begin(), sorted.end());
-  const double median = (sorted[(sorted.size() - 1) / 2] + sorted[sorted.size() / 2]) / 2;
+  if (present.empty()) return weights;
+  const double middle = median(present);
   for (size_t c = 0; c < weights.size(); ++c) {
-    if (frequencies[c] > 0) weights[c] = static_cast<float>(median / frequencies[c]);
+    if (frequencies[c] > 0) weights[c] = static_cast<float>(middle / frequencies[c]);
   }
   return weights;
 }

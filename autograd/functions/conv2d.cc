@@ -9,7 +9,8 @@ namespace giza::autograd {
 
 Variable conv2d(const Variable& x, const Variable& w, const Variable& bias, const Conv2dOptions& options,
                 ops::ChannelMoments* moments) {
-  Tensor y = ops::conv2d(x.value(), w.value(), bias.defined() ? bias.value() : Tensor(), options, moments);
+  Tensor y = ops::conv2d_fused(x.value(), w.value(),
+                               {.bias = bias.defined() ? bias.value() : Tensor(), .moments = moments}, options);
   std::vector<Variable> inputs = {x, w};
   if (bias.defined()) inputs.push_back(bias);
   // x is kept for dw, w for dx, and neither where nobody asks for that gradient.
@@ -18,7 +19,7 @@ Variable conv2d(const Variable& x, const Variable& w, const Variable& bias, cons
   const Tensor saved_w = x.requires_grad() ? w.value() : Tensor();
   const bool need_bias = bias.requires_grad();
   const bool has_bias = bias.defined();
-  return Variable::from_op(std::move(y), "conv2d", std::move(inputs), [=](const Tensor& dy) -> std::vector<Tensor> {
+  return Variable::from_op(std::move(y), "conv2d", inputs, [=](const Tensor& dy) -> std::vector<Tensor> {
     std::vector<Tensor> gradients(has_bias ? 3 : 2);
     if (saved_w.defined()) {
       gradients[0] = ops::conv2d_backward_input(dy, saved_w, x_shape, options);
@@ -37,7 +38,7 @@ Variable linear(const Variable& x, const Variable& w, const Variable& bias) {
   if (bias.defined()) inputs.push_back(bias);
   const bool has_bias = bias.defined();
   return Variable::from_op(
-      std::move(y), "linear", std::move(inputs),
+      std::move(y), "linear", inputs,
       [has_bias, x = x.value(), w = w.value()](const Tensor& dy) -> std::vector<Tensor> {
         std::vector<Tensor> gradients = {ops::linear_backward_input(dy, w), ops::linear_backward_weight(x, dy)};
         if (has_bias) gradients.push_back(ops::sum_rows(dy));

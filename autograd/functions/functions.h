@@ -17,7 +17,7 @@ Variable conv2d(const Variable& x, const Variable& w, const Variable& bias, cons
                 ops::ChannelMoments* moments = nullptr);
 /// conv2d of x and the maps, each upsampled to x's size and concatenated with it; neither is made.
 Variable pyramid_conv(const Variable& x, std::span<const Variable> maps, const Variable& w,
-                      const Conv2dOptions& options = {});
+                      const Conv2dOptions& options = {}, ops::ChannelMoments* moments = nullptr);
 /// Training mode: batch statistics; running_mean and running_var are updated in place. residual may be undefined.
 Variable batch_norm_train(const Variable& x, const Variable& gamma, const Variable& beta, const Tensor& running_mean,
                           const Tensor& running_var, const Variable& residual, const ops::BatchNormOptions& options,

@@ -6,7 +6,7 @@
 namespace giza::autograd {
 
 Variable pyramid_conv(const Variable& x, std::span<const Variable> maps, const Variable& w,
-                      const Conv2dOptions& options) {
+                      const Conv2dOptions& options, ops::ChannelMoments* moments) {
   std::vector<Variable> inputs = {x};
   inputs.insert(inputs.end(), maps.begin(), maps.end());
   ops::PyramidConvNeeds needs{.inputs = false, .weight = w.requires_grad()};
@@ -14,9 +14,9 @@ Variable pyramid_conv(const Variable& x, std::span<const Variable> maps, const V
   inputs.push_back(w);
   std::vector<Tensor> values;
   for (const Variable& map : maps) values.push_back(map.value());
-  Tensor y = ops::pyramid_conv(x.value(), values, w.value(), options);
+  Tensor y = ops::pyramid_conv(x.value(), values, w.value(), options, moments);
   return Variable::from_op(
-      std::move(y), "pyramid_conv", std::move(inputs),
+      std::move(y), "pyramid_conv", inputs,
       [=, x = x.save(), maps = std::move(values), w = w.value()](const Tensor& dy) -> std::vector<Tensor> {
         const ops::PyramidConvGradients gradients = ops::pyramid_conv_backward(dy, x.tensor(), maps, w, options, needs);
         std::vector<Tensor> list = {gradients.x};

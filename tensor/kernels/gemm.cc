@@ -9,17 +9,13 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include "tensor/kernels/tile-inl.h"
+
 HWY_BEFORE_NAMESPACE();
 namespace giza::kernels {
 namespace HWY_NAMESPACE {
-namespace hn = hwy::HWY_NAMESPACE;
-
 using D = hn::ScalableTag<float>;
 using V = hn::Vec<D>;
-
-// AVX-512 has 32 registers: 6 x 4 sums, 4 of b, 1 broadcast (inside the FMA it would be loaded four times, and loads would
-// set the pace). The others have 16: 6 x 2 sums, 2 of b, 1 broadcast.
-constexpr int kMaxVectors = HWY_TARGET == HWY_AVX3 ? 4 : 2;
 
 HWY_INLINE int64_t lanes() { return static_cast<int64_t>(hn::Lanes(D())); }
 
@@ -29,28 +25,6 @@ GemmShape Shape() {
   const int64_t floats = HWY_TARGET == HWY_AVX3 ? 10240 : 6144;
   return {lanes(), width, std::min<int64_t>(384, floats / width)};
 }
-
-// The sums of one tile. Loops over constants, which the compiler unrolls so that every sum stays in a register.
-template <int kVectors>
-struct Tile {
-  V sum[kTileRows][kVectors];
-
-  HWY_INLINE void clear() {
-    const D d;
-#pragma GCC unroll 6
-    for (int i = 0; i < kTileRows; ++i) {
-#pragma GCC unroll 4
-      for (int j = 0; j < kVectors; ++j) sum[i][j] = hn::Zero(d);
-    }
-  }
-
-  HWY_INLINE void step(const V (&b)[kVectors], int row, float a) {
-    const D d;
-    const V broadcast = hn::Set(d, a);
-#pragma GCC unroll 4
-    for (int j = 0; j < kVectors; ++j) sum[row][j] = hn::MulAdd(broadcast, b[j], sum[row][j]);
-  }
-};
 
 template <int kVectors>
 HWY_INLINE void add_row(V (&sum)[kVectors], const float* from, int64_t columns) {
@@ -101,7 +75,7 @@ HWY_NOINLINE void GatherTiles(const GatherPanel& p) {
     const float* const* rows = p.rows + first * p.taps;
     // Each block of the depth is summed from zero and added to what is there at the end: rounding errors then grow with
     // the block's depth, not with the whole sum's.
-    Tile<kVectors> tile;
+    Tile<kTileRows, kVectors> tile;
     tile.clear();
     prefetch_next(p, first);
     for (int64_t t = p.tap_begin; t < p.tap_end; ++t) {
@@ -150,7 +124,7 @@ HWY_NOINLINE void OuterTiles(const OuterPanel& p) {
   const int64_t stride = kVectors * lanes();
   const float* HWY_RESTRICT first = p.a;
   for (int64_t c = 0; c < p.channels; c += kTileRows, first += outer_tile_stride(p.pixels)) {
-    Tile<kVectors> tile;
+    Tile<kTileRows, kVectors> tile;
     tile.clear();
     const float* HWY_RESTRICT a = first;
     const float* HWY_RESTRICT b = p.b;

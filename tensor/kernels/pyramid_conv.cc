@@ -3,12 +3,15 @@
 
 #include <algorithm>
 
+#include "tensor/kernels/gemm.h"
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tensor/kernels/pyramid_conv.cc"
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
 #include "tensor/kernels/simd-inl.h"
+#include "tensor/kernels/tile-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace giza::kernels {
@@ -25,7 +28,7 @@ constexpr int64_t kRun = 32;
 /// kVectors vectors of one output row: as many sums in flight as hide the latency of FMA.
 template <int kVectors, class Lanes>
 HWY_INLINE void combine_columns(const Lanes& lanes, const float* in, int64_t in_stride, const RowTerm* terms,
-                                int64_t count, float* out, bool add) {
+                                int64_t count, float* out) {
   const D d;
   int64_t begin = 0;
   do {  // also without terms: the output is then zero
@@ -42,14 +45,14 @@ HWY_INLINE void combine_columns(const Lanes& lanes, const float* in, int64_t in_
 #pragma GCC unroll 8
     for (int j = 0; j < kVectors; ++j) {
       float* to = out + j * kLanes;
-      lanes.store(add || begin > 0 ? hn::Add(lanes.load(to), sum[j]) : sum[j], to);
+      lanes.store(begin > 0 ? hn::Add(lanes.load(to), sum[j]) : sum[j], to);
     }
     begin = end;
   } while (begin < count);
 }
 
 void combine_rows(const float* in, int64_t in_stride, const RowTerm* terms, const int32_t* first, int64_t outputs,
-                  float* out, int64_t out_stride, int64_t width, bool add) {
+                  float* out, int64_t out_stride, int64_t width) {
   constexpr int kWide = 8;
   const int64_t wide = width / (kWide * kLanes) * (kWide * kLanes), whole = width / kLanes * kLanes;
   for (int64_t o = 0; o < outputs; ++o, out += out_stride) {
@@ -57,33 +60,25 @@ void combine_rows(const float* in, int64_t in_stride, const RowTerm* terms, cons
     const int64_t count = first[o + 1] - first[o];
     int64_t i = 0;
     for (; i < wide; i += kWide * kLanes) {
-      combine_columns<kWide>(AllLanes<D>(), in + i, in_stride, list, count, out + i, add);
+      combine_columns<kWide>(AllLanes<D>(), in + i, in_stride, list, count, out + i);
     }
     for (; i < whole; i += kLanes) {
-      combine_columns<1>(AllLanes<D>(), in + i, in_stride, list, count, out + i, add);
+      combine_columns<1>(AllLanes<D>(), in + i, in_stride, list, count, out + i);
     }
     if (i < width) {
-      combine_columns<1>(FirstLanes<D>(static_cast<size_t>(width - i)), in + i, in_stride, list, count, out + i, add);
+      combine_columns<1>(FirstLanes<D>(static_cast<size_t>(width - i)), in + i, in_stride, list, count, out + i);
     }
   }
 }
 
-// The tile of kernels/gemm.cc: 6 rows of 4 vectors (AVX-512, 32 registers) or 2 (16 registers).
-constexpr int kTile = 6;
-constexpr int kMaxVectors = HWY_TARGET == HWY_AVX3 ? 4 : 2;
 constexpr int64_t kDepth = 128;
 
 template <int kRows, int kVectors, class Lanes>
 HWY_INLINE void product_tile(const Lanes& lanes, const ThinProduct& p, const float* a, const float* b, float* out) {
-  const D d;
   int64_t begin = 0;
   do {  // also without terms: the output is then zero
-    V sum[kRows][kVectors];
-#pragma GCC unroll 6
-    for (int i = 0; i < kRows; ++i) {
-#pragma GCC unroll 4
-      for (int j = 0; j < kVectors; ++j) sum[i][j] = hn::Zero(d);
-    }
+    Tile<kRows, kVectors> tile;
+    tile.clear();
     const int64_t end = std::min(begin + kDepth, p.depth);
     const float* left = a + begin * p.a_step;
     const float* right = b + begin * p.b_stride;
@@ -92,11 +87,7 @@ HWY_INLINE void product_tile(const Lanes& lanes, const ThinProduct& p, const flo
 #pragma GCC unroll 4
       for (int j = 0; j < kVectors; ++j) vb[j] = lanes.load(right + j * kLanes);
 #pragma GCC unroll 6
-      for (int i = 0; i < kRows; ++i) {
-        const V va = hn::Set(d, left[i * p.a_row]);
-#pragma GCC unroll 4
-        for (int j = 0; j < kVectors; ++j) sum[i][j] = hn::MulAdd(va, vb[j], sum[i][j]);
-      }
+      for (int i = 0; i < kRows; ++i) tile.step(vb, i, left[i * p.a_row]);
     }
     const bool add = p.accumulate || begin > 0;
 #pragma GCC unroll 6
@@ -104,7 +95,7 @@ HWY_INLINE void product_tile(const Lanes& lanes, const ThinProduct& p, const flo
 #pragma GCC unroll 4
       for (int j = 0; j < kVectors; ++j) {
         float* to = out + i * p.out_stride + j * kLanes;
-        lanes.store(add ? hn::Add(lanes.load(to), sum[i][j]) : sum[i][j], to);
+        lanes.store(add ? hn::Add(lanes.load(to), tile.sum[i][j]) : tile.sum[i][j], to);
       }
     }
     begin = end;
@@ -139,7 +130,7 @@ HWY_NOINLINE void product_rows(const ThinProduct& p, int64_t first) {
 
 void thin_product(const ThinProduct& p) {
   int64_t m = 0;
-  for (; m + kTile <= p.rows; m += kTile) product_rows<kTile>(p, m);
+  for (; m + kTileRows <= p.rows; m += kTileRows) product_rows<kTileRows>(p, m);
   switch (p.rows - m) {
     case 1:
       return product_rows<1>(p, m);
@@ -167,8 +158,8 @@ HWY_EXPORT(combine_rows);
 HWY_EXPORT(thin_product);
 
 void combine_rows(const float* in, int64_t in_stride, const RowTerm* terms, const int32_t* first, int64_t outputs,
-                  float* out, int64_t out_stride, int64_t width, bool add) {
-  HWY_DYNAMIC_DISPATCH(combine_rows)(in, in_stride, terms, first, outputs, out, out_stride, width, add);
+                  float* out, int64_t out_stride, int64_t width) {
+  HWY_DYNAMIC_DISPATCH(combine_rows)(in, in_stride, terms, first, outputs, out, out_stride, width);
 }
 
 void thin_product(const ThinProduct& product) { HWY_DYNAMIC_DISPATCH(thin_product)(product); }

@@ -59,7 +59,7 @@ class FirstLanes {
 #if HWY_TARGET <= HWY_AVX2
     hn::BlendedStore(v, mask_, D(), p);
 #else
-    HWY_ALIGN T lanes[HWY_MAX_BYTES / sizeof(T)];
+    HWY_ALIGN T lanes[HWY_MAX_BYTES / sizeof(T)] = {};
     hn::Store(v, D(), lanes);
     for (size_t i = 0; i < lanes_; ++i) p[i] = lanes[i];
 #endif

@@ -5,10 +5,33 @@
 #include "tensor/backends/reference.h"
 #include "tensor/check.h"
 #include "tensor/ops/conv2d_native.h"
+#include "tensor/ops/elementwise.h"
 #include "tensor/profile.h"
 #include "tensor/profile/conv_spec.h"
 
 namespace giza {
+
+const char* to_string(ConvBackend backend) {
+  switch (backend) {
+    case ConvBackend::onednn:
+      return "onednn";
+    case ConvBackend::reference:
+      return "reference";
+    default:
+      return "native";
+  }
+}
+
+const char* to_string(ConvPass pass) {
+  switch (pass) {
+    case ConvPass::forward:
+      return "forward";
+    case ConvPass::backward_input:
+      return "backward_input";
+    default:
+      return "backward_weight";
+  }
+}
 
 ConvBackend parse_conv_backend(const std::string& name) {
   if (name == "native") return ConvBackend::native;
@@ -39,20 +62,6 @@ void check_gradient(const char* op, const Shape& dy, const Shape& x, const Shape
   check(dy == expected, "{}: gradient {} for input {} and weight {}, whose output is {}", op, dy, x, w, expected);
 }
 
-profile::Work describe(const char* kernel, ConvPass pass, const Shape& x, const Shape& w,
-                       const Conv2dOptions& options) {
-  const profile::ConvSpec spec(x, w, options);
-  profile::Work work = {.kernel = kernel, .shape = spec.text(), .flops = spec.flops(), .bytes = spec.bytes()};
-  if (options.backend == ConvBackend::native) {
-    const ConvPlan plan = plan_conv2d(pass, x, w, options);
-    work.algorithm = to_string(plan.algorithm);
-    work.executed_flops = plan.executed_flops;
-  } else {
-    work.algorithm = options.backend == ConvBackend::onednn ? "onednn" : "reference";
-  }
-  return work;
-}
-
 // The other backends read weights as one block.
 Tensor dense(const Tensor& w) { return w.dense() ? w : w.clone(); }
 
@@ -74,26 +83,36 @@ void check_conv2d(const Tensor& x, const Shape& w, const ConvEpilogue& epilogue,
         output);
 }
 
-Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& bias, const Conv2dOptions& options,
-              ChannelMoments* moments) {
-  check_conv2d(x, w.shape(), {.bias = bias}, options);
-  const profile::Scope scope(
-      [&] { return describe("conv2d_forward", ConvPass::forward, x.shape(), w.shape(), options); });
-  switch (options.backend) {
-    case ConvBackend::onednn:
-      return onednn::conv2d(x, dense(w), bias, options);
-    case ConvBackend::reference:
-      return reference::conv2d(x, dense(w), bias, options);
-    default:
-      return native::conv2d(x, w, {.bias = bias, .moments = moments}, options);
+Tensor conv2d_fused(const Tensor& x, const Tensor& w, const ConvEpilogue& epilogue, const Conv2dOptions& options) {
+  check_conv2d(x, w.shape(), epilogue, options);
+  Tensor y;
+  {
+    const profile::Scope scope([&] { return profile::conv2d_work(ConvPass::forward, x.shape(), w.shape(), options); });
+    switch (options.backend) {
+      case ConvBackend::onednn:
+        y = onednn::conv2d(x, dense(w), epilogue.bias, options);
+        break;
+      case ConvBackend::reference:
+        y = reference::conv2d(x, dense(w), epilogue.bias, options);
+        break;
+      default:
+        return native::conv2d(x, w, epilogue, options);
+    }
   }
+  // What the other backends do not fuse.
+  if (epilogue.residual.defined()) y = add(y, epilogue.residual);
+  return epilogue.relu ? relu(y) : y;
+}
+
+Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& bias, const Conv2dOptions& options) {
+  return conv2d_fused(x, w, {.bias = bias}, options);
 }
 
 Tensor conv2d_backward_input(const Tensor& dy, const Tensor& w, const Shape& x_shape, const Conv2dOptions& options) {
   check_operands("conv2d_backward_input", x_shape, w.shape(), options);
   check_gradient("conv2d_backward_input", dy.shape(), x_shape, w.shape(), options);
   const profile::Scope scope(
-      [&] { return describe("conv2d_backward_input", ConvPass::backward_input, x_shape, w.shape(), options); });
+      [&] { return profile::conv2d_work(ConvPass::backward_input, x_shape, w.shape(), options); });
   switch (options.backend) {
     case ConvBackend::onednn:
       return onednn::conv2d_backward_input(dy, dense(w), x_shape, options);
@@ -109,7 +128,7 @@ void conv2d_backward_weight_to(const Tensor& dw, const Tensor& x, const Tensor& 
   check_operands("conv2d_backward_weight", x.shape(), w_shape, options);
   check_gradient("conv2d_backward_weight", dy.shape(), x.shape(), w_shape, options);
   const profile::Scope scope(
-      [&] { return describe("conv2d_backward_weight", ConvPass::backward_weight, x.shape(), w_shape, options); });
+      [&] { return profile::conv2d_work(ConvPass::backward_weight, x.shape(), w_shape, options); });
   switch (options.backend) {
     case ConvBackend::onednn:
       return dw.copy_from(onednn::conv2d_backward_weight(x, dy, w_shape, options));

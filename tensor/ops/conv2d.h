@@ -12,7 +12,9 @@ namespace giza {
 /// found at build time.
 enum class ConvBackend { native, onednn, reference };
 
-/// "native", "onednn" or "reference". Throws Refusal for another name or a backend that is not built in.
+/// "native", "onednn" or "reference".
+const char* to_string(ConvBackend backend);
+/// The backend of that name. Throws Refusal for another name or a backend that is not built in.
 ConvBackend parse_conv_backend(const std::string& name);
 bool onednn_available();
 
@@ -57,10 +59,14 @@ class ChannelMoments;
 struct ConvEpilogue {
   Tensor bias = {}, residual = {};
   bool relu = false;
-  ops::ChannelMoments* moments = nullptr;  ///< gathers mean and variance of the result; not with ReLU
+  /// Gathers mean and variance of the result per channel, not with ReLU. Only the native backend does; the others leave
+  /// it as it is.
+  ops::ChannelMoments* moments = nullptr;
 };
 
 enum class ConvPass { forward, backward_input, backward_weight };
+/// "forward", "backward_input" or "backward_weight".
+const char* to_string(ConvPass pass);
 
 /// What the native backend does for a shape.
 struct ConvPlan {
@@ -80,9 +86,9 @@ int64_t conv_output_size(int64_t in, int64_t kernel, const Conv2dOptions& option
 
 /// x [N,H,W,C], w [K,R,S,C], bias [K] or undefined -> [N,P,Q,K]. The rows of w may be strided (some channels of a wider
 /// weight). Throws ShapeError if sizes do not fit.
-/// moments, if given, gathers the result's mean and variance per channel on the way; the other backends leave it alone.
-Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& bias, const Conv2dOptions& options,
-              ChannelMoments* moments = nullptr);
+Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& bias, const Conv2dOptions& options);
+/// The same with all that an epilogue can hold.
+Tensor conv2d_fused(const Tensor& x, const Tensor& w, const ConvEpilogue& epilogue, const Conv2dOptions& options);
 
 /// dy [N,P,Q,K], w [K,R,S,C] -> dx of shape x_shape = [N,H,W,C].
 Tensor conv2d_backward_input(const Tensor& dy, const Tensor& w, const Shape& x_shape, const Conv2dOptions& options);

@@ -6,6 +6,8 @@
 
 #include <algorithm>
 
+#include "tensor/ops/channel_moments.h"
+
 namespace giza::ops::direct {
 namespace {
 
@@ -102,8 +104,9 @@ void run(const Product& product, const PackedWeights& weights) {
   const auto taps = static_cast<int64_t>(product.taps.size());
   const PackedLayout& layout = weights.layout;
   const Tensor zeros = Tensor::zeros({std::max<int64_t>(product.in.channels(), 1)});
-  const ProductCut cut(pixels, layout.panels());
-  const MomentsScope moments(product.epilogue, cut.row_blocks, product.out.channels());
+  const ProductCut cut = cut_product(pixels, layout.panels());
+  ChannelMoments* moments = product.epilogue.moments;
+  if (moments != nullptr) moments->start(cut.row_blocks, product.out.channels());
   parallel_for(cut.tasks(), [&](int64_t task) {
     thread_local TaskRows rows;  // reused: a steady loop allocates nothing
     const int64_t begin = task / cut.panel_blocks * cut.rows_per_task;
@@ -135,12 +138,12 @@ void run(const Product& product, const PackedWeights& weights) {
                                .relu = last && product.epilogue.relu});
       }
     }
-    if (product.epilogue.moments != nullptr) {
-      product.epilogue.moments->add(task / cut.panel_blocks, rows.out.front(), product.out.row_stride(), end - begin,
-                                    panel_begin * layout.width, std::min(panel_end * layout.width, layout.columns),
-                                    /*first=*/true);
+    if (moments != nullptr) {
+      moments->add(task / cut.panel_blocks, rows.out.front(), product.out.row_stride(), end - begin,
+                   panel_begin * layout.width, std::min(panel_end * layout.width, layout.columns), /*first=*/true);
     }
   });
+  if (moments != nullptr) moments->finish();
 }
 
 }  // namespace

@@ -16,21 +16,23 @@ constexpr int64_t kPixelBlock = 128;  // its panel of dy stays in L1 while the c
 // output channels. Slices make work for many threads where the weights are few; their partial sums are added in order.
 struct WeightCut {
   int64_t panel_groups, group_panels, parts, part_channels, slices, slice_pixels;
-
-  WeightCut(int64_t in_channels, int64_t panels, int64_t panel_width, int64_t taps, int64_t pixels, int64_t weights) {
-    group_panels = std::max<int64_t>(1, 256 / panel_width);
-    panel_groups = (panels + group_panels - 1) / group_panels;
-    parts = std::max<int64_t>(1, (in_channels * taps + 511) / 512);
-    part_channels = round_up((in_channels + parts - 1) / parts, kTileRows);
-    parts = std::max<int64_t>(1, (in_channels + part_channels - 1) / part_channels);
-    // At least 32 tasks, but no more than 16 MB of partial sums and no slice below eight blocks.
-    const int64_t wanted = (32 + tasks() - 1) / tasks();
-    const int64_t most = std::min((int64_t{4} << 20) / std::max<int64_t>(weights, 1), pixels / (8 * kPixelBlock));
-    slices = std::clamp<int64_t>(wanted, 1, std::max<int64_t>(1, most));
-    slice_pixels = round_up((pixels + slices - 1) / slices, kPixelBlock);
-  }
   int64_t tasks() const { return panel_groups * parts; }
 };
+
+WeightCut cut_weights(int64_t in_channels, int64_t panels, int64_t panel_width, int64_t taps, int64_t pixels,
+                      int64_t weights) {
+  const int64_t group_panels = std::max<int64_t>(1, 256 / panel_width);
+  const int64_t panel_groups = (panels + group_panels - 1) / group_panels;
+  const int64_t wanted_parts = std::max<int64_t>(1, (in_channels * taps + 511) / 512);
+  const int64_t part_channels = round_up((in_channels + wanted_parts - 1) / wanted_parts, kTileRows);
+  const int64_t parts = std::max<int64_t>(1, (in_channels + part_channels - 1) / part_channels);
+  // At least 32 tasks, but no more than 16 MB of partial sums and no slice below eight blocks.
+  const int64_t tasks = panel_groups * parts, wanted = (32 + tasks - 1) / tasks;
+  const int64_t most = std::min((int64_t{4} << 20) / std::max<int64_t>(weights, 1), pixels / (8 * kPixelBlock));
+  const int64_t slices = std::clamp<int64_t>(wanted, 1, std::max<int64_t>(1, most));
+  return {panel_groups,  group_panels, parts,
+          part_channels, slices,       round_up((pixels + slices - 1) / slices, kPixelBlock)};
+}
 
 void add_slices(const Tensor& partials, const Tensor& dw) {
   parallel_ranges(partials.channels(), 4096, [&](int64_t begin, int64_t end) {
@@ -56,7 +58,7 @@ void conv2d_backward_weight(const Tensor& dw, const Tensor& x, const Tensor& dy,
   const kernels::GemmShape gemm = kernels::gemm_shape();
   const int64_t pixels = x.dim(0) * p * q, weights = w_shape.numel();
   const int64_t panels = (out_channels + gemm.width - 1) / gemm.width;
-  const WeightCut cut(in_channels, panels, gemm.width, tap_count, pixels, weights);
+  const WeightCut cut = cut_weights(in_channels, panels, gemm.width, tap_count, pixels, weights);
   const Tensor zeros = Tensor::zeros({std::max<int64_t>(in_channels, 1)});
   const Tensor partials = cut.slices > 1 ? Tensor::empty({cut.slices, weights}) : dw.reshape({1, weights});
 

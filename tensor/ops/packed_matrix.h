@@ -6,8 +6,6 @@
 #include <vector>
 
 #include "tensor/kernels/gemm.h"
-#include "tensor/ops/channel_moments.h"
-#include "tensor/ops/conv2d.h"
 #include "tensor/parallel.h"
 #include "tensor/tensor.h"
 
@@ -48,27 +46,11 @@ struct PackedLayout {
   int64_t floats() const { return blocks.empty() ? 0 : (blocks.back().depth_begin + blocks.back().depth()) * padded; }
 };
 
-/// Opens the moments of an epilogue, if it has some, for so many blocks, and finishes them at the end of the scope.
-class MomentsScope {
- public:
-  MomentsScope(const ConvEpilogue& epilogue, int64_t blocks, int64_t channels) : moments_(epilogue.moments) {
-    if (moments_ != nullptr) moments_->start(blocks, channels);
-  }
-  ~MomentsScope() {
-    if (moments_ != nullptr) moments_->finish();
-  }
-  MomentsScope(const MomentsScope&) = delete;
-  MomentsScope& operator=(const MomentsScope&) = delete;
-
- private:
-  ChannelMoments* moments_;
-};
-
 /// How a product of `rows` rows is cut into tasks: blocks of rows, and of panels where the rows are few.
 struct ProductCut {
   int64_t rows_per_task, panels_per_task, row_blocks, panel_blocks;
-  ProductCut(int64_t rows, int64_t panels);
   int64_t tasks() const { return row_blocks * panel_blocks; }
 };
+ProductCut cut_product(int64_t rows, int64_t panels);
 
 }  // namespace giza::ops

@@ -5,7 +5,6 @@
 
 #include "tensor/check.h"
 #include "tensor/ops/conv2d_native.h"
-#include "tensor/ops/elementwise.h"
 #include "tensor/profile.h"
 #include "tensor/profile/conv_spec.h"
 
@@ -31,22 +30,10 @@ PreparedConv2d::PreparedConv2d(const Tensor& w, const Conv2dOptions& options, Co
 
 Tensor PreparedConv2d::operator()(const Tensor& x, const ConvEpilogue& epilogue) const {
   const auto& [shape, options, plain, filters] = *weights_;
-  if (!filters) {
-    Tensor y = ops::conv2d(x, plain, epilogue.bias, options);
-    if (epilogue.residual.defined()) y = add(y, epilogue.residual);
-    return epilogue.relu ? relu(y) : y;
-  }
+  if (!filters) return conv2d_fused(x, plain, epilogue, options);
   check_conv2d(x, shape, epilogue, options);
-  const profile::Scope scope([&, &w = shape, &o = options] {
-    const ConvPlan plan = plan_conv2d(ConvPass::forward, x.shape(), w, o);
-    const profile::ConvSpec spec(x.shape(), w, o);
-    return profile::Work{.kernel = "conv2d_forward",
-                         .shape = spec.text(),
-                         .flops = spec.flops(),
-                         .bytes = spec.bytes(),
-                         .algorithm = to_string(plan.algorithm),
-                         .executed_flops = plan.executed_flops};
-  });
+  const profile::Scope scope(
+      [&, &w = shape, &o = options] { return profile::conv2d_work(ConvPass::forward, x.shape(), w, o); });
   return native::conv2d(x, *filters, epilogue, options);
 }
 

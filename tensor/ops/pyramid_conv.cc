@@ -30,7 +30,7 @@ void check_maps(const char* op, std::span<const Tensor> maps, const Shape& w, in
 }
 
 profile::Work describe(const char* kernel, double products, std::span<const Tensor> maps, const Shape& w,
-                       const PyramidMap& map, double interpolations, int64_t batch) {
+                       const PyramidMap& map, int64_t batch) {
   double cells = 0, bytes = 0;
   for (const Tensor& each : maps) {
     cells += static_cast<double>(each.numel());  // of which each meets K taps weights
@@ -45,8 +45,7 @@ profile::Work describe(const char* kernel, double products, std::span<const Tens
           .flops = products * direct,
           .bytes = bytes + 4 * (static_cast<double>(w.numel()) * products + pixels * static_cast<double>(w[0])),
           .algorithm = "structured",
-          .executed_flops = 2 * static_cast<double>(w[0]) *
-                            (products * cells * static_cast<double>(map.taps) + interpolations * terms)};
+          .executed_flops = 2 * static_cast<double>(w[0]) * (products * cells * static_cast<double>(map.taps) + terms)};
 }
 
 /// Row of a cell's numbers: [items][taps][cells].
@@ -109,8 +108,8 @@ Tensor multiply_cells(std::span<const Tensor> maps, const Tensor& w, const Pyram
   return z;
 }
 
-/// y (+)= the interpolation of z: to the height of each output row first, which leaves a few columns, then along it.
-void interpolate(const Tensor& z, const PyramidMap& map, const Tensor& y, bool add) {
+/// y = the interpolation of z: to the height of each output row first, which leaves a few columns, then along it.
+void interpolate(const Tensor& z, const PyramidMap& map, const Tensor& y) {
   const int64_t k_count = z.channels();
   parallel_for(z.dim(0) * map.out_h, [&](int64_t task) {
     const int64_t item = task / map.out_h, p = task % map.out_h;
@@ -118,8 +117,8 @@ void interpolate(const Tensor& z, const PyramidMap& map, const Tensor& y, bool a
     const float* cells = z.row(item * map.taps * map.cells);
     for (int64_t k = 0; k < k_count; k += kChannels) {
       const int64_t width = std::min(kChannels, k_count - k);
-      map.rows.multiply(cells + k, z.row_stride(), p * map.slots, (p + 1) * map.slots, slots, kChannels, width, false);
-      map.columns.multiply(slots, kChannels, 0, map.out_w, y.row(task * map.out_w) + k, y.row_stride(), width, add);
+      map.rows.multiply(cells + k, z.row_stride(), p * map.slots, (p + 1) * map.slots, slots, kChannels, width);
+      map.columns.multiply(slots, kChannels, 0, map.out_w, y.row(task * map.out_w) + k, y.row_stride(), width);
     }
   });
 }
@@ -133,7 +132,7 @@ Tensor interpolate_backward(const Tensor& dy, const PyramidMap& map) {
     // In blocks of channels, so that the row of dy that all slots read stays in L1.
     for (int64_t k = 0; k < k_count; k += kChannels) {
       columns.multiply(dy.row(task * map.out_w) + k, dy.row_stride(), 0, map.slots, slots.row(task * map.slots) + k,
-                       slots.row_stride(), std::min(kChannels, k_count - k), false);
+                       slots.row_stride(), std::min(kChannels, k_count - k));
     }
   });
   Tensor dz = Tensor::activation({batch, map.taps, map.cells, k_count});
@@ -141,7 +140,7 @@ Tensor interpolate_backward(const Tensor& dy, const PyramidMap& map) {
   for (int64_t item = 0; item < batch; ++item) {
     parallel_ranges(per_item, 16, [&](int64_t begin, int64_t end) {
       rows.multiply(slots.row(item * map.out_h * map.slots), slots.row_stride(), begin, end,
-                    dz.row(item * per_item + begin), dz.row_stride(), k_count, false);
+                    dz.row(item * per_item + begin), dz.row_stride(), k_count);
     });
   }
   return dz;
@@ -227,7 +226,7 @@ class MapBackward {
     }
     parallel_ranges(cells, row_grain(cells_.channels() * blocks_), [&](int64_t begin, int64_t end) {
       sum.multiply(partials_.data(), partials_.row_stride(), begin, end, dmap.row(begin), dmap.row_stride(),
-                   cells_.channels(), false);
+                   cells_.channels());
     });
     return dmap;
   }
@@ -242,12 +241,6 @@ class MapBackward {
   Tensor partials_;
 };
 
-/// Adds the maps' share to y, or stores it there.
-void add_share(std::span<const Tensor> maps, const Tensor& w, const PyramidMap& map, const Tensor& y, bool add) {
-  const profile::Scope scope([&] { return describe("pyramid_share", 1, maps, w.shape(), map, 1, y.dim(0)); });
-  interpolate(multiply_cells(maps, w, map), map, y, add);
-}
-
 }  // namespace
 
 Tensor pyramid_share(std::span<const Tensor> maps, const Tensor& w, int64_t height, int64_t width,
@@ -255,17 +248,18 @@ Tensor pyramid_share(std::span<const Tensor> maps, const Tensor& w, int64_t heig
   check_maps("pyramid_share", maps, w.shape(), maps.empty() ? 0 : maps[0].dim(0), 0);
   const PyramidMap map(maps, height, width, w.dim(1), w.dim(2), options);
   Tensor y = Tensor::activation({maps[0].dim(0), map.out_h, map.out_w, w.dim(0)});
-  add_share(maps, w, map, y, /*add=*/false);
+  const profile::Scope scope([&] { return describe("pyramid_share", 1, maps, w.shape(), map, y.dim(0)); });
+  interpolate(multiply_cells(maps, w, map), map, y);
   return y;
 }
 
-Tensor pyramid_conv(const Tensor& x, std::span<const Tensor> maps, const Tensor& w, const Conv2dOptions& options) {
+Tensor pyramid_conv(const Tensor& x, std::span<const Tensor> maps, const Tensor& w, const Conv2dOptions& options,
+                    ChannelMoments* moments) {
   check(x.rank() == 4, "pyramid_conv: x {} is not [N,H,W,C]", x.shape());
   check_maps("pyramid_conv", maps, w.shape(), x.dim(0), x.channels());
-  Tensor y = conv2d(x, w.channel_slice(0, x.channels()), Tensor(), options);
-  const PyramidMap map(maps, x.dim(1), x.dim(2), w.dim(1), w.dim(2), options);
-  add_share(maps, w.channel_slice(x.channels(), w.channels()), map, y, /*add=*/true);
-  return y;
+  const int64_t own = x.channels();
+  const Tensor share = pyramid_share(maps, w.channel_slice(own, w.channels()), x.dim(1), x.dim(2), options);
+  return conv2d_fused(x, w.channel_slice(0, own), {.residual = share, .moments = moments}, options);
 }
 
 PyramidConvGradients pyramid_conv_backward(const Tensor& dy, const Tensor& x, std::span<const Tensor> maps,
@@ -285,7 +279,7 @@ PyramidConvGradients pyramid_conv_backward(const Tensor& dy, const Tensor& x, st
   }
   const profile::Scope scope([&] {
     return describe("pyramid_share_backward", needs.inputs + needs.weight, maps, w.shape().with(3, w.channels() - own),
-                    map, 1, x.dim(0));
+                    map, x.dim(0));
   });
   const Tensor dz = interpolate_backward(dy, map);
   std::vector<MapBackward> products;

@@ -15,8 +15,10 @@ Tensor pyramid_share(std::span<const Tensor> maps, const Tensor& w, int64_t heig
                      const Conv2dOptions& options);
 
 /// conv2d(concat_channels(x, upsampled maps), w): x [N,H,W,C], maps as above, w [K,R,S,C + sum of Cb] -> [N,P,Q,K].
-/// The part of x is an ordinary conv2d. Throws ShapeError if sizes do not fit.
-Tensor pyramid_conv(const Tensor& x, std::span<const Tensor> maps, const Tensor& w, const Conv2dOptions& options);
+/// The part of x is an ordinary conv2d, whose residual is the maps' share; moments as in its epilogue. Throws ShapeError
+/// if sizes do not fit.
+Tensor pyramid_conv(const Tensor& x, std::span<const Tensor> maps, const Tensor& w, const Conv2dOptions& options,
+                    ChannelMoments* moments = nullptr);
 
 struct PyramidConvGradients {
   Tensor x;

@@ -26,8 +26,8 @@ RowMatrix RowMatrix::transposed() const {
 }
 
 void RowMatrix::multiply(const float* in, int64_t in_stride, int64_t begin, int64_t end, float* out, int64_t out_stride,
-                         int64_t width, bool add) const {
-  kernels::combine_rows(in, in_stride, terms_.data(), first_.data() + begin, end - begin, out, out_stride, width, add);
+                         int64_t width) const {
+  kernels::combine_rows(in, in_stride, terms_.data(), first_.data() + begin, end - begin, out, out_stride, width);
 }
 
 namespace {

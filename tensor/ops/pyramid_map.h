@@ -20,13 +20,12 @@ class RowMatrix {
   /// Ends the description of an output; the next one begins.
   void end_output() { first_.push_back(static_cast<int32_t>(terms_.size())); }
 
-  int64_t inputs() const { return inputs_; }
   int64_t outputs() const { return static_cast<int64_t>(first_.size()) - 1; }
   int64_t terms() const { return static_cast<int64_t>(terms_.size()); }
   RowMatrix transposed() const;
-  /// Rows [begin, end) of out (+)= this * in.
+  /// Rows [begin, end) of out = this * in.
   void multiply(const float* in, int64_t in_stride, int64_t begin, int64_t end, float* out, int64_t out_stride,
-                int64_t width, bool add) const;
+                int64_t width) const;
 
  private:
   template <class T>

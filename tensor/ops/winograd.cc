@@ -2,6 +2,7 @@
 #include "tensor/ops/winograd.h"
 
 #include "tensor/kernels/winograd.h"
+#include "tensor/ops/channel_moments.h"
 #include "tensor/ops/scratch.h"
 #include "tensor/ops/winograd_tiles.h"
 
@@ -70,11 +71,12 @@ void multiply(const Filters& filters, int64_t position, const Workspace& space, 
 
 /// Few channels: each task takes a block of tiles through all three steps, in its own cache, where the filters stay too.
 void run_by_tiles(const Problem& problem, const Filters& filters, int64_t tiles_per_task) {
+  ChannelMoments* moments = problem.epilogue.moments;
   const Tiling& tiling = problem.tiling;
   const int64_t tiles = tiling.count(), positions = tiling.positions();
   const int64_t in_stride = round_up(problem.in.channels(), 16), out_stride = round_up(problem.out.channels(), 16);
   const ZeroRow zeros(problem.in.channels());
-  const MomentsScope moments(problem.epilogue, (tiles + tiles_per_task - 1) / tiles_per_task, problem.out.channels());
+  if (moments != nullptr) moments->start((tiles + tiles_per_task - 1) / tiles_per_task, problem.out.channels());
   parallel_ranges(tiles, tiles_per_task, [&](int64_t begin, int64_t end) {
     const int64_t count = end - begin;
     const Workspace space(
@@ -84,13 +86,14 @@ void run_by_tiles(const Problem& problem, const Filters& filters, int64_t tiles_
                             space.in, 0);
     for (int64_t p = 0; p < positions; ++p) multiply(filters, p, space, count, 0, filters.layout.panels());
     store_tiles(problem.out, tiling, begin, end, problem.epilogue, space.out, 0);
-    add_moments(problem.out, tiling, begin, end, begin / tiles_per_task, problem.epilogue);
+    if (moments != nullptr) add_moments(problem.out, tiling, begin, end, begin / tiles_per_task, moments);
   });
 }
 
 /// Many channels: all tiles of a chunk step by step, the products shared out by position and panel, so that each
 /// transformed filter is read once per chunk.
 void run_by_positions(const Problem& problem, const Filters& filters, int64_t chunk_tiles) {
+  ChannelMoments* moments = problem.epilogue.moments;
   constexpr int64_t kGroup = 6;  // tiles of a transform task
   const Tiling& tiling = problem.tiling;
   const int64_t positions = tiling.positions(), panels = filters.layout.panels();
@@ -98,7 +101,7 @@ void run_by_positions(const Problem& problem, const Filters& filters, int64_t ch
   const ZeroRow zeros(problem.in.channels());
   const int64_t chunk_groups = (chunk_tiles + kGroup - 1) / kGroup;
   const int64_t chunks = (tiling.count() + chunk_tiles - 1) / chunk_tiles;
-  const MomentsScope moments(problem.epilogue, chunks * chunk_groups, problem.out.channels());
+  if (moments != nullptr) moments->start(chunks * chunk_groups, problem.out.channels());
   const Scratch<float> room(Workspace::floats(positions, chunk_tiles, in_stride, out_stride));
   for (int64_t chunk = 0; chunk < tiling.count(); chunk += chunk_tiles) {
     const int64_t count = std::min(chunk_tiles, tiling.count() - chunk);
@@ -116,8 +119,9 @@ void run_by_positions(const Problem& problem, const Filters& filters, int64_t ch
     });
     parallel_ranges(count, kGroup, [&](int64_t begin, int64_t end) {
       store_tiles(problem.out, tiling, chunk + begin, chunk + end, problem.epilogue, space.out, begin);
-      add_moments(problem.out, tiling, chunk + begin, chunk + end, chunk / chunk_tiles * chunk_groups + begin / kGroup,
-                  problem.epilogue);
+      if (moments == nullptr) return;
+      const int64_t group = chunk / chunk_tiles * chunk_groups + begin / kGroup;
+      add_moments(problem.out, tiling, chunk + begin, chunk + end, group, moments);
     });
   }
 }
@@ -133,6 +137,7 @@ void run(const Problem& problem, const Filters& filters) {
   } else {
     run_by_positions(problem, filters, even_chunk(tiles, tile_bytes));
   }
+  if (problem.epilogue.moments != nullptr) problem.epilogue.moments->finish();
 }
 
 }  // namespace

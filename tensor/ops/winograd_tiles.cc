@@ -68,8 +68,7 @@ void store_tiles(const Tensor& picture, const Tiling& tiling, int64_t begin, int
 }
 
 void add_moments(const Tensor& picture, const Tiling& tiling, int64_t begin, int64_t end, int64_t block,
-                 const ConvEpilogue& epilogue) {
-  if (epilogue.moments == nullptr) return;
+                 ChannelMoments* moments) {
   const int64_t h = picture.dim(1), w = picture.dim(2), d = tiling.dilation;
   const auto rows = static_cast<int64_t>(tiling.rows.size()), columns = static_cast<int64_t>(tiling.columns.size());
   bool first = true;
@@ -78,8 +77,8 @@ void add_moments(const Tensor& picture, const Tiling& tiling, int64_t begin, int
     int64_t y = tiling.rows[static_cast<size_t>(tile / columns % rows)];
     const int64_t count = std::min<int64_t>(tiling.m, (w - left + d - 1) / d);
     for (int i = 0; i < tiling.m && y < h; ++i, y += d, first = false) {
-      epilogue.moments->add(block, picture.row((n * h + y) * w + left), d * picture.row_stride(), count, 0,
-                            picture.channels(), first);
+      moments->add(block, picture.row((n * h + y) * w + left), d * picture.row_stride(), count, 0, picture.channels(),
+                   first);
     }
   }
 }

@@ -35,9 +35,9 @@ kernels::TilePixels read_tiles(const Tensor& picture, const Tiling& tiling, int 
 void store_tiles(const Tensor& picture, const Tiling& tiling, int64_t begin, int64_t end, const ConvEpilogue& epilogue,
                  const kernels::PositionLayout& products, int64_t first);
 
-/// Adds the numbers just stored to block `block` of the epilogue's moments, if it has some.
+/// Adds the numbers just stored to block `block` of the moments.
 void add_moments(const Tensor& picture, const Tiling& tiling, int64_t begin, int64_t end, int64_t block,
-                 const ConvEpilogue& epilogue);
+                 ChannelMoments* moments);
 
 /// Input channels that are taken at a time where the filters w [K,3,3,C] are transformed for one use.
 int64_t part_channels(int m, const Shape& w);

@@ -119,4 +119,20 @@ double ConvSpec::bytes() const {
          static_cast<double>(input().numel() + weight().numel() + output().numel());
 }
 
+Work conv2d_work(ConvPass pass, const Shape& x, const Shape& w, const Conv2dOptions& options) {
+  const ConvSpec spec(x, w, options);
+  Work work = {.kernel = fmt::format("conv2d_{}", to_string(pass)),
+               .shape = spec.text(),
+               .flops = spec.flops(),
+               .bytes = spec.bytes(),
+               .algorithm = to_string(options.backend),
+               .executed_flops = spec.flops()};
+  if (options.backend == ConvBackend::native) {
+    const ConvPlan plan = ops::plan_conv2d(pass, x, w, options);
+    work.algorithm = to_string(plan.algorithm);
+    work.executed_flops = plan.executed_flops;
+  }
+  return work;
+}
+
 }  // namespace giza::profile

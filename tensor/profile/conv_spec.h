@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "tensor/ops/conv2d.h"
+#include "tensor/profile.h"
 
 namespace giza::profile {
 
@@ -35,5 +36,9 @@ struct ConvSpec {
  private:
   int64_t same_padding() const;
 };
+
+/// What one pass of a convolution of x [N,H,W,C] by w [K,R,S,C] is to a profile: kernel "conv2d_PASS", the shape as a
+/// word, the algorithm of a native one or else the backend, and the operations of both.
+Work conv2d_work(ConvPass pass, const Shape& x, const Shape& w, const Conv2dOptions& options);
 
 }  // namespace giza::profile

@@ -5,7 +5,9 @@
 #include <chrono>
 #include <cmath>
 
+#include "tensor/backends/reference.h"
 #include "tensor/check.h"
+#include "tensor/median.h"
 #include "tensor/parallel.h"
 #include "tensor/random.h"
 
@@ -55,67 +57,18 @@ int64_t products(const ConvSpec& spec, ConvPass pass) {
                                             : spec.output().rows();
 }
 
-double product(float a, float b) { return static_cast<double>(a) * static_cast<double>(b); }
-
-/// Single elements of the results, from the definition, in double.
-class Oracle {
- public:
-  Oracle(const ConvSpec& spec, const Operands& in) : spec_(spec), in_(in), p_(spec.output()[1]), q_(spec.output()[2]) {}
-
-  double element(ConvPass pass, int64_t row, int64_t channel) const {
-    return pass == ConvPass::forward          ? forward(row, channel)
-           : pass == ConvPass::backward_input ? backward_input(row, channel)
-                                              : backward_weight(row, channel);
+/// A single element of the result in double.
+double oracle(const ConvSpec& spec, const Operands& in, ConvPass pass, int64_t row, int64_t channel) {
+  namespace reference = ops::reference;
+  switch (pass) {
+    case ConvPass::forward:
+      return reference::forward_element(in.x, in.w, in.dy.dim(1), in.dy.dim(2), row, channel, spec.options);
+    case ConvPass::backward_input:
+      return reference::backward_input_element(in.dy, in.w, spec.h, spec.w, row, channel, spec.options);
+    default:
+      return reference::backward_weight_element(in.x, in.dy, spec.kernel_h, spec.kernel_w, row, channel, spec.options);
   }
-
- private:
-  /// Index of x's pixel under tap (r, s) of output (n, i, j); -1 in the padding.
-  int64_t pixel(int64_t n, int64_t i, int64_t j, int64_t r, int64_t s) const {
-    const Conv2dOptions& o = spec_.options;
-    const int64_t y = i * o.stride - o.padding + r * o.dilation, z = j * o.stride - o.padding + s * o.dilation;
-    return y < 0 || y >= spec_.h || z < 0 || z >= spec_.w ? -1 : (n * spec_.h + y) * spec_.w + z;
-  }
-  double forward(int64_t row, int64_t k) const {
-    double sum = 0;
-    for (int64_t tap = 0; tap < spec_.kernel_h * spec_.kernel_w; ++tap) {
-      const int64_t from = pixel(row / q_ / p_, row / q_ % p_, row % q_, tap / spec_.kernel_w, tap % spec_.kernel_w);
-      if (from < 0) continue;
-      const float* x = in_.x.row(from);
-      const float* w = in_.w.row(k * spec_.kernel_h * spec_.kernel_w + tap);
-      for (int64_t c = 0; c < spec_.c; ++c) sum += product(x[c], w[c]);
-    }
-    return sum;
-  }
-  double backward_input(int64_t row, int64_t c) const {
-    const Conv2dOptions& o = spec_.options;
-    const int64_t n = row / spec_.w / spec_.h, y = row / spec_.w % spec_.h, z = row % spec_.w;
-    double sum = 0;
-    for (int64_t tap = 0; tap < spec_.kernel_h * spec_.kernel_w; ++tap) {
-      const int64_t i = y + o.padding - tap / spec_.kernel_w * o.dilation;
-      const int64_t j = z + o.padding - tap % spec_.kernel_w * o.dilation;
-      if (i < 0 || j < 0 || i % o.stride != 0 || j % o.stride != 0 || i / o.stride >= p_ || j / o.stride >= q_)
-        continue;
-      const float* dy = in_.dy.row((n * p_ + i / o.stride) * q_ + j / o.stride);
-      for (int64_t k = 0; k < spec_.k; ++k) {
-        sum += product(dy[k], in_.w.row(k * spec_.kernel_h * spec_.kernel_w + tap)[c]);
-      }
-    }
-    return sum;
-  }
-  double backward_weight(int64_t row, int64_t c) const {
-    const int64_t tap = row % (spec_.kernel_h * spec_.kernel_w), k = row / (spec_.kernel_h * spec_.kernel_w);
-    double sum = 0;
-    for (int64_t out = 0; out < in_.dy.rows(); ++out) {
-      const int64_t from = pixel(out / q_ / p_, out / q_ % p_, out % q_, tap / spec_.kernel_w, tap % spec_.kernel_w);
-      if (from >= 0) sum += product(in_.x.row(from)[c], in_.dy.row(out)[k]);
-    }
-    return sum;
-  }
-
-  const ConvSpec& spec_;
-  const Operands& in_;
-  int64_t p_, q_;
-};
+}
 
 /// Elements of a result and what they should be.
 struct Sample {
@@ -129,7 +82,6 @@ Sample sample_oracle(const ConvSpec& spec, const Operands& in, ConvPass pass, co
   const Shape shape = result_shape(spec, pass);
   const auto affordable = static_cast<int64_t>(options.oracle_macs / static_cast<double>(products(spec, pass)));
   const int64_t count = std::min(shape.numel(), std::max(affordable, kFewest));
-  const Oracle oracle(spec, in);
   const Random random(options.seed, Purpose::test, 0, 3);
   Sample sample{std::vector<int64_t>(static_cast<size_t>(count)), std::vector<double>(static_cast<size_t>(count))};
   parallel_ranges(count, 16, [&](int64_t begin, int64_t end) {
@@ -139,7 +91,7 @@ Sample sample_oracle(const ConvSpec& spec, const Operands& in, ConvPass pass, co
                                                static_cast<double>(width));
       const int64_t place = low + within;
       sample.places[static_cast<size_t>(i)] = place;
-      sample.values[static_cast<size_t>(i)] = oracle.element(pass, place / shape.last(), place % shape.last());
+      sample.values[static_cast<size_t>(i)] = oracle(spec, in, pass, place / shape.last(), place % shape.last());
     }
   });
   return sample;
@@ -204,12 +156,6 @@ double seconds_of(const Operands& in, ConvPass pass, const Candidate& candidate)
 
 }  // namespace
 
-const char* to_string(ConvPass pass) {
-  return pass == ConvPass::forward          ? "forward"
-         : pass == ConvPass::backward_input ? "backward_input"
-                                            : "backward_weight";
-}
-
 int ConvPassResult::winner() const {
   int best = -1;
   for (size_t i = 0; i < results.size(); ++i) {
@@ -248,12 +194,10 @@ ConvPassResult run_conv_trial(const ConvSpec& spec, ConvPass pass, const ConvTri
     }
   }
   for (Candidate& candidate : list) {
-    std::vector<double>& seconds = candidate.seconds;
+    const std::vector<double>& seconds = candidate.seconds;
     if (!seconds.empty()) {
-      std::sort(seconds.begin(), seconds.end());
-      const size_t half = seconds.size() / 2;
-      candidate.result.median_s = seconds.size() % 2 == 1 ? seconds[half] : (seconds[half - 1] + seconds[half]) / 2;
-      candidate.result.best_s = seconds.front();
+      candidate.result.median_s = median(seconds);
+      candidate.result.best_s = *std::min_element(seconds.begin(), seconds.end());
     }
     outcome.results.push_back(candidate.result);
   }

@@ -39,9 +39,6 @@ struct ConvPassResult {
   int winner() const;
 };
 
-/// "forward", "backward_input" or "backward_weight".
-const char* to_string(ConvPass pass);
-
 /// Each candidate runs once to warm up, and that result is held against sums in double of elements spread over the whole
 /// result: all of them, or as many as options.oracle_macs allow. Then candidates take turns, so that a slow moment of the machine
 /// meets all of them.

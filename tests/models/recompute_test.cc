@@ -8,17 +8,29 @@ namespace {
 
 using autograd::Variable;
 
-TEST_CASE("recomputed blocks: the same bits in every gradient and running statistic, in less memory") {
+PspnetOptions narrow_pspnet50() {
   PspnetOptions options;
   options.backbone = ResnetOptions::of_depth(50);
   options.backbone.width = 0.25;
   options.classes = 5;
+  return options;
+}
+
+/// What a training step leaves: every gradient and running statistic.
+std::vector<Tensor> results_of(const Pspnet& model) {
+  std::vector<Tensor> results;
+  for (const auto& parameter : model.parameters()) results.push_back(parameter.variable.grad());
+  for (const auto& buffer : model.buffers()) results.push_back(buffer.tensor);
+  return results;
+}
+
+TEST_CASE("recomputed blocks: the same bits in every gradient and running statistic, in less memory") {
   const Tensor x = make_numbers({4, 97, 97, 3}, CaseData::normal, 1);
   const Labels labels = make_labels(4, 97, 97, 5, 255, false, 2);
   std::vector<std::vector<float>> plain;
   int64_t plain_peak = 0;
   for (const bool recompute : {false, true}) {
-    const Pspnet model(options);
+    const Pspnet model(narrow_pspnet50());
     reset_arena_peak();
     const int64_t before = arena_statistics().in_use;
     for (uint32_t iteration = 0; iteration < 2; ++iteration) {
@@ -28,8 +40,7 @@ TEST_CASE("recomputed blocks: the same bits in every gradient and running statis
     }
     const int64_t peak = arena_statistics().peak - before;
     std::vector<std::vector<float>> numbers;
-    for (const auto& parameter : model.parameters()) numbers.push_back(parameter.variable.grad().to_vector());
-    for (const auto& buffer : model.buffers()) numbers.push_back(buffer.tensor.to_vector());
+    for (const Tensor& result : results_of(model)) numbers.push_back(result.to_vector());
     if (recompute) {
       CHECK(numbers == plain);
       CAPTURE(peak);
@@ -42,20 +53,13 @@ TEST_CASE("recomputed blocks: the same bits in every gradient and running statis
 }
 
 TEST_CASE("a training step has the same bits at 1, 2 and 3 threads") {
-  PspnetOptions options;
-  options.backbone = ResnetOptions::of_depth(50);
-  options.backbone.width = 0.25;
-  options.classes = 5;
   const Tensor x = make_numbers({2, 65, 73, 3}, CaseData::normal, 1);
   const Labels labels = make_labels(2, 65, 73, 5, 255, false, 2);
   CHECK_SAME(differs_between_threads([&] {
-    const Pspnet model(options);
+    const Pspnet model(narrow_pspnet50());
     const auto output = model.forward(Variable(x), {.training = true, .seed = 3});
     autograd::backward(loss_of(output, labels).total);
-    std::vector<Tensor> numbers;
-    for (const auto& parameter : model.parameters()) numbers.push_back(parameter.variable.grad());
-    for (const auto& buffer : model.buffers()) numbers.push_back(buffer.tensor);
-    return numbers;
+    return results_of(model);
   }));
 }
 

@@ -46,7 +46,7 @@ TEST_CASE("moments: every algorithm, target and cut of the work gives those of i
         options.algorithm = algorithm;
         for (const Tensor& bias : {Tensor(), far}) {
           ops::ChannelMoments moments;
-          const Tensor y = ops::conv2d(x, w, bias, options, &moments);
+          const Tensor y = ops::conv2d_fused(x, w, {.bias = bias, .moments = &moments}, options);
           CHECK(same_bits(y, ops::conv2d(x, w, bias, options)));
           CHECK_SAME(differ(moments, y));
         }
@@ -54,7 +54,7 @@ TEST_CASE("moments: every algorithm, target and cut of the work gives those of i
     });
     CHECK_SAME(differs_between_threads([&] {
       ops::ChannelMoments moments;
-      const Tensor y = ops::conv2d(x, w, {}, row.conv(), &moments);
+      const Tensor y = ops::conv2d_fused(x, w, {.moments = &moments}, row.conv());
       const Tensor ones = Tensor::full({row.k}, 1.0F), zeros = Tensor::zeros({row.k}), var = ones.clone();
       const ops::BatchNormResult result = ops::batch_norm_train(y, ones, zeros, zeros.clone(), var, {}, {}, &moments);
       return std::vector<Tensor>{result.y, result.mean, result.invstd, var};
@@ -67,7 +67,7 @@ TEST_CASE("moments: batch norm gives the same with them as without, and refuses 
                w = make_numbers({40, 3, 3, 33}, CaseData::normal, 2);
   const Tensor ones = Tensor::full({40}, 1.0F), zeros = Tensor::zeros({40});
   ops::ChannelMoments moments;
-  const Tensor y = ops::conv2d(x, w, {}, {.padding = 1}, &moments);
+  const Tensor y = ops::conv2d_fused(x, w, {.moments = &moments}, {.padding = 1});
   const auto run = [&](const ops::ChannelMoments* given) {
     const Tensor mean = zeros.clone(), var = ones.clone();
     const ops::BatchNormResult result = ops::batch_norm_train(y, ones, zeros, mean, var, {}, {.relu = true}, given);
