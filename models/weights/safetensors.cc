@@ -106,12 +106,6 @@ int64_t checked_numel(const WeightTensor& tensor) {
 
 }  // namespace
 
-const WeightTensor* WeightFile::find(std::string_view name) const {
-  const auto found =
-      std::find_if(tensors.begin(), tensors.end(), [&](const WeightTensor& tensor) { return tensor.name == name; });
-  return found == tensors.end() ? nullptr : &*found;
-}
-
 WeightFile read_safetensors(const std::string& path) {
   OpenFile open = open_file(path);
   const std::streamoff data_start = open.stream.tellg();

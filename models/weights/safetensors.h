@@ -1,34 +1,12 @@
 // The safetensors format: named tensors in one file (https://github.com/huggingface/safetensors).
 #pragma once
 
-#include <cstdint>
 #include <map>
 #include <string>
-#include <string_view>
-#include <vector>
+
+#include "models/weights/weight_file.h"
 
 namespace giza::models {
-
-/// Element types of a file. All but i64 are held as float in memory; only f32 and i64 are written.
-enum class DType { f32, f16, bf16, f64, i64 };
-
-/// A tensor as a file holds it: dense, outermost first, weights in PyTorch's order [K,C,R,S].
-struct WeightTensor {
-  std::string name;
-  std::vector<int64_t> shape;     ///< empty for a scalar
-  DType dtype = DType::f32;       ///< in the file
-  std::vector<float> data;        ///< the numbers; empty for i64
-  std::vector<int64_t> integers;  ///< the numbers of an i64 tensor
-};
-
-/// Tensors in the order of the file's header, and its __metadata__.
-struct WeightFile {
-  std::vector<WeightTensor> tensors;
-  std::map<std::string, std::string> metadata;
-
-  /// The tensor of that name, or nullptr.
-  const WeightTensor* find(std::string_view name) const;
-};
 
 /// Reads a file, which may be hostile: sizes are checked against the file's before anything is allocated.
 /// Throws Refusal "FILE: ..." unless it is a whole and valid safetensors file with element types of DType, at most
