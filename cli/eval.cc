@@ -8,6 +8,7 @@
 
 #include "cli/command.h"
 #include "models/weights/infer.h"
+#include "models/weights/naming.h"
 #include "models/weights/state_dict.h"
 #include "tensor/check.h"
 #include "train/evaluator.h"
@@ -18,15 +19,22 @@
 namespace giza::cli {
 namespace {
 
-/// The network of TEST.model_path: as the file says, if it does (giza's own files), else as the configuration says.
+/// The network of TEST.model_path: as the file says, if it does (giza's own files), else as the configuration says; what
+/// it leaves to its defaults is mmsegmentation's way in a file with its names.
 std::unique_ptr<models::Pspnet> load_network(const train::Config& config) {
   const std::string& path = config.test.model_path;
-  const models::WeightFile file = models::read_safetensors(path);
+  const models::WeightFile file = models::read_semseg_weights(path);
   models::PspnetOptions options = train::model_options(config);
   if (file.metadata.contains(models::kModelKey)) {
     const ConvEngine conv = options.backbone.conv;
     options = models::options_from_weights(file, path);
     options.backbone.conv = conv;
+  } else if (file.metadata.contains(models::kNamingKey)) {
+    const models::PspnetOptions guess = models::options_from_weights(file, path);
+    const auto given = [&](const char* key) { return config.origins.contains(key); };
+    if (!given("TRAIN.stem_channels")) options.backbone.stem_channels = guess.backbone.stem_channels;
+    if (!given("TRAIN.first_block_dilation")) options.backbone.first_block = guess.backbone.first_block;
+    if (!given("TRAIN.align_corners")) options.align_corners = guess.align_corners;
   }
   check<Refusal>(options.classes == config.data.classes,
                  "{}: the network has {} classes, expected DATA.classes = {} ({})", path, options.classes,

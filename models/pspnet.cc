@@ -11,19 +11,15 @@ namespace giza::models {
 
 using layers::Context;
 
-namespace {
-constexpr bool kAlignCorners = true;  // of every bilinear enlargement of logits
-}
-
-Head::Head(int64_t in_channels, int64_t mid_channels, int64_t classes, float dropout, const BuildOptions& build,
-           bool structured)
+Head::Head(int64_t in_channels, int64_t mid_channels, const PspnetOptions& options, const BuildOptions& build)
     : conv_({.in = in_channels, .out = mid_channels, .kernel = 3}, layers::Init::default_uniform, build.next_random(),
             build.conv, build.bn_momentum),
-      classify_({.in = mid_channels, .out = classes}, /*bias=*/true, layers::Init::default_uniform, build.next_random(),
+      classify_({.in = mid_channels, .out = options.classes}, /*bias=*/true, layers::Init::default_uniform, build.next_random(),
                 build.conv),
-      dropout_(dropout),
+      dropout_(options.dropout),
       stream_((*build.next_stream)++),
-      structured_(structured && build.conv.backend == ConvBackend::native) {
+      structured_(options.structured_head && options.align_corners && build.conv.backend == ConvBackend::native),
+      align_corners_(options.align_corners) {
   // 2 is the ReLU and 3 the dropout.
   add_child("0", conv_.conv);
   add_child("1", conv_.bn);
@@ -38,7 +34,7 @@ Variable Head::forward(const Variable& x, std::span<const Variable> maps, const 
   } else if (structured_) {
     y = conv_.forward(x, maps, context);
   } else {
-    y = conv_.forward(upsample_and_concat(x, maps), context, /*relu=*/true);
+    y = conv_.forward(upsample_and_concat(x, maps, align_corners_), context, /*relu=*/true);
   }
   if (context.training) {
     y = autograd::dropout2d(y, dropout_, Random(context.seed, Purpose::dropout, context.iteration, stream_));
@@ -71,11 +67,10 @@ Pspnet::Pspnet(const PspnetOptions& options) : options_(options) {
     add_child("ppm", *pyramid_);
     features = pyramid_->out_channels();
   }
-  cls_ =
-      std::make_unique<Head>(features, head_channels, options.classes, options.dropout, build, options.structured_head);
+  cls_ = std::make_unique<Head>(features, head_channels, options, build);
   add_child("cls", *cls_);
   if (options.aux) {
-    aux_ = std::make_unique<Head>(backbone_->layer3_channels(), aux_channels, options.classes, options.dropout, build);
+    aux_ = std::make_unique<Head>(backbone_->layer3_channels(), aux_channels, options, build);
     add_child("aux", *aux_);
   }
 }
@@ -85,6 +80,7 @@ Pspnet::Output Pspnet::forward(const Variable& x, const Context& context) const 
   Output output;
   output.height = x.value().dim(1);
   output.width = x.value().dim(2);
+  output.align_corners = options_.align_corners;
   Variable features = backbone_->to_layer3(x, context);
   // The auxiliary head before layer4: the sweep then comes to it after layer4, whose activations are free by then.
   if (aux_ && context.training) output.aux = aux_->forward(features, {}, context);
@@ -119,11 +115,11 @@ Pspnet::Output FrozenPspnet::forward(const Tensor& x) const {
 }
 
 Variable Pspnet::Output::upsampled_logits() const {
-  return autograd::resize_bilinear(logits, height, width, kAlignCorners);
+  return autograd::resize_bilinear(logits, height, width, align_corners);
 }
 
 Labels Pspnet::Output::labels() const {
-  return ops::upsample_softmax_argmax(logits.value(), height, width, kAlignCorners);
+  return ops::upsample_softmax_argmax(logits.value(), height, width, align_corners);
 }
 
 PspnetLoss loss_of(const Pspnet::Output& output, const Labels& labels, const ops::CrossEntropyOptions& options,
@@ -131,7 +127,7 @@ PspnetLoss loss_of(const Pspnet::Output& output, const Labels& labels, const ops
   check(labels.h == output.height && labels.w == output.width, "pspnet: labels of {}x{} for an input of {}x{}",
         labels.h, labels.w, output.height, output.width);
   const auto loss_of_head = [&](const Variable& logits) {
-    return autograd::upsample_cross_entropy(logits, labels, kAlignCorners, options);
+    return autograd::upsample_cross_entropy(logits, labels, output.align_corners, options);
   };
   PspnetLoss loss;
   const autograd::UpsampledLoss main = loss_of_head(output.logits);

@@ -21,18 +21,19 @@ struct PspnetOptions {
   int64_t head_channels = 0;  ///< 0: 512, or 128 with basic blocks, times the backbone's width
   int64_t aux_channels = 0;   ///< 0: half of the head's
   float dropout = 0.1F;
+  bool align_corners = true;  ///< of every bilinear enlargement; semseg: true, mmsegmentation's default: false
   bool aux = true;    ///< build the auxiliary head (used in training only)
   uint64_t seed = 0;  ///< of the initial weights
   /// How the head's convolution is computed, no part of the network: over the pyramid's maps as they are
-  /// (docs/structured-head.md), or upsampled and concatenated, as Figure 3 draws it and other backends always do.
+  /// (docs/structured-head.md), or upsampled and concatenated, as Figure 3 draws it; so it always is for other backends
+  /// and without align_corners.
   bool structured_head = true;
 };
 
 /// Convolution 3x3, batch norm, ReLU, dropout, 1x1 convolution to the classes: cls and aux.
 class Head : public layers::Module {
  public:
-  Head(int64_t in_channels, int64_t mid_channels, int64_t classes, float dropout, const BuildOptions& build,
-       bool structured = true);
+  Head(int64_t in_channels, int64_t mid_channels, const PspnetOptions& options, const BuildOptions& build);
   /// x [N,h,w,C] and the maps of a pyramid, if any: `in_channels` together -> logits [N,h,w,classes]
   Variable forward(const Variable& x, std::span<const Variable> maps, const layers::Context& context) const;
   /// `pyramid`: there are maps.
@@ -43,7 +44,7 @@ class Head : public layers::Module {
   layers::Conv2d classify_;
   float dropout_;
   uint32_t stream_;  // of dropout, so that two heads never share a mask
-  bool structured_;
+  bool structured_, align_corners_;
 };
 
 class Pspnet : public layers::Module {
@@ -55,6 +56,7 @@ class Pspnet : public layers::Module {
     Variable logits;                ///< [N,h,w,classes] at the size of the feature map, an eighth of the input's
     Variable aux;                   ///< the same from the auxiliary head; undefined in evaluation mode or without one
     int64_t height = 0, width = 0;  ///< of the input
+    bool align_corners = true;      ///< of the enlargement to the input's size
 
     /// The network's last step, where its result is wanted as such: logits at the input's size, [N,H,W,classes].
     Variable upsampled_logits() const;

@@ -58,10 +58,10 @@ void PyramidPooling::trace(const Shape& x, ConvolutionTrace& trace) const {
   for (size_t i = 0; i < branches_.size(); ++i) branches_[i]->trace({x[0], bins_[i], bins_[i], x[3]}, trace);
 }
 
-Variable upsample_and_concat(const Variable& x, std::span<const Variable> maps) {
+Variable upsample_and_concat(const Variable& x, std::span<const Variable> maps, bool align_corners) {
   std::vector<Variable> parts = {x};
   for (const Variable& map : maps) {
-    parts.push_back(autograd::resize_bilinear(map, x.value().dim(1), x.value().dim(2), /*align_corners=*/true));
+    parts.push_back(autograd::resize_bilinear(map, x.value().dim(1), x.value().dim(2), align_corners));
   }
   return autograd::concat_channels(parts);
 }

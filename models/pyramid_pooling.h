@@ -34,6 +34,6 @@ class PyramidPooling : public layers::Module {
 };
 
 /// The end of the module as Figure 3 draws it: x [N,h,w,C] and the maps, each upsampled to h x w, concatenated.
-Variable upsample_and_concat(const Variable& x, std::span<const Variable> maps);
+Variable upsample_and_concat(const Variable& x, std::span<const Variable> maps, bool align_corners = true);
 
 }  // namespace giza::models

@@ -55,6 +55,8 @@ int64_t ResnetOptions::scaled(int64_t channels) const {
   return std::max<int64_t>(8, static_cast<int64_t>(std::ceil(static_cast<double>(channels) * width / 8)) * 8);
 }
 
+int64_t ResnetOptions::stem_out() const { return scaled(stem == Stem::deep ? 2 * stem_channels : 64); }
+
 ResidualBlock::ResidualBlock(int64_t in_channels, int64_t planes, int64_t stride, int64_t dilation, BlockKind kind,
                              const BuildOptions& build) {
   const int64_t out = planes * expansion(kind);
@@ -99,13 +101,13 @@ Shape ResidualBlock::trace(const Shape& x, ConvolutionTrace& trace) const {
 class Resnet::StemModule : public layers::Module {
  public:
   StemModule(const ResnetOptions& options, const BuildOptions& build) {
-    const int64_t narrow = options.scaled(64);
     if (options.stem == Stem::deep) {
+      const int64_t narrow = options.scaled(options.stem_channels);
       add({.in = 3, .out = narrow, .kernel = 3, .stride = 2}, build);
       add({.in = narrow, .out = narrow, .kernel = 3}, build);
-      add({.in = narrow, .out = options.scaled(128), .kernel = 3}, build);
+      add({.in = narrow, .out = options.stem_out(), .kernel = 3}, build);
     } else {
-      add({.in = 3, .out = narrow, .kernel = 7, .stride = 2}, build);
+      add({.in = 3, .out = options.stem_out(), .kernel = 7, .stride = 2}, build);
     }
   }
 
@@ -172,10 +174,11 @@ class Resnet::Stage : public layers::Module {
 Resnet::Resnet(const ResnetOptions& options, const BuildOptions& build) {
   const int64_t os = options.output_stride;
   check(os == 4 || os == 8 || os == 16 || os == 32, "resnet: output stride {} is not 4, 8, 16 or 32", os);
+  check(options.stem_channels >= 1, "resnet: {} channels in the stem", options.stem_channels);
   check(options.width > 0 && options.width <= 16, "resnet: width {} is not in (0, 16]", options.width);
   stem_ = std::make_unique<StemModule>(options, build);
   stages_.push_back(stem_.get());
-  int64_t channels = options.scaled(options.stem == Stem::deep ? 128 : 64);
+  int64_t channels = options.stem_out();
   int64_t stride_so_far = 4, dilation = 1;
   for (int64_t i = 0; i < 4; ++i) {
     check(options.blocks[static_cast<size_t>(i)] >= 1, "resnet: layer{} has no blocks", i + 1);

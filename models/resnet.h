@@ -21,6 +21,7 @@ struct ResnetOptions {
   std::array<int64_t, 4> blocks = {3, 4, 6, 3};
   BlockKind block = BlockKind::bottleneck;
   Stem stem = Stem::deep;
+  int64_t stem_channels = 64;  ///< of the deep stem's first two convolutions, half of the third's; mmsegmentation: 32
   double width = 1;  ///< factor on all channel counts (64, 128, ...), each then rounded up to a multiple of 8
   FirstBlockDilation first_block = FirstBlockDilation::full;
   int64_t output_stride = 8;  ///< 4, 8, 16 or 32
@@ -31,6 +32,8 @@ struct ResnetOptions {
   static ResnetOptions of_depth(int depth);
   /// channels * width, rounded up to a multiple of 8.
   int64_t scaled(int64_t channels) const;
+  /// Channels of the stem's last convolution.
+  int64_t stem_out() const;
 };
 
 /// What all parts of one model share while it is built.

@@ -13,6 +13,7 @@
 #include "models/pspnet.h"
 #include "models/weights/atomic_file.h"
 #include "models/weights/infer.h"
+#include "models/weights/naming.h"
 #include "models/weights/state_dict.h"
 #include "tensor/check.h"
 #include "tensor/parallel.h"
@@ -168,7 +169,7 @@ bool Trainer::resume() {
 void Trainer::load_initial_weights() {
   if (train_.weight.empty()) return;
   const std::vector<std::string> kept =
-      models::load_state_dict(*model_, models::read_weights(train_.weight), train_.weight, {.backbone_only = true});
+      models::load_state_dict(*model_, models::read_semseg_weights(train_.weight), train_.weight, {.backbone_only = true});
   if (!kept.empty()) {
     notes_.push_back(fmt::format("{} does not fit or lacks {} tensors, which begin at random: {}", train_.weight,
                                  kept.size(), fmt::join(kept, ", ")));

@@ -5,6 +5,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "models/weights/naming.h"
 #include "models/weights/state_dict.h"
 #include "tensor/check.h"
 
@@ -60,6 +61,7 @@ class Shapes {
 
 void check_bounds(const PspnetOptions& options, const std::string& place) {
   bool ok = options.classes >= 1 && options.classes <= kMaxClasses && options.backbone.width > 0 &&
+            options.backbone.stem_channels >= 1 && options.backbone.stem_channels <= kMaxChannels &&
             options.backbone.width <= kMaxWidth && options.head_channels >= 0 &&
             options.head_channels <= kMaxChannels && options.aux_channels >= 0 &&
             options.aux_channels <= kMaxChannels && options.bins.size() <= static_cast<size_t>(kMaxBins) &&
@@ -74,8 +76,9 @@ double convolution_weights(const PspnetOptions& options) {
   const ResnetOptions& resnet = options.backbone;
   const bool deep = resnet.stem == Stem::deep, bottleneck = resnet.block == BlockKind::bottleneck;
   const auto scaled = [&](int64_t channels) { return static_cast<double>(resnet.scaled(channels)); };
-  double sum = deep ? 27 * scaled(64) + 9 * scaled(64) * scaled(64) + 9 * scaled(64) * scaled(128) : 147 * scaled(64);
-  double in = deep ? scaled(128) : scaled(64);
+  const double narrow = scaled(resnet.stem_channels);
+  double in = static_cast<double>(resnet.stem_out());
+  double sum = deep ? 27 * narrow + 9 * narrow * narrow + 9 * narrow * in : 147 * in;
   for (size_t i = 0; i < 4; ++i) {
     const double planes = scaled(int64_t{64} << i), out = bottleneck ? 4 * planes : planes;
     const auto block = [&](double from) {
@@ -132,7 +135,7 @@ void infer_head(const Shapes& shapes, int64_t features, const std::string& place
 
 std::string options_to_json(const PspnetOptions& options) {
   const ResnetOptions& resnet = options.backbone;
-  return Json{{"blocks", resnet.blocks},
+  Json json{{"blocks", resnet.blocks},
               {"block", resnet.block},
               {"stem", resnet.stem},
               {"width", resnet.width},
@@ -147,8 +150,11 @@ std::string options_to_json(const PspnetOptions& options) {
               {"head_channels", options.head_channels},
               {"aux_channels", options.aux_channels},
               {"dropout", options.dropout},
-              {"aux", options.aux}}
-      .dump();
+            {"aux", options.aux}};
+  // Newer than the first files: only where they are not as these have them.
+  if (resnet.stem_channels != ResnetOptions{}.stem_channels) json["stem_channels"] = resnet.stem_channels;
+  if (!options.align_corners) json["align_corners"] = false;
+  return json.dump();
 }
 
 PspnetOptions options_from_json(const std::string& json, const std::string& place) {
@@ -174,6 +180,8 @@ PspnetOptions options_from_json(const std::string& json, const std::string& plac
     from.at("aux_channels").get_to(options.aux_channels);
     from.at("dropout").get_to(options.dropout);
     from.at("aux").get_to(options.aux);
+    resnet.stem_channels = from.value("stem_channels", resnet.stem_channels);
+    options.align_corners = from.value("align_corners", options.align_corners);
   } catch (const Json::exception& error) {
     throw Refusal(fmt::format("{}: \"{}\" in the metadata does not describe a network ({}); expected what giza writes",
                               place, kModelKey, error.what()));
@@ -202,6 +210,16 @@ PspnetOptions options_from_weights(const WeightFile& file, const std::string& pl
   }
   // Channels are rounded up to multiples of 8; the widest layer gives a factor that rounds to the same everywhere.
   resnet.width = static_cast<double>(shapes.size("layer4.0.conv1.weight", 0)) / 512;
+  const int64_t stem = shapes.size("layer0.0.weight", 0);
+  if (resnet.stem == Stem::deep && resnet.width > 0 && stem != resnet.scaled(resnet.stem_channels)) {
+    resnet.stem_channels = static_cast<int64_t>(std::round(static_cast<double>(stem) / resnet.width));
+  }
+  // What mmsegmentation does otherwise, unless its configuration says more.
+  if (const auto found = file.metadata.find(kNamingKey);
+      found != file.metadata.end() && found->second == to_string(Naming::mmseg)) {
+    resnet.first_block = FirstBlockDilation::half;
+    options.align_corners = false;
+  }
   check_bounds(options, place);
   const int64_t features = shapes.size("layer4.0.conv1.weight", 0) * (resnet.block == BlockKind::bottleneck ? 4 : 1);
   check<Refusal>(features >= 1, "{}: layer4 has no channels", place);
@@ -212,7 +230,7 @@ PspnetOptions options_from_weights(const WeightFile& file, const std::string& pl
 }
 
 std::unique_ptr<Pspnet> load_pspnet(const std::string& path, const ConvEngine& conv) {
-  const WeightFile file = read_safetensors(path);
+  const WeightFile file = read_semseg_weights(path);
   PspnetOptions options = options_from_weights(file, path);
   options.backbone.conv = conv;
   options.aux = false;  // used in training only

@@ -66,19 +66,8 @@ bool starts_with_any(const std::string& name, std::initializer_list<std::string_
   return std::any_of(prefixes.begin(), prefixes.end(), [&](std::string_view p) { return name.starts_with(p); });
 }
 
-/// The stem's own names in files of a bare ResNet: conv1, bn1, ... of the deep stem (semseg) or conv1, bn1 of the plain.
-std::string stem_name(const std::string& name) {
-  static const std::map<std::string, std::string, std::less<>> kStem = {{"conv1", "layer0.0"}, {"bn1", "layer0.1"},
-                                                                        {"conv2", "layer0.3"}, {"bn2", "layer0.4"},
-                                                                        {"conv3", "layer0.6"}, {"bn3", "layer0.7"}};
-  const size_t dot = name.find('.');
-  const auto found = dot == std::string::npos ? kStem.end() : kStem.find(std::string_view(name).substr(0, dot));
-  return found == kStem.end() ? name : found->second + name.substr(dot);
-}
-
 /// The file's tensors by the names that the module uses.
-std::map<std::string, const WeightTensor*> index_file(const WeightFile& file, const LoadOptions& options,
-                                                      const std::string& place) {
+std::map<std::string, const WeightTensor*> index_file(const WeightFile& file, const std::string& place) {
   constexpr std::string_view kPrefix = "module.";
   const bool prefixed =
       !file.tensors.empty() &&
@@ -87,10 +76,6 @@ std::map<std::string, const WeightTensor*> index_file(const WeightFile& file, co
   for (const WeightTensor& tensor : file.tensors) {
     std::string name = prefixed ? tensor.name.substr(kPrefix.size()) : tensor.name;
     if (name.ends_with(kTracked) || name.starts_with(kMomentumPrefix)) continue;
-    if (options.backbone_only) {
-      if (name.starts_with("fc.")) continue;
-      name = stem_name(name);
-    }
     check<Refusal>(index.emplace(name, &tensor).second, "{}: two tensors are named {}", place, name);
   }
   return index;
@@ -129,7 +114,7 @@ WeightFile state_dict(const layers::Module& module, int64_t batches_tracked) {
 
 std::vector<std::string> load_state_dict(const layers::Module& module, const WeightFile& file, const std::string& place,
                                          const LoadOptions& options) {
-  std::map<std::string, const WeightTensor*> index = index_file(file, options, place);
+  std::map<std::string, const WeightTensor*> index = index_file(file, place);
   std::vector<std::string> missing, extra, misshaped, kept;
   std::vector<std::pair<const WeightTensor*, Tensor>> copies;
   bool any = false;

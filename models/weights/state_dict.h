@@ -21,12 +21,11 @@ struct LoadOptions {
   /// The auxiliary head (aux.*) may be in one of model and file only: it is used in training alone.
   bool aux_optional = true;
   /// ppm.*, cls.* and aux.* may be missing, and are skipped where their shapes differ (other classes): those layers
-  /// keep their initial weights. A classifier's fc.* is skipped, and a ResNet's own names for the stem (conv1, bn1, ...)
-  /// are understood.
+  /// keep their initial weights.
   bool backbone_only = false;
 };
 
-/// Copies `file`'s tensors into the module. Names may all carry the prefix "module."; num_batches_tracked may be absent,
+/// Copies `file`'s tensors, which have semseg's names (naming.h), into the module. Names may all carry the prefix "module."; num_batches_tracked may be absent,
 /// and the momentum of a checkpoint is passed over.
 /// Throws Refusal "PLACE: ..." listing every missing, extra and misshaped name at once, with the module unchanged.
 /// Returns the module's tensors that the options let keep their numbers.
