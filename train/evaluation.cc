@@ -1,11 +1,9 @@
-// Judging a network on a data set, and the results as JSON and as a table.
+// Judging a network on a data set.
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 #include <optional>
 
-#include "models/weights/atomic_file.h"
 #include "tensor/check.h"
 #include "train/evaluator.h"
 #include "train/progress.h"
@@ -50,6 +48,24 @@ ConfusionMatrix count(const LabelMap& prediction, const Pair& pair, const std::s
   return counts;
 }
 
+/// The figures of one picture.
+PictureResult picture_result(const std::string& image, const ConfusionMatrix& counts) {
+  const std::vector<ClassSums> sums = counts.sums();
+  const Metrics metrics = figures_of(sums);
+  PictureResult result{image, 0, metrics.all_acc, metrics.miou_present, {}};
+  for (size_t c = 0; c < sums.size(); ++c) {
+    result.pixels += sums[c].truth;
+    if (metrics.classes[c].present) result.classes.push_back({static_cast<int32_t>(c), sums[c]});
+  }
+  return result;
+}
+
+BootstrapResult interval_of(const std::vector<PictureResult>& pictures, int classes) {
+  std::vector<std::vector<PictureClass>> sums;
+  for (const PictureResult& picture : pictures) sums.push_back(picture.classes);
+  return bootstrap_miou(sums, classes);
+}
+
 }  // namespace
 
 Evaluation evaluate(const Predictor& predictor, const Dataset& dataset, const EvaluateOptions& options) {
@@ -57,6 +73,8 @@ Evaluation evaluate(const Predictor& predictor, const Dataset& dataset, const Ev
   Evaluation result;
   result.protocol = options.protocol;
   result.counts = ConfusionMatrix(classes);
+  result.boundary = BoundaryCounts(classes);
+  ExampleKeeper examples(options.examples, options.example_side);
   for (int c = 0; c < classes; ++c) {
     const auto index = static_cast<size_t>(c);
     result.names.push_back(index < options.names.size() ? options.names[index] : fmt::format("class {}", c));
@@ -78,69 +96,21 @@ Evaluation evaluate(const Predictor& predictor, const Dataset& dataset, const Ev
     const LabelMap prediction = predictor(pair->image, dataset.entry(i));
     const ConfusionMatrix counts = count(prediction, *pair, image, dataset.options());
     result.counts.add(counts);
+    result.boundary.add(prediction, pair->labels, dataset.options().ignore_label);
+    result.pictures.push_back(picture_result(image, counts));
+    const PictureResult& picture = result.pictures.back();
+    if (picture.pixels > 0) examples.offer(i - begin, picture.miou_present, *pair, prediction);
     result.seconds += std::chrono::duration<double>(Clock::now() - start).count();
 
-    const Metrics metrics = counts.metrics();
-    int64_t pixels = 0;
-    for (const ClassMetrics& figures : metrics.classes) pixels += figures.pixels;
-    result.pictures.push_back({image, pixels, metrics.all_acc, metrics.miou_present});
     if (!options.save_folder.empty()) save_masks(prediction, image, options);
     if (progress) progress->update(i - begin + 1, fmt::format("mIoU {:.4f}", result.counts.metrics().miou));
   }
   result.metrics = result.counts.metrics();
+  result.interval = interval_of(result.pictures, classes);
+  result.worst = examples.worst();
+  result.best = examples.best();
   if (progress) progress->finish(fmt::format("mIoU {:.4f}", result.metrics.miou));
   return result;
-}
-
-std::string metrics_json(const Evaluation& evaluation) {
-  using Json = nlohmann::ordered_json;
-  const Metrics& metrics = evaluation.metrics;
-  Json json{{"protocol", evaluation.protocol},
-            {"mIoU", metrics.miou},
-            {"mAcc", metrics.macc},
-            {"allAcc", metrics.all_acc},
-            {"mIoU_present", metrics.miou_present},
-            {"images", evaluation.pictures.size()},
-            {"seconds", evaluation.seconds},
-            {"classes", Json::array()},
-            {"pictures", Json::array()}};
-  for (size_t c = 0; c < metrics.classes.size(); ++c) {
-    const ClassMetrics& figures = metrics.classes[c];
-    json["classes"].push_back({{"name", evaluation.names[c]},
-                               {"iou", figures.iou},
-                               {"acc", figures.acc},
-                               {"pixels", figures.pixels},
-                               {"present", figures.present}});
-  }
-  for (const PictureResult& picture : evaluation.pictures) {
-    json["pictures"].push_back({{"image", picture.image},
-                                {"allAcc", picture.all_acc},
-                                {"mIoU_present", picture.miou_present},
-                                {"pixels", picture.pixels}});
-  }
-  return json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
-}
-
-std::string metrics_table(const Evaluation& evaluation) {
-  const Metrics& metrics = evaluation.metrics;
-  size_t width = 12;
-  for (const std::string& name : evaluation.names) width = std::max(width, name.size());
-  std::string table = fmt::format("{:<{}}  {:>7}  {:>7}  {:>12}\n", "class", width, "IoU", "acc", "pixels");
-  for (size_t c = 0; c < metrics.classes.size(); ++c) {
-    const ClassMetrics& figures = metrics.classes[c];
-    table += fmt::format("{:<{}}  {:7.4f}  {:7.4f}  {:>12}{}\n", evaluation.names[c], width, figures.iou, figures.acc,
-                         figures.pixels, figures.present ? "" : "  absent");
-  }
-  table += fmt::format("{:<{}}  {:7.4f}  (of the classes present: {:.4f})\n", "mIoU", width, metrics.miou,
-                       metrics.miou_present);
-  table +=
-      fmt::format("{:<{}}  {:7.4f}\n{:<{}}  {:7.4f}\n", "mAcc", width, metrics.macc, "allAcc", width, metrics.all_acc);
-  return table + fmt::format("{} pictures in {:.1f} s; {}\n", evaluation.pictures.size(), evaluation.seconds,
-                             evaluation.protocol);
-}
-
-void write_metrics(const std::string& path, const Evaluation& evaluation) {
-  models::write_text_file(path, metrics_json(evaluation));
 }
 
 }  // namespace giza::train

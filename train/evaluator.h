@@ -8,9 +8,12 @@
 
 #include "models/pspnet.h"
 #include "tensor/tensor.h"
+#include "train/boundary.h"
 #include "train/data/dataset.h"
 #include "train/data/transforms.h"
+#include "train/examples.h"
 #include "train/metrics.h"
+#include "train/report/bootstrap.h"
 
 namespace giza::train {
 
@@ -72,6 +75,8 @@ struct EvaluateOptions {
   std::string save_folder;             ///< gray/NAME.png (indices) and color/NAME.png; empty: not saved
   int64_t begin = 0, end = INT64_MAX;  ///< the pictures of the data set to judge
   bool progress = true;
+  int examples = 0;        ///< pictures to keep of the worst and of the best, by mIoU_present
+  int example_side = 360;  ///< their longer side at most
 };
 
 struct PictureResult {
@@ -79,6 +84,7 @@ struct PictureResult {
   int64_t pixels = 0;  ///< valid ones
   double all_acc = 0;
   double miou_present = 0;
+  std::vector<PictureClass> classes;  ///< those with a pixel in truth or prediction
 };
 
 struct Evaluation {
@@ -87,15 +93,24 @@ struct Evaluation {
   ConfusionMatrix counts{1};
   std::vector<std::string> names;
   std::vector<PictureResult> pictures;
-  double seconds = 0;  ///< without writing masks
+  BootstrapResult interval;  ///< of the mean IoUs
+  BoundaryCounts boundary{1};
+  std::vector<Example> worst, best;  ///< by mIoU_present; pictures without a valid pixel are left out
+  double seconds = 0;                ///< without writing masks
 };
 
 /// Judges every picture of a data set. Throws Refusal for bad files and for a predicted class that there is not, and
 /// Interrupted when a signal is pending.
 Evaluation evaluate(const Predictor& predictor, const Dataset& dataset, const EvaluateOptions& options);
 
-/// {"protocol", "mIoU", "mAcc", "allAcc", "mIoU_present", "images", "seconds", "classes": [{name, iou, acc, pixels,
-/// present}], "pictures": [{image, allAcc, mIoU_present, pixels}]}
+/// {"protocol", "mIoU", "mAcc", "allAcc", "mIoU_present", "images", "seconds",
+///  "interval": {level, resamples, seed, mIoU: [low, high], mIoU_present: [low, high]},
+///  "boundary": {width_px, distance, band: {pixels, mIoU, mIoU_present, allAcc}, interior: {...},
+///               by_width: [{width_px, mIoU, allAcc}]},
+///  "classes": [{name, iou, acc, pixels, present, iou_band, iou_interior}],
+///  "confusion": [[pixels of class t predicted as class p, for each p], for each t],
+///  "pictures": [{image, allAcc, mIoU_present, pixels, classes: [[class, right, truth, predicted], ...]}]}
+/// A line per class and picture.
 std::string metrics_json(const Evaluation& evaluation);
 /// A table for people: one line per class, then the means and the protocol.
 std::string metrics_table(const Evaluation& evaluation);

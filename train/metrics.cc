@@ -1,6 +1,8 @@
 // Counts of predicted against true classes, and the figures made from them.
 #include "train/metrics.h"
 
+#include <algorithm>
+
 #include "tensor/check.h"
 
 namespace giza::train {
@@ -39,29 +41,38 @@ void ConfusionMatrix::add(const ConfusionMatrix& other) {
   for (size_t i = 0; i < counts_.size(); ++i) counts_[i] += other.counts_[i];
 }
 
-Metrics ConfusionMatrix::metrics() const {
+std::vector<ClassSums> ConfusionMatrix::sums() const {
+  std::vector<ClassSums> sums(static_cast<size_t>(classes_));
+  for (int truth = 0; truth < classes_; ++truth) {
+    for (int prediction = 0; prediction < classes_; ++prediction) {
+      const int64_t count = at(truth, prediction);
+      sums[static_cast<size_t>(truth)].truth += count;
+      sums[static_cast<size_t>(prediction)].predicted += count;
+    }
+    sums[static_cast<size_t>(truth)].right = at(truth, truth);
+  }
+  return sums;
+}
+
+Metrics figures_of(std::span<const ClassSums> classes) {
   Metrics result;
   int64_t all_right = 0, all = 0;
   int present = 0;
-  for (int c = 0; c < classes_; ++c) {
-    int64_t predicted = 0, truly = 0;
-    for (int k = 0; k < classes_; ++k) {
-      predicted += at(k, c);
-      truly += at(c, k);
-    }
-    const int64_t right = at(c, c), either = predicted + truly - right;
-    const ClassMetrics figures{ratio(right, either), ratio(right, truly), truly, either > 0};
+  for (const ClassSums& sums : classes) {
+    const int64_t either = sums.predicted + sums.truth - sums.right;
+    const ClassMetrics figures{ratio(sums.right, either), ratio(sums.right, sums.truth), sums.truth, either > 0};
     result.classes.push_back(figures);
     result.miou += figures.iou;
     result.macc += figures.acc;
     present += figures.present;
-    all_right += right;
-    all += truly;
+    all_right += sums.right;
+    all += sums.truth;
   }
   // Absent classes have an IoU of exactly 0, so one sum serves both means.
   result.miou_present = present > 0 ? result.miou / present : 0;
-  result.miou /= classes_;
-  result.macc /= classes_;
+  const auto count = static_cast<double>(std::max<size_t>(classes.size(), 1));
+  result.miou /= count;
+  result.macc /= count;
   result.all_acc = ratio(all_right, all);
   return result;
 }

@@ -23,6 +23,15 @@ struct Metrics {
   std::vector<ClassMetrics> classes;
 };
 
+/// The three sums of a class that its figures are made of.
+struct ClassSums {
+  int64_t right = 0;      ///< I
+  int64_t truth = 0;      ///< T
+  int64_t predicted = 0;  ///< P
+};
+/// The figures of classes from their sums.
+Metrics figures_of(std::span<const ClassSums> classes);
+
 /// Exact counts of pixels by true and predicted class.
 class ConfusionMatrix {
  public:
@@ -37,7 +46,9 @@ class ConfusionMatrix {
   int64_t at(int truth, int prediction) const {
     return counts_[static_cast<size_t>(truth) * static_cast<size_t>(classes_) + static_cast<size_t>(prediction)];
   }
-  Metrics metrics() const;
+  /// Of each class.
+  std::vector<ClassSums> sums() const;
+  Metrics metrics() const { return figures_of(sums()); }
 
  private:
   int classes_;
