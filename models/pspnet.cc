@@ -14,8 +14,8 @@ using layers::Context;
 Head::Head(int64_t in_channels, int64_t mid_channels, const PspnetOptions& options, const BuildOptions& build)
     : conv_({.in = in_channels, .out = mid_channels, .kernel = 3}, layers::Init::default_uniform, build.next_random(),
             build.conv, build.bn_momentum),
-      classify_({.in = mid_channels, .out = options.classes}, /*bias=*/true, layers::Init::default_uniform, build.next_random(),
-                build.conv),
+      classify_({.in = mid_channels, .out = options.classes}, /*bias=*/true, layers::Init::default_uniform,
+                build.next_random(), build.conv),
       dropout_(options.dropout),
       stream_((*build.next_stream)++),
       structured_(options.structured_head && options.align_corners && build.conv.backend == ConvBackend::native),

@@ -3,6 +3,7 @@
 
 #include "models/pspnet.h"
 #include "models/weights/infer.h"
+#include "models/weights/naming.h"
 #include "models/weights/state_dict.h"
 #include "tensor/check.h"
 #include "tests/support/temp_folder.h"
@@ -133,7 +134,7 @@ TEST_CASE("load_state_dict: the auxiliary head may be in one of the two only, un
   CHECK_THROWS_AS(load_state_dict(without, state_dict(with), "f", {.aux_optional = false}), Refusal);
 }
 
-TEST_CASE("load_state_dict: a backbone for a net with other classes; a ResNet's own stem names") {
+TEST_CASE("load_state_dict: a backbone for a net with other classes; the authors' ImageNet file") {
   PspnetOptions options = tiny_options();
   const Pspnet from(options);
   options.classes = 9;
@@ -144,22 +145,12 @@ TEST_CASE("load_state_dict: a backbone for a net with other classes; a ResNet's 
   const std::vector<std::string> kept = load_state_dict(to, file, "f", {.backbone_only = true});
   CHECK(kept == std::vector<std::string>{"cls.4.weight", "cls.4.bias", "aux.4.weight", "aux.4.bias"});
 
-  std::erase_if(file.tensors, [](const auto& t) { return is_new_layer(t.name); });
-  const auto rename_stem = [&](const std::string& a, const std::string& b) {
-    for (WeightTensor& tensor : file.tensors) {
-      if (tensor.name.starts_with(a + ".")) tensor.name = b + tensor.name.substr(a.size());
-    }
-  };
-  rename_stem("layer0.0", "conv1");
-  rename_stem("layer0.1", "bn1");
-  rename_stem("layer0.3", "conv2");
-  rename_stem("layer0.4", "bn2");
-  rename_stem("layer0.6", "conv3");
-  rename_stem("layer0.7", "bn3");
-  file.tensors.push_back({"fc.weight", {1, 1}, DType::f32, {0}, {}});
+  WeightFile imagenet = from_semseg_names(file, Naming::imagenet, "f");
+  CHECK(imagenet.find("conv3.weight") != nullptr);
+  imagenet.tensors.push_back({"fc.weight", {1, 1}, DType::f32, {0}, {}});
   options.seed = 3;
   const Pspnet other(options);
-  CHECK(load_state_dict(other, file, "f", {.backbone_only = true}).size() == 4 * 5 + 14);
+  CHECK(load_state_dict(other, to_semseg_names(imagenet, "f"), "f", {.backbone_only = true}).size() == 4 * 5 + 14);
   const auto equal = [&](const Pspnet& a, const Pspnet& b, const std::string& name) {
     return state_dict(a).find(name)->data == state_dict(b).find(name)->data;
   };

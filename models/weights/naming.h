@@ -1,0 +1,45 @@
+// The names that others give to the tensors of the same networks, mapped to semseg's and back: docs/weights.md.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "models/weights/weight_file.h"
+
+namespace giza::models {
+
+/// Whose names a file of weights uses.
+enum class Naming {
+  semseg,       ///< the authors' PSPNet, and giza's own: layer0.0, ppm.features.0.1, cls.4, aux.4
+  torchvision,  ///< a ResNet of torchvision: conv1, bn1 (7x7), layer1 to layer4, fc
+  mmseg,        ///< mmsegmentation: backbone.stem.0 or backbone.conv1, decode_head, auxiliary_head
+  imagenet,     ///< the authors' ResNets trained on ImageNet: conv1 to conv3, bn1 to bn3, layer1 to layer4, fc
+};
+/// "semseg", "torchvision", "mmseg" or "imagenet".
+const char* to_string(Naming naming);
+/// Throws Refusal for another word.
+Naming parse_naming(const std::string& word);
+
+/// The __metadata__ key that says whose names a file had before they were mapped.
+inline constexpr const char* kNamingKey = "giza.naming";
+
+/// Whose names these are; nullopt if nobody's.
+std::optional<Naming> naming_of(const WeightFile& file);
+
+/// The file under semseg's names, without the prefix "module." that DataParallel gives to all of them, and without a
+/// ResNet's classifier fc.*, whose names are appended to `dropped` if that is not null. Names that nobody uses stay, for
+/// load_state_dict to refuse. Unless the names were semseg's, metadata[kNamingKey] tells whose they were.
+/// Throws Refusal "PLACE: ..." where two tensors would get one name.
+WeightFile to_semseg_names(WeightFile file, const std::string& place, std::vector<std::string>* dropped = nullptr);
+
+/// The way back from semseg's names. A ResNet's names have none for ppm.*, cls.* and aux.*, which are left out and
+/// appended to `dropped`. Throws Refusal "PLACE: ..." listing all the names that are not semseg's, and for the deep stem
+/// under torchvision's names or the plain stem under imagenet's.
+WeightFile from_semseg_names(WeightFile file, Naming naming, const std::string& place,
+                             std::vector<std::string>* dropped = nullptr);
+
+/// read_weights, under semseg's names.
+WeightFile read_semseg_weights(const std::string& path);
+
+}  // namespace giza::models
