@@ -32,3 +32,26 @@ function(giza_library name)
   set_target_properties(giza_${name} PROPERTIES POSITION_INDEPENDENT_CODE ON EXPORT_NAME ${name})
   target_link_libraries(giza_${name} PRIVATE $<BUILD_INTERFACE:giza_options> ${ARG_LINK})
 endfunction()
+
+# giza_protobuf(LIBRARY PROTO USER source... [ONLY_WITH source...]): adds what protoc makes of PROTO to giza_LIBRARY. The
+# sources of USER may include it as "PATH/NAME.pb.h" where GIZA_HAVE_PROTOBUF is defined; those of ONLY_WITH may always,
+# and are left out of a build without Protocol Buffers.
+function(giza_protobuf library proto)
+  cmake_parse_arguments(ARG "" "" "USER;ONLY_WITH" ${ARGN})
+  if(NOT GIZA_HAVE_PROTOBUF)
+    set_source_files_properties(${ARG_ONLY_WITH} PROPERTIES HEADER_FILE_ONLY ON)
+    return()
+  endif()
+  set(out ${PROJECT_BINARY_DIR}/protobuf)
+  string(REGEX REPLACE "[.]proto$" ".pb" stem ${out}/${proto})
+  file(MAKE_DIRECTORY ${out})
+  add_custom_command(OUTPUT ${stem}.cc ${stem}.h
+    COMMAND protobuf::protoc --proto_path=${PROJECT_SOURCE_DIR} --cpp_out=${out} ${PROJECT_SOURCE_DIR}/${proto}
+    DEPENDS ${PROJECT_SOURCE_DIR}/${proto} VERBATIM)
+  target_sources(giza_${library} PRIVATE ${stem}.cc ${stem}.h)
+  # Flags of these files alone: the generated code is not ours to warn about.
+  set_source_files_properties(${stem}.cc PROPERTIES COMPILE_OPTIONS "-w;-isystem${out}")
+  set_source_files_properties(${ARG_USER} ${ARG_ONLY_WITH} PROPERTIES
+    COMPILE_OPTIONS "-isystem${out}" COMPILE_DEFINITIONS GIZA_HAVE_PROTOBUF=1)
+  target_link_libraries(giza_${library} PRIVATE protobuf::libprotobuf-lite)
+endfunction()

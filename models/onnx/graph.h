@@ -1,0 +1,63 @@
+// An ONNX graph under construction: one call per layer of a network, shapes followed along the way.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <initializer_list>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "models/onnx/onnx.pb.h"
+#include "tensor/ops/conv2d.h"
+#include "tensor/ops/pool.h"
+#include "tensor/tensor.h"
+
+namespace giza::models {
+
+/// A value of the graph: an activation [N,C,H,W] under its name.
+struct OnnxValue {
+  std::string name;
+  std::array<int64_t, 4> shape = {};
+};
+
+/// Adds nodes, their constants and the shapes of their results to a graph. A node and its result share a name.
+class OnnxGraph {
+ public:
+  explicit OnnxGraph(onnx::GraphProto* graph) : graph_(graph) {}
+
+  OnnxValue input(const std::string& name, const std::array<int64_t, 4>& shape, const std::string& meaning);
+  /// Declares a value to be the graph's output.
+  void output(const OnnxValue& value, const std::string& meaning);
+
+  /// weight [K,R,S,C] becomes the initializer NAME.weight [K,C,R,S], bias [K] becomes NAME.bias.
+  OnnxValue conv(const std::string& name, const OnnxValue& x, const Tensor& weight, const Tensor& bias,
+                 const Conv2dOptions& options);
+  OnnxValue relu(const std::string& name, const OnnxValue& x);
+  OnnxValue add(const std::string& name, const OnnxValue& a, const OnnxValue& b);
+  OnnxValue max_pool(const std::string& name, const OnnxValue& x, const ops::Pool2dOptions& options);
+  /// To bins x bins by PyTorch's rule: cell i of n numbers is [floor(i n / bins), ceil((i + 1) n / bins)). Cells that
+  /// do not overlap are a plain AveragePool or MaxPool; others two MatMul with the cells' weights, or MaxPool over rows
+  /// and columns that Gather has laid out so that they do not overlap any more.
+  OnnxValue adaptive_average_pool(const std::string& name, const OnnxValue& x, int64_t bins);
+  OnnxValue adaptive_max_pool(const std::string& name, const OnnxValue& x, int64_t bins);
+  /// Along the channels.
+  OnnxValue concat(const std::string& name, std::span<const OnnxValue> parts);
+  /// Bilinear, align_corners.
+  OnnxValue resize(const std::string& name, const OnnxValue& x, int64_t height, int64_t width);
+
+ private:
+  onnx::NodeProto& add_node(const std::string& op, const std::string& name, std::initializer_list<std::string> inputs);
+  /// Declares the shape of the result of the node added last.
+  OnnxValue result(const std::string& name, const std::array<int64_t, 4>& shape);
+  OnnxValue even_pool(const char* op, const std::string& name, const OnnxValue& x, int64_t kernel_h, int64_t kernel_w);
+  OnnxValue gather_cells(const std::string& name, const OnnxValue& x, size_t axis, int64_t bins);
+  std::string add_initializer(const std::string& name, std::initializer_list<int64_t> shape,
+                              std::span<const float> numbers);
+  std::string add_initializer(const std::string& name, std::span<const int64_t> numbers);
+
+  onnx::GraphProto* graph_;
+};
+
+}  // namespace giza::models
