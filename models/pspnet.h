@@ -22,8 +22,8 @@ struct PspnetOptions {
   int64_t aux_channels = 0;   ///< 0: half of the head's
   float dropout = 0.1F;
   bool align_corners = true;  ///< of every bilinear enlargement; semseg: true, mmsegmentation's default: false
-  bool aux = true;    ///< build the auxiliary head (used in training only)
-  uint64_t seed = 0;  ///< of the initial weights
+  bool aux = true;            ///< build the auxiliary head (used in training only)
+  uint64_t seed = 0;          ///< of the initial weights
   /// How the head's convolution is computed, no part of the network: over the pyramid's maps as they are
   /// (docs/structured-head.md), or upsampled and concatenated, as Figure 3 draws it; so it always is for other backends
   /// and without align_corners.

@@ -22,7 +22,7 @@ struct ResnetOptions {
   BlockKind block = BlockKind::bottleneck;
   Stem stem = Stem::deep;
   int64_t stem_channels = 64;  ///< of the deep stem's first two convolutions, half of the third's; mmsegmentation: 32
-  double width = 1;  ///< factor on all channel counts (64, 128, ...), each then rounded up to a multiple of 8
+  double width = 1;            ///< factor on all channel counts (64, 128, ...), each then rounded up to a multiple of 8
   FirstBlockDilation first_block = FirstBlockDilation::full;
   int64_t output_stride = 8;  ///< 4, 8, 16 or 32
   double bn_momentum = 0.1;
