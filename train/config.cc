@@ -13,6 +13,7 @@
 
 #include "tensor/check.h"
 #include "train/config_keys.h"
+#include "train/data/known_datasets.h"
 #include "train/spelling.h"
 
 namespace giza::train {
@@ -87,7 +88,23 @@ Values read_sections(const YamlNode& root, const std::string& name) {
   return values;
 }
 
-const Key& find_override(const std::string& text) {
+/// Of keys of one name, the one that a bare name on the command line means: the one that the file gives, else TEST's,
+/// since semseg has no other.
+const Key* choose_section(const std::vector<const Key*>& keys, const Values& values) {
+  const Key* chosen = nullptr;
+  for (const Key* key : keys) {
+    if (!values.contains(key)) continue;
+    if (chosen != nullptr) return nullptr;
+    chosen = key;
+  }
+  if (chosen != nullptr) return chosen;
+  for (const Key* key : keys) {
+    if (std::string_view(key->section) == "TEST") return key;
+  }
+  return nullptr;
+}
+
+const Key& find_override(const std::string& text, const Values& values) {
   const size_t dot = text.find('.');
   if (dot != std::string::npos) {
     const Key* key = find_key(text.substr(0, dot), text.substr(dot + 1));
@@ -100,6 +117,7 @@ const Key& find_override(const std::string& text) {
     if (key.name == text) found.push_back(&key);
   }
   if (found.size() == 1) return *found[0];
+  if (const Key* chosen = found.empty() ? nullptr : choose_section(found, values)) return *chosen;
   if (found.empty()) {
     throw Refusal(fmt::format("{}: unknown key {}, the nearest is {}", kOverridePlace, quote_for_message(text),
                               nearest_key("", text)));
@@ -108,11 +126,15 @@ const Key& find_override(const std::string& text) {
                             found[1]->full_name()));
 }
 
-YamlNode override_value(const Key& key, const std::string& text) {
+YamlNode override_value(const Key& key, std::string text) {
   Config scratch;
   YamlNode node;
   if (text.empty() || text == "None") return node;
-  if (!std::holds_alternative<std::string*>(key.field(scratch))) return parse_yaml(text, kOverridePlace);
+  if (!std::holds_alternative<std::string*>(key.field(scratch))) {
+    if (text.size() > 1 && text.front() == '(' && text.back() == ')')
+      text = '[' + text.substr(1, text.size() - 2) + ']';
+    return parse_yaml(text, kOverridePlace);
+  }
   // The shell has taken the quotes off a text already; nothing in it is YAML.
   node.kind = YamlNode::Kind::scalar;
   node.text = text;
@@ -122,12 +144,26 @@ YamlNode override_value(const Key& key, const std::string& text) {
 void apply_overrides(const std::vector<std::string>& overrides, Values& values) {
   std::set<const Key*> seen;
   for (size_t i = 0; i < overrides.size(); i += 2) {
-    const Key& key = find_override(overrides[i]);
+    const Key& key = find_override(overrides[i], values);
     check<Refusal>(i + 1 < overrides.size(), "{}: {} has no value, expected KEY VALUE pairs", kOverridePlace,
                    overrides[i]);
     check<Refusal>(seen.insert(&key).second, "{}: {} is given twice, remove one", kOverridePlace, key.full_name());
     values[&key] = {override_value(key, overrides[i + 1]), kOverridePlace};
   }
+}
+
+/// What DATA.dataset says, for keys that are not given.
+void apply_dataset(Config& config) {
+  const KnownDataset* known = find_known_dataset(config.data.dataset);
+  if (known == nullptr) return;
+  if (!config.given("DATA.classes")) {
+    config.data.classes = known->classes();
+    config.origins["DATA.classes"] = config_place(config, "DATA.dataset");  // said, if not in its own words
+  }
+  if (!config.given("TRAIN.ignore_label")) config.train.ignore_label = known->ignore_label;
+  if (config.given("DATA.label_map") || config.given("DATA.reduce_zero_label")) return;
+  config.data.label_map.insert(known->label_map.begin(), known->label_map.end());
+  config.data.reduce_zero_label = known->reduce_zero_label;
 }
 
 /// What no single key can know.
@@ -150,7 +186,7 @@ void check_together(const Config& config) {
           "cannot go with reduce_zero_label, choose one");
   for (const auto& [from, to] : config.data.label_map) {
     require(to < config.data.classes || to == train.ignore_label, "DATA.label_map",
-            fmt::format("maps {} to {}, expected a class below {} or the ignore label {}", from, to,
+            fmt::format("maps {} to {}, expected a class below {}, the ignore label {}, or -1 for ignored", from, to,
                         config.data.classes, train.ignore_label));
   }
 }
@@ -182,6 +218,7 @@ Config parse_config(std::string_view text, const std::string& name, const std::v
     config.origins[key.full_name()] = given->second.place;
     if (key.rule.effect == Effect::unused) config.unused.push_back(key.full_name());
   }
+  apply_dataset(config);
   check_together(config);
   return config;
 }

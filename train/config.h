@@ -21,14 +21,18 @@ struct ClassWeights {
 
 /// Section DATA. Paths are relative to the working directory, those inside the lists to data_root.
 struct DataConfig {
+  /// list | a name of train/data/known_datasets.h, whose folder layout, classes, label map, names and colours are taken
+  /// where the keys below say nothing.
+  std::string dataset = "list";
   std::string data_root;
   std::string train_list;
   std::string val_list;
   int classes = 150;
   std::string names_path;          ///< a class name per line; empty: TEST.names_path
   std::string colors_path;         ///< `r g b` per line; empty: TEST.colors_path
-  std::map<int, int> label_map;    ///< raw value -> class; where it is not empty, values it does not name are ignored
+  std::map<int, int> label_map;    ///< raw value -> class or -1: ignored; where not empty, values not named are ignored
   bool reduce_zero_label = false;  ///< raw 0 is ignored, raw k is class k - 1 (ADE20K's challenge labels)
+  std::string label_colors;        ///< empty: indices; else how colours become values, see train/data/label_colors.h
   bool operator==(const DataConfig&) const = default;
 };
 
@@ -38,6 +42,7 @@ struct TrainConfig {
   std::string arch = "psp";                   ///< psp | baseline (no pyramid)
   int layers = 50;                            ///< 18, 34, 50, 101, 152, 269
   std::string stem = "deep";                  ///< deep | plain
+  int stem_channels = 64;                     ///< of the deep stem's first two convolutions
   double width = 1;                           ///< factor on every channel count
   std::vector<int> blocks;                    ///< residual blocks of layer1..4; empty: those of `layers`
   std::string block = "auto";                 ///< auto (by layers) | basic | bottleneck
@@ -49,6 +54,7 @@ struct TrainConfig {
   int head_channels = 0;         ///< 0: 512 for bottlenecks, 128 for basic blocks, times width
   int aux_channels = 0;          ///< 0: half of the head's
   double dropout = 0.1;
+  bool align_corners = true;  ///< of every bilinear enlargement
   double bn_momentum = 0.1;
   int zoom_factor = 8;
   // The samples.
@@ -121,12 +127,15 @@ struct Config {
   std::map<std::string, std::string> origins;  ///< "TRAIN.epochs" -> "FILE:LINE" or "command line", of given keys
   std::vector<std::string> unused;             ///< given keys that mean nothing on a CPU, in the order of the file
 
+  /// True if `key` was given, in the file or on the command line.
+  bool given(const std::string& key) const { return origins.contains(key); }
   std::string names_path() const { return data.names_path.empty() ? test.names_path : data.names_path; }
   std::string colors_path() const { return data.colors_path.empty() ? test.colors_path : data.colors_path; }
 };
 
 /// Reads a YAML file of at most 256 KB, then replaces values by `overrides`: KEY VALUE KEY VALUE ..., KEY being
-/// SECTION.NAME or a NAME that only one section has. Throws Refusal "FILE:LINE: ..." for an unknown or duplicate key, a
+/// SECTION.NAME or a NAME that only one section has (of two sections, the one where the file gives it, else semseg's own,
+/// TEST). Lists may be written as in YAML or as Python's tuples. Throws Refusal "FILE:LINE: ..." for an unknown or duplicate key, a
 /// wrong type, a value out of range or options that do not fit together.
 Config load_config(const std::filesystem::path& file, const std::vector<std::string>& overrides = {});
 /// The same from text; `name` stands for the file in messages.

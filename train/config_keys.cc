@@ -25,21 +25,32 @@ constexpr Rule kUnused = {.nullable = true, .may_be_empty = true, .effect = Effe
 // clang-format off
 // One row per key, to be read as a table.
 const auto kKeys = std::to_array<Key>({
+    {"DATA", "dataset", AT(data.dataset), {.choices = "list|ade20k|voc2012|cityscapes|camvid", .effect = Effect::run},
+     "list: pictures by list files; a name: the folder layout, classes, label map, ignore label, names and colours of "
+     "that data set, where other keys do not say otherwise"},
     {"DATA", "data_root", AT(data.data_root), kRun, "folder that the paths inside the lists are relative to"},
-    {"DATA", "train_list", AT(data.train_list), kRun, "text file, `image label` per line"},
-    {"DATA", "val_list", AT(data.val_list), kRun, "the same for validation during training"},
+    {"DATA", "train_list", AT(data.train_list), kRun,
+     "text file, `image label` per line; empty with `dataset`: its training part"},
+    {"DATA", "val_list", AT(data.val_list), kRun,
+     "the same for validation during training; empty with `dataset`: its validation part"},
     {"DATA", "classes", AT(data.classes), {.min = 2, .max = 256}, "number of classes"},
     {"DATA", "names_path", AT(data.names_path), kRun, "class names, one per line; empty: TEST.names_path"},
     {"DATA", "colors_path", AT(data.colors_path), kRun, "class colours, `r g b` per line; empty: TEST.colors_path"},
-    {"DATA", "label_map", AT(data.label_map), {.min = 0, .max = 255, .nullable = true, .may_be_empty = true},
-     "raw label value -> class; values that it does not name are ignored; empty: raw values are classes"},
+    {"DATA", "label_map", AT(data.label_map), {.min = -1, .max = 255, .nullable = true, .may_be_empty = true},
+     "raw label value -> class, or -1 for ignored; values that it does not name are ignored; empty: raw values are "
+     "classes"},
     {"DATA", "reduce_zero_label", AT(data.reduce_zero_label), {},
      "raw 0 is ignored and raw k is class k - 1, as in ADE20K's challenge labels"},
+    {"DATA", "label_colors", AT(data.label_colors), kRun,
+     "for label files that hold colours: voc2012, cityscapes or camvid, grey (value = red = green = blue), or a file "
+     "with `r g b` per line, whose colour on line k is value k - 1; empty: label files hold indices"},
 
     {"TRAIN", "arch", AT(train.arch), {.choices = "psp|baseline"}, "psp: PSPNet; baseline: without the pyramid"},
     {"TRAIN", "layers", AT(train.layers), {.choices = "18|34|50|101|152|269"}, "depth of the residual network"},
     {"TRAIN", "stem", AT(train.stem), {.choices = "deep|plain"},
      "first convolutions: three of 3x3 (semseg) or one of 7x7 (torchvision)"},
+    {"TRAIN", "stem_channels", AT(train.stem_channels), {.min = 1, .max = 8192},
+     "channels of the deep stem's first two convolutions, half of the third's (mmsegmentation: 32)"},
     {"TRAIN", "width", AT(train.width), {.min = 0, .max = 8, .above_min = true}, "factor on every channel count"},
     {"TRAIN", "blocks", AT(train.blocks), {.min = 1, .max = 64, .nullable = true, .items = 4, .may_be_empty = true},
      "residual blocks of layer1 to layer4, for nets of other depths; empty: those of `layers`"},
@@ -58,6 +69,8 @@ const auto kKeys = std::to_array<Key>({
     {"TRAIN", "aux_channels", AT(train.aux_channels), {.min = 0, .max = 8192},
      "channels of the auxiliary head; 0: half of the head's"},
     {"TRAIN", "dropout", AT(train.dropout), {.min = 0, .max = 0.95}, "share of channels dropped before classifying"},
+    {"TRAIN", "align_corners", AT(train.align_corners), {},
+     "of every bilinear enlargement (mmsegmentation's default: false)"},
     {"TRAIN", "bn_momentum", AT(train.bn_momentum), {.min = 0, .max = 1}, "a batch's weight in the running statistics"},
     {"TRAIN", "zoom_factor", AT(train.zoom_factor), {.choices = "8"},
      "enlargement of the logits in training: 8 is the full crop, the only one built"},
@@ -138,7 +151,8 @@ const auto kKeys = std::to_array<Key>({
     {"Distributed", "keep_batchnorm_fp32", discarded<bool>, kUnused, "mixed precision (older files)"},
     {"Distributed", "loss_scale", discarded<std::string>, kUnused, "mixed precision (older files)"},
 
-    {"TEST", "test_list", AT(test.test_list), kRun, "text file, `image label` per line"},
+    {"TEST", "test_list", AT(test.test_list), kRun,
+     "text file, `image label` per line; empty with DATA.dataset: its `split`"},
     {"TEST", "split", AT(test.split), {.choices = "train|val|test", .effect = Effect::run},
      "test: the list has no labels, nothing is judged"},
     {"TEST", "base_size", AT(test.base_size), {.min = 0, .max = kMaxSide, .effect = Effect::run},

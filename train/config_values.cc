@@ -111,7 +111,11 @@ class Reader {
 
   std::string word(const YamlNode& node) const {
     const std::string& text = scalar(node);
-    if (!allowed(key_.rule, text)) refuse(quote_for_message(text));
+    if (!allowed(key_.rule, text)) {
+      // semseg's other network; a file for it is no misspelling.
+      const bool psanet = key_.full_name() == "TRAIN.arch" && text == "psa";
+      refuse(quote_for_message(text) + (psanet ? " (PSANet, which giza does not have)" : ""));
+    }
     for (char c : text) {
       if (static_cast<unsigned char>(c) < 0x20) refuse("a text with control characters, " + quote_for_message(text));
     }
@@ -134,7 +138,9 @@ class Reader {
     std::map<int, int> values;
     for (const auto& [from, to] : node.entries) {
       // 7 and 07 are different keys for YAML.
-      if (!values.emplace(number<int>(from), number<int>(to)).second) {
+      const int raw = number<int>(from);
+      if (raw < 0) refuse(fmt::format("a map with the raw value {} (a byte of a label file is 0 to 255)", raw));
+      if (!values.emplace(raw, number<int>(to)).second) {
         refuse(fmt::format("a map with {} twice", from.text));
       }
     }

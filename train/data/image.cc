@@ -17,7 +17,8 @@ constexpr size_t kMaxFile = size_t{1} << 29;
 /// Where the header is found, unless large profiles precede it.
 constexpr size_t kHeaderBytes = size_t{1} << 16;
 
-/// The whole file, refused from its beginning if it is neither JPEG nor PNG.
+}  // namespace
+
 std::vector<uint8_t> read_picture_file(const std::string& path) {
   const std::vector<uint8_t> start = read_file_prefix(path, 8);
   check<Refusal>(!start.empty(), "{}: is empty; expected a JPEG or PNG picture", path);
@@ -25,15 +26,15 @@ std::vector<uint8_t> read_picture_file(const std::string& path) {
   return read_file(path, kMaxFile);
 }
 
-}  // namespace
-
-Image read_image(const std::string& path) {
-  const std::vector<uint8_t> bytes = read_picture_file(path);
+Image decode_image(const std::string& path, std::span<const uint8_t> bytes) {
   return is_png(bytes) ? decode_png(path, bytes) : decode_jpeg(path, bytes);
 }
 
-LabelMap read_labels(const std::string& path) {
-  const std::vector<uint8_t> bytes = read_picture_file(path);
+Image read_image(const std::string& path) { return decode_image(path, read_picture_file(path)); }
+
+LabelMap read_labels(const std::string& path) { return decode_labels(path, read_picture_file(path)); }
+
+LabelMap decode_labels(const std::string& path, std::span<const uint8_t> bytes) {
   check<Refusal>(is_png(bytes),
                  "{}: is a JPEG; a label map holds one class index per pixel, which only a lossless file keeps: use an "
                  "8-bit grey or palette PNG",
@@ -60,6 +61,14 @@ void write_image(const std::string& path, const Image& image) {
 
 void write_labels(const std::string& path, const LabelMap& labels) {
   write_file_atomically(path, encode_png(path, labels.index.data(), labels.width, labels.height, 1));
+}
+
+void write_colored_labels(const std::string& path, const LabelMap& labels, const std::vector<Color>& colors) {
+  std::vector<Color> palette = colors;
+  // An index that the palette lacks makes a broken file.
+  const size_t highest = labels.index.empty() ? 0 : *std::max_element(labels.index.begin(), labels.index.end());
+  palette.resize(std::max(palette.size(), highest + 1));
+  write_file_atomically(path, encode_png(path, labels.index.data(), labels.width, labels.height, 1, palette));
 }
 
 Image colorize(const LabelMap& labels, const std::vector<Color>& colors) {

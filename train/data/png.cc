@@ -154,14 +154,32 @@ void decode(Decoder& decoder, const std::string& path, int height, std::vector<u
   if (!read_pixels(decoder, passes, height, row_bytes, pixels.data())) refuse(path, decoder);
 }
 
+PngKind kind_of(const Decoder& decoder) {
+  const int type = png_get_color_type(decoder.png, decoder.info);
+  PngKind kind;
+  kind.color = type == PNG_COLOR_TYPE_PALETTE       ? PngKind::Color::palette
+               : (type & PNG_COLOR_MASK_COLOR) != 0 ? PngKind::Color::rgb
+                                                    : PngKind::Color::grey;
+  kind.alpha = (type & PNG_COLOR_MASK_ALPHA) != 0;
+  kind.bits = png_get_bit_depth(decoder.png, decoder.info);
+  return kind;
+}
+
 /// Encodes into encoder.bytes.
-bool write_all(Encoder& encoder, const uint8_t* pixels, int width, int height, int channels) {
+bool write_all(Encoder& encoder, const uint8_t* pixels, int width, int height, int channels,
+               std::span<const Color> palette) {
   if (setjmp(png_jmpbuf(encoder.png))) return false;
   png_set_write_fn(encoder.png, &encoder, on_write, on_flush);
   png_set_user_limits(encoder.png, static_cast<png_uint_32>(kMaxPixels), static_cast<png_uint_32>(kMaxPixels));
+  const int grey = palette.empty() ? PNG_COLOR_TYPE_GRAY : PNG_COLOR_TYPE_PALETTE;
   png_set_IHDR(encoder.png, encoder.info, static_cast<png_uint_32>(width), static_cast<png_uint_32>(height), 8,
-               channels == 3 ? PNG_COLOR_TYPE_RGB : PNG_COLOR_TYPE_GRAY, PNG_INTERLACE_NONE,
-               PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+               channels == 3 ? PNG_COLOR_TYPE_RGB : grey, PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT,
+               PNG_FILTER_TYPE_DEFAULT);
+  if (!palette.empty()) {
+    png_color entries[256];
+    for (size_t i = 0; i < palette.size(); ++i) entries[i] = {palette[i][0], palette[i][1], palette[i][2]};
+    png_set_PLTE(encoder.png, encoder.info, entries, static_cast<int>(palette.size()));
+  }
   png_write_info(encoder.png, encoder.info);
   const size_t row_bytes = static_cast<size_t>(width) * static_cast<size_t>(channels);
   for (int y = 0; y < height; ++y) png_write_row(encoder.png, pixels + static_cast<size_t>(y) * row_bytes);
@@ -194,31 +212,54 @@ Image decode_png(const std::string& path, std::span<const uint8_t> bytes) {
   return image;
 }
 
+PngKind png_kind(const std::string& path, std::span<const uint8_t> bytes) {
+  Decoder decoder;
+  open(decoder, path, bytes);
+  return kind_of(decoder);
+}
+
 LabelMap decode_png_labels(const std::string& path, std::span<const uint8_t> bytes) {
   Decoder decoder;
   open(decoder, path, bytes);
-  const int type = png_get_color_type(decoder.png, decoder.info);
-  const int depth = png_get_bit_depth(decoder.png, decoder.info);
-  const bool one_value = type == PNG_COLOR_TYPE_GRAY || type == PNG_COLOR_TYPE_PALETTE;
-  const char* kind = one_value ? "grey" : type == PNG_COLOR_TYPE_GRAY_ALPHA ? "grey with transparency" : "RGB";
-  check<Refusal>(one_value && depth <= 8,
+  const PngKind kind = kind_of(decoder);
+  const bool one_value = kind.color != PngKind::Color::rgb && !kind.alpha;
+  check<Refusal>(one_value,
                  "{}: is {} of {} bits; a label map holds one class index per pixel, as an 8-bit grey or palette PNG: "
-                 "convert the colours to indices",
-                 path, kind, depth);
+                 "convert the colours to indices, or name them by DATA.label_colors; `giza check` tells which they are",
+                 path, kind.color == PngKind::Color::rgb ? "RGB" : "grey with transparency", kind.bits);
   LabelMap labels(static_cast<int>(png_get_image_width(decoder.png, decoder.info)),
                   static_cast<int>(png_get_image_height(decoder.png, decoder.info)));
-  decode(decoder, path, labels.height, labels.index, false);
+  if (kind.bits <= 8) {
+    decode(decoder, path, labels.height, labels.index, false);
+    return labels;
+  }
+  // 16 bits, high byte first: fine as long as every value is a byte.
+  std::vector<uint8_t> wide(labels.index.size() * 2);
+  decode(decoder, path, labels.height, wide, false);
+  for (size_t i = 0; i < labels.index.size(); ++i) {
+    if (wide[2 * i] != 0) {
+      const auto width = static_cast<size_t>(labels.width);
+      throw Refusal(
+          fmt::format("{}: value {} at x {}, y {} of a 16-bit label map, expected 0 to 255: are these class "
+                      "indices? convert them to 8 bits",
+                      path, 256 * wide[2 * i] + wide[2 * i + 1], i % width, i / width));
+    }
+    labels.index[i] = wide[2 * i + 1];
+  }
   return labels;
 }
 
-std::vector<uint8_t> encode_png(const std::string& path, const uint8_t* pixels, int width, int height, int channels) {
+std::vector<uint8_t> encode_png(const std::string& path, const uint8_t* pixels, int width, int height, int channels,
+                                std::span<const Color> palette) {
+  check<Error>(palette.size() <= 256 && (palette.empty() || channels == 1), "{}: {} colours do not fit a palette", path,
+               palette.size());
   check<Error>(width > 0 && height > 0, "{}: a picture of {} x {} pixels cannot be written", path, width, height);
   Encoder encoder;
   encoder.png = png_create_write_struct(PNG_LIBPNG_VER_STRING, &encoder, on_error<Encoder>, on_warning);
   check<Error>(encoder.png != nullptr, "{}: libpng cannot start", path);
   encoder.info = png_create_info_struct(encoder.png);
   check<Error>(encoder.info != nullptr, "{}: libpng cannot start", path);
-  if (!write_all(encoder, pixels, width, height, channels)) {
+  if (!write_all(encoder, pixels, width, height, channels, palette)) {
     throw Error(fmt::format("{}: cannot be encoded as PNG: {}", path, encoder.message));
   }
   return std::move(encoder.bytes);
