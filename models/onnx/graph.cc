@@ -209,11 +209,12 @@ OnnxValue OnnxGraph::concat(const std::string& name, std::span<const OnnxValue> 
   return result(name, shape);
 }
 
-OnnxValue OnnxGraph::resize(const std::string& name, const OnnxValue& x, int64_t height, int64_t width) {
+OnnxValue OnnxGraph::resize(const std::string& name, const OnnxValue& x, int64_t height, int64_t width,
+                            bool align_corners) {
   const std::array<int64_t, 4> shape = {x.shape[0], x.shape[1], height, width};
   // The empty inputs are `roi` and `scales`: the sizes say it all.
   onnx::NodeProto& node = add_node("Resize", name, {x.name, "", "", add_initializer(name + ".sizes", shape)});
-  add_attribute(node, "coordinate_transformation_mode", "align_corners");
+  add_attribute(node, "coordinate_transformation_mode", align_corners ? "align_corners" : "half_pixel");
   add_attribute(node, "mode", "linear");
   return result(name, shape);
 }

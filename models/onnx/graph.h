@@ -44,8 +44,8 @@ class OnnxGraph {
   OnnxValue adaptive_max_pool(const std::string& name, const OnnxValue& x, int64_t bins);
   /// Along the channels.
   OnnxValue concat(const std::string& name, std::span<const OnnxValue> parts);
-  /// Bilinear, align_corners.
-  OnnxValue resize(const std::string& name, const OnnxValue& x, int64_t height, int64_t width);
+  /// Bilinear; without align_corners by half-pixel centres, as PyTorch does.
+  OnnxValue resize(const std::string& name, const OnnxValue& x, int64_t height, int64_t width, bool align_corners);
 
  private:
   onnx::NodeProto& add_node(const std::string& op, const std::string& name, std::initializer_list<std::string> inputs);

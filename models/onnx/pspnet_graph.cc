@@ -35,7 +35,7 @@ class PspnetGraph {
     if (model_.pyramid) x = pyramid(x);
     x = conv_bn_relu("cls.0", "cls.1", x);
     x = graph_.conv("cls.4", x, tensor("cls.4.weight"), tensor("cls.4.bias"), convolutions_.at("cls.4"));
-    graph_.output(graph_.resize("logits", x, options_.height, options_.width), "scores of the classes, before softmax");
+    graph_.output(resize("logits", x, options_.height, options_.width), "scores of the classes, before softmax");
   }
 
  private:
@@ -55,6 +55,10 @@ class PspnetGraph {
 
   OnnxValue conv_bn_relu(const std::string& path, const std::string& bn, const OnnxValue& x) {
     return graph_.relu(path + ".relu", conv_bn(path, bn, x));
+  }
+
+  OnnxValue resize(const std::string& name, const OnnxValue& x, int64_t height, int64_t width) {
+    return graph_.resize(name, x, height, width, model_.align_corners);
   }
 
   OnnxValue stem(OnnxValue x) {
@@ -92,7 +96,7 @@ class PspnetGraph {
       OnnxValue map = model_.pool == PyramidPool::average ? graph_.adaptive_average_pool(pool, x, model_.bins[i])
                                                           : graph_.adaptive_max_pool(pool, x, model_.bins[i]);
       if (model_.reduce) map = conv_bn_relu(prefix + "1", prefix + "2", map);
-      parts.push_back(graph_.resize(prefix + "resize", map, x.shape[2], x.shape[3]));
+      parts.push_back(resize(prefix + "resize", map, x.shape[2], x.shape[3]));
     }
     return graph_.concat("ppm", parts);
   }

@@ -28,7 +28,7 @@ import make_pspnet_goldens as goldens  # noqa: E402
 
 PLAIN_OPS = {"Conv", "Relu", "MaxPool", "Add", "AveragePool", "MatMul", "Gather", "Concat", "Resize"}
 SMALL = dict(blocks=(1, 1, 1, 1), bottleneck=True, stem="deep", width=8, bins=(1, 2, 3, 6), pool="average", reduce=True,
-             half=False, stride=8, size=(33, 41), batch=1, classes=5)
+             half=False, stride=8, size=(33, 41), batch=1, classes=5, align_corners=True, stem_channels=64)
 CASES = {
     "depth 18": dict(blocks=(2, 2, 2, 2), bottleneck=False),
     "depth 34": dict(blocks=(3, 4, 6, 3), bottleneck=False),
@@ -57,6 +57,9 @@ CASES = {
     "8x8: a map of one pixel": dict(size=(8, 8)),
     "1x1": dict(size=(1, 1), batch=2),
     "5x200": dict(size=(5, 200)),
+    "half-pixel enlargement": dict(align_corners=False, size=(90, 97)),
+    "half-pixel, 1x1": dict(align_corners=False, size=(1, 1)),
+    "mmsegmentation's stem": dict(align_corners=False, stem_channels=32, width=16),
     "41x41: every bin even": dict(size=(41, 41)),
 }
 
@@ -86,7 +89,20 @@ def description(o):
         "blocks": list(o["blocks"]), "block": "bottleneck" if o["bottleneck"] else "basic", "stem": o["stem"],
         "width": o["width"] / 64, "first_block": "half" if o["half"] else "full", "output_stride": o["stride"],
         "bn_momentum": 0.1, "classes": o["classes"], "pyramid": bool(o["bins"]), "bins": list(o["bins"] or (1, 2, 3, 6)),
-        "pool": o["pool"], "reduce": o["reduce"], "head_channels": 0, "aux_channels": 0, "dropout": 0.0, "aux": True})
+        "pool": o["pool"], "reduce": o["reduce"], "head_channels": 0, "aux_channels": 0, "dropout": 0.0, "aux": True,
+        **({} if o["align_corners"] else {"align_corners": False}),
+        **({} if o["stem_channels"] == 64 else {"stem_channels": o["stem_channels"]})})
+
+
+class HalfPixel:
+    """torch.nn.functional as the goldens see it, without align_corners."""
+
+    def __getattr__(self, name):
+        return getattr(torch.nn.functional, name)
+
+    @staticmethod
+    def interpolate(x, size, mode, align_corners):
+        return torch.nn.functional.interpolate(x, size, mode=mode, align_corners=False)
 
 
 def run(*command):
@@ -150,7 +166,18 @@ def small_networks(args):
             old, channels = model.cls[0], model.layer4[0].downsample[0].out_channels
             wide = channels + channels // len(o["bins"]) * len(o["bins"])
             model.cls[0] = torch.nn.Conv2d(wide, old.out_channels, 3, 1, 1, bias=False)
+        if o["stem_channels"] != 64:  # of the first two convolutions, half of the third's
+            narrow = o["stem_channels"] * o["width"] // 64
+            model.layer0[0] = torch.nn.Conv2d(3, narrow, 3, 2, 1, bias=False)
+            model.layer0[3] = torch.nn.Conv2d(narrow, narrow, 3, 1, 1, bias=False)
+            model.layer0[6] = torch.nn.Conv2d(narrow, 2 * narrow, 3, 1, 1, bias=False)
+            model.layer0[1], model.layer0[4] = torch.nn.BatchNorm2d(narrow), torch.nn.BatchNorm2d(narrow)
+            model.layer0[7] = torch.nn.BatchNorm2d(2 * narrow)
+            first = model.layer1[0]
+            first.conv1 = torch.nn.Conv2d(2 * narrow, first.conv1.out_channels, 1, bias=False)
+            first.downsample[0] = torch.nn.Conv2d(2 * narrow, first.downsample[0].out_channels, 1, bias=False)
         model.double()
+        goldens.F = torch.nn.functional if o["align_corners"] else HalfPixel()
         set_dilation(model, o["stride"], o["half"])
         goldens.fill(model)
         model.eval()
