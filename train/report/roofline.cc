@@ -9,6 +9,8 @@
 #include <optional>
 #include <vector>
 
+#include "train/report/svg.h"
+
 namespace giza::train {
 namespace {
 
@@ -18,14 +20,6 @@ constexpr double kFont = 12, kGlyph = 6.6, kBold = 7.4;               // size of
 constexpr double kDot = 10;                                           // width of the dot before a label
 constexpr size_t kLabels = 14;
 constexpr double kVisible = 1e-3;  // of the time: what is shorter is left out, and would only stretch the axes
-
-std::string escape(const std::string& text) {
-  std::string escaped;
-  for (const char c : text) {
-    escaped += c == '&' ? "&amp;" : c == '<' ? "&lt;" : c == '>' ? "&gt;" : std::string(1, c);
-  }
-  return escaped;
-}
 
 /// Kinds of kernels by the beginning of their names, the first that fits; colours that colour-blind people can tell
 /// apart (Okabe & Ito, 2008).
@@ -54,17 +48,6 @@ struct Box {
   }
 };
 
-/// A logarithmic axis.
-struct Axis {
-  double low, high;    // values at the ends, powers of ten
-  double start, stop;  // their places
-
-  double at(double value) const {
-    const double share = std::log10(std::max(value, low) / low) / std::log10(high / low);
-    return start + share * (stop - start);
-  }
-};
-
 /// The largest 1, 2 or 5 times a power of ten that is not above `value`.
 double round_down(double value) {
   const double decade = std::pow(10, std::floor(std::log10(value)));
@@ -82,8 +65,6 @@ class Picture {
   std::string draw(const RooflineText& text);
 
  private:
-  void add_line(double x1, double y1, double x2, double y2, const char* style);
-  void add_text(double x, double y, const char* style, const std::string& text);
   void draw_axes();
   void draw_roof(double gflops, double gbs, const char* style);
   void write_on_slope(double gbs, double dy, const char* style, const std::string& text);
@@ -99,7 +80,7 @@ class Picture {
   std::vector<Point> points_;
   std::vector<const ShapeRow*> without_arithmetic_;
   std::vector<Box> taken_;
-  std::string svg_;
+  Svg svg_;
 };
 
 Picture::Picture(const ProfileSummary& summary, const MachinePeak& peak, int threads)
@@ -115,8 +96,8 @@ Picture::Picture(const ProfileSummary& summary, const MachinePeak& peak, int thr
     const bool has_bar = &row < summary.shapes.data() + kLabels;
     high_y = std::max(high_y, 1.1 * (has_bar ? row.total.gflops() : row.total.executed_gflops()));
   }
-  x_ = {round_down(low_x), 1 / round_down(1 / high_x), kLeft, kRight};
-  y_ = {round_down(low_y), 1 / round_down(1 / high_y), kBottom, kTop};
+  x_ = {round_down(low_x), 1 / round_down(1 / high_x), kLeft, kRight, true};
+  y_ = {round_down(low_y), 1 / round_down(1 / high_y), kBottom, kTop, true};
   for (const ShapeRow& row : summary.shapes) {
     if (row.total.seconds <= 0) continue;
     if (row.total.executed <= 0) {
@@ -130,14 +111,6 @@ Picture::Picture(const ProfileSummary& summary, const MachinePeak& peak, int thr
   }
 }
 
-void Picture::add_line(double x1, double y1, double x2, double y2, const char* style) {
-  svg_ += fmt::format("<line x1='{:.1f}' y1='{:.1f}' x2='{:.1f}' y2='{:.1f}' {}/>\n", x1, y1, x2, y2, style);
-}
-
-void Picture::add_text(double x, double y, const char* style, const std::string& text) {
-  svg_ += fmt::format("<text x='{:.1f}' y='{:.1f}' {}>{}</text>\n", x, y, style, escape(text));
-}
-
 void Picture::draw_axes() {
   // Lines and numbers at powers of ten, short marks between.
   const auto for_each_mark = [](const Axis& axis, const auto& body) {
@@ -149,28 +122,27 @@ void Picture::draw_axes() {
     }
   };
   for_each_mark(x_, [&](double place, double value, bool decade) {
-    add_line(place, decade ? kTop : kBottom - 4, place, kBottom, decade ? "stroke='#ddd'" : "stroke='#999'");
-    if (decade) add_text(place, kBottom + 18, "text-anchor='middle' fill='#444'", fmt::format("{:.5g}", value));
+    svg_.line(place, decade ? kTop : kBottom - 4, place, kBottom, decade ? "stroke='#ddd'" : "stroke='#999'");
+    if (decade) svg_.text(place, kBottom + 18, "text-anchor='middle' fill='#444'", fmt::format("{:.5g}", value));
   });
   for_each_mark(y_, [&](double place, double value, bool decade) {
-    add_line(kLeft, place, decade ? kRight : kLeft + 4, place, decade ? "stroke='#ddd'" : "stroke='#999'");
-    if (decade) add_text(kLeft - 8, place + 4, "text-anchor='end' fill='#444'", fmt::format("{:.5g}", value));
+    svg_.line(kLeft, place, decade ? kRight : kLeft + 4, place, decade ? "stroke='#ddd'" : "stroke='#999'");
+    if (decade) svg_.text(kLeft - 8, place + 4, "text-anchor='end' fill='#444'", fmt::format("{:.5g}", value));
   });
-  svg_ += fmt::format("<rect x='{}' y='{}' width='{}' height='{}' fill='none' stroke='#444'/>\n", kLeft, kTop,
-                      kRight - kLeft, kBottom - kTop);
-  add_text((kLeft + kRight) / 2, kBottom + 42, "text-anchor='middle' fill='#222'",
-           "intensity: executed FLOP per byte of compulsory traffic");
+  svg_.rect(kLeft, kTop, kRight - kLeft, kBottom - kTop, "fill='none' stroke='#444'");
+  svg_.text((kLeft + kRight) / 2, kBottom + 42, "text-anchor='middle' fill='#222'",
+            "intensity: executed FLOP per byte of compulsory traffic");
   const double middle = (kTop + kBottom) / 2;
-  svg_ += fmt::format(
+  svg_.raw(fmt::format(
       "<text x='26' y='{0}' transform='rotate(-90 26 {0})' text-anchor='middle' fill='#222'>attained GFLOP/s</text>\n",
-      middle);
+      middle));
 }
 
 // From where the slope leaves the lower edge to the ridge, then level.
 void Picture::draw_roof(double gflops, double gbs, const char* style) {
   const double first = std::max(x_.low, y_.low / gbs), ridge = gflops / gbs;
-  add_line(x_.at(first), y_.at(first * gbs), x_.at(ridge), y_.at(gflops), style);
-  add_line(x_.at(ridge), y_.at(gflops), kRight, y_.at(gflops), style);
+  svg_.line(x_.at(first), y_.at(first * gbs), x_.at(ridge), y_.at(gflops), style);
+  svg_.line(x_.at(ridge), y_.at(gflops), kRight, y_.at(gflops), style);
 }
 
 // Words along a memory roof, from its lower end on.
@@ -178,9 +150,9 @@ void Picture::write_on_slope(double gbs, double dy, const char* style, const std
   const double first = std::max(x_.low, y_.low / gbs), ridge = peak_.all_gflops / gbs;
   const double x = x_.at(first), y = y_.at(first * gbs);
   const double angle = std::atan2(y_.at(peak_.all_gflops) - y, x_.at(ridge) - x);
-  svg_ += fmt::format(
+  svg_.raw(fmt::format(
       "<text x='{0:.1f}' y='{1:.1f}' dx='14' dy='{2}' transform='rotate({3:.2f} {0:.1f} {1:.1f})' {4}>{5}</text>\n", x,
-      y, dy, angle * 180 / std::acos(-1), style, text);
+      y, dy, angle * 180 / std::acos(-1), style, text));
   // Labels stay off the line and the words: small boxes along the way.
   for (double place = x; place < x_.at(ridge); place += 4) {
     const double level = y + (place - x) * std::tan(angle);
@@ -196,16 +168,16 @@ void Picture::draw_roofs() {
   draw_roof(peak_.all_gflops, slow, faint);
   if (threads_ > 1) {
     const double x = x_.at(peak_.core_gflops / fast), y = y_.at(peak_.core_gflops);
-    add_line(x, y, kRight, y, faint);
+    svg_.line(x, y, kRight, y, faint);
     const std::string label = fmt::format("one core {:.0f} GFLOP/s", peak_.core_gflops);
-    add_text(x + 12, y + 15, "fill='#666'", label);
+    svg_.text(x + 12, y + 15, "fill='#666'", label);
     taken_.push_back({x, y, x + 14 + kGlyph * static_cast<double>(label.size()), y + 19});
   }
   draw_roof(peak_.all_gflops, fast, "stroke='#222' stroke-width='2'");
   const double level = y_.at(peak_.all_gflops), ridge = x_.at(peak_.all_gflops / fast);
   const std::string label =
       fmt::format("FMA peak {:.0f} GFLOP/s, {} thread{}", peak_.all_gflops, threads_, threads_ == 1 ? "" : "s");
-  add_text(ridge, level - 8, "fill='#222' font-weight='bold'", label);
+  svg_.text(ridge, level - 8, "fill='#222' font-weight='bold'", label);
   taken_.push_back({ridge, level - 22, ridge + kBold * static_cast<double>(label.size()), level});
   for (double x = ridge; x < kRight; x += 10) taken_.push_back({x, level - 3, x + 10, level + 3});
   const bool streams = peak_.stream_gbs > peak_.copy_gbs;
@@ -222,18 +194,16 @@ void Picture::draw_points() {
     const Kind& kind = kind_of(point.row->kernel);
     if (i < kLabels && total.gflops() > 1.02 * total.executed_gflops()) {
       taken_.push_back({point.x - 4, point.direct_y - 2, point.x + 4, point.y});
-      svg_ += fmt::format("<g stroke='{}' stroke-width='1.5'>", kind.color);
-      add_line(point.x, point.y, point.x, point.direct_y, "");
-      add_line(point.x - 4, point.direct_y, point.x + 4, point.direct_y, "");
-      svg_ += "</g>\n";
+      svg_.raw(fmt::format("<g stroke='{}' stroke-width='1.5'>", kind.color));
+      svg_.line(point.x, point.y, point.x, point.direct_y, "");
+      svg_.line(point.x - 4, point.direct_y, point.x + 4, point.direct_y, "");
+      svg_.raw("</g>\n");
     }
-    svg_ += fmt::format(
-        "<circle cx='{:.1f}' cy='{:.1f}' r='{:.1f}' fill='{}' fill-opacity='0.55' "
-        "stroke='{}'><title>{}</title></circle>\n",
-        point.x, point.y, point.radius, kind.color, kind.color,
-        escape(fmt::format("{} {} {}\n{}\n{} calls, {:.2f} ms, {:.1f} GFLOP/s ({:.1f} executed), {:.1f} GB/s",
-                           point.row->kernel, point.row->algorithm, point.row->shape, point.row->layers, total.calls,
-                           total.seconds * 1e3, total.gflops(), total.executed_gflops(), total.gbs())));
+    svg_.circle(point.x, point.y, point.radius,
+                fmt::format("fill='{}' fill-opacity='0.55' stroke='{}'", kind.color, kind.color),
+                fmt::format("{} {} {}\n{}\n{} calls, {:.2f} ms, {:.1f} GFLOP/s ({:.1f} executed), {:.1f} GB/s",
+                            point.row->kernel, point.row->algorithm, point.row->shape, point.row->layers, total.calls,
+                            total.seconds * 1e3, total.gflops(), total.executed_gflops(), total.gbs()));
   }
 }
 
@@ -261,14 +231,12 @@ void Picture::draw_labels() {
     }
     if (!best) continue;
     const double cx = std::clamp(point.x, best->left, best->right), cy = std::clamp(point.y, best->top, best->bottom);
-    add_line(point.x, point.y, cx, cy, "stroke='#666' stroke-width='0.6'");
-    svg_ +=
-        fmt::format("<rect x='{:.1f}' y='{:.1f}' width='{:.1f}' height='{:.1f}' fill='#fff' fill-opacity='0.75'/>\n",
-                    best->left, best->top, best->right - best->left, best->bottom - best->top);
+    svg_.line(point.x, point.y, cx, cy, "stroke='#666' stroke-width='0.6'");
+    svg_.rect(best->left, best->top, best->right - best->left, best->bottom - best->top,
+              "fill='#fff' fill-opacity='0.75'");
     const double level = (best->top + best->bottom) / 2;
-    svg_ += fmt::format("<circle cx='{:.1f}' cy='{:.1f}' r='3.5' fill='{}'/>\n", best->left + 6, level,
-                        kind_of(point.row->kernel).color);
-    add_text(best->left + 2 + kDot, level + 4, "fill='#111'", label);
+    svg_.circle(best->left + 6, level, 3.5, fmt::format("fill='{}'", kind_of(point.row->kernel).color));
+    svg_.text(best->left + 2 + kDot, level + 4, "fill='#111'", label);
     taken_.push_back(*best);
   }
 }
@@ -287,11 +255,10 @@ void Picture::draw_legend() {
   std::stable_sort(times.begin(), times.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
   for (const auto& [seconds, kind] : times) {
     if (seconds <= 0) continue;
-    svg_ += fmt::format("<circle cx='{}' cy='{}' r='6' fill='{}' fill-opacity='0.55' stroke='{}'/>\n", left + 6, y - 4,
-                        kind->color, kind->color);
-    add_text(left + 20, y, "fill='#222'", kind->label);
-    add_text(left + 20, y + 15, "fill='#666'",
-             fmt::format("{:.1f} ms, {:.1f} %", seconds * 1e3, 100 * seconds / summary_.wall_s));
+    svg_.circle(left + 6, y - 4, 6, fmt::format("fill='{}' fill-opacity='0.55' stroke='{}'", kind->color, kind->color));
+    svg_.text(left + 20, y, "fill='#222'", kind->label);
+    svg_.text(left + 20, y + 15, "fill='#666'",
+              fmt::format("{:.1f} ms, {:.1f} %", seconds * 1e3, 100 * seconds / summary_.wall_s));
     y += 38;
   }
   y += 8;
@@ -299,32 +266,33 @@ void Picture::draw_legend() {
        {"circle: a kernel on one shape,", "its area the time; * stands for", "any part of a layer's name,",
         "x3 for three calls in a step", "", "bar above: direct-equivalent", "GFLOP/s of an algorithm that",
         "needs fewer operations", "", "above the memory roof: data", "that stays in the caches"}) {
-    add_text(left, y, "fill='#666'", line);
+    svg_.text(left, y, "fill='#666'", line);
     y += *line == '\0' ? 6 : 16;
   }
   double moved = 0;
   for (const ShapeRow* row : without_arithmetic_) moved += row->total.seconds;
   if (moved > 0) {
     y += 10;
-    add_text(left, y, "fill='#666'", fmt::format("not shown, without arithmetic: {:.1f} ms", moved * 1e3));
+    svg_.text(left, y, "fill='#666'", fmt::format("not shown, without arithmetic: {:.1f} ms", moved * 1e3));
   }
-  add_text(left, y + 18, "fill='#666'", fmt::format("unattributed: {:.1f} ms", summary_.unattributed_s() * 1e3));
+  svg_.text(left, y + 18, "fill='#666'", fmt::format("unattributed: {:.1f} ms", summary_.unattributed_s() * 1e3));
 }
 
 std::string Picture::draw(const RooflineText& text) {
-  svg_ = fmt::format(
+  svg_ = {};
+  svg_.raw(fmt::format(
       "<?xml version='1.0' encoding='UTF-8'?>\n<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {0} {1}' "
       "width='{0}' height='{1}' font-family='Helvetica, Arial, sans-serif' font-size='{2}'>\n"
       "<rect width='{0}' height='{1}' fill='#fff'/>\n",
-      kWidth, kHeight, kFont);
-  add_text(kLeft, 34, "font-size='18' font-weight='bold' fill='#111'", text.title);
-  add_text(kLeft, 58, "fill='#444'", text.subtitle);
+      kWidth, kHeight, kFont));
+  svg_.text(kLeft, 34, "font-size='18' font-weight='bold' fill='#111'", text.title);
+  svg_.text(kLeft, 58, "fill='#444'", text.subtitle);
   draw_axes();
   draw_roofs();
   draw_points();
   draw_labels();
   draw_legend();
-  return svg_ + "</svg>\n";
+  return svg_.markup() + "</svg>\n";
 }
 
 }  // namespace
