@@ -101,6 +101,8 @@ void add_eval(Program& program);
 void add_predict(Program& program);
 void add_compare(Program& program);
 void add_run(Program& program);
+void add_convert(Program& program);
+void add_verify(Program& program);
 void add_bench(Program& program);
 void add_profile(Program& program);
 

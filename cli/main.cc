@@ -10,6 +10,8 @@ int main(int argc, char** argv) {
   giza::cli::add_predict(program);
   giza::cli::add_compare(program);
   giza::cli::add_run(program);
+  giza::cli::add_convert(program);
+  giza::cli::add_verify(program);
   giza::cli::add_bench(program);
   giza::cli::add_profile(program);
   return program.main(argc, argv);

@@ -1,7 +1,12 @@
 // Which network a file of weights belongs to.
 #include "models/weights/infer.h"
 
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <charconv>
 #include <cmath>
+#include <initializer_list>
 #include <map>
 #include <nlohmann/json.hpp>
 
@@ -38,20 +43,32 @@ class Shapes {
 
   bool has(const std::string& name) const { return shapes_.contains(name); }
 
-  /// One size of a convolution's weight [K,C,R,S].
-  int64_t size(const std::string& name, size_t axis) const {
+  /// Channels that come out of a module: the first size of any of these of its parameters. Several, because a file that
+  /// lacks one is to be refused with a list of all that it lacks.
+  int64_t channels(std::initializer_list<const char*> names) const {
+    for (const char* name : names) {
+      const auto found = shapes_.find(name);
+      if (found != shapes_.end() && !found->second->empty()) return found->second->front();
+    }
+    throw Refusal(
+        fmt::format("{}: {} are missing: these are not the weights of a PSPNet", place_, fmt::join(names, " and ")));
+  }
+  /// Channels that go into a convolution, weight [K,C,R,S]; 0 without it.
+  int64_t inputs(const char* name) const {
     const auto found = shapes_.find(name);
-    check<Refusal>(found != shapes_.end() && found->second->size() == 4,
-                   "{}: {} is missing or no convolution: these are not the weights of a PSPNet; convert them first",
-                   place_, name);
-    return (*found->second)[axis];
+    return found != shapes_.end() && found->second->size() == 4 ? (*found->second)[1] : 0;
   }
 
-  /// How many of prefix + "0" + suffix, prefix + "1" + suffix, ... there are.
-  int64_t count(const std::string& prefix, const std::string& suffix) const {
-    int64_t n = 0;
-    while (has(prefix + std::to_string(n) + suffix)) ++n;
-    return n;
+  /// One more than the largest number right after the prefix in any name; 0 if there is none.
+  int64_t count(const std::string& prefix) const {
+    int64_t count = 0;
+    for (auto at = shapes_.lower_bound(prefix); at != shapes_.end() && at->first.starts_with(prefix); ++at) {
+      const char* begin = at->first.data() + prefix.size();
+      int64_t number = -1;
+      const auto [end, error] = std::from_chars(begin, at->first.data() + at->first.size(), number);
+      if (error == std::errc() && *end == '.') count = std::max(count, number + 1);
+    }
+    return count;
   }
 
  private:
@@ -103,23 +120,25 @@ void check_fits_file(const PspnetOptions& options, const WeightFile& file, const
   double numbers = 0;
   for (const WeightTensor& tensor : file.tensors) numbers += static_cast<double>(tensor.data.size());
   const double needed = convolution_weights(options);
-  check<Refusal>(needed <= numbers,
+  // Twice, because a file that lacks some tensors is to be refused with their names.
+  check<Refusal>(needed <= 2 * numbers,
                  "{}: the file's network has {:.0f} convolution weights or more, the file has {:.0f} "
                  "numbers; is it cut off?",
                  place, needed, numbers);
 }
 
 void infer_head(const Shapes& shapes, int64_t features, const std::string& place, PspnetOptions* options) {
-  options->classes = shapes.size("cls.4.weight", 0);
-  options->head_channels = shapes.size("cls.0.weight", 0);
-  options->aux = shapes.has("aux.4.weight");
-  if (options->aux) options->aux_channels = shapes.size("aux.0.weight", 0);
+  options->classes = shapes.channels({"cls.4.weight", "cls.4.bias"});
+  options->head_channels = shapes.channels({"cls.0.weight", "cls.1.weight"});
+  options->aux = shapes.count("aux.") > 0;
+  if (options->aux) options->aux_channels = shapes.channels({"aux.0.weight", "aux.1.weight"});
 
-  const int64_t input = shapes.size("cls.0.weight", 1);
-  options->reduce = shapes.has("ppm.features.0.1.weight");
+  const int64_t bins_reduced = shapes.count("ppm.features.");
+  options->reduce = bins_reduced > 0;
+  const int64_t input = std::max(shapes.inputs("cls.0.weight"), features);
   options->pyramid = options->reduce || input != features;
   // Without reduction each bin adds all the features once more.
-  const int64_t bins = options->reduce ? shapes.count("ppm.features.", ".1.weight") : input / features - 1;
+  const int64_t bins = options->reduce ? bins_reduced : input / features - 1;
   if (!options->pyramid) return;
   if (bins == 1) {
     options->bins = {1};
@@ -129,6 +148,36 @@ void infer_head(const Shapes& shapes, int64_t features, const std::string& place
                    "\"{}\" in the metadata",
                    place, bins, kModelKey);
   }
+}
+
+/// What the tensors of a ResNet tell of it, and the number of layer4's channels.
+int64_t infer_backbone(const WeightFile& file, const Shapes& shapes, const std::string& place,
+                       PspnetOptions* options_out) {
+  PspnetOptions& options = *options_out;
+  ResnetOptions& resnet = options.backbone;
+  resnet.stem = shapes.count("layer0.") > 2 ? Stem::deep : Stem::plain;
+  resnet.block =
+      shapes.count("layer1.0.conv") > 3 || shapes.count("layer1.0.bn") > 3 ? BlockKind::bottleneck : BlockKind::basic;
+  for (size_t i = 0; i < 4; ++i) {
+    resnet.blocks[i] = shapes.count(fmt::format("layer{}.", i + 1));
+  }
+  // Channels are rounded up to multiples of 8; the widest layer gives a factor that rounds to the same everywhere.
+  const int64_t planes = shapes.channels({"layer4.0.conv1.weight", "layer4.0.bn1.weight"});
+  resnet.width = static_cast<double>(planes) / 512;
+  const int64_t stem = shapes.channels({"layer0.0.weight", "layer0.1.weight"});
+  if (resnet.stem == Stem::deep && resnet.width > 0 && stem != resnet.scaled(resnet.stem_channels)) {
+    resnet.stem_channels = static_cast<int64_t>(std::round(static_cast<double>(stem) / resnet.width));
+  }
+  // What mmsegmentation does otherwise, unless its configuration says more.
+  if (const auto found = file.metadata.find(kNamingKey);
+      found != file.metadata.end() && found->second == to_string(Naming::mmseg)) {
+    resnet.first_block = FirstBlockDilation::half;
+    options.align_corners = false;
+  }
+  check_bounds(options, place);
+  const int64_t features = planes * (resnet.block == BlockKind::bottleneck ? 4 : 1);
+  check<Refusal>(features >= 1, "{}: layer4 has no channels", place);
+  return features;
 }
 
 }  // namespace
@@ -202,31 +251,21 @@ PspnetOptions options_from_weights(const WeightFile& file, const std::string& pl
   }
   const Shapes shapes(file, place);
   PspnetOptions options;
-  ResnetOptions& resnet = options.backbone;
-  resnet.stem = shapes.has("layer0.6.weight") ? Stem::deep : Stem::plain;
-  resnet.block = shapes.has("layer1.0.conv3.weight") ? BlockKind::bottleneck : BlockKind::basic;
-  for (size_t i = 0; i < 4; ++i) {
-    resnet.blocks[i] = shapes.count(fmt::format("layer{}.", i + 1), ".conv1.weight");
-  }
-  // Channels are rounded up to multiples of 8; the widest layer gives a factor that rounds to the same everywhere.
-  resnet.width = static_cast<double>(shapes.size("layer4.0.conv1.weight", 0)) / 512;
-  const int64_t stem = shapes.size("layer0.0.weight", 0);
-  if (resnet.stem == Stem::deep && resnet.width > 0 && stem != resnet.scaled(resnet.stem_channels)) {
-    resnet.stem_channels = static_cast<int64_t>(std::round(static_cast<double>(stem) / resnet.width));
-  }
-  // What mmsegmentation does otherwise, unless its configuration says more.
-  if (const auto found = file.metadata.find(kNamingKey);
-      found != file.metadata.end() && found->second == to_string(Naming::mmseg)) {
-    resnet.first_block = FirstBlockDilation::half;
-    options.align_corners = false;
-  }
-  check_bounds(options, place);
-  const int64_t features = shapes.size("layer4.0.conv1.weight", 0) * (resnet.block == BlockKind::bottleneck ? 4 : 1);
-  check<Refusal>(features >= 1, "{}: layer4 has no channels", place);
+  const int64_t features = infer_backbone(file, shapes, place, &options);
   infer_head(shapes, features, place, &options);
   check_bounds(options, place);
   check_fits_file(options, file, place);
   return options;
+}
+
+void check_backbone(const WeightFile& file, const std::string& place) {
+  const Shapes shapes(file, place);
+  PspnetOptions options;
+  infer_backbone(file, shapes, place, &options);
+  options.classes = options.head_channels = 1;
+  options.pyramid = options.aux = false;
+  check_fits_file(options, file, place);
+  load_state_dict(Pspnet(options), file, place, {.backbone_only = true});
 }
 
 std::unique_ptr<Pspnet> load_pspnet(const std::string& path, const ConvEngine& conv) {

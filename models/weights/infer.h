@@ -22,6 +22,10 @@ PspnetOptions options_from_json(const std::string& json, const std::string& plac
 /// Throws Refusal "PLACE: ..." where that is no PSPNet.
 PspnetOptions options_from_weights(const WeightFile& file, const std::string& place);
 
+/// For the file of a ResNet alone, under semseg's names: throws Refusal "PLACE: ..." listing every missing, extra and
+/// misshaped name of the ResNet that the file begins to be.
+void check_backbone(const WeightFile& file, const std::string& place);
+
 /// Reads a file, builds its network with convolutions by `conv`, and loads the weights.
 std::unique_ptr<Pspnet> load_pspnet(const std::string& path, const ConvEngine& conv = {});
 

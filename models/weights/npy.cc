@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <fstream>
 #include <limits>
+#include <map>
 #include <optional>
 #include <string_view>
 
@@ -69,8 +70,7 @@ class HeaderParser {
 
  private:
   void require(bool condition, const char* what) const {
-    check<Refusal>(condition, "{}: the file {}, expected a .npy file of float32 numbers as numpy.save writes it",
-                   place_, what);
+    check<Refusal>(condition, "{}: the file {}, expected a .npy file of numbers as numpy.save writes it", place_, what);
   }
   /// The next character that is no blank; 0 at the end.
   char peek() {
@@ -136,10 +136,11 @@ std::optional<int64_t> checked_product(const std::vector<int64_t>& shape, int64_
 }
 
 /// Column order to row order.
-std::vector<float> from_fortran(const std::vector<float>& data, const std::vector<int64_t>& shape) {
-  std::vector<float> result(data.size());
+template <class T>
+std::vector<T> from_fortran(const std::vector<T>& data, const std::vector<int64_t>& shape) {
+  std::vector<T> result(data.size());
   std::vector<int64_t> index(shape.size(), 0);
-  for (float& value : result) {
+  for (T& value : result) {
     size_t from = 0;
     for (size_t axis = shape.size(); axis-- > 0;) {
       from = from * static_cast<size_t>(shape[axis]) + static_cast<size_t>(index[axis]);
@@ -168,43 +169,81 @@ std::string read_header(std::ifstream& stream, const std::string& path) {
   return text;
 }
 
-}  // namespace
+/// An open file; the stream stands at its `count` numbers.
+struct OpenFile {
+  std::ifstream stream;
+  Header header;
+  size_t count = 0;
+};
 
-NpyArray read_npy(const std::string& path) {
+/// `types`: the descriptions that the caller reads, and the bytes of a number of each.
+OpenFile open_file(const std::string& path, const std::map<std::string, int64_t, std::less<>>& types) {
   namespace fs = std::filesystem;
   std::error_code error;
   const fs::file_status status = fs::status(path, error);
   check<Refusal>(fs::exists(status), "{}: there is no such file, expected a .npy file", path);
   check<Refusal>(fs::is_regular_file(status), "{}: this is not a regular file, expected a .npy file", path);
-  std::ifstream stream(path, std::ios::binary);
-  check<Refusal>(stream.good(), "{}: the file cannot be opened for reading", path);
-  const Header header = HeaderParser(read_header(stream, path), path).parse();
-  const bool f8 = header.descr == "<f8";
-  check<Refusal>(f8 || header.descr == "<f4", "{}: holds numbers of type {}, expected <f4 (convert by astype('<f4'))",
-                 path, header.descr.substr(0, 20));
-
-  const auto bytes = checked_product(header.shape, f8 ? 8 : 4);
-  const auto data_begin = static_cast<uint64_t>(stream.tellg());
+  OpenFile file;
+  file.stream.open(path, std::ios::binary);
+  check<Refusal>(file.stream.good(), "{}: the file cannot be opened for reading", path);
+  file.header = HeaderParser(read_header(file.stream, path), path).parse();
+  const auto type = types.find(file.header.descr);
+  if (type == types.end()) {
+    std::vector<std::string> known;
+    for (const auto& [name, bytes] : types) known.push_back(name);
+    throw Refusal(fmt::format("{}: holds numbers of type {}, expected {} (convert with astype)", path,
+                              file.header.descr.substr(0, 20), fmt::join(known, ", ")));
+  }
+  const auto bytes = checked_product(file.header.shape, type->second);
+  const auto data_begin = static_cast<uint64_t>(file.stream.tellg());
   const uint64_t held = fs::file_size(path, error) - data_begin;
   check<Refusal>(!error && bytes && static_cast<uint64_t>(*bytes) == held,
-                 "{}: shape ({}) of {} needs {} bytes of numbers, the file has {}", path, fmt::join(header.shape, ", "),
-                 header.descr, bytes ? std::to_string(*bytes) : "more than 2^63", held);
-  NpyArray array;
-  array.shape = header.shape;
-  array.data.resize(static_cast<size_t>(*bytes) / (f8 ? 8 : 4));
-  if (f8) {
-    std::array<double, 4096> piece{};
-    for (size_t done = 0; done < array.data.size() && stream.good(); done += piece.size()) {
-      const size_t count = std::min(piece.size(), array.data.size() - done);
-      stream.read(reinterpret_cast<char*>(piece.data()), static_cast<std::streamsize>(count * sizeof(double)));
-      std::transform(piece.begin(), piece.begin() + count, array.data.begin() + static_cast<std::ptrdiff_t>(done),
-                     [](double value) { return static_cast<float>(value); });
-    }
+                 "{}: shape ({}) of {} needs {} bytes of numbers, the file has {}", path,
+                 fmt::join(file.header.shape, ", "), file.header.descr,
+                 bytes ? std::to_string(*bytes) : "more than 2^63", held);
+  file.count = static_cast<size_t>(*bytes / type->second);
+  return file;
+}
+
+/// The numbers of an open file, each held as From in it, in row order.
+template <class From, class To>
+std::vector<To> read_numbers(OpenFile& file, const std::string& path) {
+  std::vector<To> data(file.count);
+  if constexpr (std::is_same_v<From, To>) {
+    file.stream.read(reinterpret_cast<char*>(data.data()), static_cast<std::streamsize>(file.count * sizeof(To)));
   } else {
-    stream.read(reinterpret_cast<char*>(array.data.data()), static_cast<std::streamsize>(*bytes));
+    std::array<From, 4096> piece{};
+    for (size_t done = 0; done < data.size() && file.stream.good(); done += piece.size()) {
+      const size_t count = std::min(piece.size(), data.size() - done);
+      file.stream.read(reinterpret_cast<char*>(piece.data()), static_cast<std::streamsize>(count * sizeof(From)));
+      std::transform(piece.begin(), piece.begin() + count, data.begin() + static_cast<std::ptrdiff_t>(done),
+                     [](From value) { return static_cast<To>(value); });
+    }
   }
-  check<Refusal>(stream.good(), "{}: the file cannot be read to its end", path);
-  if (header.fortran_order) array.data = from_fortran(array.data, array.shape);
+  check<Refusal>(file.stream.good(), "{}: the file cannot be read to its end", path);
+  return file.header.fortran_order ? from_fortran(data, file.header.shape) : data;
+}
+
+}  // namespace
+
+NpyArray read_npy(const std::string& path) {
+  OpenFile file = open_file(path, {{"<f4", 4}, {"<f8", 8}});
+  const bool wide = file.header.descr == "<f8";
+  return {file.header.shape, wide ? read_numbers<double, float>(file, path) : read_numbers<float, float>(file, path)};
+}
+
+NpyIntegers read_npy_integers(const std::string& path) {
+  OpenFile file = open_file(path, {{"<i4", 4}, {"<i8", 8}, {"|u1", 1}});
+  const std::string& type = file.header.descr;
+  NpyIntegers array;
+  array.shape = file.header.shape;
+  if (type == "<i8") {
+    array.data = read_numbers<int64_t, int64_t>(file, path);
+  } else if (type == "<i4") {
+    array.data = read_numbers<int32_t, int64_t>(file, path);
+  } else {
+    array.data = read_numbers<uint8_t, int64_t>(file, path);
+  }
   return array;
 }
 

@@ -1,4 +1,4 @@
-// NumPy's .npy files (https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html), floats only.
+// NumPy's .npy files (https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html), of floats, and of integers for labels.
 #pragma once
 
 #include <cstdint>
@@ -19,6 +19,14 @@ struct NpyArray {
 /// Sizes are checked against the file's before anything is allocated. Throws Refusal "FILE: ..." for a file that is
 /// missing, truncated, longer than its shape, of another type or byte order, or above 32 axes.
 NpyArray read_npy(const std::string& path);
+
+/// An array of integers in C order.
+struct NpyIntegers {
+  std::vector<int64_t> shape;
+  std::vector<int64_t> data;
+};
+/// The same for little-endian i8 (int64), i4 and u1: label maps.
+NpyIntegers read_npy_integers(const std::string& path);
 
 /// Writes version 1, little-endian f4, C order, through a temporary file that is renamed. Throws Error if writing fails.
 void write_npy(const std::string& path, const NpyArray& array);

@@ -1,0 +1,167 @@
+// giza convert: weights between formats and names.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+
+#include "cli/command.h"
+#include "models/onnx/export.h"
+#include "models/weights/infer.h"
+#include "models/weights/naming.h"
+#include "models/weights/state_dict.h"
+#include "tensor/check.h"
+
+namespace giza::cli {
+namespace {
+
+using models::Naming;
+using models::WeightFile;
+using models::WeightTensor;
+
+struct Options {
+  std::string in, out, naming;
+  std::string size = "473x473";
+  int batch = 1;
+};
+
+/// HxW, or a side.
+std::pair<int64_t, int64_t> parse_size(const std::string& text) {
+  int64_t height = 0, width = 0;
+  char rest = 0;
+  const int count = std::sscanf(text.c_str(), "%5ldx%5ld%c", &height, &width, &rest);
+  const bool square = text.find('x') == std::string::npos;
+  check<Refusal>((square && count == 1) || count == 2, "--size {}: not a size, expected HxW such as 473x473", text);
+  return {height, square ? height : width};
+}
+
+/// The whole network that a file with semseg's names holds, its tensors checked one by one; null for a backbone alone, which is checked
+/// likewise.
+std::unique_ptr<models::Pspnet> whole_network(const WeightFile& file, const std::string& place) {
+  if (file.find("cls.4.weight") == nullptr) {
+    models::check_backbone(file, place);
+    return nullptr;
+  }
+  const models::PspnetOptions options = models::options_from_weights(file, place);
+  std::unique_ptr<models::Pspnet> model;
+  try {
+    model = std::make_unique<models::Pspnet>(options);
+  } catch (const ShapeError& error) {
+    throw Refusal(fmt::format("{}: the file's network cannot be built: {}", place, error.what()));
+  }
+  models::load_state_dict(*model, file, place);
+  return model;
+}
+
+std::vector<std::string> without_momentum(WeightFile& file) {
+  std::vector<std::string> dropped;
+  std::erase_if(file.tensors, [&](const WeightTensor& tensor) {
+    if (!tensor.name.starts_with(models::kMomentumPrefix)) return false;
+    dropped.push_back(tensor.name);
+    return true;
+  });
+  // A checkpoint's own entries (counters, checksum) are of a run that goes on, which these weights no longer do.
+  std::erase_if(file.metadata,
+                [](const auto& entry) { return entry.first.starts_with("giza.") && entry.first != models::kModelKey; });
+  return dropped;
+}
+
+void note_dropped(const std::vector<std::string>& names, const char* why, bool quiet) {
+  if (names.empty() || quiet) return;
+  fmt::print(
+      stderr, "giza: {} tensors left out, {}: {}{}\n", names.size(), why,
+      fmt::join(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(std::min<size_t>(names.size(), 4)), ", "),
+      names.size() > 4 ? ", ..." : "");
+}
+
+int run(const Options& options, const Common& common) {
+  const bool onnx = std::filesystem::path(options.out).extension() == ".onnx";
+  check<Refusal>(!onnx || options.naming.empty(),
+                 "--naming {}: an ONNX graph has names of its own, expected none with {}", options.naming, options.out);
+  const auto [height, width] = parse_size(options.size);
+  const std::optional<Naming> wanted =
+      options.naming.empty() ? std::nullopt : std::optional(models::parse_naming(options.naming));
+
+  WeightFile original = models::read_weights(options.in);
+  const std::optional<Naming> was = models::naming_of(original);
+  std::vector<std::string> classifier, nameless;
+  WeightFile file = models::to_semseg_names(std::move(original), options.in, &classifier);
+  const std::vector<std::string> momentum = [&] {
+    const std::string naming = file.metadata.contains(models::kNamingKey) ? file.metadata.at(models::kNamingKey) : "";
+    std::vector<std::string> names = without_momentum(file);
+    if (!naming.empty()) file.metadata[models::kNamingKey] = naming;
+    return names;
+  }();
+  check<Refusal>(was.has_value(),
+                 "{}: the names of its {} tensors are neither semseg's, torchvision's nor mmsegmentation's (the first: "
+                 "{}); expected a PSPNet or a ResNet",
+                 options.in, file.tensors.size(), file.tensors.empty() ? "none" : file.tensors.front().name);
+  const auto model = whole_network(file, options.in);
+  if (model != nullptr) file.metadata[models::kModelKey] = models::options_to_json(model->options());
+
+  if (onnx) {
+    check<Refusal>(model != nullptr, "{}: has no classifier (cls.4), expected a whole network to export", options.in);
+    models::export_onnx(options.out, *model, {.height = height, .width = width, .batch = options.batch});
+  } else {
+    file = models::from_semseg_names(std::move(file), wanted.value_or(*was), options.in, &nameless);
+    models::write_weights(options.out, file);
+  }
+  note_dropped(momentum, "an optimiser's momentum", common.quiet);
+  note_dropped(classifier, "a classifier of whole pictures", common.quiet);
+  note_dropped(nameless, "which a ResNet has no names for", common.quiet);
+  int64_t numbers = 0;
+  for (const WeightTensor& tensor : file.tensors) {
+    numbers += static_cast<int64_t>(std::max(tensor.data.size(), tensor.integers.size()));
+  }
+  const std::string names = onnx ? "onnx" : models::to_string(wanted.value_or(*was));
+  if (common.json) {
+    fmt::print("{}\n", nlohmann::ordered_json{{"output", options.out},
+                                              {"naming_in", models::to_string(*was)},
+                                              {"naming_out", names},
+                                              {"tensors", file.tensors.size()},
+                                              {"numbers", numbers},
+                                              {"whole_network", model != nullptr}}
+                           .dump());
+  } else if (onnx) {
+    fmt::print("{}: {} classes, input {}x3x{}x{}, opset 17\n", options.out, model->options().classes, options.batch,
+               height, width);
+  } else {
+    fmt::print("{}: {} tensors, {:.2f} M numbers, names of {} (were {}'s), {}\n", options.out, file.tensors.size(),
+               static_cast<double>(numbers) / 1e6, names, models::to_string(*was),
+               model != nullptr ? "a whole network" : "a backbone");
+  }
+  return 0;
+}
+
+}  // namespace
+
+void add_convert(Program& program) {
+  const auto options = std::make_shared<Options>();
+  CLI::App* command =
+      program.add("convert", "weights between .pth, .safetensors, the names of other libraries, and ONNX",
+                  "IN is a .pth of PyTorch or a .safetensors file, of a PSPNet or a ResNet, under the names of semseg, "
+                  "torchvision or\n"
+                  "mmsegmentation, which are recognised; a checkpoint's optimiser and the prefix of DataParallel are "
+                  "left out. OUT ends\n"
+                  "in .pth, .safetensors or .onnx. Without --naming the names stay. A file that is no whole network, "
+                  "tensor by tensor,\n"
+                  "is refused with all that is missing, extra or misshaped, and nothing is written.\n\n"
+                  "  giza convert train_epoch_100.pth psp.safetensors\n"
+                  "  giza convert exp/last.safetensors psp.pth --naming mmseg\n"
+                  "  giza convert exp/last.safetensors psp.onnx --size 473x473",
+                  [options](const Common& common) { return run(*options, common); });
+  command->add_option("in", options->in, "weights to read")->required()->type_name("IN");
+  command->add_option("out", options->out, "file to write: .pth, .safetensors or .onnx")->required()->type_name("OUT");
+  command->add_option("--naming", options->naming, "names to write: semseg, torchvision, mmseg or imagenet")
+      ->type_name("NAME");
+  command->add_option("--size", options->size, "input of an ONNX graph, default 473x473")->type_name("HxW");
+  command->add_option("--batch", options->batch, "pictures of an ONNX graph's input, default 1")
+      ->type_name("N")
+      ->check(within(1, 1024));
+}
+
+}  // namespace giza::cli

@@ -1,0 +1,111 @@
+// giza verify: a network's numbers against another framework's; flags and printing around train/verify.h.
+#include "train/verify.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "cli/command.h"
+
+namespace giza::cli {
+namespace {
+
+using train::VerifyFigure;
+
+std::string verdict(bool passed) { return passed ? "ok" : "TOO FAR"; }
+
+void print(const std::vector<VerifyFigure>& figures) {
+  for (const VerifyFigure& figure : figures) {
+    fmt::print("{:<44} {:>11} {:>12.3e} {:>12.3e} {:>9.0e}  {}\n", figure.name, figure.elements, figure.relative_l2,
+               figure.max_abs, figure.bound, verdict(figure.passed));
+  }
+}
+
+void print_table(const train::Verification& result) {
+  fmt::print("{}\n{:<44} {:>11} {:>12} {:>12} {:>9}\n", result.network, "", "numbers", "relative L2", "largest",
+             "bound");
+  if (result.logits) print({*result.logits});
+  print(result.losses);
+  print(result.gradients);
+  print(result.steps);
+  if (result.argmax) {
+    const train::VerifyArgmax& argmax = *result.argmax;
+    fmt::print("argmax differs at {} of {} pixels", argmax.differing, argmax.pixels);
+    if (argmax.differing > 0) {
+      fmt::print(", where the reference's class leads by {:.1e} of the largest logit at most (a near-tie: {:.0e})",
+                 argmax.largest_margin, argmax.margin_bound);
+    }
+    fmt::print(": {}\n", verdict(argmax.passed));
+  }
+  if (!result.gradients.empty()) {
+    const auto worst = std::max_element(result.gradients.begin(), result.gradients.end(),
+                                        [](const auto& a, const auto& b) { return a.relative_l2 < b.relative_l2; });
+    fmt::print("gradients: {}, the farthest {:.3e} ({})\n", result.gradients.size(), worst->relative_l2, worst->name);
+  }
+  for (const std::string& name : result.absent) fmt::print("not there, so not held against: {}\n", name);
+  fmt::print("{}\n", result.passed() ? "agrees" : "DOES NOT AGREE");
+}
+
+nlohmann::ordered_json to_json(const std::vector<VerifyFigure>& figures) {
+  auto list = nlohmann::ordered_json::array();
+  for (const VerifyFigure& figure : figures) {
+    list.push_back({{"name", figure.name},
+                    {"elements", figure.elements},
+                    {"relative_l2", figure.relative_l2},
+                    {"max_abs", figure.max_abs},
+                    {"bound", figure.bound},
+                    {"passed", figure.passed}});
+  }
+  return list;
+}
+
+void print_json(const train::Verification& result) {
+  nlohmann::ordered_json json{{"network", result.network}, {"passed", result.passed()}};
+  if (result.logits) json["logits"] = to_json({*result.logits})[0];
+  if (result.argmax) {
+    json["argmax"] = {{"pixels", result.argmax->pixels},
+                      {"differing", result.argmax->differing},
+                      {"largest_margin", result.argmax->largest_margin},
+                      {"margin_bound", result.argmax->margin_bound},
+                      {"passed", result.argmax->passed}};
+  }
+  json["losses"] = to_json(result.losses);
+  json["gradients"] = to_json(result.gradients);
+  json["steps"] = to_json(result.steps);
+  json["absent"] = result.absent;
+  fmt::print("{}\n", json.dump());
+}
+
+}  // namespace
+
+void add_verify(Program& program) {
+  const auto folder = std::make_shared<std::string>();
+  CLI::App* command = program.add(
+      "verify", "hold a network's logits, losses and gradients against another framework's",
+      "DIR holds weights.pth (or weights.safetensors), input.npy (N,3,H,W), label.npy (N,H,W), and what the other\n"
+      "framework made of them: logits.npy (evaluation mode), loss.npy (main, auxiliary) and grads.pth (of main + 0.4\n"
+      "auxiliary; training mode, dropout off). With sgd.json, sgd_input.npy, sgd_label.npy and sgd_loss.npy the "
+      "losses\n"
+      "of steps of training are held against each other too. Every error figure is printed; status 1 if one is beyond "
+      "its\n"
+      "bound: relative L2 of logits and losses 1e-5 with --algorithm direct, else 1e-4; of gradients ten times that; "
+      "of\n"
+      "the losses of steps 1e-3.\n\n"
+      "  giza verify golden/\n"
+      "  giza verify golden/ --algorithm direct --json",
+      [folder](const Common& common) {
+        const train::Verification result = train::verify_folder(*folder, common.conv_engine());
+        if (common.json) {
+          print_json(result);
+        } else {
+          print_table(result);
+        }
+        return result.passed() ? 0 : 1;
+      });
+  command->add_option("dir", *folder, "folder of weights, input and reference")->required()->type_name("DIR");
+}
+
+}  // namespace giza::cli

@@ -1,0 +1,354 @@
+// Holding a network's numbers against another framework's.
+#include "train/verify.h"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "models/pspnet.h"
+#include "models/weights/infer.h"
+#include "models/weights/naming.h"
+#include "models/weights/npy.h"
+#include "models/weights/state_dict.h"
+#include "tensor/check.h"
+#include "train/optim/poly_lr.h"
+#include "train/optim/sgd.h"
+
+namespace giza::train {
+namespace {
+
+namespace fs = std::filesystem;
+using models::NpyArray;
+using models::WeightFile;
+
+constexpr int kIgnored = 255;
+constexpr double kAuxWeight = 0.4;
+constexpr double kStepBound = 1e-3;
+
+/// Winograd's rounding is larger, and standard practice gives it its own bound.
+struct Bounds {
+  double output, gradient;
+};
+Bounds bounds_of(const ConvEngine& conv) {
+  const bool direct = conv.backend != ConvBackend::native || conv.algorithm == ConvAlgorithm::direct;
+  return direct ? Bounds{1e-5, 1e-4} : Bounds{1e-4, 1e-3};
+}
+
+/// A running comparison of two arrays.
+class Difference {
+ public:
+  void add(double ours, double theirs) {
+    const double difference = ours - theirs;
+    squares_ += difference * difference;
+    norm_ += theirs * theirs;
+    // Not std::max, which would lose a NaN.
+    if (!(std::abs(difference) <= max_abs_)) max_abs_ = std::abs(difference);
+    ++elements_;
+  }
+  /// `floor`: a norm below which the reference itself is rounding.
+  VerifyFigure figure(std::string name, double bound, double floor = 0) const {
+    VerifyFigure figure{.name = std::move(name), .elements = elements_, .max_abs = max_abs_, .bound = bound};
+    const double norm = std::max(std::sqrt(norm_), floor);
+    figure.relative_l2 = squares_ == 0 ? 0 : std::sqrt(squares_) / norm;
+    figure.passed = figure.relative_l2 <= bound;  // false for a NaN
+    return figure;
+  }
+  double norm() const { return std::sqrt(norm_); }
+
+ private:
+  double squares_ = 0, norm_ = 0, max_abs_ = 0;
+  int64_t elements_ = 0;
+};
+
+VerifyFigure figure_of(std::string name, double ours, double theirs, double bound) {
+  Difference difference;
+  difference.add(ours, theirs);
+  return difference.figure(std::move(name), bound);
+}
+
+/// The files of a folder.
+class Folder {
+ public:
+  explicit Folder(std::string path) : path_(std::move(path)) {
+    std::error_code error;
+    check<Refusal>(fs::is_directory(path_, error),
+                   "{}: there is no such folder, expected one with weights.pth, input.npy "
+                   "and what another framework makes of them",
+                   path_);
+  }
+
+  std::string file(const std::string& name) const { return path_ + "/" + name; }
+  bool has(const std::string& name) const {
+    std::error_code error;
+    return fs::exists(file(name), error);
+  }
+  /// NAME.pth or NAME.safetensors; empty if neither is there.
+  std::string weights(const std::string& name) const {
+    const bool pth = has(name + ".pth"), safetensors = has(name + ".safetensors");
+    check<Refusal>(!pth || !safetensors, "{}: has both {}.pth and {}.safetensors, expected one of them", path_, name,
+                   name);
+    if (!pth && !safetensors) return {};
+    return file(name + (pth ? ".pth" : ".safetensors"));
+  }
+  NpyArray array(const std::string& name, const std::vector<int64_t>& shape) const {
+    NpyArray array = models::read_npy(file(name));
+    check<Refusal>(array.shape == shape, "{}: shape ({}), expected ({})", file(name), fmt::join(array.shape, ", "),
+                   fmt::join(shape, ", "));
+    return array;
+  }
+  /// Labels of `count` values, each a class or ignored.
+  std::vector<int32_t> labels(const std::string& name, const std::vector<int64_t>& shape, int64_t classes) const {
+    const models::NpyIntegers array = models::read_npy_integers(file(name));
+    check<Refusal>(array.shape == shape, "{}: shape ({}), expected ({})", file(name), fmt::join(array.shape, ", "),
+                   fmt::join(shape, ", "));
+    std::vector<int32_t> labels;
+    labels.reserve(array.data.size());
+    for (const int64_t value : array.data) {
+      check<Refusal>((value >= 0 && value < classes) || value == kIgnored,
+                     "{}: holds the label {}, expected 0 to {} or {}", file(name), value, classes - 1, kIgnored);
+      labels.push_back(static_cast<int32_t>(value));
+    }
+    return labels;
+  }
+
+ private:
+  std::string path_;
+};
+
+std::unique_ptr<models::Pspnet> build(const WeightFile& weights, const std::string& place, const ConvEngine& conv) {
+  models::PspnetOptions options = models::options_from_weights(weights, place);
+  options.backbone.conv = conv;
+  options.dropout = 0;
+  std::unique_ptr<models::Pspnet> model;
+  try {
+    model = std::make_unique<models::Pspnet>(options);
+  } catch (const ShapeError& error) {
+    throw Refusal(fmt::format("{}: the file's network cannot be built: {}", place, error.what()));
+  }
+  models::load_state_dict(*model, weights, place);
+  return model;
+}
+
+std::string describe(const models::Pspnet& model, const NpyArray& input) {
+  int64_t numbers = 0;
+  for (const auto& parameter : model.parameters()) numbers += parameter.variable.value().numel();
+  const models::PspnetOptions& options = model.options();
+  return fmt::format("{} ({} blocks), {} classes, {:.2f} M parameters, input {}",
+                     options.pyramid ? "PSPNet" : "ResNet without pyramid", fmt::join(options.backbone.blocks, "+"),
+                     options.classes, static_cast<double>(numbers) / 1e6, fmt::join(input.shape, "x"));
+}
+
+void verify_logits(const models::Pspnet& model, const Tensor& x, const NpyArray& expected, const Bounds& bounds,
+                   Verification& result) {
+  const Tensor logits = models::FrozenPspnet(model).forward(x).upsampled_logits().value();
+  const NpyArray ours = models::nchw_from_activation(logits);
+  Difference difference;
+  double largest = 0;
+  for (size_t i = 0; i < ours.data.size(); ++i) {
+    difference.add(static_cast<double>(ours.data[i]), static_cast<double>(expected.data[i]));
+    largest = std::max(largest, std::abs(static_cast<double>(expected.data[i])));
+  }
+  result.logits = difference.figure("logits", bounds.output);
+
+  VerifyArgmax argmax{.margin_bound = bounds.output};
+  const int64_t classes = ours.shape[1], area = ours.shape[2] * ours.shape[3];
+  argmax.pixels = ours.shape[0] * area;
+  for (int64_t pixel = 0; pixel < argmax.pixels; ++pixel) {
+    const auto at = [&](const NpyArray& array, int64_t k) {
+      return static_cast<double>(array.data[static_cast<size_t>((pixel / area * classes + k) * area + pixel % area)]);
+    };
+    int64_t mine = 0, theirs = 0;
+    for (int64_t k = 1; k < classes; ++k) {
+      if (at(ours, k) > at(ours, mine)) mine = k;
+      if (at(expected, k) > at(expected, theirs)) theirs = k;
+    }
+    if (mine == theirs) continue;
+    ++argmax.differing;
+    argmax.largest_margin = std::max(argmax.largest_margin, (at(expected, theirs) - at(expected, mine)) / largest);
+  }
+  const auto allowed = std::max<int64_t>(1, static_cast<int64_t>(1e-5 * static_cast<double>(argmax.pixels)));
+  argmax.passed = argmax.differing <= allowed && argmax.largest_margin <= argmax.margin_bound;
+  result.argmax = argmax;
+}
+
+Labels labels_of(const std::vector<int32_t>& values, size_t begin, const Tensor& x) {
+  Labels labels(x.dim(0), x.dim(1), x.dim(2));
+  std::copy_n(values.begin() + static_cast<std::ptrdiff_t>(begin), labels.values.size(), labels.values.begin());
+  return labels;
+}
+
+models::PspnetLoss training_loss(const models::Pspnet& model, const Tensor& x, const Labels& labels,
+                                 double aux_weight) {
+  return models::loss_of(model.forward(autograd::Variable(x), {.training = true}), labels, {}, aux_weight);
+}
+
+void verify_gradients(const models::Pspnet& model, const WeightFile& grads, const std::string& place, double bound,
+                      Verification& result) {
+  struct Pair {
+    std::string name;
+    std::vector<float> ours;
+    const models::WeightTensor* theirs;
+  };
+  std::vector<Pair> pairs;
+  std::vector<std::string> faults;
+  double squares = 0;
+  int64_t elements = 0;
+  for (const auto& [name, variable] : model.parameters()) {
+    const models::WeightTensor* theirs = grads.find(name);
+    std::vector<float> ours = models::to_pytorch_layout(variable.grad());
+    if (theirs == nullptr || theirs->data.size() != ours.size()) {
+      faults.push_back(name);
+      continue;
+    }
+    for (const float value : theirs->data) squares += static_cast<double>(value) * static_cast<double>(value);
+    elements += static_cast<int64_t>(ours.size());
+    pairs.push_back({name, std::move(ours), theirs});
+  }
+  check<Refusal>(faults.empty(), "{}: {} parameters have no gradient of their shape there: {}; expected one for each",
+                 place, faults.size(), fmt::join(faults, ", "));
+  check<Refusal>(pairs.size() == grads.tensors.size(), "{}: has {} gradients, expected those of the {} parameters",
+                 place, grads.tensors.size(), pairs.size());
+  // A gradient far below the usual size of one is a sum of numbers that cancel: what is left of it is rounding.
+  const double usual = std::sqrt(squares / static_cast<double>(std::max<int64_t>(elements, 1)));
+  for (const Pair& pair : pairs) {
+    Difference difference;
+    for (size_t i = 0; i < pair.ours.size(); ++i) {
+      difference.add(static_cast<double>(pair.ours[i]), static_cast<double>(pair.theirs->data[i]));
+    }
+    const double floor = 1e-3 * usual * std::sqrt(static_cast<double>(pair.ours.size()));
+    result.gradients.push_back(difference.figure(pair.name, bound, floor));
+  }
+}
+
+/// Training steps from the folder's weights, batch by batch.
+void verify_steps(const Folder& folder, models::Pspnet& model, Verification& result) {
+  const std::string place = folder.file("sgd.json");
+  double base_lr = 0, power = 0, aux_weight = 0;
+  int64_t total = 0;
+  SgdConfig sgd;
+  try {
+    std::ifstream stream(place);
+    const auto json = nlohmann::json::parse(stream);
+    json.at("base_lr").get_to(base_lr);
+    json.at("iterations").get_to(total);
+    json.at("power").get_to(power);
+    json.at("aux_weight").get_to(aux_weight);
+    json.at("momentum").get_to(sgd.momentum);
+    json.at("weight_decay").get_to(sgd.weight_decay);
+    json.at("new_layer_lr").get_to(sgd.new_layer_factor);
+  } catch (const nlohmann::json::exception& error) {
+    throw Refusal(
+        fmt::format("{}: {}; expected an object of numbers base_lr, iterations, power, momentum, "
+                    "weight_decay, new_layer_lr and aux_weight",
+                    place, error.what()));
+  }
+  const std::string input_place = folder.file("sgd_input.npy");
+  const NpyArray input = models::read_npy(input_place);
+  check<Refusal>(input.shape.size() == 5 && input.shape[2] == 3 && !input.data.empty(),
+                 "{}: shape ({}), expected steps,N,3,H,W", input_place, fmt::join(input.shape, ", "));
+  const std::vector<int64_t>& shape = input.shape;
+  const auto labels = folder.labels("sgd_label.npy", {shape[0], shape[1], shape[3], shape[4]}, model.options().classes);
+  const NpyArray expected = folder.array("sgd_loss.npy", {shape[0], 2});
+  Sgd optimizer(model.parameters(), sgd);
+  const size_t picture_numbers = input.data.size() / static_cast<size_t>(shape[0]);
+  for (int64_t t = 0; t < shape[0]; ++t) {
+    const auto step = static_cast<size_t>(t);
+    const auto begin = input.data.begin() + static_cast<std::ptrdiff_t>(step * picture_numbers);
+    const NpyArray batch{{shape.begin() + 1, shape.end()},
+                         {begin, begin + static_cast<std::ptrdiff_t>(picture_numbers)}};
+    const Tensor x = models::activation_from_nchw(batch, input_place);
+    optimizer.zero_grad();
+    const models::PspnetLoss loss = training_loss(
+        model, x, labels_of(labels, step * static_cast<size_t>(x.dim(0) * x.dim(1) * x.dim(2)), x), aux_weight);
+    autograd::backward(loss.total);
+    optimizer.step(poly_lr(base_lr, t, total, power));
+    result.steps.push_back(figure_of(fmt::format("step {} main loss", t + 1), loss.main,
+                                     static_cast<double>(expected.data[2 * step]), kStepBound));
+    if (model.options().aux) {
+      result.steps.push_back(figure_of(fmt::format("step {} auxiliary loss", t + 1), loss.aux,
+                                       static_cast<double>(expected.data[2 * step + 1]), kStepBound));
+    }
+  }
+}
+
+/// True if all files are there; else the missing ones are noted.
+bool all_there(const Folder& folder, std::initializer_list<const char*> names, Verification& result) {
+  bool all = true;
+  for (const char* name : names) {
+    if (folder.has(name)) continue;
+    all = false;
+    if (std::find(result.absent.begin(), result.absent.end(), name) == result.absent.end())
+      result.absent.emplace_back(name);
+  }
+  return all;
+}
+
+}  // namespace
+
+bool Verification::passed() const {
+  const auto ok = [](const std::vector<VerifyFigure>& list) {
+    return std::all_of(list.begin(), list.end(), [](const VerifyFigure& figure) { return figure.passed; });
+  };
+  return (!logits || logits->passed) && (!argmax || argmax->passed) && ok(losses) && ok(gradients) && ok(steps);
+}
+
+int64_t Verification::figures() const {
+  return static_cast<int64_t>(losses.size() + gradients.size() + steps.size()) + (logits ? 1 : 0) + (argmax ? 1 : 0);
+}
+
+Verification verify_folder(const std::string& path, const ConvEngine& conv) {
+  const Folder folder(path);
+  const std::string weights_path = folder.weights("weights");
+  check<Refusal>(!weights_path.empty(), "{}: has neither weights.pth nor weights.safetensors, expected one of them",
+                 path);
+  const WeightFile weights = models::read_semseg_weights(weights_path);
+  const NpyArray input = models::read_npy(folder.file("input.npy"));
+  const Tensor x = models::activation_from_nchw(input, folder.file("input.npy"));
+  check<Refusal>(x.channels() == 3, "{}: shape ({}), expected N,3,H,W", folder.file("input.npy"),
+                 fmt::join(input.shape, ", "));
+  const Bounds bounds = bounds_of(conv);
+  const auto model = build(weights, weights_path, conv);
+  const int64_t classes = model->options().classes;
+
+  Verification result;
+  result.network = describe(*model, input);
+  if (all_there(folder, {"logits.npy"}, result)) {
+    const NpyArray expected = folder.array("logits.npy", {x.dim(0), classes, x.dim(1), x.dim(2)});
+    verify_logits(*model, x, expected, bounds, result);
+  }
+  const std::string grads_path = folder.weights("grads");
+  if (grads_path.empty()) result.absent.emplace_back("grads.pth");
+  const bool has_loss = all_there(folder, {"label.npy", "loss.npy"}, result);
+  if (folder.has("label.npy") && (has_loss || !grads_path.empty())) {
+    const auto values = folder.labels("label.npy", {x.dim(0), x.dim(1), x.dim(2)}, classes);
+    const models::PspnetLoss loss = training_loss(*model, x, labels_of(values, 0, x), kAuxWeight);
+    if (has_loss) {
+      const NpyArray expected = folder.array("loss.npy", {2});
+      result.losses.push_back(figure_of("main loss", loss.main, static_cast<double>(expected.data[0]), bounds.output));
+      if (model->options().aux) {
+        result.losses.push_back(
+            figure_of("auxiliary loss", loss.aux, static_cast<double>(expected.data[1]), bounds.output));
+      }
+    }
+    if (!grads_path.empty()) {
+      autograd::backward(loss.total);
+      verify_gradients(*model, models::to_semseg_names(models::read_weights(grads_path), grads_path), grads_path,
+                       bounds.gradient, result);
+    }
+  }
+  if (folder.has("sgd.json") && all_there(folder, {"sgd_input.npy", "sgd_label.npy", "sgd_loss.npy"}, result)) {
+    const auto fresh = build(weights, weights_path, conv);
+    verify_steps(folder, *fresh, result);
+  }
+  check<Refusal>(result.figures() > 0,
+                 "{}: has no reference to hold against, expected logits.npy, loss.npy or grads.pth", path);
+  return result;
+}
+
+}  // namespace giza::train
