@@ -8,6 +8,7 @@
 #include "cli/command.h"
 #include "tensor/check.h"
 #include "tensor/parallel.h"
+#include "train/model_factory.h"
 
 namespace giza::cli {
 namespace {
@@ -71,6 +72,9 @@ train::Config ConfigArguments::load(const Common& common) const {
   if (!config.unused.empty() && !common.quiet) {
     fmt::print(stderr, "giza: {}: without a meaning on a CPU, ignored: {}\n", config.file,
                fmt::join(config.unused, ", "));
+  }
+  if (!common.quiet) {
+    for (const std::string& note : train::built_in_notes(config)) fmt::print(stderr, "giza: {}\n", note);
   }
   if (common.threads > 0) config.train.threads = common.threads;
   if (!common.conv.empty()) config.train.conv = common.conv;

@@ -54,7 +54,7 @@ void print_json(const train::Comparison& comparison, const std::vector<train::Cl
 int run(const Options& options, const std::vector<std::string>& texts, const Common& common) {
   const std::vector<train::ComparedRun> runs = parse_runs(texts);
   const train::Config config = train::load_config(options.config);
-  train::require_keys(config, {"DATA.classes", "TEST.test_list"});
+  train::require_keys(config, {"DATA.classes"});
   train::EvaluateOptions evaluate;
   evaluate.protocol = "saved predictions";
   evaluate.names = train::class_names(config);
@@ -63,7 +63,7 @@ int run(const Options& options, const std::vector<std::string>& texts, const Com
   for (const std::string& text : options.groups) groups.push_back(train::parse_class_group(text, evaluate.names));
 
   const train::SignalGuard guard;
-  const train::Dataset dataset(train::dataset_options(config, config.test.test_list));
+  const train::Dataset dataset(train::dataset_options(config, train::Split::test));
   const train::Comparison comparison = train::compare_runs(runs, dataset, evaluate);
   std::vector<std::string> sheets;
   if (!options.out.empty()) {

@@ -12,6 +12,7 @@
 #include "models/weights/state_dict.h"
 #include "tensor/check.h"
 #include "train/evaluator.h"
+#include "train/mask_folder.h"
 #include "train/model_factory.h"
 #include "train/progress.h"
 #include "train/signals.h"
@@ -54,26 +55,23 @@ Span pictures_of(const train::TestConfig& test) {
 
 /// TEST.split test: the list has no labels, so pictures are only predicted.
 int predict_unlabelled(const train::Config& config, const models::Pspnet& model) {
-  namespace fs = std::filesystem;
-  const auto entries = train::read_list(config.test.test_list, config.data.data_root, train::LabelColumn::optional);
-  const std::vector<train::Color> colors = train::class_colors(config);
+  const train::DatasetOptions options = train::dataset_options(config, train::Split::test);
+  const std::vector<train::ListEntry> entries = train::list_pictures(options, train::LabelColumn::optional);
   const train::Network network = train::network_of(model);
   const train::ProtocolOptions protocol = train::test_protocol(config);
-  for (const char* kind : {"gray", "color"}) fs::create_directories(fs::path(config.test.save_folder) / kind);
   const Span span = pictures_of(config.test);
   const int64_t end = std::min(span.end, static_cast<int64_t>(entries.size()));
+  // Before the first picture: two of one name would leave one result.
+  train::check_output_names(train::listing_place(options), entries, static_cast<size_t>(span.begin),
+                            static_cast<size_t>(std::max(end, span.begin)));
+  const train::MaskFolder masks(config.test.save_folder, train::class_colors(config));
   train::Progress progress("predict", std::max<int64_t>(end - span.begin, 0), "images");
   for (int64_t i = span.begin; i < end; ++i) {
     if (const int signal = train::pending_signal()) {
       throw train::Interrupted(signal, fmt::format("stopped after {} pictures", i - span.begin));
     }
-    const std::string& image = entries[static_cast<size_t>(i)].image;
-    const std::string name = fs::path(image).stem().string() + ".png";
-    const train::LabelMap labels = train::predict_labels(network, train::read_image(image), protocol);
-    train::write_labels(config.test.save_folder + "/gray/" + name, labels);
-    if (!colors.empty()) {
-      train::write_image(config.test.save_folder + "/color/" + name, train::colorize(labels, colors));
-    }
+    const train::ListEntry& entry = entries[static_cast<size_t>(i)];
+    masks.write(entry, train::predict_labels(network, train::read_image(entry.image), protocol));
     progress.update(i - span.begin + 1);
   }
   progress.finish();
@@ -84,7 +82,7 @@ int predict_unlabelled(const train::Config& config, const models::Pspnet& model)
 
 int run(const ConfigArguments& arguments, const Common& common) {
   const train::Config config = arguments.load(common);
-  train::require_keys(config, {"DATA.classes", "TEST.test_list", "TEST.save_folder"});
+  train::require_keys(config, {"DATA.classes", "TEST.save_folder"});
   const train::SignalGuard guard;
   train::ProtocolOptions protocol = train::test_protocol(config);
   protocol.validate();
@@ -98,13 +96,17 @@ int run(const ConfigArguments& arguments, const Common& common) {
                    train::config_place(config, "TEST.split"));
     return predict_unlabelled(config, *model);
   }
-  const train::Dataset dataset(train::dataset_options(config, config.test.test_list));
+  const train::Dataset dataset(train::dataset_options(config, train::Split::test));
+  const Span span = pictures_of(config.test);
+  if (!model) {
+    train::check_output_names(train::listing_place(dataset.options()), dataset.entries(),
+                              static_cast<size_t>(span.begin), static_cast<size_t>(span.end));
+  }
   train::EvaluateOptions options;
   options.protocol = model ? train::protocol_name(protocol) : "saved predictions";
   options.names = train::class_names(config);
   options.colors = train::class_colors(config);
   if (config.test.save_masks && model) options.save_folder = config.test.save_folder;
-  const Span span = pictures_of(config.test);
   options.begin = span.begin;
   options.end = span.end;
   options.progress = !common.quiet;
@@ -129,7 +131,8 @@ void add_eval(Program& program) {
   const auto arguments = std::make_shared<std::unique_ptr<ConfigArguments>>();
   CLI::App* command = program.add(
       "eval", "the test protocol on a data set: mIoU, accuracies, masks",
-      "Reads TEST.model_path and TEST.test_list; writes TEST.save_folder/metrics.json and, with TEST.save_masks true,\n"
+      "Reads TEST.model_path and TEST.test_list (or the TEST.split of DATA.dataset); writes "
+      "TEST.save_folder/metrics.json and, with TEST.save_masks true,\n"
       "gray/NAME.png (class indices) and color/NAME.png. The protocol is semseg's: the picture scaled, cut into\n"
       "tiles, each averaged with its mirror image; several TEST.scales are averaged. Two means are printed: over all\n"
       "classes with absent ones as 0 (semseg), and over those present (mmsegmentation).\n\n"

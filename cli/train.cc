@@ -16,7 +16,7 @@ namespace {
 
 int run(const ConfigArguments& arguments, const Common& common, bool trace_nan) {
   const train::Config config = arguments.load(common);
-  train::require_keys(config, {"DATA.train_list", "DATA.classes", "TRAIN.save_path"});
+  train::require_keys(config, {"DATA.classes", "TRAIN.save_path"});
   std::optional<autograd::TraceNonFinite> trace;
   if (trace_nan) trace.emplace();
   const train::TrainResult result = train::train(config);

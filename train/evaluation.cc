@@ -1,36 +1,18 @@
 // Judging a network on a data set.
 #include <algorithm>
 #include <chrono>
-#include <filesystem>
 #include <optional>
 
 #include "tensor/check.h"
 #include "train/evaluator.h"
+#include "train/mask_folder.h"
 #include "train/progress.h"
 #include "train/signals.h"
 
 namespace giza::train {
 namespace {
 
-namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
-
-void save_masks(const LabelMap& labels, const std::string& image, const EvaluateOptions& options) {
-  const std::string name = fs::path(image).stem().string() + ".png";
-  write_labels(options.save_folder + "/gray/" + name, labels);
-  if (!options.colors.empty()) {
-    write_image(options.save_folder + "/color/" + name, colorize(labels, options.colors));
-  }
-}
-
-/// Makes the folders before the first picture, so that a bad path is refused early.
-void make_mask_folders(const EvaluateOptions& options) {
-  for (const char* kind : {"/gray", "/color"}) {
-    std::error_code error;
-    fs::create_directories(options.save_folder + kind, error);
-    check<Refusal>(!error, "{}{}: the folder cannot be made: {}", options.save_folder, kind, error.message());
-  }
-}
 
 std::vector<int32_t> widen(const LabelMap& labels) { return {labels.index.begin(), labels.index.end()}; }
 
@@ -79,11 +61,15 @@ Evaluation evaluate(const Predictor& predictor, const Dataset& dataset, const Ev
     const auto index = static_cast<size_t>(c);
     result.names.push_back(index < options.names.size() ? options.names[index] : fmt::format("class {}", c));
   }
-  if (!options.save_folder.empty()) make_mask_folders(options);
-
   const int64_t begin = std::max<int64_t>(0, options.begin), end = std::min(dataset.size(), options.end);
   check<Refusal>(begin < end, "{}: none of its {} pictures are to be judged; check TEST.index_start and index_step",
-                 dataset.options().list, dataset.size());
+                 listing_place(dataset.options()), dataset.size());
+  std::optional<MaskFolder> masks;
+  if (!options.save_folder.empty()) {
+    check_output_names(listing_place(dataset.options()), dataset.entries(), static_cast<size_t>(begin),
+                       static_cast<size_t>(end));
+    masks.emplace(options.save_folder, options.colors);
+  }
   std::optional<Progress> progress;
   if (options.progress) progress.emplace("eval", end - begin, "images");
   for (int64_t i = begin; i < end; ++i) {
@@ -102,7 +88,7 @@ Evaluation evaluate(const Predictor& predictor, const Dataset& dataset, const Ev
     if (picture.pixels > 0) examples.offer(i - begin, picture.miou_present, *pair, prediction);
     result.seconds += std::chrono::duration<double>(Clock::now() - start).count();
 
-    if (!options.save_folder.empty()) save_masks(prediction, image, options);
+    if (masks) masks->write(dataset.entry(i), prediction);
     if (progress) progress->update(i - begin + 1, fmt::format("mIoU {:.4f}", result.counts.metrics().miou));
   }
   result.metrics = result.counts.metrics();

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
 #include <utility>
 #include <vector>
 
@@ -22,11 +23,12 @@ Histogram label_histogram(const Dataset& dataset) {
   const auto classes = static_cast<size_t>(options.classes);
   Histogram histogram{std::vector<int64_t>(classes), std::vector<int64_t>(classes)};
   for (int64_t i = 0; i < dataset.size(); ++i) {
-    const LabelMap labels = read_labels(dataset.entry(i).label);
+    const LabelMap labels = dataset.raw_labels(i);
+    const LabelTable* table = dataset.table(i);
     std::array<int64_t, 256> counts{};
     int64_t valid = 0;
     for (const uint8_t raw : labels.index) {
-      const uint8_t label = options.label_table ? (*options.label_table)[raw] : raw;
+      const uint8_t label = table != nullptr ? (*table)[raw] : raw;
       if (label == options.ignore_label || label >= options.classes) continue;
       ++counts[label];
       ++valid;
@@ -68,6 +70,7 @@ models::PspnetOptions model_options(const Config& config) {
     resnet.block = train.block == "basic" ? models::BlockKind::basic : models::BlockKind::bottleneck;
   }
   resnet.stem = train.stem == "plain" ? models::Stem::plain : models::Stem::deep;
+  resnet.stem_channels = train.stem_channels;
   resnet.width = train.width;
   resnet.output_stride = train.output_stride;
   resnet.first_block =
@@ -82,8 +85,44 @@ models::PspnetOptions model_options(const Config& config) {
   options.head_channels = train.head_channels;
   options.aux_channels = train.aux_channels;
   options.dropout = static_cast<float>(train.dropout);
+  options.align_corners = train.align_corners;
   options.aux = train.aux_weight > 0;
   options.seed = static_cast<uint64_t>(train.manual_seed);
+  return options;
+}
+
+namespace {
+
+/// The list key of a part of the data.
+const char* list_key(Split split) {
+  return split == Split::train ? "DATA.train_list" : split == Split::val ? "DATA.val_list" : "TEST.test_list";
+}
+
+const std::string& list_of(const Config& config, Split split) {
+  return split == Split::train ? config.data.train_list
+         : split == Split::val ? config.data.val_list
+                               : config.test.test_list;
+}
+
+}  // namespace
+
+bool has_pictures(const Config& config, Split split) {
+  return config.data.dataset != "list" || !list_of(config, split).empty();
+}
+
+DatasetOptions dataset_options(const Config& config, Split split) {
+  const std::string& list = list_of(config, split);
+  if (!list.empty() || config.data.dataset == "list") {
+    require_keys(config, {list_key(split)});
+    return dataset_options(config, list);
+  }
+  require_keys(config, {"DATA.data_root"});
+  DatasetOptions options = dataset_options(config, list);
+  options.layout = config.data.dataset;
+  options.split = split;
+  if (split == Split::test && config.test.split != "test") {
+    options.split = config.test.split == "train" ? Split::train : Split::val;
+  }
   return options;
 }
 
@@ -91,11 +130,13 @@ DatasetOptions dataset_options(const Config& config, const std::string& list) {
   DatasetOptions options;
   options.data_root = config.data.data_root;
   options.list = list;
+  options.label_colors = config.data.label_colors;
   options.classes = config.data.classes;
   options.ignore_label = config.train.ignore_label;
   if (!config.data.label_map.empty()) {
     options.label_table =
         mapping_table({config.data.label_map.begin(), config.data.label_map.end()}, options.ignore_label);
+    options.table_spares_train_ids = config.data.dataset == "cityscapes";
   } else if (config.data.reduce_zero_label) {
     options.label_table = subtract_one_table(options.ignore_label);
   }
@@ -139,8 +180,28 @@ ProtocolOptions validation_protocol(const Config& config) {
   return options;
 }
 
+const KnownDataset* built_in_classes(const Config& config, const std::string& path) {
+  const KnownDataset* known = find_known_dataset(config.data.dataset);
+  std::error_code error;
+  if (!path.empty()) known = std::filesystem::exists(path, error) ? nullptr : known_by_file_name(path);
+  return known != nullptr && known->classes() == config.data.classes ? known : nullptr;
+}
+
+std::vector<std::string> built_in_notes(const Config& config) {
+  std::vector<std::string> notes;
+  const auto add = [&](const std::string& path, const char* what) {
+    const KnownDataset* known = path.empty() ? nullptr : built_in_classes(config, path);
+    if (known == nullptr) return;
+    notes.push_back(fmt::format("{}: not found; the built-in {} of {} are used", path, what, known->title));
+  };
+  add(config.names_path(), "names");
+  add(config.colors_path(), "colours");
+  return notes;
+}
+
 std::vector<std::string> class_names(const Config& config) {
   const std::string path = config.names_path();
+  if (const KnownDataset* known = built_in_classes(config, path)) return {known->names.begin(), known->names.end()};
   if (path.empty()) return {};
   std::vector<std::string> names = read_names(path);
   check<Refusal>(static_cast<int>(names.size()) == config.data.classes,
@@ -150,6 +211,7 @@ std::vector<std::string> class_names(const Config& config) {
 
 std::vector<Color> class_colors(const Config& config) {
   const std::string path = config.colors_path();
+  if (const KnownDataset* known = built_in_classes(config, path)) return {known->colors.begin(), known->colors.end()};
   if (path.empty()) return {};
   std::vector<Color> colors = read_colors(path);
   check<Refusal>(static_cast<int>(colors.size()) >= config.data.classes,

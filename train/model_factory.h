@@ -11,7 +11,13 @@ namespace giza::train {
 
 /// Sections DATA and TRAIN -> the network. Throws Refusal for what no network fits.
 models::PspnetOptions model_options(const Config& config);
-/// Section DATA and a list -> a data set's options. Keeps TRAIN.cache_mb in memory.
+/// True if the configuration says where the pictures of a part are: a list, or DATA.dataset.
+bool has_pictures(const Config& config, Split split);
+/// Section DATA -> the options of a part of the data: DATA.train_list, DATA.val_list or, for Split::test, TEST.test_list;
+/// without that list the folders of DATA.dataset, for Split::test those of TEST.split. Keeps TRAIN.cache_mb in memory.
+/// Throws Refusal if neither is given.
+DatasetOptions dataset_options(const Config& config, Split split);
+/// The same with a list file of its own.
 DatasetOptions dataset_options(const Config& config, const std::string& list);
 /// Section TRAIN -> the augmentation.
 TransformOptions train_transforms(const Config& config);
@@ -19,7 +25,13 @@ TransformOptions train_transforms(const Config& config);
 ProtocolOptions test_protocol(const Config& config);
 /// The protocol of validation during training: the test protocol at scale 1 and without mirrored tiles.
 ProtocolOptions validation_protocol(const Config& config);
-/// Class names from the configuration's file; empty where it names none. Throws Refusal if their number is wrong.
+/// The data set whose names and colours are used in place of a file: DATA.dataset where no file is given, or the one
+/// whose file of semseg is given and is not there. nullptr if the file is to be read, or the number of classes differs.
+const KnownDataset* built_in_classes(const Config& config, const std::string& path);
+/// What built_in_classes replaced, a line for each file that is not there.
+std::vector<std::string> built_in_notes(const Config& config);
+/// Class names from the configuration's file or built in; empty where there are none. Throws Refusal if their number is
+/// wrong.
 std::vector<std::string> class_names(const Config& config);
 /// Colours likewise.
 std::vector<Color> class_colors(const Config& config);

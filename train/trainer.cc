@@ -96,8 +96,9 @@ std::string list_hash(const Dataset& dataset) {
 }
 
 const Config& checked(const Config& config) {
-  require_keys(config, {"DATA.train_list", "TRAIN.save_path"});
-  if (config.train.evaluate) require_keys(config, {"DATA.val_list"});
+  require_keys(config, {"TRAIN.save_path"});
+  dataset_options(config, Split::train);
+  if (config.train.evaluate) dataset_options(config, Split::val);
   return config;
 }
 
@@ -105,14 +106,14 @@ Trainer::Trainer(const Config& config)
     : config_(checked(config)),
       train_(config.train),
       folder_(train_.save_path),
-      dataset_(dataset_options(config, config.data.train_list)),
+      dataset_(dataset_options(config, Split::train)),
       model_options_(model_options(config)),
       // The loader refuses a list shorter than a batch.
       iterations_per_epoch_(std::max<int64_t>(1, dataset_.size() / train_.batch_size)),
       iterations_(iterations_per_epoch_ * train_.epochs) {
   check<Refusal>(iterations_ <= INT32_MAX, "{}: {} iterations are too many", config.file, iterations_);
   if (train_.threads > 0) set_num_threads(train_.threads);
-  if (train_.evaluate) validation_set_ = std::make_unique<Dataset>(dataset_options(config, config.data.val_list));
+  if (train_.evaluate) validation_set_ = std::make_unique<Dataset>(dataset_options(config, Split::val));
   model_ = refusing(config, [&] { return std::make_unique<models::Pspnet>(model_options_); });
   optimizer_ = std::make_unique<Sgd>(model_->parameters(), SgdConfig{.momentum = train_.momentum,
                                                                      .weight_decay = train_.weight_decay,
@@ -156,7 +157,7 @@ bool Trainer::resume() {
   check<Refusal>(state.list_hash == list_hash(dataset_),
                  "{}: was trained on another list than {}; use the same one, or "
                  "start a new run from its weights with TRAIN.weight",
-                 found->path, config_.data.train_list);
+                 found->path, listing_place(dataset_.options()));
   const LogState log = log_state_from_json(state.log, found->path);
   sums_ = log.sums;
   earlier_seconds_ = log.run_seconds;
@@ -168,8 +169,8 @@ bool Trainer::resume() {
 
 void Trainer::load_initial_weights() {
   if (train_.weight.empty()) return;
-  const std::vector<std::string> kept =
-      models::load_state_dict(*model_, models::read_semseg_weights(train_.weight), train_.weight, {.backbone_only = true});
+  const std::vector<std::string> kept = models::load_state_dict(*model_, models::read_semseg_weights(train_.weight),
+                                                                train_.weight, {.backbone_only = true});
   if (!kept.empty()) {
     notes_.push_back(fmt::format("{} does not fit or lacks {} tensors, which begin at random: {}", train_.weight,
                                  kept.size(), fmt::join(kept, ", ")));

@@ -13,7 +13,7 @@ void check_ignore_label(int ignore_label) {
 }
 
 /// Refuses the first label, in reading order, that is neither a class nor ignored.
-void check_labels(const std::string& path, const LabelMap& raw, const LabelMap& labels, const DatasetOptions& options) {
+void check_labels(const ListEntry& entry, const LabelMap& raw, const LabelMap& labels, const DatasetOptions& options) {
   std::array<bool, 256> allowed{};
   std::fill_n(allowed.begin(), std::min(options.classes, 256), true);
   allowed[static_cast<size_t>(options.ignore_label)] = true;
@@ -23,11 +23,11 @@ void check_labels(const std::string& path, const LabelMap& raw, const LabelMap& 
   const int x = place % labels.width;
   const int y = place / labels.width;
   const std::string mapped =
-      options.label_table ? fmt::format(" (class {} by the label mapping)", *bad) : std::string();
+      table_for(entry, options) != nullptr ? fmt::format(" (class {} by the label mapping)", *bad) : std::string();
   throw Refusal(
       fmt::format("{}: label {}{} at x {}, y {}; expected 0 to {}, or {} for ignored pixels; check "
-                  "DATA.classes, TRAIN.ignore_label and the label mapping",
-                  path, raw.at(x, y), mapped, x, y, options.classes - 1, options.ignore_label));
+                  "DATA.classes, TRAIN.ignore_label and the label mapping, or let `giza check` find what fits",
+                  entry.label, raw.at(x, y), mapped, x, y, options.classes - 1, options.ignore_label));
 }
 
 }  // namespace
@@ -47,35 +47,62 @@ LabelTable mapping_table(const std::vector<std::pair<int, int>>& pairs, int igno
   LabelTable table{};
   table.fill(static_cast<uint8_t>(ignore_label));
   for (const auto& [from, to] : pairs) {
-    check<Refusal>(from >= 0 && from <= 255 && to >= 0 && to <= 255,
-                   "label mapping: {}: {}, expected values from 0 to 255", from, to);
-    table[static_cast<size_t>(from)] = static_cast<uint8_t>(to);
+    check<Refusal>(from >= 0 && from <= 255 && to >= -1 && to <= 255,
+                   "label mapping: {}: {}, expected values from 0 to 255, or to -1 for ignored", from, to);
+    table[static_cast<size_t>(from)] = static_cast<uint8_t>(to < 0 ? ignore_label : to);
   }
   return table;
 }
 
-Pair read_pair(const ListEntry& entry, const DatasetOptions& options) {
+std::string listing_place(const DatasetOptions& options) {
+  if (options.layout.empty()) return options.list;
+  return fmt::format("{} ({}, {})", options.data_root, options.layout, split_name(options.split));
+}
+
+std::vector<ListEntry> list_pictures(const DatasetOptions& options, LabelColumn column, std::string* note) {
+  if (options.layout.empty()) return read_list(options.list, options.data_root, column);
+  const KnownDataset* known = find_known_dataset(options.layout);
+  check<Error>(known != nullptr, "no data set {} is known", options.layout);
+  Layout layout = read_layout(*known, options.data_root, options.split);
+  if (note != nullptr) *note = std::move(layout.note);
+  return std::move(layout.entries);
+}
+
+const LabelTable* table_for(const ListEntry& entry, const DatasetOptions& options) {
+  if (!options.label_table) return nullptr;
+  return options.table_spares_train_ids && holds_train_ids(entry.label) ? nullptr : &*options.label_table;
+}
+
+LabelMap read_raw_labels(const std::string& path, const LabelColors* colors) {
+  return colors == nullptr ? read_labels(path) : labels_from_colors(path, read_image(path), *colors);
+}
+
+Pair read_pair(const ListEntry& entry, const DatasetOptions& options, const LabelColors* colors) {
   check<Refusal>(!entry.label.empty(), "{}: has no label file in its list; expected 'IMAGE LABEL'", entry.image);
   Pair pair;
   pair.image = read_image(entry.image);
-  const LabelMap raw = read_labels(entry.label);
+  const LabelMap raw = read_raw_labels(entry.label, colors);
   check<Refusal>(raw.width == pair.image.width && raw.height == pair.image.height,
                  "{}: has {} x {} pixels, its image {} has {} x {}; expected the same size", entry.label, raw.width,
                  raw.height, entry.image, pair.image.width, pair.image.height);
   pair.labels = raw;
-  if (options.label_table) {
-    for (uint8_t& value : pair.labels.index) value = (*options.label_table)[value];
+  if (const LabelTable* table = table_for(entry, options)) {
+    for (uint8_t& value : pair.labels.index) value = (*table)[value];
   }
-  check_labels(entry.label, raw, pair.labels, options);
+  check_labels(entry, raw, pair.labels, options);
   return pair;
 }
 
 Dataset::Dataset(DatasetOptions options) : options_(std::move(options)) {
   check<Refusal>(options_.classes >= 1 && options_.classes <= 256,
-                 "{}: DATA.classes is {}, expected 1 to 256 (labels are bytes)", options_.list, options_.classes);
+                 "{}: DATA.classes is {}, expected 1 to 256 (labels are bytes)", listing_place(options_),
+                 options_.classes);
   check_ignore_label(options_.ignore_label);
-  entries_ = read_list(options_.list, options_.data_root);
-  check_list_files(options_.list, entries_);
+  if (!options_.label_colors.empty()) {
+    colors_ = std::make_unique<LabelColors>(options_.label_colors, options_.ignore_label);
+  }
+  entries_ = list_pictures(options_);
+  check_list_files(listing_place(options_), entries_);
   cache_.resize(entries_.size());
 }
 
@@ -85,7 +112,7 @@ std::shared_ptr<const Pair> Dataset::load(int64_t index) const {
     const std::lock_guard lock(mutex_);
     if (cache_[place]) return cache_[place];
   }
-  auto pair = std::make_shared<const Pair>(read_pair(entries_[place], options_));
+  auto pair = std::make_shared<const Pair>(read_pair(entries_[place], options_, colors_.get()));
   const auto bytes = static_cast<int64_t>(pair->image.rgb.size() + pair->labels.index.size());
   const std::lock_guard lock(mutex_);
   // What is in stays in: epochs pass over all pictures, so replacing the oldest would keep nothing until it is needed.

@@ -11,6 +11,8 @@
 #include <vector>
 
 #include "train/data/image.h"
+#include "train/data/label_colors.h"
+#include "train/data/layout.h"
 #include "train/data/list.h"
 
 namespace giza::train {
@@ -19,7 +21,8 @@ namespace giza::train {
 using LabelTable = std::array<uint8_t, 256>;
 /// value - 1, and 0 becomes `ignore` (ADE20K's challenge files); `ignore` itself stays.
 LabelTable subtract_one_table(int ignore_label);
-/// The given raw -> class pairs; every other raw value becomes `ignore`. Throws Refusal for values outside [0, 255].
+/// The given raw -> class pairs, -1 standing for `ignore`; every other raw value becomes `ignore`. Throws Refusal for
+/// values outside [0, 255].
 LabelTable mapping_table(const std::vector<std::pair<int, int>>& pairs, int ignore_label);
 
 /// A picture with its labels, after the label table, checked.
@@ -30,12 +33,27 @@ struct Pair {
 
 struct DatasetOptions {
   std::string data_root;
-  std::string list;  ///< list file
+  std::string list;          ///< list file; with a layout: empty
+  std::string layout;        ///< name of a known data set, whose folders below data_root are the list
+  Split split = Split::val;  ///< with a layout: which part of it
   int classes = 0;
   int ignore_label = 255;                  ///< 0 to 255
   std::optional<LabelTable> label_table;   ///< none: file values are class indices
+  bool table_spares_train_ids = false;     ///< the table is for Cityscapes' labelIds; labelTrainIds files are classes
+  std::string label_colors;                ///< not empty: label files hold colours, see LabelColors
   int64_t cache_bytes = int64_t{1} << 30;  ///< decoded pictures kept in memory; 0 keeps none
 };
+
+/// Where the pictures are listed, for messages: the list file, or the folder of a layout.
+std::string listing_place(const DatasetOptions& options);
+/// The pictures of the list or layout, whose files may be missing. A layout's choices go to `note`, if given. Throws
+/// Refusal for a bad list or layout.
+std::vector<ListEntry> list_pictures(const DatasetOptions& options, LabelColumn column = LabelColumn::required,
+                                     std::string* note = nullptr);
+/// The table for one picture's label file; nullptr where its values are class indices.
+const LabelTable* table_for(const ListEntry& entry, const DatasetOptions& options);
+/// The values of a label file before the label table: its indices, or what its colours stand for if `colors` is given.
+LabelMap read_raw_labels(const std::string& path, const LabelColors* colors);
 
 /// Pictures by index. Thread-safe.
 class Dataset {
@@ -45,7 +63,13 @@ class Dataset {
 
   int64_t size() const { return static_cast<int64_t>(entries_.size()); }
   const ListEntry& entry(int64_t index) const { return entries_[static_cast<size_t>(index)]; }
+  const std::vector<ListEntry>& entries() const { return entries_; }
   const DatasetOptions& options() const { return options_; }
+
+  /// The label map of picture `index` as the file has it, before the label table and unchecked.
+  LabelMap raw_labels(int64_t index) const { return read_raw_labels(entry(index).label, colors_.get()); }
+  /// See table_for.
+  const LabelTable* table(int64_t index) const { return table_for(entry(index), options_); }
 
   /// Picture and labels number `index`, from memory where it was read before and the budget allowed keeping it.
   /// Throws Refusal for a bad file, sizes that differ, and a label outside [0, classes) that is not ignored
@@ -54,13 +78,14 @@ class Dataset {
 
  private:
   DatasetOptions options_;
+  std::unique_ptr<const LabelColors> colors_;  // nullptr: label files hold indices
   std::vector<ListEntry> entries_;
   mutable std::mutex mutex_;
   mutable std::vector<std::shared_ptr<const Pair>> cache_;
   mutable int64_t cached_bytes_ = 0;
 };
 
-/// Reads one pair outside of a data set, as Dataset::load does.
-Pair read_pair(const ListEntry& entry, const DatasetOptions& options);
+/// Reads one pair outside of a data set, as Dataset::load does. `colors` as in read_raw_labels.
+Pair read_pair(const ListEntry& entry, const DatasetOptions& options, const LabelColors* colors = nullptr);
 
 }  // namespace giza::train

@@ -3,9 +3,12 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
+#include <filesystem>
+#include <unordered_map>
 #include <utility>
 
 #include "tensor/check.h"
@@ -19,15 +22,20 @@ std::string join(const std::string& root, const std::string& path) {
   return root.back() == '/' ? root + path : root + '/' + path;
 }
 
+/// "LIST:LINE", or the folder where there was no list.
+std::string place_of(const std::string& list, int line) { return line > 0 ? fmt::format("{}:{}", list, line) : list; }
+
 /// Throws a Refusal if there is no regular file at `path`.
 void check_file(const std::string& list, int line, const char* what, const std::string& path) {
   struct stat status {};
   if (::stat(path.c_str(), &status) != 0) {
-    throw Refusal(fmt::format("{}:{}: {} '{}' cannot be found ({}); check the line and DATA.data_root", list, line,
-                              what, path, std::strerror(errno)));
+    throw Refusal(
+        fmt::format("{}: {} '{}' cannot be found ({}); check the line and DATA.data_root, or let `giza check` "
+                    "list all that are missing",
+                    place_of(list, line), what, path, std::strerror(errno)));
   }
-  check<Refusal>(S_ISREG(status.st_mode), "{}:{}: {} '{}' is not a regular file; check the line and DATA.data_root",
-                 list, line, what, path);
+  check<Refusal>(S_ISREG(status.st_mode), "{}: {} '{}' is not a regular file; check the line and DATA.data_root",
+                 place_of(list, line), what, path);
 }
 
 }  // namespace
@@ -49,6 +57,22 @@ std::vector<ListEntry> read_list(const std::string& path, const std::string& dat
   check<Refusal>(!entries.empty(), "{}: lists no pictures; expected '{}' on each line", path,
                  column == LabelColumn::required ? "IMAGE LABEL" : "IMAGE [LABEL]");
   return entries;
+}
+
+std::string output_name(const ListEntry& entry) { return std::filesystem::path(entry.image).stem().string(); }
+
+void check_output_names(const std::string& path, const std::vector<ListEntry>& entries, size_t begin, size_t end) {
+  std::unordered_map<std::string, size_t> seen;
+  for (size_t i = begin; i < std::min(end, entries.size()); ++i) {
+    const auto [first, added] = seen.emplace(output_name(entries[i]), i);
+    if (added) continue;
+    const ListEntry& other = entries[first->second];
+    throw Refusal(
+        fmt::format("{}: '{}' would overwrite the results of '{}'{}, both being called {}.png; rename one, or "
+                    "split the list",
+                    place_of(path, entries[i].line), entries[i].image, other.image,
+                    other.line > 0 ? fmt::format(" (line {})", other.line) : "", first->first));
+  }
 }
 
 void check_list_files(const std::string& path, const std::vector<ListEntry>& entries) {

@@ -1,6 +1,7 @@
 // List files of a data set, and the files of its class names and colours.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -12,7 +13,7 @@ namespace giza::train {
 struct ListEntry {
   std::string image;
   std::string label;  ///< empty where the list has none
-  int line = 0;       ///< in the list file, from 1
+  int line = 0;       ///< in the list file, from 1; 0 where a folder was read
 };
 
 /// Whether each line of a list must name a label file.
@@ -23,6 +24,13 @@ enum class LabelColumn { required, optional };
 /// Throws Refusal "LIST:LINE: ..." for a malformed line, and "LIST: ..." for a missing or empty list.
 std::vector<ListEntry> read_list(const std::string& path, const std::string& data_root,
                                  LabelColumn column = LabelColumn::required);
+
+/// NAME of the files that results for a picture are written to, as NAME.png: its file name without extension.
+std::string output_name(const ListEntry& entry);
+/// Throws Refusal naming both lines where two pictures of entries[begin, end) have one output name, so that one's result
+/// would overwrite the other's.
+void check_output_names(const std::string& path, const std::vector<ListEntry>& entries, size_t begin = 0,
+                        size_t end = SIZE_MAX);
 
 /// Checks that every file of the list is there. Throws Refusal "LIST:LINE: ..." naming the first one that is not.
 void check_list_files(const std::string& path, const std::vector<ListEntry>& entries);

@@ -1,0 +1,196 @@
+// Pictures and label files of the known data sets, found by the folder layout in which they are distributed.
+#include "train/data/layout.h"
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <initializer_list>
+#include <utility>
+
+#include "tensor/check.h"
+#include "train/data/file.h"
+#include "train/spelling.h"
+
+namespace giza::train {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Far beyond any data set; a folder that goes on for ever must not fill the memory.
+constexpr size_t kMaxFiles = 10'000'000;
+
+bool is_folder(const fs::path& path) {
+  std::error_code error;
+  return fs::is_directory(path, error);
+}
+
+bool is_file(const fs::path& path) {
+  std::error_code error;
+  return fs::is_regular_file(path, error);
+}
+
+/// Names in a folder, sorted, without those that begin with a dot.
+std::vector<std::string> names_in(const fs::path& folder) {
+  std::vector<std::string> names;
+  std::error_code error;
+  for (auto entry = fs::directory_iterator(folder, error); !error && entry != fs::directory_iterator();
+       entry.increment(error)) {
+    const std::string name = entry->path().filename().string();
+    if (name.front() != '.') names.push_back(name);
+    check<Refusal>(names.size() <= kMaxFiles, "{}: holds more than {} files; is it the right folder?", folder.string(),
+                   kMaxFiles);
+  }
+  check<Refusal>(!error, "{}: the folder cannot be read ({})", folder.string(), error.message());
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+bool is_picture(const std::string& name) {
+  const std::string extension = lower_case(fs::path(name).extension().string());
+  return extension == ".jpg" || extension == ".jpeg" || extension == ".png";
+}
+
+/// The first of `root` / `below` that has the folder `mark`.
+fs::path find_root(const KnownDataset& dataset, const std::string& root, std::initializer_list<const char*> below,
+                   const char* mark) {
+  check<Refusal>(!root.empty(), "DATA.data_root has no value, expected the folder of {} (DATA.dataset {})",
+                 dataset.title, dataset.name);
+  for (const char* folder : below) {
+    const fs::path path = *folder == '\0' ? fs::path(root) : fs::path(root) / folder;
+    if (is_folder(path / mark)) return path;
+  }
+  throw Refusal(fmt::format(
+      "{}: has no folder {}, expected the layout of {} (DATA.dataset {}); set DATA.data_root to its folder, or "
+      "give list files",
+      root, mark, dataset.title, dataset.name));
+}
+
+fs::path required_folder(const KnownDataset& dataset, const fs::path& path) {
+  check<Refusal>(is_folder(path),
+                 "{}: no such folder, expected the layout of {} (DATA.dataset {}); see docs/datasets.md", path.string(),
+                 dataset.title, dataset.name);
+  return path;
+}
+
+Layout read_ade20k(const KnownDataset& dataset, const std::string& data_root, Split split) {
+  const fs::path root = find_root(dataset, data_root, {"", "ADEChallengeData2016"}, "images");
+  const char* part = split == Split::train ? "training" : split == Split::val ? "validation" : "testing";
+  const fs::path images = required_folder(dataset, root / "images" / part), labels = root / "annotations" / part;
+  Layout layout{images.string(), {}, {}};
+  for (const std::string& name : names_in(images)) {
+    if (!is_picture(name)) continue;
+    const std::string label = (labels / fs::path(name).stem()).string() + ".png";
+    layout.entries.push_back({(images / name).string(), split == Split::test ? "" : label, 0});
+  }
+  return layout;
+}
+
+/// A list of VOC's: an id per line (in train.txt and val.txt for segmentation nothing follows it), or the two paths of
+/// list files that others have made, with or without a slash in front.
+Layout read_voc_list(const fs::path& root, const fs::path& list, const fs::path& labels, Split split) {
+  Layout layout{list.string(), {}, {}};
+  const auto inside = [&](std::string path) {
+    if (path.front() == '/') path.erase(0, path.find_first_not_of('/'));
+    return (root / path).string();
+  };
+  for (const TextLine& line : read_text_lines(list.string())) {
+    const std::vector<std::string> fields = split_fields(line.text);
+    check<Refusal>(fields.size() <= 2, "{}:{}: has {} fields, expected the id of a picture", list.string(), line.number,
+                   fields.size());
+    ListEntry entry;
+    entry.line = line.number;
+    entry.image = fields.size() == 2 ? inside(fields[0]) : (root / "JPEGImages" / fields[0]).string() + ".jpg";
+    if (split != Split::test)
+      entry.label = fields.size() == 2 ? inside(fields[1]) : (labels / fields[0]).string() + ".png";
+    layout.entries.push_back(std::move(entry));
+  }
+  return layout;
+}
+
+Layout read_voc2012(const KnownDataset& dataset, const std::string& data_root, Split split) {
+  const fs::path root = find_root(dataset, data_root, {"", "VOC2012", "VOCdevkit/VOC2012"}, "JPEGImages");
+  const fs::path lists = root / "ImageSets" / "Segmentation";
+  const fs::path augmented = root / "SegmentationClassAug";
+  if (split == Split::train && is_folder(augmented)) {
+    for (const char* name : {"train_aug.txt", "trainaug.txt"}) {
+      if (!is_file(lists / name)) continue;
+      Layout layout = read_voc_list(root, lists / name, augmented, split);
+      layout.note = fmt::format("training on the augmented set: {}, labels in {}", name, augmented.string());
+      return layout;
+    }
+  }
+  const fs::path list = lists / (std::string(split_name(split)) + ".txt");
+  check<Refusal>(is_file(list), "{}: no such file, expected the layout of {} (DATA.dataset {}); see docs/datasets.md",
+                 list.string(), dataset.title, dataset.name);
+  Layout layout = read_voc_list(root, list, root / "SegmentationClass", split);
+  if (split == Split::train) {
+    layout.note = fmt::format("training on {}, not on the augmented set of 10,582 pictures (no {} with train_aug.txt)",
+                              list.string(), augmented.string());
+  }
+  return layout;
+}
+
+Layout read_cityscapes(const KnownDataset& dataset, const std::string& data_root, Split split) {
+  const fs::path root = find_root(dataset, data_root, {"", "cityscapes"}, "leftImg8bit");
+  const fs::path images = required_folder(dataset, root / "leftImg8bit" / split_name(split));
+  const fs::path labels = root / "gtFine" / split_name(split);
+  constexpr std::string_view kEnd = "_leftImg8bit.png";
+  Layout layout{images.string(), {}, {}};
+  bool any_ids = false, all_train_ids = true;
+  for (const std::string& city : names_in(images)) {
+    if (!is_folder(images / city)) continue;
+    for (const std::string& name : names_in(images / city)) {
+      if (!name.ends_with(kEnd)) continue;
+      ListEntry entry{(images / city / name).string(), "", 0};
+      if (split != Split::test) {
+        const std::string stem = (labels / city / name.substr(0, name.size() - kEnd.size())).string();
+        entry.label = stem + "_gtFine_labelIds.png";
+        any_ids = any_ids || is_file(entry.label);
+        all_train_ids = all_train_ids && !any_ids && is_file(stem + "_gtFine_labelTrainIds.png");
+      }
+      layout.entries.push_back(std::move(entry));
+    }
+  }
+  if (split != Split::test && !any_ids && all_train_ids && !layout.entries.empty()) {
+    for (ListEntry& entry : layout.entries) entry.label.replace(entry.label.rfind("labelIds"), 8, "labelTrainIds");
+    layout.note = labels.string() + ": no labelIds files, so labelTrainIds are read, without the label map";
+  }
+  return layout;
+}
+
+Layout read_camvid(const KnownDataset& dataset, const std::string& data_root, Split split) {
+  const fs::path root = find_root(dataset, data_root, {"", "CamVid", "camvid"}, split_name(split));
+  const fs::path images = root / split_name(split), labels = root / (std::string(split_name(split)) + "annot");
+  Layout layout{images.string(), {}, {}};
+  for (const std::string& name : names_in(images)) {
+    if (!is_picture(name)) continue;
+    layout.entries.push_back({(images / name).string(), split == Split::test ? "" : (labels / name).string(), 0});
+  }
+  return layout;
+}
+
+}  // namespace
+
+const char* split_name(Split split) {
+  constexpr std::array<const char*, 3> kNames = {"train", "val", "test"};
+  return kNames[static_cast<size_t>(split)];
+}
+
+Layout read_layout(const KnownDataset& dataset, const std::string& root, Split split) {
+  using Reader = Layout (*)(const KnownDataset&, const std::string&, Split);
+  constexpr std::array<std::pair<std::string_view, Reader>, 4> kReaders = {
+      {{"ade20k", read_ade20k}, {"voc2012", read_voc2012}, {"cityscapes", read_cityscapes}, {"camvid", read_camvid}}};
+  for (const auto& [name, read] : kReaders) {
+    if (name != dataset.name) continue;
+    Layout layout = read(dataset, root, split);
+    check<Refusal>(!layout.entries.empty(),
+                   "{}: holds no pictures, expected those of {} (DATA.dataset {}); see docs/datasets.md", layout.place,
+                   dataset.title, dataset.name);
+    return layout;
+  }
+  throw Error(fmt::format("read_layout: no layout of {}", dataset.name));
+}
+
+bool holds_train_ids(const std::string& label) { return label.ends_with("labelTrainIds.png"); }
+
+}  // namespace giza::train
