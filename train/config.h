@@ -86,6 +86,7 @@ struct TrainConfig {
   int save_freq = 1;    ///< epochs
   int eval_freq = 1;    ///< epochs; only with evaluate
   int keep_checkpoints = 2;
+  bool tensorboard = true;  ///< write TensorBoard events into save_path
   std::string save_path;
   std::string weight;  ///< initial weights
   std::string resume;  ///< a checkpoint, or "auto": the newest in save_path, if any

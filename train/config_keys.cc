@@ -118,6 +118,7 @@ const auto kKeys = std::to_array<Key>({
      "epochs between validations, with `evaluate`"},
     {"TRAIN", "keep_checkpoints", AT(train.keep_checkpoints), {.min = 1, .max = kMaxCount, .effect = Effect::run},
      "newest checkpoints that are kept"},
+    {"TRAIN", "tensorboard", AT(train.tensorboard), kRun, "write TensorBoard events into save_path"},
     {"TRAIN", "save_path", AT(train.save_path), kRun, "the run folder: configuration, log, checkpoints"},
     {"TRAIN", "weight", AT(train.weight), kRun, "file of initial weights; empty: random"},
     {"TRAIN", "resume", AT(train.resume), kRun, "checkpoint to go on from; auto: the newest in save_path, if any"},

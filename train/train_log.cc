@@ -20,6 +20,16 @@ int64_t iteration_of(const Json& line) {
 
 }  // namespace
 
+StepMeans means_of(const StepSums& sums, int64_t batch_size) {
+  const auto steps = static_cast<double>(std::max<int64_t>(sums.steps, 1));
+  const double images = static_cast<double>(sums.steps * batch_size);
+  return {.loss = sums.loss / steps,
+          .main_loss = sums.main_loss / steps,
+          .aux_loss = sums.aux_loss / steps,
+          .accuracy = static_cast<double>(sums.right) / (static_cast<double>(sums.valid) + 1e-10),
+          .images_per_second = sums.step_seconds > 0 ? images / sums.step_seconds : 0.0};
+}
+
 std::string to_json(const LogState& state) {
   const StepSums& sums = state.sums;
   return Json{{"steps", sums.steps},
@@ -67,19 +77,17 @@ TrainLog::TrainLog(const std::string& path, int64_t iteration) : path_(path) {
   check<Error>(stream_.good(), "{}: the log cannot be opened for writing", path_);
 }
 
-void TrainLog::write_steps(int64_t iteration, int64_t epoch, double learning_rate, const StepSums& sums,
-                           int64_t batch_size, double run_seconds) {
-  const auto steps = static_cast<double>(std::max<int64_t>(sums.steps, 1));
-  const double images = static_cast<double>(sums.steps * batch_size);
+void TrainLog::write_steps(int64_t iteration, int64_t epoch, double learning_rate, const StepMeans& means,
+                           double run_seconds) {
   write(Json{{"type", "train"},
              {"iteration", iteration},
              {"epoch", epoch},
              {"lr", learning_rate},
-             {"loss", sums.loss / steps},
-             {"main_loss", sums.main_loss / steps},
-             {"aux_loss", sums.aux_loss / steps},
-             {"accuracy", static_cast<double>(sums.right) / (static_cast<double>(sums.valid) + 1e-10)},
-             {"images_per_second", sums.step_seconds > 0 ? images / sums.step_seconds : 0.0},
+             {"loss", means.loss},
+             {"main_loss", means.main_loss},
+             {"aux_loss", means.aux_loss},
+             {"accuracy", means.accuracy},
+             {"images_per_second", means.images_per_second},
              {"seconds", run_seconds}}
             .dump());
 }

@@ -17,6 +17,14 @@ struct StepSums {
   double step_seconds = 0;       ///< with the wait for data
 };
 
+/// What the log and TensorBoard show of them.
+struct StepMeans {
+  double loss = 0, main_loss = 0, aux_loss = 0;
+  double accuracy = 0;  ///< share of the valid pixels
+  double images_per_second = 0;
+};
+StepMeans means_of(const StepSums& sums, int64_t batch_size);
+
 /// The part of the log's state that a checkpoint keeps.
 struct LogState {
   StepSums sums;
@@ -32,9 +40,8 @@ class TrainLog {
   /// behind and which will come again, are dropped, and so is a half-written last line.
   TrainLog(const std::string& path, int64_t iteration);
 
-  /// The means of `sums`, then. Throws Error when writing fails.
-  void write_steps(int64_t iteration, int64_t epoch, double learning_rate, const StepSums& sums, int64_t batch_size,
-                   double run_seconds);
+  /// Throws Error when writing fails.
+  void write_steps(int64_t iteration, int64_t epoch, double learning_rate, const StepMeans& means, double run_seconds);
   void write_validation(int64_t iteration, int64_t epoch, const Evaluation& evaluation, double run_seconds);
 
   /// Iteration of the last validation in the log; -1 without one.

@@ -1,0 +1,57 @@
+// What a training run shows in TensorBoard.
+#include "train/tensorboard.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "train/data/known_datasets.h"
+#include "train/examples.h"
+#include "train/report/picture_sheet.h"
+
+namespace giza::train {
+namespace {
+constexpr int64_t kPictures = 4;
+constexpr int kSide = 320;  // of a picture in a sheet, at most
+}  // namespace
+
+TensorBoard::TensorBoard(const std::string& folder, int64_t iteration, std::vector<Color> colors)
+    : file_(folder, iteration + 1), colors_(std::move(colors)) {}
+
+void TensorBoard::write_steps(int64_t iteration, double learning_rate, const StepMeans& means) {
+  file_.write_scalars(iteration, {{"train/loss", means.loss},
+                                  {"train/main_loss", means.main_loss},
+                                  {"train/aux_loss", means.aux_loss},
+                                  {"train/accuracy", means.accuracy},
+                                  {"train/lr", learning_rate},
+                                  {"train/images_per_second", means.images_per_second}});
+}
+
+Predictor TensorBoard::watch(Predictor inner, const Dataset& dataset) {
+  predictions_.clear();
+  const int64_t count = std::min(kPictures, dataset.size());
+  for (int64_t i = 0; i < count; ++i) predictions_[i * dataset.size() / count] = {};
+  return [this, inner = std::move(inner), next = int64_t{0}](const Image& image, const ListEntry& entry) mutable {
+    LabelMap labels = inner(image, entry);
+    if (const auto wanted = predictions_.find(next++); wanted != predictions_.end()) wanted->second = labels;
+    return labels;
+  };
+}
+
+void TensorBoard::write_validation(int64_t iteration, const Evaluation& evaluation, const Dataset& dataset) {
+  const Metrics& metrics = evaluation.metrics;
+  file_.write_scalars(iteration,
+                      {{"val/mIoU", metrics.miou}, {"val/mAcc", metrics.macc}, {"val/allAcc", metrics.all_acc}});
+  std::vector<Color> colors = colors_;
+  for (auto c = colors.size(); c < metrics.classes.size(); ++c) colors.push_back(voc_color(c));
+  int number = 0;
+  for (const auto& [index, prediction] : predictions_) {
+    const auto pair = dataset.load(index);
+    const auto colored = [&](const LabelMap& labels) { return colorize(shrink_labels(labels, kSide), colors); };
+    file_.write_picture(iteration, fmt::format("val/picture_{}", number++),
+                        picture_sheet({"input", "truth", "prediction"},
+                                      {{shrink_image(pair->image, kSide), colored(pair->labels), colored(prediction)}},
+                                      /*legend=*/{}, /*zoom=*/1));
+  }
+}
+
+}  // namespace giza::train
