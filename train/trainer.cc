@@ -23,6 +23,7 @@
 #include "train/optim/poly_lr.h"
 #include "train/progress.h"
 #include "train/signals.h"
+#include "train/tensorboard.h"
 #include "train/train_log.h"
 
 namespace giza::train {
@@ -79,6 +80,7 @@ class Trainer {
   double earlier_seconds_ = 0;      // before a resume
   std::vector<std::string> notes_;  // what start() has to tell
   std::unique_ptr<TrainLog> log_;
+  std::unique_ptr<TensorBoard> tensorboard_;  // null where it is off
   std::unique_ptr<Progress> progress_;
   TrainResult result_;
 };
@@ -129,6 +131,11 @@ void Trainer::start() {
   }
   models::write_text_file(folder_.file("config.yaml"), to_yaml(config_));
   log_ = std::make_unique<TrainLog>(folder_.file("log.jsonl"), iteration_);
+  if (train_.tensorboard && event_files_available()) {
+    tensorboard_ = std::make_unique<TensorBoard>(folder_.path(), iteration_, class_colors(config_));
+  } else if (train_.tensorboard) {
+    notes_.push_back("no TensorBoard events: this build has no Protocol Buffers (libprotobuf-dev, protobuf-compiler)");
+  }
 }
 
 bool Trainer::resume() {
@@ -248,13 +255,16 @@ void Trainer::validate_if_due() {
   EvaluateOptions options;
   options.protocol = protocol_name(protocol);
   options.names = class_names(config_);
+  Predictor predictor = network_predictor(network_of(*model_), protocol);
+  if (tensorboard_) predictor = tensorboard_->watch(std::move(predictor), *validation_set_);
   try {
-    result_.validation = evaluate(network_predictor(network_of(*model_), protocol), *validation_set_, options);
+    result_.validation = evaluate(predictor, *validation_set_, options);
   } catch (const Interrupted&) {
     stop_on_signal();
     throw;
   }
   log_->write_validation(iteration_, epoch(), *result_.validation, run_seconds());
+  if (tensorboard_) tensorboard_->write_validation(iteration_, *result_.validation, *validation_set_);
   const Metrics& metrics = result_.validation->metrics;
   progress_->note(fmt::format("epoch {}: mIoU {:.4f}, allAcc {:.4f} ({})", epoch(), metrics.miou, metrics.all_acc,
                               options.protocol));
@@ -282,7 +292,9 @@ TrainResult Trainer::run(const StepObserver& after_step) {
     if (after_step) after_step(iteration_, result_.loss);
     progress_->update(iteration_, fmt::format("loss {:.4f}", result_.loss));
     if (iteration_ % train_.print_freq == 0 || at_epoch_end()) {
-      log_->write_steps(iteration_, this_epoch + 1, rate, sums_, train_.batch_size, run_seconds());
+      const StepMeans means = means_of(sums_, train_.batch_size);
+      log_->write_steps(iteration_, this_epoch + 1, rate, means, run_seconds());
+      if (tensorboard_) tensorboard_->write_steps(iteration_, rate, means);
       sums_ = {};
     }
     if (at_epoch_end() && (epoch() % train_.save_freq == 0 || iteration_ == iterations_)) save();
