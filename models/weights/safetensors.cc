@@ -10,6 +10,7 @@
 #include <numeric>
 
 #include "models/weights/atomic_file.h"
+#include "models/weights/elements.h"
 #include "models/weights/safetensors_header.h"
 #include "tensor/check.h"
 
@@ -53,19 +54,6 @@ OpenFile open_file(const std::string& path) {
   return file;
 }
 
-float half_to_float(uint16_t half) {
-  const uint32_t sign = (half & 0x8000U) << 16;
-  const uint32_t exponent = (half >> 10) & 0x1FU;
-  const uint32_t mantissa = half & 0x3FFU;
-  if (exponent == 0) {  // zero and subnormals: mantissa * 2^-24, exact in float
-    const float magnitude = static_cast<float>(mantissa) * 0x1p-24F;
-    return sign ? -magnitude : magnitude;
-  }
-  const uint32_t bits =
-      exponent == 31 ? sign | 0x7F800000U | (mantissa << 13) : sign | ((exponent + 112) << 23) | (mantissa << 13);
-  return std::bit_cast<float>(bits);
-}
-
 /// Reads the elements of one type and converts each, in pieces, so that only the result is large.
 template <class From, class To, class Convert>
 void read_elements(std::ifstream& stream, std::vector<To>* to, int64_t numel, Convert convert) {
@@ -86,8 +74,7 @@ void read_data(std::ifstream& stream, const TensorEntry& entry, WeightTensor* te
     case DType::f16:
       return read_elements<uint16_t>(stream, &tensor->data, entry.numel, half_to_float);
     case DType::bf16:
-      return read_elements<uint16_t>(stream, &tensor->data, entry.numel,
-                                     [](uint16_t v) { return std::bit_cast<float>(uint32_t{v} << 16); });
+      return read_elements<uint16_t>(stream, &tensor->data, entry.numel, brain_to_float);
     case DType::f64:
       return read_elements<double>(stream, &tensor->data, entry.numel, [](double v) { return static_cast<float>(v); });
     case DType::i64:
