@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "tensor/check.h"
+#include "tensor/dry_run.h"
 #include "tensor/storage.h"
 
 #ifdef GIZA_HAVE_OPENMP
@@ -73,6 +74,7 @@ const char* thread_backend() {
 }
 
 void detail::run_tasks(int64_t tasks, TaskFunction function, void* context) {
+  if (tasks_off) return;
   const auto threads = static_cast<int>(std::min<int64_t>(num_threads(), tasks));
   if (threads <= 1 || inside_task) {
     for (int64_t task = 0; task < tasks; ++task) function(context, task);

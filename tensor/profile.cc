@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "tensor/profile/counters.h"
+#include "tensor/profile/sampled_run.h"
 
 namespace giza::profile {
 
@@ -83,6 +84,7 @@ void Recording::open_kernel(Work work) {
     return;
   }
   if (work.executed_flops < 0) work.executed_flops = work.flops;
+  if (SampledRun* run = SampledRun::active()) run->enter(work);
   open({.kind = Event::Kind::kernel,
         .pass = current_pass(),
         .name = {},
@@ -96,6 +98,7 @@ void Recording::close_kernel() {
     --hidden_;
   } else {
     close();
+    if (SampledRun* run = SampledRun::active()) run->leave();
   }
 }
 

@@ -6,10 +6,11 @@
 
 #include <algorithm>
 #include <iterator>
-#include <map>
-#include <mutex>
+#include <utility>
 
+#include "tensor/arena.h"
 #include "tensor/check.h"
+#include "tensor/dry_run.h"
 
 namespace giza {
 namespace {
@@ -17,95 +18,102 @@ namespace {
 constexpr size_t kAlign = 64;
 constexpr size_t kHugePage = size_t{2} << 20;
 
-class Arena {
- public:
-  static Arena& instance() {
-    // Never destroyed: tensors of static duration may outlive any order of destruction.
-    static auto* arena = new Arena;
-    return *arena;
-  }
+// The process's own arena.
+Arena& own_arena() {
+  // Never destroyed: tensors of static duration may outlive any order of destruction.
+  static auto* arena = [] {
+    // All of physical memory.
+    const size_t bytes = static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<size_t>(sysconf(_SC_PAGESIZE));
+    return new Arena(bytes, Arena::Pages::huge);
+  }();
+  return *arena;
+}
 
-  char* allocate(size_t bytes) {
-    bytes = (bytes + kAlign - 1) / kAlign * kAlign;
-    const std::lock_guard lock(mutex_);
-    // First fit by address keeps the live blocks together at the low end, where pages are already touched.
-    auto block = std::find_if(free_.begin(), free_.end(), [&](const auto& b) { return b.second >= bytes; });
-    check<Error>(block != free_.end(), "out of memory: {:.1f} MiB more than the {:.1f} MiB in use", bytes / 1048576.0,
-                 statistics_.in_use / 1048576.0);
-    const auto [offset, size] = *block;
-    free_.erase(block);
-    if (size > bytes) free_.emplace(offset + bytes, size - bytes);
-    statistics_.in_use += static_cast<int64_t>(bytes);
-    statistics_.peak = std::max(statistics_.peak, statistics_.in_use);
-    statistics_.high_water = std::max(statistics_.high_water, static_cast<int64_t>(offset + bytes));
-    ++statistics_.allocations;
-    return base_ + offset;
-  }
+constinit thread_local Arena* other_arena = nullptr;
 
-  void release(char* data, size_t bytes) {
-    bytes = (bytes + kAlign - 1) / kAlign * kAlign;
-    const std::lock_guard lock(mutex_);
-    statistics_.in_use -= static_cast<int64_t>(bytes);
-    auto offset = static_cast<size_t>(data - base_);
-    auto next = free_.lower_bound(offset);
-    if (next != free_.end() && next->first == offset + bytes) {
-      bytes += next->second;
-      next = free_.erase(next);
-    }
-    if (next != free_.begin()) {
-      auto previous = std::prev(next);
-      if (previous->first + previous->second == offset) {
-        previous->second += bytes;
-        return;
-      }
-    }
-    free_.emplace(offset, bytes);
-  }
-
-  ArenaStatistics statistics() {
-    const std::lock_guard lock(mutex_);
-    return statistics_;
-  }
-
-  void reset_peak() {
-    const std::lock_guard lock(mutex_);
-    statistics_.peak = statistics_.in_use;
-  }
-
- private:
-  Arena() {
-    // Addresses only: a page costs memory when it is first written. All of physical memory is reserved, less where a
-    // limit on addresses (ulimit -v) forbids it.
-    size_t bytes = static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<size_t>(sysconf(_SC_PAGESIZE));
-    void* base = MAP_FAILED;
-    for (; bytes >= 64 * kHugePage; bytes /= 2) {
-      base =
-          mmap(nullptr, bytes + kHugePage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-      if (base != MAP_FAILED) break;
-    }
-    check<Error>(base != MAP_FAILED, "arena: cannot reserve memory");
-    auto address = (reinterpret_cast<uintptr_t>(base) + kHugePage - 1) / kHugePage * kHugePage;
-    base_ = reinterpret_cast<char*>(address);
-    madvise(base_, bytes, MADV_HUGEPAGE);
-    free_.emplace(0, bytes / kHugePage * kHugePage);
-  }
-
-  std::mutex mutex_;
-  char* base_ = nullptr;
-  std::map<size_t, size_t> free_;  // offset -> bytes; neighbours are always merged
-  ArenaStatistics statistics_;
-};
+Arena& current_arena() { return other_arena != nullptr ? *other_arena : own_arena(); }
 
 }  // namespace
 
-ArenaStatistics arena_statistics() { return Arena::instance().statistics(); }
+Arena::Arena(size_t bytes, Pages pages) {
+  // Addresses only: a page costs memory when it is first written. Less where a limit on addresses (ulimit -v) forbids it.
+  void* base = MAP_FAILED;
+  for (; bytes >= 64 * kHugePage; bytes /= 2) {
+    mapped_ = bytes + kHugePage;
+    base = mmap(nullptr, mapped_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (base != MAP_FAILED) break;
+  }
+  check<Error>(base != MAP_FAILED, "arena: cannot reserve memory");
+  mapping_ = base;
+  auto address = (reinterpret_cast<uintptr_t>(base) + kHugePage - 1) / kHugePage * kHugePage;
+  base_ = reinterpret_cast<char*>(address);
+  size_ = bytes / kHugePage * kHugePage;
+  madvise(base_, bytes, pages == Pages::huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+  free_.emplace(0, size_);
+}
 
-void reset_arena_peak() { Arena::instance().reset_peak(); }
+Arena::~Arena() { munmap(mapping_, mapped_); }
 
-void* arena_allocate(size_t bytes) { return Arena::instance().allocate(std::max<size_t>(bytes, 1)); }
+char* Arena::allocate(size_t bytes) {
+  bytes = (bytes + kAlign - 1) / kAlign * kAlign;
+  const std::lock_guard lock(mutex_);
+  // First fit by address keeps the live blocks together at the low end, where pages are already touched.
+  auto block = std::find_if(free_.begin(), free_.end(), [&](const auto& b) { return b.second >= bytes; });
+  check<Error>(block != free_.end(), "out of memory: {:.1f} MiB more than the {:.1f} MiB in use", bytes / 1048576.0,
+               statistics_.in_use / 1048576.0);
+  const auto [offset, size] = *block;
+  free_.erase(block);
+  if (size > bytes) free_.emplace(offset + bytes, size - bytes);
+  statistics_.in_use += static_cast<int64_t>(bytes);
+  statistics_.peak = std::max(statistics_.peak, statistics_.in_use);
+  statistics_.high_water = std::max(statistics_.high_water, static_cast<int64_t>(offset + bytes));
+  ++statistics_.allocations;
+  return base_ + offset;
+}
+
+void Arena::release(char* data, size_t bytes) {
+  bytes = (bytes + kAlign - 1) / kAlign * kAlign;
+  const std::lock_guard lock(mutex_);
+  statistics_.in_use -= static_cast<int64_t>(bytes);
+  auto offset = static_cast<size_t>(data - base_);
+  auto next = free_.lower_bound(offset);
+  if (next != free_.end() && next->first == offset + bytes) {
+    bytes += next->second;
+    next = free_.erase(next);
+  }
+  if (next != free_.begin()) {
+    auto previous = std::prev(next);
+    if (previous->first + previous->second == offset) {
+      previous->second += bytes;
+      return;
+    }
+  }
+  free_.emplace(offset, bytes);
+}
+
+ArenaStatistics Arena::statistics() {
+  const std::lock_guard lock(mutex_);
+  return statistics_;
+}
+
+void Arena::reset_peak() {
+  const std::lock_guard lock(mutex_);
+  statistics_.peak = statistics_.in_use;
+}
+
+Arena* detail::use_arena(Arena* arena) { return std::exchange(other_arena, arena); }
+
+ArenaStatistics arena_statistics() { return current_arena().statistics(); }
+
+void reset_arena_peak() { current_arena().reset_peak(); }
+
+void* arena_allocate(size_t bytes) { return current_arena().allocate(std::max<size_t>(bytes, 1)); }
 
 void arena_release(void* block, size_t bytes) {
-  Arena::instance().release(static_cast<char*>(block), std::max<size_t>(bytes, 1));
+  auto* data = static_cast<char*>(block);
+  // What was allocated before a dry run may be given back within it.
+  Arena& arena = other_arena != nullptr && other_arena->holds(data) ? *other_arena : own_arena();
+  arena.release(data, std::max<size_t>(bytes, 1));
 }
 
 std::shared_ptr<Storage> Storage::allocate(size_t floats) {

@@ -14,6 +14,7 @@
 #include "tensor/ops/resize.h"
 #include "tensor/ops/softmax.h"
 #include "tensor/parallel.h"
+#include "tensor/profile.h"
 
 namespace giza::train {
 namespace {
@@ -54,6 +55,7 @@ Canvas make_canvas(const FloatImage& picture, int crop_h, int crop_w, const Prot
 Tensor gather(const Canvas& canvas, const std::vector<Tile>& tiles, size_t first, size_t last, int crop_h, int crop_w) {
   const auto count = static_cast<int64_t>(last - first);
   Tensor batch = Tensor::activation({count, crop_h, crop_w, 3});
+  const profile::Scope scope([&] { return profile::elementwise("gather_tiles", 0, batch, batch); });
   parallel_for(count * crop_h, [&](int64_t task) {
     const Tile& tile = tiles[first + static_cast<size_t>(task / crop_h)];
     const int64_t y = tile.y + task % crop_h;
@@ -68,6 +70,8 @@ Tensor gather(const Canvas& canvas, const std::vector<Tile>& tiles, size_t first
 /// sums += the probabilities of one tile, mirrored back.
 void scatter(const Tensor& probabilities, const Tile& tile, int canvas_width, const Tensor& sums) {
   const int64_t height = probabilities.dim(1), width = probabilities.dim(2), classes = probabilities.channels();
+  const profile::Scope scope(
+      [&] { return profile::elementwise("add_tile", 1, probabilities, probabilities, probabilities); });
   parallel_for(height, [&](int64_t y) {
     for (int64_t x = 0; x < width; ++x) {
       const float* from = probabilities.row(y * width + (tile.mirrored ? width - 1 - x : x));
@@ -111,7 +115,11 @@ Tensor run_tiles(const Network& network, const FloatImage& picture, const Protoc
               logits.dim(2) == crop_w,
           "evaluator: the network made {} of {} pictures of {} x {}", logits.shape(), last - first, crop_h, crop_w);
     const Tensor probabilities = ops::softmax(logits);
-    if (!sums.defined()) sums = Tensor::zeros({1, canvas.height, canvas.width, logits.channels()});
+    if (!sums.defined()) {
+      sums = Tensor::empty({1, canvas.height, canvas.width, logits.channels()});
+      const profile::Scope scope([&] { return profile::elementwise("clear_tiles", 0, sums); });
+      sums.fill(0.0F);
+    }
     for (size_t i = first; i < last; ++i) {
       const auto item = static_cast<int64_t>(i - first);
       scatter(probabilities.batch_slice(item, item + 1), tiles[i], canvas.width, sums);
@@ -122,6 +130,7 @@ Tensor run_tiles(const Network& network, const FloatImage& picture, const Protoc
   const std::vector<int> column_counts = coverage(columns, canvas.width, crop_w);
   const int64_t classes = sums.channels();
   Tensor means = Tensor::activation({1, picture.height, picture.width, classes});
+  const profile::Scope scope([&] { return profile::elementwise("mean_of_tiles", 1, means, means); });
   parallel_for(picture.height, [&](int64_t y) {
     for (int64_t x = 0; x < picture.width; ++x) {
       const int count = row_counts[static_cast<size_t>(canvas.top + y)] *

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "tensor/dry_run.h"
 #include "tensor/ops/conv2d_direct.h"
 
 namespace giza::ops::direct {
@@ -62,6 +63,12 @@ void conv2d_backward_weight(const Tensor& dw, const Tensor& x, const Tensor& dy,
   const Tensor zeros = Tensor::zeros({std::max<int64_t>(in_channels, 1)});
   const Tensor partials = cut.slices > 1 ? Tensor::empty({cut.slices, weights}) : dw.reshape({1, weights});
 
+  const int64_t panel_floats = kPixelBlock * gemm.width;
+  // Of a task with all its panels and channels.
+  const int64_t most_panels = std::min(cut.group_panels, panels),
+                most_channels = round_up(cut.part_channels, kTileRows);
+  announce_scratch(static_cast<size_t>(most_panels * (tap_count * most_channels * gemm.width + panel_floats) +
+                                       most_channels / kTileRows * kernels::outer_tile_stride(kPixelBlock)));
   parallel_for(cut.tasks() * cut.slices, [&](int64_t task) {
     const int64_t slice = task / cut.tasks(), part = task % cut.parts;
     const int64_t first_panel = task / cut.parts % cut.panel_groups * cut.group_panels;
@@ -70,7 +77,6 @@ void conv2d_backward_weight(const Tensor& dw, const Tensor& x, const Tensor& dy,
     const int64_t channel_end = std::min(channel_begin + cut.part_channels, in_channels);
     const int64_t panel_sums = round_up(channel_end - channel_begin, kTileRows) * gemm.width;
     const int64_t all_sums = (last_panel - first_panel) * tap_count * panel_sums;
-    const int64_t panel_floats = kPixelBlock * gemm.width;
     const int64_t x_floats =
         round_up(channel_end - channel_begin, kTileRows) / kTileRows * kernels::outer_tile_stride(kPixelBlock);
     float* sums = thread_scratch(static_cast<size_t>(all_sums + (last_panel - first_panel) * panel_floats + x_floats));

@@ -84,6 +84,7 @@ bool all_finite(const Tensor& x) {
   const profile::Scope scope([&] { return profile::elementwise("all_finite", 1, x); });
   const int64_t blocks = count_blocks(x);
   const Scratch<bool> finite(blocks);
+  std::fill_n(finite.data(), blocks, true);  // also where no task is run (tensor/dry_run.h)
   for_each_block([&](const Block& b) { finite[b.index] = kernels::all_finite(b.of(x), b.stride(x), b.rows, b.width); },
                  x);
   return std::all_of(finite.data(), finite.data() + blocks, [](bool block) { return block; });

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "tensor/check.h"
+#include "tensor/dry_run.h"
 #include "tensor/kernels/pyramid_conv.h"
 #include "tensor/ops/cut.h"
 #include "tensor/ops/pyramid_map.h"
@@ -79,8 +80,10 @@ Tensor multiply_cells(std::span<const Tensor> maps, const Tensor& w, const Pyram
     operands.emplace_back(each);
     widest = std::max(widest, operands.back().padded);
   }
+  const auto sums_floats = static_cast<size_t>(kForwardBlock * taps * widest);
+  announce_scratch(sums_floats);
   parallel_ranges(k_count, kForwardBlock, [&](int64_t k_begin, int64_t k_end) {
-    float* sums = thread_scratch(static_cast<size_t>(kForwardBlock * taps * widest));
+    float* sums = thread_scratch(sums_floats);
     int64_t channel = 0;
     for (size_t b = 0; b < maps.size(); ++b) {
       const TransposedMap& operand = operands[b];
@@ -111,9 +114,11 @@ Tensor multiply_cells(std::span<const Tensor> maps, const Tensor& w, const Pyram
 /// y = the interpolation of z: to the height of each output row first, which leaves a few columns, then along it.
 void interpolate(const Tensor& z, const PyramidMap& map, const Tensor& y) {
   const int64_t k_count = z.channels();
+  const auto slots_floats = static_cast<size_t>(map.slots * kChannels);
+  announce_scratch(slots_floats);
   parallel_for(z.dim(0) * map.out_h, [&](int64_t task) {
     const int64_t item = task / map.out_h, p = task % map.out_h;
-    float* slots = thread_scratch(static_cast<size_t>(map.slots * kChannels));
+    float* slots = thread_scratch(slots_floats);
     const float* cells = z.row(item * map.taps * map.cells);
     for (int64_t k = 0; k < k_count; k += kChannels) {
       const int64_t width = std::min(kChannels, k_count - k);
@@ -168,13 +173,17 @@ class MapBackward {
         partials_(need_map ? Tensor::activation({blocks_, pyramid_map.rows(), pyramid_map.channels()}) : Tensor()) {}
 
   int64_t tasks() const { return blocks_; }
+  /// What run asks thread_scratch for.
+  size_t scratch_floats() const {
+    return static_cast<size_t>(cells_.rows() * kBackwardBlock + kDepth * padded_stride(cells_.channels()));
+  }
 
   /// The output channels of one block.
   void run(int64_t block) const {
     const int64_t k_begin = block * kBackwardBlock, k_count = std::min(kBackwardBlock, dz_.channels() - k_begin);
     const int64_t cells = cells_.rows(), per_item = cells_.dim(1) * cells_.dim(2), channels = cells_.channels();
     const int64_t stride = padded_stride(channels);
-    float* gradients = thread_scratch(static_cast<size_t>(cells * kBackwardBlock + kDepth * stride));
+    float* gradients = thread_scratch(scratch_floats());
     float* weights = gradients + cells * kBackwardBlock;
     for (int64_t tap = 0; tap < map_.taps; ++tap) {
       for (int64_t cell = 0; cell < cells; ++cell) {
@@ -291,6 +300,7 @@ PyramidConvGradients pyramid_conv_backward(const Tensor& dy, const Tensor& x, st
     channel = end;
   }
   const int64_t tasks = products[0].tasks();
+  for (const MapBackward& each : products) announce_scratch(each.scratch_floats());
   parallel_for(tasks * static_cast<int64_t>(maps.size()),
                [&](int64_t task) { products[static_cast<size_t>(task / tasks)].run(task % tasks); });
   if (needs.inputs) {

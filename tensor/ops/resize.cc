@@ -2,6 +2,7 @@
 #include "tensor/ops/resize.h"
 
 #include "tensor/check.h"
+#include "tensor/dry_run.h"
 #include "tensor/ops/cut.h"
 #include "tensor/ops/resize_axis.h"
 #include "tensor/profile.h"
@@ -14,8 +15,10 @@ Tensor resize_bilinear(const Tensor& x, int64_t height, int64_t width, bool alig
   // Four products and three sums for each output.
   const profile::Scope scope([&] { return profile::elementwise("resize_bilinear", 7, y, x); });
   const BilinearRows rows(x, height, width, align_corners);
+  const auto row_floats = static_cast<size_t>(rows.row_floats());
+  announce_scratch(row_floats);
   parallel_ranges(x.dim(0) * height, row_grain(width * x.channels()), [&](int64_t begin, int64_t end) {
-    float* row = thread_scratch(static_cast<size_t>(rows.row_floats()));
+    float* row = thread_scratch(row_floats);
     for (int64_t i = begin; i < end; ++i) {
       rows.blend(i, row);
       rows.enlarge(row, 0, width, y.row(i * width), y.row_stride());

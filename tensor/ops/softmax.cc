@@ -84,6 +84,8 @@ CrossEntropyResult cross_entropy(const Tensor& logits, const Labels& labels, con
   CrossEntropyResult result{{}, Tensor::activation(logits.shape().with(3, 1)), 0};
   const int64_t rows = logits.rows(), grain = row_grain(classes), blocks = (rows + grain - 1) / grain;
   const Scratch<kernels::CrossEntropySums> sums(blocks);
+  // What a task leaves that is not run (tensor/dry_run.h).
+  std::fill_n(sums.data(), blocks, kernels::CrossEntropySums{0, 1, -1});
   parallel_for(blocks, [&](int64_t block) {
     const int64_t begin = block * grain, count = std::min(grain, rows - begin);
     sums[block] = kernels::cross_entropy(logits.row(begin), logits.row_stride(), labels.values.data() + begin,

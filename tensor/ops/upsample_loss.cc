@@ -2,6 +2,7 @@
 #include "tensor/ops/upsample_loss.h"
 
 #include "tensor/check.h"
+#include "tensor/dry_run.h"
 #include "tensor/kernels/softmax.h"
 #include "tensor/ops/cross_entropy_parts.h"
 #include "tensor/ops/cut.h"
@@ -34,12 +35,17 @@ profile::Work describe(const char* kernel, double flops_each, const Tensor& logi
           .bytes = profile::bytes_of(logits) + 8 * pixels};
 }
 
+/// Scratch of a task of for_each_chunk.
+size_t chunk_floats(const BilinearRows& rows, int64_t channels) {
+  return static_cast<size_t>(kChunk * padded_stride(channels) + rows.row_floats());
+}
+
 /// Calls body(first pixel, pixels, enlarged logits, their stride) for chunks of the enlarged rows [begin, end).
 template <class Body>
 void for_each_chunk(const BilinearRows& rows, int64_t begin, int64_t end, int64_t width, int64_t channels,
                     const Body& body) {
   const int64_t stride = padded_stride(channels);
-  float* pixels = thread_scratch(static_cast<size_t>(kChunk * stride + rows.row_floats()));
+  float* pixels = thread_scratch(chunk_floats(rows, channels));
   float* row = pixels + kChunk * stride;
   for (int64_t i = begin; i < end; ++i) {
     rows.blend(i, row);
@@ -103,6 +109,10 @@ UpsampleCrossEntropyResult upsample_cross_entropy(const Tensor& logits, const La
   };
   const Scratch<CrossEntropySums> sums(tasks);
   const Scratch<Counts> counts(tasks);
+  // What a task leaves that is not run (tensor/dry_run.h): pixels whose loss is zero, so that there is a backward pass.
+  std::fill_n(sums.data(), tasks, CrossEntropySums{0, 1, -1});
+  std::fill_n(counts.data(), tasks, Counts{0, 0, -1});
+  announce_scratch(chunk_floats(rows, channels));
   parallel_for(tasks, [&](int64_t task) {
     CrossEntropySums sum{0, 0, -1};
     Counts count{0, 0, -1};
@@ -164,12 +174,14 @@ Tensor upsample_cross_entropy_backward(float dloss, const Tensor& logits, const 
   // Each band has two rows of its own for what it gives to its two input rows.
   const GradientRows gradient{w, channels, dx.row_stride()};
   const Scratch<float> partials(labels.n * band_count * 2 * gradient.floats());
+  const auto task_floats = static_cast<size_t>(width * stride + gradient.floats() + rows.row_floats());
+  announce_scratch(task_floats);
   parallel_for(labels.n * band_count, [&](int64_t task) {
     const Band& band = bands[task % band_count];
     float* to_low = partials.data() + task * 2 * gradient.floats();
     float* to_high = to_low + gradient.floats();
     std::fill_n(to_low, 2 * gradient.floats(), 0.0F);
-    float* pixels = thread_scratch(static_cast<size_t>(width * stride + gradient.floats() + rows.row_floats()));
+    float* pixels = thread_scratch(task_floats);
     float* half = pixels + width * stride;
     float* row = half + gradient.floats();
     for (int64_t p = band.begin; p < band.end; ++p) {
@@ -216,6 +228,7 @@ Labels upsample_argmax(const char* op, const Tensor& logits, int64_t height, int
   Labels labels(logits.dim(0), height, width);
   const int64_t channels = logits.channels();
   const BilinearRows rows(logits, height, width, align_corners);
+  announce_scratch(chunk_floats(rows, channels));
   parallel_ranges(logits.dim(0) * height, row_grain(width * channels), [&](int64_t begin, int64_t end) {
     for_each_chunk(rows, begin, end, width, channels,
                    [&](int64_t first, int64_t pixels, float* enlarged, int64_t stride) {

@@ -1,6 +1,7 @@
 // Winograd convolutions forward and backward to the input: transform tiles, multiply by position, transform back.
 #include "tensor/ops/winograd.h"
 
+#include "tensor/dry_run.h"
 #include "tensor/kernels/winograd.h"
 #include "tensor/ops/channel_moments.h"
 #include "tensor/ops/scratch.h"
@@ -77,11 +78,13 @@ void run_by_tiles(const Problem& problem, const Filters& filters, int64_t tiles_
   const int64_t in_stride = round_up(problem.in.channels(), 16), out_stride = round_up(problem.out.channels(), 16);
   const ZeroRow zeros(problem.in.channels());
   if (moments != nullptr) moments->start((tiles + tiles_per_task - 1) / tiles_per_task, problem.out.channels());
+  const auto floats = [&](int64_t count) {
+    return static_cast<size_t>(Workspace::floats(positions, count, in_stride, out_stride));
+  };
+  announce_scratch(floats(std::min(tiles, tiles_per_task)));
   parallel_ranges(tiles, tiles_per_task, [&](int64_t begin, int64_t end) {
     const int64_t count = end - begin;
-    const Workspace space(
-        positions, count, in_stride, out_stride,
-        thread_scratch(static_cast<size_t>(Workspace::floats(positions, count, in_stride, out_stride))));
+    const Workspace space(positions, count, in_stride, out_stride, thread_scratch(floats(count)));
     kernels::winograd_input(tiling.m, read_tiles(problem.in, tiling, tiling.m + 2, problem.origin, begin, end, zeros),
                             space.in, 0);
     for (int64_t p = 0; p < positions; ++p) multiply(filters, p, space, count, 0, filters.layout.panels());

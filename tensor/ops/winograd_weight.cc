@@ -1,5 +1,6 @@
 // Winograd convolutions, gradient of the weights: the adjoint of the forward pass. With V = B^T d B of the input tiles
 // and W = A dy A^T of the gradient tiles, dU = sum over tiles of W^T V by position, and dw = G^T dU G.
+#include "tensor/dry_run.h"
 #include "tensor/kernels/winograd.h"
 #include "tensor/ops/scratch.h"
 #include "tensor/ops/winograd.h"
@@ -47,12 +48,14 @@ void backward_weight(int m, const Tensor& x, const Tensor& dy, const Tensor& dw,
     // A task multiplies one position by a few panels, for which it packs the gradient's tiles once.
     constexpr int64_t kPanels = 4;
     const int64_t groups = (panels + kPanels - 1) / kPanels;
+    const auto packed_floats =
+        static_cast<size_t>(product_rows / kernels::kTileRows * kernels::outer_tile_stride(kTileBlock));
+    announce_scratch(packed_floats);
     parallel_for(positions * groups, [&](int64_t task) {
       const int64_t position = task / groups, first_panel = task % groups * kPanels;
       const int64_t last_panel = std::min(first_panel + kPanels, panels);
       const float* a = w.data + position * w.position_stride;
-      float* packed = thread_scratch(
-          static_cast<size_t>(product_rows / kernels::kTileRows * kernels::outer_tile_stride(kTileBlock)));
+      float* packed = thread_scratch(packed_floats);
       for (int64_t begin = 0; begin < count; begin += kTileBlock) {
         const int64_t block = std::min(kTileBlock, count - begin);
         const float* rows[kTileBlock];
