@@ -15,6 +15,7 @@
 #include "train/mask_folder.h"
 #include "train/model_factory.h"
 #include "train/progress.h"
+#include "train/report/run_report.h"
 #include "train/signals.h"
 
 namespace giza::cli {
@@ -80,7 +81,7 @@ int predict_unlabelled(const train::Config& config, const models::Pspnet& model)
   return 0;
 }
 
-int run(const ConfigArguments& arguments, const Common& common) {
+int run(const ConfigArguments& arguments, const Common& common, const std::string& report) {
   const train::Config config = arguments.load(common);
   train::require_keys(config, {"DATA.classes", "TEST.save_folder"});
   const train::SignalGuard guard;
@@ -110,6 +111,7 @@ int run(const ConfigArguments& arguments, const Common& common) {
   options.begin = span.begin;
   options.end = span.end;
   options.progress = !common.quiet;
+  options.examples = train::kReportExamples;
   const train::Predictor predictor = model ? train::network_predictor(train::network_of(*model), protocol)
                                            : train::saved_predictor(config.test.save_folder + "/gray");
   const train::Evaluation evaluation = train::evaluate(predictor, dataset, options);
@@ -117,6 +119,9 @@ int run(const ConfigArguments& arguments, const Common& common) {
   std::filesystem::create_directories(config.test.save_folder, error);
   check<Refusal>(!error, "{}: the folder cannot be made: {}", config.test.save_folder, error.message());
   train::write_metrics(config.test.save_folder + "/metrics.json", evaluation);
+  const std::string page = report.empty() ? config.test.save_folder + "/report.html" : report;
+  train::write_evaluation_report(page, config, dataset, evaluation);
+  if (!common.quiet) fmt::print(stderr, "giza: the report is {}\n", page);
   if (common.json) {
     fmt::print("{}\n", nlohmann::ordered_json::parse(train::metrics_json(evaluation)).dump());
   } else {
@@ -129,16 +134,23 @@ int run(const ConfigArguments& arguments, const Common& common) {
 
 void add_eval(Program& program) {
   const auto arguments = std::make_shared<std::unique_ptr<ConfigArguments>>();
+  const auto report = std::make_shared<std::string>();
   CLI::App* command = program.add(
       "eval", "the test protocol on a data set: mIoU, accuracies, masks",
-      "Reads TEST.model_path and TEST.test_list (or the TEST.split of DATA.dataset); writes "
-      "TEST.save_folder/metrics.json and, with TEST.save_masks true,\n"
-      "gray/NAME.png (class indices) and color/NAME.png. The protocol is semseg's: the picture scaled, cut into\n"
-      "tiles, each averaged with its mirror image; several TEST.scales are averaged. Two means are printed: over all\n"
-      "classes with absent ones as 0 (semseg), and over those present (mmsegmentation).\n\n"
+      "Reads TEST.model_path and TEST.test_list (without it, the TEST.split of DATA.dataset); writes\n"
+      "TEST.save_folder/metrics.json and, with TEST.save_masks true, gray/NAME.png (class indices) and color/NAME.png\n"
+      "(the same with a palette of the classes' colours). TEST.split test: no labels, only masks are written. The\n"
+      "protocol is semseg's: the picture scaled, cut into tiles, each averaged with its mirror image; several\n"
+      "TEST.scales are averaged. Two means are printed: over all classes with absent ones as 0 (semseg), and over\n"
+      "those present (mmsegmentation); then the interval of the first in 95 % of resamplings of the pictures.\n\n"
+      "TEST.save_folder/report.html (or --report FILE) shows it all in a browser: classes, confusions, boundaries, "
+      "the\n"
+      "worst and the best pictures, and the curves of the training where its log.jsonl lies beside TEST.model_path.\n\n"
       "  giza eval --config configs/scenes/psp.yaml TEST.scales '[0.75, 1.0, 1.25]'",
-      [arguments](const Common& common) { return run(**arguments, common); });
+      [arguments, report](const Common& common) { return run(**arguments, common, *report); });
   *arguments = std::make_unique<ConfigArguments>(command);
+  command->add_option("--report", *report, "the page to write instead of TEST.save_folder/report.html")
+      ->type_name("FILE");
 }
 
 }  // namespace giza::cli

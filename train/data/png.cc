@@ -157,11 +157,16 @@ void decode(Decoder& decoder, const std::string& path, int height, std::vector<u
 PngKind kind_of(const Decoder& decoder) {
   const int type = png_get_color_type(decoder.png, decoder.info);
   PngKind kind;
-  kind.color = type == PNG_COLOR_TYPE_PALETTE       ? PngKind::Color::palette
-               : (type & PNG_COLOR_MASK_COLOR) != 0 ? PngKind::Color::rgb
-                                                    : PngKind::Color::grey;
+  kind.type = type == PNG_COLOR_TYPE_PALETTE       ? PngKind::Type::palette
+              : (type & PNG_COLOR_MASK_COLOR) != 0 ? PngKind::Type::rgb
+                                                   : PngKind::Type::grey;
   kind.alpha = (type & PNG_COLOR_MASK_ALPHA) != 0;
   kind.bits = png_get_bit_depth(decoder.png, decoder.info);
+  png_colorp entries = nullptr;
+  int count = 0;
+  if (kind.type == PngKind::Type::palette && png_get_PLTE(decoder.png, decoder.info, &entries, &count) != 0) {
+    for (int i = 0; i < count; ++i) kind.palette.push_back({entries[i].red, entries[i].green, entries[i].blue});
+  }
   return kind;
 }
 
@@ -222,11 +227,11 @@ LabelMap decode_png_labels(const std::string& path, std::span<const uint8_t> byt
   Decoder decoder;
   open(decoder, path, bytes);
   const PngKind kind = kind_of(decoder);
-  const bool one_value = kind.color != PngKind::Color::rgb && !kind.alpha;
+  const bool one_value = kind.type != PngKind::Type::rgb && !kind.alpha;
   check<Refusal>(one_value,
                  "{}: is {} of {} bits; a label map holds one class index per pixel, as an 8-bit grey or palette PNG: "
                  "convert the colours to indices, or name them by DATA.label_colors; `giza check` tells which they are",
-                 path, kind.color == PngKind::Color::rgb ? "RGB" : "grey with transparency", kind.bits);
+                 path, kind.type == PngKind::Type::rgb ? "RGB" : "grey with transparency", kind.bits);
   LabelMap labels(static_cast<int>(png_get_image_width(decoder.png, decoder.info)),
                   static_cast<int>(png_get_image_height(decoder.png, decoder.info)));
   if (kind.bits <= 8) {
@@ -240,8 +245,8 @@ LabelMap decode_png_labels(const std::string& path, std::span<const uint8_t> byt
     if (wide[2 * i] != 0) {
       const auto width = static_cast<size_t>(labels.width);
       throw Refusal(
-          fmt::format("{}: value {} at x {}, y {} of a 16-bit label map, expected 0 to 255: are these class "
-                      "indices? convert them to 8 bits",
+          fmt::format("{}: value {} at x {}, y {} of a 16-bit file; a label map holds one class index per pixel, "
+                      "0 to 255: is it the right file? convert it",
                       path, 256 * wide[2 * i] + wide[2 * i + 1], i % width, i / width));
     }
     labels.index[i] = wide[2 * i + 1];

@@ -16,10 +16,11 @@ bool is_png(std::span<const uint8_t> bytes);
 std::array<int, 2> png_size(const std::string& path, std::span<const uint8_t> bytes);
 /// How a PNG file holds its pixels.
 struct PngKind {
-  enum class Color { grey, palette, rgb };
-  Color color = Color::grey;
+  enum class Type { grey, palette, rgb };
+  Type type = Type::grey;
   bool alpha = false;
-  int bits = 8;  ///< of a sample
+  int bits = 8;                ///< of a sample
+  std::vector<Color> palette;  ///< of Type::palette
 };
 /// From the header. Throws Refusal.
 PngKind png_kind(const std::string& path, std::span<const uint8_t> bytes);
