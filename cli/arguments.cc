@@ -76,10 +76,14 @@ train::Config ConfigArguments::load(const Common& common) const {
   if (!common.quiet) {
     for (const std::string& note : train::built_in_notes(config)) fmt::print(stderr, "giza: {}\n", note);
   }
-  if (common.threads > 0) config.train.threads = common.threads;
-  if (!common.conv.empty()) config.train.conv = common.conv;
-  if (!common.algorithm.empty()) config.train.algorithm = common.algorithm;
-  if (common.seed) config.train.manual_seed = *common.seed;
+  const auto replace = [&](const char* key, auto& field, const auto& value) {
+    field = value;
+    config.origins[key] = "command line";
+  };
+  if (common.threads > 0) replace("TRAIN.threads", config.train.threads, common.threads);
+  if (!common.conv.empty()) replace("TRAIN.conv", config.train.conv, common.conv);
+  if (!common.algorithm.empty()) replace("TRAIN.algorithm", config.train.algorithm, common.algorithm);
+  if (common.seed) replace("TRAIN.manual_seed", config.train.manual_seed, *common.seed);
   if (config.train.threads > 0) set_num_threads(config.train.threads);
   return config;
 }

@@ -22,6 +22,7 @@
 #include "train/model_factory.h"
 #include "train/optim/poly_lr.h"
 #include "train/progress.h"
+#include "train/report/run_report.h"
 #include "train/signals.h"
 #include "train/tensorboard.h"
 #include "train/train_log.h"
@@ -57,6 +58,7 @@ class Trainer {
   double step(const Batch& batch, double learning_rate);
   void save();
   void validate_if_due();
+  void write_report();
   void stop_on_signal();
 
   int64_t epoch() const { return iteration_ / iterations_per_epoch_; }
@@ -84,18 +86,6 @@ class Trainer {
   std::unique_ptr<Progress> progress_;
   TrainResult result_;
 };
-
-/// FNV-1a over the names of the pictures in the order of the list: another list gives other batches.
-std::string list_hash(const Dataset& dataset) {
-  uint64_t hash = 0xcbf29ce484222325U;
-  for (int64_t i = 0; i < dataset.size(); ++i) {
-    // Without folders: a data set may move.
-    for (const char c : std::filesystem::path(dataset.entry(i).image).filename().string() + "\n") {
-      hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3U;
-    }
-  }
-  return fmt::format("{:016x}", hash);
-}
 
 const Config& checked(const Config& config) {
   require_keys(config, {"TRAIN.save_path"});
@@ -255,6 +245,7 @@ void Trainer::validate_if_due() {
   EvaluateOptions options;
   options.protocol = protocol_name(protocol);
   options.names = class_names(config_);
+  options.examples = kReportExamples;
   Predictor predictor = network_predictor(network_of(*model_), protocol);
   if (tensorboard_) predictor = tensorboard_->watch(std::move(predictor), *validation_set_);
   try {
@@ -268,6 +259,22 @@ void Trainer::validate_if_due() {
   const Metrics& metrics = result_.validation->metrics;
   progress_->note(fmt::format("epoch {}: mIoU {:.4f}, allAcc {:.4f} ({})", epoch(), metrics.miou, metrics.all_acc,
                               options.protocol));
+  write_report();
+}
+
+/// report.html as of now. A training does not end because its page could not be written.
+void Trainer::write_report() try {
+  write_training_report(config_, {.folder = folder_.path(),
+                                  .iteration = iteration_,
+                                  .iterations = iterations_,
+                                  .iterations_per_epoch = iterations_per_epoch_,
+                                  .seconds = run_seconds(),
+                                  .training_set = &dataset_,
+                                  .validation_set = validation_set_.get(),
+                                  .validation = result_.validation ? &*result_.validation : nullptr,
+                                  .validation_iteration = log_->last_validation()});
+} catch (const std::exception& error) {
+  progress_->note(fmt::format("no report: {}", error.what()));
 }
 
 TrainResult Trainer::run(const StepObserver& after_step) {
@@ -297,10 +304,16 @@ TrainResult Trainer::run(const StepObserver& after_step) {
       if (tensorboard_) tensorboard_->write_steps(iteration_, rate, means);
       sums_ = {};
     }
-    if (at_epoch_end() && (epoch() % train_.save_freq == 0 || iteration_ == iterations_)) save();
+    if (at_epoch_end() && (epoch() % train_.save_freq == 0 || iteration_ == iterations_)) {
+      save();
+      // With validation the page is written after each; another without its pictures would not replace it.
+      if (!train_.evaluate) write_report();
+    }
     stop_on_signal();
     validate_if_due();
   }
+  // Where nothing was left to do, the page of the run is still there, with the pictures of its last validation.
+  if (!std::filesystem::exists(folder_.file("report.html"))) write_report();
   progress_->finish(fmt::format("loss {:.4f}", result_.loss));
   result_.iterations = iteration_;
   result_.seconds = seconds_since(start_);

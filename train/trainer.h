@@ -22,7 +22,8 @@ struct TrainResult {
 /// Called after each step with the number of steps done so far and the step's loss.
 using StepObserver = std::function<void(int64_t iteration, double loss)>;
 
-/// Trains as the configuration says, in the folder TRAIN.save_path: config.yaml (resolved), log.jsonl, checkpoints.
+/// Trains as the configuration says, in the folder TRAIN.save_path: config.yaml (resolved), log.jsonl, checkpoints,
+/// report.html (after each validation, or without any at each checkpoint).
 /// The same configuration gives the same bits at any number of threads and workers, and across resumes.
 ///
 /// log.jsonl holds one object per line:

@@ -1,0 +1,243 @@
+// report.html: figures by class, which classes are taken for which, and boundaries against interiors.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <numeric>
+
+#include "train/report/chart.h"
+#include "train/report/html_parts.h"
+#include "train/report/svg.h"
+
+namespace giza::train {
+namespace {
+
+constexpr size_t kMatrixClasses = 30;  // more are not drawn: the most frequent are
+constexpr size_t kPairs = 15;          // of the list of confusions
+
+/// A share as a number with a bar as long as it.
+std::string bar_cell(double share, const char* kind) {
+  return number_cell(share,
+                     fmt::format("<span class='bar {}' style='--share:{:.1f}%'></span><span>{}</span>", kind,
+                                 share * 100, percent(share)),
+                     "wide");
+}
+
+std::vector<int> sorted_classes(const Metrics& metrics, double ClassMetrics::*value) {
+  std::vector<int> order(metrics.classes.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(), [&](int a, int b) {
+    const ClassMetrics &left = metrics.classes[static_cast<size_t>(a)],
+                       &right = metrics.classes[static_cast<size_t>(b)];
+    return left.present != right.present ? left.present : left.*value > right.*value;
+  });
+  return order;
+}
+
+std::string class_row(const ReportData& data, const Metrics& band, const Metrics& interior, int64_t pixels, int label) {
+  const Evaluation& evaluation = *data.evaluation;
+  const auto at = static_cast<size_t>(label);
+  const ClassMetrics& figures = evaluation.metrics.classes[at];
+  const std::string none = "<td class='n' data-v='-1'>–</td>";
+  std::string row = fmt::format("<tr{}>", figures.present ? "" : " class='absent'");
+  row += fmt::format("<th scope='row' data-v=\"{0}\">{1}<bdi>{0}</bdi>{2}</th>", escape_markup(evaluation.names[at]),
+                     swatch(class_color(data, label)), figures.present ? "" : " <span class='tag'>absent</span>");
+  row += figures.present ? bar_cell(figures.iou, "iou") : none;
+  // Without a true pixel there is no accuracy, though the class may have been predicted.
+  row += figures.pixels > 0 ? bar_cell(figures.acc, "acc") : none;
+  const auto region = [&](const Metrics& of) {
+    return of.classes[at].present ? number_cell(of.classes[at].iou, percent(of.classes[at].iou)) : none;
+  };
+  row += region(band) + region(interior);
+  row += number_cell(static_cast<double>(figures.pixels), grouped(figures.pixels));
+  const double share = pixels > 0 ? static_cast<double>(figures.pixels) / static_cast<double>(pixels) : 0;
+  return row + number_cell(share, percent(share)) + fmt::format("<td class='n' data-v='{0}'>{0}</td></tr>\n", label);
+}
+
+/// The classes of the matrix: all, or the most frequent, in the order of their numbers.
+std::vector<int> matrix_classes(const Evaluation& evaluation) {
+  const std::vector<ClassMetrics>& classes = evaluation.metrics.classes;
+  std::vector<int> order(classes.size());
+  std::iota(order.begin(), order.end(), 0);
+  if (order.size() <= kMatrixClasses) return order;
+  std::stable_sort(order.begin(), order.end(), [&](int a, int b) {
+    return classes[static_cast<size_t>(a)].pixels > classes[static_cast<size_t>(b)].pixels;
+  });
+  order.resize(kMatrixClasses);
+  std::sort(order.begin(), order.end());
+  return order;
+}
+
+double share_of(const Evaluation& evaluation, int truth, int prediction) {
+  const int64_t pixels = evaluation.metrics.classes[static_cast<size_t>(truth)].pixels;
+  return pixels == 0 ? 0 : static_cast<double>(evaluation.counts.at(truth, prediction)) / static_cast<double>(pixels);
+}
+
+std::string matrix(const Evaluation& evaluation, const std::vector<int>& classes) {
+  MatrixChart chart{
+      fmt::format("Confusion matrix of {} classes, rows normalised; its largest entries off the diagonal are in "
+                  "the table below",
+                  classes.size()),
+      {},
+      {},
+      {}};
+  for (const int truth : classes) {
+    const std::string& name = evaluation.names[static_cast<size_t>(truth)];
+    chart.names.push_back(name);
+    std::vector<double> shares;
+    std::vector<std::string> titles;
+    for (const int prediction : classes) {
+      shares.push_back(share_of(evaluation, truth, prediction));
+      titles.push_back(fmt::format("{} as {}: {} %, {} pixels", shorten(name, 40),
+                                   shorten(evaluation.names[static_cast<size_t>(prediction)], 40),
+                                   percent(shares.back()), evaluation.counts.at(truth, prediction)));
+    }
+    chart.shares.push_back(std::move(shares));
+    chart.titles.push_back(std::move(titles));
+  }
+  return matrix_chart(chart);
+}
+
+struct Confused {
+  int truth, prediction;
+  int64_t pixels;
+};
+
+/// The pairs with the most pixels.
+std::vector<Confused> most_confused(const Evaluation& evaluation) {
+  std::vector<Confused> pairs;
+  for (int truth = 0; truth < evaluation.counts.classes(); ++truth) {
+    for (int prediction = 0; prediction < evaluation.counts.classes(); ++prediction) {
+      const int64_t pixels = evaluation.counts.at(truth, prediction);
+      if (truth != prediction && pixels > 0) pairs.push_back({truth, prediction, pixels});
+    }
+  }
+  std::stable_sort(pairs.begin(), pairs.end(),
+                   [](const Confused& a, const Confused& b) { return a.pixels > b.pixels; });
+  if (pairs.size() > kPairs) pairs.resize(kPairs);
+  return pairs;
+}
+
+std::string pairs_table(const ReportData& data) {
+  const Evaluation& evaluation = *data.evaluation;
+  const auto name = [&](int label) {
+    return fmt::format("<td data-v=\"{0}\">{1}<bdi>{0}</bdi></td>",
+                       escape_markup(evaluation.names[static_cast<size_t>(label)]), swatch(class_color(data, label)));
+  };
+  std::string rows;
+  for (const Confused& pair : most_confused(evaluation)) {
+    rows += "<tr>" + name(pair.truth) + name(pair.prediction) +
+            bar_cell(share_of(evaluation, pair.truth, pair.prediction), "wrong") +
+            number_cell(static_cast<double>(pair.pixels), grouped(pair.pixels)) + "</tr>\n";
+  }
+  if (rows.empty()) return "<p class='nothing'>No pixel was taken for another class.</p>\n";
+  return "<h3>Most confused</h3>\n" +
+         scroll_box(
+             "Most confused pairs of classes",
+             "<table class='sortable'><thead><tr><th>truth</th><th>predicted as</th><th>of the truth&#8239;%</th>"
+             "<th>pixels</th></tr></thead>\n<tbody>\n" +
+                 rows + "</tbody></table>\n");
+}
+
+std::string region_row(const std::string& name, const Metrics& metrics, int64_t all) {
+  int64_t pixels = 0;
+  for (const ClassMetrics& figures : metrics.classes) pixels += figures.pixels;
+  const double share = all > 0 ? static_cast<double>(pixels) / static_cast<double>(all) : 0;
+  if (pixels == 0) {
+    return fmt::format("<tr><th scope='row'>{}</th><td class='n' colspan='4'>no pixel</td></tr>\n", name);
+  }
+  return fmt::format("<tr><th scope='row'>{}</th>", name) + bar_cell(metrics.miou, "iou") +
+         number_cell(metrics.miou_present, percent(metrics.miou_present)) + bar_cell(metrics.all_acc, "acc") +
+         number_cell(share, percent(share)) + "</tr>\n";
+}
+
+}  // namespace
+
+std::string classes_section(const ReportData& data) {
+  if (data.evaluation == nullptr) return "";
+  const Evaluation& evaluation = *data.evaluation;
+  const int width = evaluation.boundary.width();
+  const Metrics band = evaluation.boundary.band(width), interior = evaluation.boundary.interior(width);
+  int64_t pixels = 0;
+  for (const ClassMetrics& figures : evaluation.metrics.classes) pixels += figures.pixels;
+  std::string rows;
+  for (const int label : sorted_classes(evaluation.metrics, &ClassMetrics::iou)) {
+    rows += class_row(data, band, interior, pixels, label);
+  }
+  return "<section id='classes' aria-labelledby='classes-title'>\n<h2 id='classes-title'>Classes</h2>\n" +
+         fmt::format(
+             "<p class='caption'>IoU = right / (truth + predicted − right); accuracy = right / truth. Sorted by IoU; "
+             "<span class='js'>a click on a heading sorts by it. </span>Absent: in no pixel of truth or prediction. "
+             "Protocol: {}.</p>\n",
+             escape_markup(evaluation.protocol)) +
+         scroll_box(
+             "Figures by class",
+             "<table class='sortable classes'><thead><tr><th>class</th><th>IoU&#8239;%</th><th>accuracy&#8239;%</th>"
+             "<th>IoU near boundaries&#8239;%</th><th>IoU inside&#8239;%</th><th>pixels</th><th>of all&#8239;%</th>"
+             "<th>number</th></tr></thead>\n<tbody>\n" +
+                 rows + "</tbody></table>\n") +
+         "</section>\n";
+}
+
+std::string confusion_section(const ReportData& data) {
+  if (data.evaluation == nullptr) return "";
+  const Evaluation& evaluation = *data.evaluation;
+  const std::vector<int> classes = matrix_classes(evaluation);
+  const size_t all = evaluation.names.size();
+  const std::string which =
+      classes.size() == all ? "" : fmt::format(" The {} classes with the most pixels, of {}.", classes.size(), all);
+  return "<section id='confusion' aria-labelledby='confusion-title'>\n<h2 id='confusion-title'>Confusion</h2>\n"
+         "<figure>\n" +
+         scroll_box("Confusion matrix", matrix(evaluation, classes)) +
+         fmt::format(
+             "<figcaption class='caption'>Of the pixels of each true class (row), the percentage predicted as each "
+             "class "
+             "(column), from 0.5&#8239;% on. The colour grows with the square root of the share, so that small "
+             "confusions show.{}</figcaption>\n</figure>\n",
+             which) +
+         pairs_table(data) + "</section>\n";
+}
+
+std::string boundary_section(const ReportData& data) {
+  if (data.evaluation == nullptr) return "";
+  const Evaluation& evaluation = *data.evaluation;
+  const BoundaryCounts& boundary = evaluation.boundary;
+  const int width = boundary.width();
+  int64_t pixels = 0;
+  for (const ClassMetrics& figures : evaluation.metrics.classes) pixels += figures.pixels;
+  LineChart chart{"Pixel accuracy and mean IoU within a band around boundaries, over its width",
+                  "width of the band, pixels",
+                  "%",
+                  {{"pixel accuracy", {}, {}}, {"mIoU", {}, {}}},
+                  true,
+                  false,
+                  false};
+  for (int w = 1; w <= kBoundaryReach; ++w) {
+    const Metrics metrics = boundary.band(w);
+    chart.series[0].x.push_back(w);
+    chart.series[0].y.push_back(metrics.all_acc);
+    chart.series[1].x.push_back(w);
+    chart.series[1].y.push_back(metrics.miou);
+  }
+  return "<section id='boundary' aria-labelledby='boundary-title'>\n<h2 id='boundary-title'>Boundaries and "
+         "interiors</h2>\n"
+         "<div class='panels'>\n<div class='panel'>\n" +
+         scroll_box(
+             "Figures near boundaries and inside",
+             fmt::format("<table><thead><tr><th>pixels</th><th>mIoU&#8239;%</th><th>mIoU present&#8239;%</th><th>pixel "
+                         "accuracy&#8239;%</th><th>of all&#8239;%</th></tr></thead>\n<tbody>\n{}{}{}</tbody></table>\n",
+                         region_row(fmt::format("up to {} px from a boundary", width), boundary.band(width), pixels),
+                         region_row("all others", boundary.interior(width), pixels),
+                         region_row("all", evaluation.metrics, pixels))) +
+         fmt::format(
+             "<p class='caption'>A pixel's distance from a boundary is the chessboard distance, max(|dx|, |dy|), to "
+             "the "
+             "nearest pixel whose truth is another one; 1 is a direct neighbour. Ignored pixels count as another truth "
+             "but are not judged, and the edge of the picture is no boundary. The width of {} px is 1&#8239;% of the "
+             "pictures' mean diagonal. After the trimaps of Kohli, Ladicky &amp; Torr (IJCV 2009) and DeepLab (Chen et "
+             "al., TPAMI 2018). Protocol: {}.</p>\n</div>\n",
+             width, escape_markup(evaluation.protocol)) +
+         "<div class='panel'>\n<h3>Within a band, by its width</h3>\n" + line_chart(chart) +
+         "</div>\n</div>\n</section>\n";
+}
+
+}  // namespace giza::train

@@ -1,0 +1,38 @@
+// The sections of report.html. Each returns a section element, or nothing where there is nothing to show.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "train/report/html_report.h"
+
+namespace giza::train {
+
+extern const char* const kReportStyle;
+extern const char* const kReportScript;
+
+std::string headline_section(const ReportData& data);
+std::string training_section(const ReportData& data);
+std::string classes_section(const ReportData& data);
+std::string confusion_section(const ReportData& data);
+std::string boundary_section(const ReportData& data);
+std::string pictures_section(const ReportData& data);
+std::string settings_section(const ReportData& data);
+std::string machine_section(const ReportData& data);
+
+/// "61.96", a share in percent without its sign; "–" for what is not finite.
+std::string percent(double share);
+/// "12 345 678", with narrow spaces that do not break.
+std::string grouped(int64_t number);
+/// A number for the eye: four digits; "–" for what is not finite.
+std::string figure(double value);
+/// The colour of a class: the configuration's, or the one of PASCAL VOC's map (its development kit) for its number.
+Color class_color(const ReportData& data, int label);
+/// A swatch of a colour. Not text: it says nothing that the name beside it does not.
+std::string swatch(const Color& color);
+/// A box in which something wide scrolls by itself, also by the keyboard. `label` is what it holds.
+std::string scroll_box(const std::string& label, const std::string& content);
+/// A cell of a table with its value for sorting, of the class `kind` besides.
+std::string number_cell(double value, const std::string& shown, std::string_view kind = {});
+
+}  // namespace giza::train

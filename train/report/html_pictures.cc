@@ -1,0 +1,169 @@
+// report.html: the worst and the best pictures, and how good the others are.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <map>
+
+#include "train/report/chart.h"
+#include "train/report/embedded_image.h"
+#include "train/report/html_parts.h"
+#include "train/report/svg.h"
+
+namespace giza::train {
+namespace {
+
+constexpr size_t kPhotoBytes = 48 << 10, kDrawingBytes = 36 << 10;  // of one embedded picture
+constexpr size_t kLegendClasses = 12;
+constexpr size_t kFileLetters = 160;
+
+/// Oblique stripes: no class has them, so ignored pixels cannot be taken for one.
+Color hatch(int x, int y) { return (x + y) % 8 < 4 ? Color{238, 236, 232} : Color{176, 171, 163}; }
+
+struct Shown {
+  const ReportData& data;
+  const Example& example;
+};
+
+/// Pixels of each value in either map, the ignored left out, the most frequent first.
+std::vector<std::pair<int, int64_t>> classes_of(const LabelMap& labels, int ignore_label) {
+  std::map<int, int64_t> counts;
+  for (const uint8_t value : labels.index) {
+    if (value != ignore_label) ++counts[value];
+  }
+  std::vector<std::pair<int, int64_t>> sorted(counts.begin(), counts.end());
+  std::stable_sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) { return a.second > b.second; });
+  return sorted;
+}
+
+std::string name_of(const ReportData& data, int label) {
+  const std::vector<std::string>& names = data.evaluation->names;
+  return static_cast<size_t>(label) < names.size() ? names[static_cast<size_t>(label)] : fmt::format("class {}", label);
+}
+
+/// "truth: road 40 %, sky 31 %, building 12 %": what one who does not see the picture is told.
+std::string description(const ReportData& data, const char* what, const LabelMap& labels) {
+  const auto classes = classes_of(labels, data.ignore_label);
+  std::vector<std::string> parts;
+  for (size_t i = 0; i < std::min<size_t>(classes.size(), 3); ++i) {
+    const double share = static_cast<double>(classes[i].second) / static_cast<double>(labels.index.size());
+    parts.push_back(fmt::format("{} {:.0f} %", shorten(name_of(data, classes[i].first), 40), share * 100));
+  }
+  return fmt::format("{}: {}", what, fmt::join(parts, ", "));
+}
+
+std::string view(const Example& example, const std::string& address, const std::string& caption, const std::string& alt,
+                 bool drawing) {
+  return fmt::format("<figure><img src='{}' width='{}' height='{}'{} alt=\"{}\"><figcaption>{}</figcaption></figure>\n",
+                     address, example.input.width, example.input.height, drawing ? " class='drawing'" : "",
+                     escape_markup(alt), caption);
+}
+
+std::string views(const Shown& shown) {
+  const auto& [data, example] = shown;
+  const auto paint = [&data = data](uint8_t value, int x, int y) {
+    return value == data.ignore_label ? hatch(x, y) : class_color(data, value);
+  };
+  // A predicted class may bear the ignored number only where there are that many classes; it is shown as a class then.
+  const auto paint_prediction = [&data = data](uint8_t value, int, int) { return class_color(data, value); };
+  LabelMap errors(example.truth.width, example.truth.height);
+  for (size_t i = 0; i < errors.index.size(); ++i) {
+    const bool ignored = example.truth.index[i] == data.ignore_label;
+    errors.index[i] = ignored ? 2 : example.truth.index[i] == example.prediction.index[i] ? 0 : 1;
+  }
+  const auto paint_errors = [](uint8_t value, int x, int y) {
+    return value == 2 ? hatch(x, y) : value == 1 ? Color{196, 52, 28} : Color{247, 245, 240};
+  };
+  return "<div class='views'>\n" +
+         view(example, photo_address(example.input, kPhotoBytes), "input", "input picture", false) +
+         view(example, drawing_address(example.truth, kDrawingBytes, paint), "truth",
+              description(data, "truth", example.truth), true) +
+         view(example, drawing_address(example.prediction, kDrawingBytes, paint_prediction), "prediction",
+              description(data, "prediction", example.prediction), true) +
+         view(example, drawing_address(errors, kDrawingBytes, paint_errors), "errors", "where the prediction is wrong",
+              true) +
+         "</div>\n";
+}
+
+std::string legend(const Shown& shown) {
+  const auto& [data, example] = shown;
+  LabelMap both = example.truth;
+  both.index.insert(both.index.end(), example.prediction.index.begin(), example.prediction.index.end());
+  const auto classes = classes_of(both, data.ignore_label);
+  std::string items;
+  for (size_t i = 0; i < std::min(classes.size(), kLegendClasses); ++i) {
+    items += fmt::format("<li>{}<bdi>{}</bdi></li>", swatch(class_color(data, classes[i].first)),
+                         escape_markup(name_of(data, classes[i].first)));
+  }
+  if (classes.size() > kLegendClasses) items += fmt::format("<li>and {} more</li>", classes.size() - kLegendClasses);
+  const bool ignored = std::find(example.truth.index.begin(), example.truth.index.end(),
+                                 static_cast<uint8_t>(data.ignore_label)) != example.truth.index.end();
+  items += "<li><i class='swatch' style='background:#c4341c'></i>wrong</li>";
+  if (ignored) items += "<li><i class='swatch hatch'></i>ignored</li>";
+  return "<ul class='legend'>" + items + "</ul>\n";
+}
+
+std::string article(const Shown& shown) {
+  const auto& [data, example] = shown;
+  const PictureResult& result = data.evaluation->pictures[static_cast<size_t>(example.picture)];
+  const std::string file = std::filesystem::path(result.image).filename().string();
+  return fmt::format(
+             "<article class='example'>\n<h4>{}</h4>\n<p class='of'><b>{}&#8239;%</b> mIoU of its classes, {}&#8239;% "
+             "of "
+             "pixels right; {} × {}, {} judged pixels, number {} of the list judged</p>\n",
+             escape_markup(shorten(file, kFileLetters)), percent(result.miou_present), percent(result.all_acc),
+             example.width, example.height, grouped(result.pixels), grouped(example.picture + 1)) +
+         views(shown) + legend(shown) + "</article>\n";
+}
+
+std::string group(const ReportData& data, const char* title, const std::vector<Example>& examples) {
+  if (examples.empty()) return "";
+  std::string html = fmt::format("<h3>{}</h3>\n", title);
+  for (const Example& example : examples) html += article({data, example});
+  return html;
+}
+
+std::string distribution(const Evaluation& evaluation) {
+  constexpr size_t kBars = 20;
+  Histogram chart{"Number of pictures by their mIoU", "mIoU of the picture's classes, %", "pictures", {}, {}, true};
+  for (size_t i = 0; i <= kBars; ++i) chart.edges.push_back(static_cast<double>(i) / kBars);
+  chart.bars.resize(kBars);
+  std::vector<double> scores;
+  for (const PictureResult& picture : evaluation.pictures) {
+    if (picture.pixels == 0) continue;
+    scores.push_back(picture.miou_present);
+    ++chart.bars[std::min(static_cast<size_t>(picture.miou_present * kBars), kBars - 1)];
+  }
+  const size_t ignored = evaluation.pictures.size() - scores.size();
+  const std::string left_out =
+      ignored == 0 ? "" : fmt::format(" {} picture{} without a judged pixel.", ignored, ignored == 1 ? " is" : "s are");
+  if (scores.size() < 2) return left_out.empty() ? "" : "<p class='caption'>" + left_out + "</p>\n";
+  std::sort(scores.begin(), scores.end());
+  return histogram_chart(chart) +
+         fmt::format(
+             "<p class='caption'>Each picture by the mean IoU of the classes in its truth or prediction: median "
+             "{}&#8239;%, middle half from {} to {}&#8239;%.{}</p>\n",
+             percent(percentile(scores, 0.5)), percent(percentile(scores, 0.25)), percent(percentile(scores, 0.75)),
+             left_out);
+}
+
+}  // namespace
+
+std::string pictures_section(const ReportData& data) {
+  if (data.evaluation == nullptr) return "";
+  const Evaluation& evaluation = *data.evaluation;
+  return "<section id='pictures' aria-labelledby='pictures-title'>\n<h2 id='pictures-title'>Pictures</h2>\n" +
+         distribution(evaluation) + group(data, "The worst", evaluation.worst) +
+         group(data, "The best", evaluation.best) +
+         (evaluation.worst.empty()
+              ? ""
+              : fmt::format(
+                    "<p class='caption'>Chosen by the mean IoU of the classes in a picture's truth or prediction, from "
+                    "all {} pictures. Shown smaller than they are where they are large; every figure is of the full "
+                    "size. Ignored pixels are striped. Protocol: {}.</p>\n",
+                    grouped(static_cast<int64_t>(evaluation.pictures.size())), escape_markup(evaluation.protocol))) +
+         "</section>\n";
+}
+
+}  // namespace giza::train

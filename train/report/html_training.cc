@@ -1,0 +1,141 @@
+// report.html: the curves of a training.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "train/report/chart.h"
+#include "train/report/html_parts.h"
+#include "train/report/svg.h"
+
+namespace giza::train {
+namespace {
+
+constexpr size_t kTableRows = 200;  // of the table of validations
+
+using Steps = std::vector<TrainPoint>;
+
+Series series_of(const Steps& steps, const std::string& name, double TrainPoint::*value) {
+  Series series{name, {}, {}};
+  for (const TrainPoint& point : steps) {
+    series.x.push_back(static_cast<double>(point.iteration));
+    series.y.push_back(point.*value);
+  }
+  return series;
+}
+
+Series series_of(const std::vector<ValidationPoint>& points, const std::string& name, double ValidationPoint::*value) {
+  Series series{name, {}, {}};
+  for (const ValidationPoint& point : points) {
+    series.x.push_back(point.epoch);
+    series.y.push_back(point.*value);
+  }
+  return series;
+}
+
+bool all_zero(const Series& series) {
+  return std::all_of(series.y.begin(), series.y.end(),
+                     [](double value) { return value == 0 || !std::isfinite(value); });
+}
+
+std::string panel(const std::string& title, const std::string& chart, const std::string& caption) {
+  return fmt::format("<div class='panel'>\n<h3>{}</h3>\n{}<p class='caption'>{}</p>\n</div>\n", title, chart, caption);
+}
+
+std::string loss_panel(const Steps& steps) {
+  LineChart chart{"Loss over the iterations", "iteration", "loss", {}, false, false, true};
+  chart.series = {series_of(steps, "total", &TrainPoint::loss), series_of(steps, "main", &TrainPoint::main_loss)};
+  Series aux = series_of(steps, "auxiliary", &TrainPoint::aux_loss);
+  if (!all_zero(aux)) chart.series.push_back(std::move(aux));
+  const auto lowest = std::min_element(steps.begin(), steps.end(), [](const TrainPoint& a, const TrainPoint& b) {
+    return (std::isfinite(a.loss) ? a.loss : HUGE_VAL) < (std::isfinite(b.loss) ? b.loss : HUGE_VAL);
+  });
+  return panel(
+      "Loss", line_chart(chart),
+      fmt::format("Total = main + weighted auxiliary. From {} to {}; lowest {} at iteration {}. Each value is the mean "
+                  "since the line of the log before.",
+                  figure(steps.front().loss), figure(steps.back().loss), figure(lowest->loss),
+                  grouped(lowest->iteration)));
+}
+
+std::string rate_panel(const Steps& steps) {
+  LineChart chart{"Learning rate over the iterations", "iteration", "rate of the backbone", {}, false, true, false};
+  chart.series = {series_of(steps, "learning rate", &TrainPoint::rate)};
+  return panel("Learning rate", line_chart(chart),
+               fmt::format("From {} to {}; new layers learn at this times TRAIN.new_layer_lr.",
+                           figure(steps.front().rate), figure(steps.back().rate)));
+}
+
+std::string accuracy_panel(const Steps& steps) {
+  LineChart chart{
+      "Pixel accuracy on training crops over the iterations", "iteration", "pixel accuracy %", {}, true, false, false};
+  chart.series = {series_of(steps, "pixel accuracy", &TrainPoint::accuracy)};
+  return panel("Pixel accuracy on training crops", line_chart(chart),
+               fmt::format("Last {}&#8239;%. Augmented crops, with dropout: not a measure of quality, but of learning.",
+                           percent(steps.back().accuracy)));
+}
+
+std::string validation_table(const std::vector<ValidationPoint>& points) {
+  std::string rows;
+  const size_t first = points.size() > kTableRows ? points.size() - kTableRows : 0;
+  for (size_t i = first; i < points.size(); ++i) {
+    const ValidationPoint& point = points[i];
+    rows +=
+        "<tr>" + number_cell(point.epoch, figure(point.epoch)) +
+        number_cell(static_cast<double>(point.iteration), grouped(point.iteration)) +
+        number_cell(point.miou, percent(point.miou)) + number_cell(point.miou_present, percent(point.miou_present)) +
+        number_cell(point.macc, percent(point.macc)) + number_cell(point.all_acc, percent(point.all_acc)) + "</tr>\n";
+  }
+  const std::string note =
+      first > 0 ? fmt::format("<p class='caption'>The last {} of {}.</p>\n", kTableRows, points.size()) : "";
+  return fmt::format("<details>\n<summary>Numbers of {} validation{}</summary>\n{}", points.size(),
+                     points.size() == 1 ? "" : "s", note) +
+         scroll_box(
+             "Numbers of the validations",
+             "<table class='sortable'><thead><tr><th>epoch</th><th>iteration</th><th>mIoU&#8239;%</th><th>mIoU "
+             "present&#8239;%</th><th>mean acc.&#8239;%</th><th>pixel acc.&#8239;%</th></tr></thead>\n<tbody>\n" +
+                 rows + "</tbody></table>\n") +
+         "</details>\n";
+}
+
+std::string validation_panel(const std::vector<ValidationPoint>& points) {
+  LineChart chart{
+      "Mean IoU and pixel accuracy of the validations over the epochs", "epoch", "%", {}, true, false, false};
+  chart.series = {series_of(points, "mIoU", &ValidationPoint::miou),
+                  series_of(points, "pixel accuracy", &ValidationPoint::all_acc)};
+  std::vector<std::string> protocols;
+  for (const ValidationPoint& point : points) {
+    if (std::find(protocols.begin(), protocols.end(), point.protocol) == protocols.end())
+      protocols.push_back(point.protocol);
+  }
+  std::string caption =
+      protocols.size() == 1
+          ? "Protocol of every point: " + escape_markup(protocols[0]) + "."
+          : fmt::format("{} different protocols are in this curve: its points cannot all be compared.",
+                        protocols.size());
+  return panel("Validation", line_chart(chart), caption);
+}
+
+}  // namespace
+
+std::string training_section(const ReportData& data) {
+  const RunHistory& history = data.history;
+  if (history.empty()) return "";
+  std::string section =
+      "<section id='training' aria-labelledby='training-title'>\n<h2 id='training-title'>Training</h2>\n<div "
+      "class='panels'>\n";
+  if (!history.steps.empty()) section += loss_panel(history.steps);
+  if (!history.validations.empty()) section += validation_panel(history.validations);
+  if (!history.steps.empty()) section += accuracy_panel(history.steps) + rate_panel(history.steps);
+  section += "</div>\n";
+  if (!history.validations.empty()) section += validation_table(history.validations);
+  if (history.skipped_lines > 0) {
+    section += fmt::format("<p class='note'>{} line{} of log.jsonl could not be read and {} left out.</p>\n",
+                           history.skipped_lines, history.skipped_lines == 1 ? "" : "s",
+                           history.skipped_lines == 1 ? "is" : "are");
+  }
+  if (history.cut) section += "<p class='note'>log.jsonl is longer than 64 MiB; the rest of it is not shown.</p>\n";
+  return section + "</section>\n";
+}
+
+}  // namespace giza::train

@@ -1,0 +1,73 @@
+// What machine this is, for reports.
+#include "train/report/machine.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <sys/resource.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <ctime>
+#include <fstream>
+
+#include "tensor/parallel.h"
+#include "tensor/simd.h"
+
+namespace giza::train {
+namespace {
+
+#ifdef __clang__
+constexpr const char* kCompiler = __VERSION__;  // says its name itself
+#else
+constexpr const char* kCompiler = "GCC " __VERSION__;
+#endif
+
+std::string system_name() {
+  utsname name{};
+  return uname(&name) == 0 ? fmt::format("{} {}, {}", name.sysname, name.release, name.machine) : "unknown";
+}
+
+}  // namespace
+
+std::string processor_name() {
+  std::ifstream file("/proc/cpuinfo");
+  for (std::string line; std::getline(file, line);) {
+    const size_t colon = line.find(':');
+    if (!line.starts_with("model name") || colon == std::string::npos) continue;
+    const size_t start = line.find_first_not_of(" \t", colon + 1);
+    if (start != std::string::npos) return line.substr(start);
+  }
+  return "unknown";
+}
+
+std::vector<ReportFact> machine_facts() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  const double memory = static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGE_SIZE));
+  return {{"giza", fmt::format("{}, built by {}", GIZA_VERSION, kCompiler)},
+          {"processor", fmt::format("{}, {} processors", processor_name(), sysconf(_SC_NPROCESSORS_ONLN))},
+          {"SIMD target", fmt::format("{} (of {})", isa(), fmt::join(isa_targets(), ", "))},
+          {"threads", fmt::format("{} by {}", num_threads(), thread_backend())},
+          {"memory", fmt::format("{:.1f} GB; this process used at most {:.2f} GB", memory / 1e9,
+                                 static_cast<double>(usage.ru_maxrss) * 1024 / 1e9)},
+          {"system", system_name()}};
+}
+
+std::string now_utc() {
+  const std::time_t now = std::time(nullptr);
+  std::tm utc{};
+  gmtime_r(&now, &utc);
+  return fmt::format("{:04}-{:02}-{:02} {:02}:{:02} UTC", utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday, utc.tm_hour,
+                     utc.tm_min);
+}
+
+std::string duration_text(double seconds) {
+  if (!std::isfinite(seconds) || seconds < 0) return "unknown";
+  if (seconds < 60) return fmt::format("{:.1f} s", seconds);
+  const auto minutes = static_cast<int64_t>(seconds / 60);
+  if (minutes < 60) return fmt::format("{} min {:02} s", minutes, static_cast<int64_t>(seconds) % 60);
+  return fmt::format("{} h {:02} min", minutes / 60, minutes % 60);
+}
+
+}  // namespace giza::train
