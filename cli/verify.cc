@@ -44,6 +44,7 @@ void print_table(const train::Verification& result) {
     const auto worst = std::max_element(result.gradients.begin(), result.gradients.end(),
                                         [](const auto& a, const auto& b) { return a.relative_l2 < b.relative_l2; });
     fmt::print("gradients: {}, the farthest {:.3e} ({})\n", result.gradients.size(), worst->relative_l2, worst->name);
+    fmt::print("           rounding of the input alone moves them by up to {:.3e}\n", result.sensitivity);
   }
   for (const std::string& name : result.absent) fmt::print("not there, so not held against: {}\n", name);
   fmt::print("{}\n", result.passed() ? "agrees" : "DOES NOT AGREE");
@@ -73,6 +74,7 @@ void print_json(const train::Verification& result) {
                       {"passed", result.argmax->passed}};
   }
   json["losses"] = to_json(result.losses);
+  json["gradient_sensitivity"] = result.sensitivity;
   json["gradients"] = to_json(result.gradients);
   json["steps"] = to_json(result.steps);
   json["absent"] = result.absent;
@@ -89,11 +91,10 @@ void add_verify(Program& program) {
       "framework made of them: logits.npy (evaluation mode), loss.npy (main, auxiliary) and grads.pth (of main + 0.4\n"
       "auxiliary; training mode, dropout off). With sgd.json, sgd_input.npy, sgd_label.npy and sgd_loss.npy the "
       "losses\n"
-      "of steps of training are held against each other too. Every error figure is printed; status 1 if one is beyond "
-      "its\n"
-      "bound: relative L2 of logits and losses 1e-5 with --algorithm direct, else 1e-4; of gradients ten times that; "
-      "of\n"
-      "the losses of steps 1e-3.\n\n"
+      "of steps of training are held against each other too. Every error figure is printed; status 1 if one is beyond\n"
+      "its bound: relative L2 of logits and losses 1e-5 with --algorithm direct, else 1e-4; of the losses of steps\n"
+      "1e-3; of gradients 1e-4 or 1e-3, or twice what rounding the input moves them by, at most 0.1\n"
+      "(docs/weights.md).\n\n"
       "  giza verify golden/\n"
       "  giza verify golden/ --algorithm direct --json",
       [folder](const Common& common) {

@@ -34,6 +34,7 @@ struct Verification {
   std::optional<VerifyArgmax> argmax;
   std::vector<VerifyFigure> losses;     ///< main and auxiliary, in training mode without dropout
   std::vector<VerifyFigure> gradients;  ///< of main + 0.4 auxiliary, per parameter
+  double sensitivity = 0;               ///< of the gradients to rounding, relative L2; sets their bound
   std::vector<VerifyFigure> steps;      ///< main and auxiliary loss of each SGD step, if the folder has steps
   std::vector<std::string> absent;      ///< files of the folder that were not there, hence not held against
 
