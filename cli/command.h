@@ -96,8 +96,10 @@ std::string cpu_name();
 
 void add_info(Program& program);
 void add_scenes(Program& program);
+void add_check(Program& program);
 void add_train(Program& program);
 void add_eval(Program& program);
+void add_plan(Program& program);
 void add_predict(Program& program);
 void add_compare(Program& program);
 void add_run(Program& program);

@@ -5,8 +5,10 @@ int main(int argc, char** argv) {
   giza::cli::Program program;
   giza::cli::add_info(program);
   giza::cli::add_scenes(program);
+  giza::cli::add_check(program);
   giza::cli::add_train(program);
   giza::cli::add_eval(program);
+  giza::cli::add_plan(program);
   giza::cli::add_predict(program);
   giza::cli::add_compare(program);
   giza::cli::add_run(program);

@@ -1,0 +1,345 @@
+// Reading a whole data set before training: the threads, and adding up what they find.
+#include "train/check/data_check.h"
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cmath>
+#include <condition_variable>
+#include <exception>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <thread>
+#include <unordered_map>
+
+#include "tensor/check.h"
+#include "tensor/parallel.h"
+#include "train/check/problems.h"
+#include "train/check/proposals.h"
+#include "train/check/scan.h"
+#include "train/model_factory.h"
+#include "train/progress.h"
+#include "train/signals.h"
+
+namespace giza::train {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// Memory that pictures may take at a time. One that is larger on its own waits until it is alone.
+class MemoryGate {
+ public:
+  explicit MemoryGate(int64_t bytes) : size_(bytes), free_(bytes) {}
+
+  /// Returns what was taken, to be given back.
+  int64_t take(int64_t bytes) {
+    const int64_t share = std::min(bytes, size_);
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return free_ >= share; });
+    free_ -= share;
+    return share;
+  }
+  void give(int64_t share) {
+    {
+      const std::lock_guard lock(mutex_);
+      free_ += share;
+    }
+    changed_.notify_all();
+  }
+
+ private:
+  const int64_t size_;
+  int64_t free_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+};
+
+/// One list while it is read. Everything that is added is independent of the order of adding.
+class PartScan {
+ public:
+  PartScan(DatasetOptions options, std::vector<ListEntry> list, PartReport report, const Config& config)
+      : options_(std::move(options)), entries_(std::move(list)), config_(config) {
+    part_.report = std::move(report);
+    part_.report.pictures = static_cast<int64_t>(entries_.size());
+    part_.report.classes.resize(static_cast<size_t>(config.data.classes) + 1);
+    part_.hashes.resize(entries_.size());
+  }
+
+  const std::vector<ListEntry>& entries() const { return entries_; }
+
+  void add(size_t index, const FileScan& scan) {
+    PartReport& report = part_.report;
+    for (const FileFault& fault : scan.faults) part_.faults.emplace(std::pair{index, fault.kind}, fault.message);
+    if (scan.image.width > 0) add_image(index, scan.image);
+    const LabelScan& label = scan.label;
+    if (label.width > 0) {
+      report.palette_labels += label.kind.type == PngKind::Type::palette;
+      report.color_labels += label.kind.type == PngKind::Type::rgb || label.kind.alpha;
+      report.wide_labels += label.kind.bits > 8;
+      if (label.kind.type == PngKind::Type::palette && palettes_.size() < kMaxPalettes) {
+        palettes_.insert(label.kind.palette);
+      }
+    }
+    if (label.read) add_values(index, label);
+    add_colors(index, label);
+  }
+
+  PartFindings finish() {
+    PartReport& report = part_.report;
+    report.palettes = static_cast<int64_t>(palettes_.size());
+    for (size_t c = 0; c < 3 && pixels_ > 0; ++c) {
+      const auto count = static_cast<double>(pixels_);
+      const double mean = static_cast<double>(sum_[c]) / count;
+      const double variance = static_cast<double>(squares_[c]) / count - mean * mean;
+      report.mean[c] = mean / 255;
+      report.deviation[c] = std::sqrt(std::max(variance, 0.0)) / 255;
+    }
+    for (ValueCount& value : report.values) {
+      if (value.entry >= 0) value.file = entries_[static_cast<size_t>(value.entry)].label;
+    }
+    for (auto& [color, count] : report.colors) count.file = entries_[static_cast<size_t>(count.entry)].label;
+    part_.entries = std::move(entries_);
+    return std::move(part_);
+  }
+
+ private:
+  static constexpr size_t kMaxPalettes = 64;
+
+  void add_image(size_t index, const ImageScan& image) {
+    PartReport& report = part_.report;
+    const auto area = [](const std::array<int, 2>& size) { return int64_t{size[0]} * size[1]; };
+    const std::array<int, 2> size = {image.width, image.height};
+    const auto before = [&](const std::array<int, 2>& a, const std::array<int, 2>& b) {
+      return area(a) != area(b) ? area(a) < area(b) : a < b;
+    };
+    if (report.readable == 0 || before(size, report.smallest)) report.smallest = size;
+    if (report.readable == 0 || before(report.largest, size)) report.largest = size;
+    ++report.readable;
+    report.grey += image.grey;
+    report.smaller_than_crop += image.width < config_.train.train_w || image.height < config_.train.train_h;
+    for (size_t c = 0; c < 3; ++c) {
+      sum_[c] += image.sum[c];
+      squares_[c] += image.squares[c];
+    }
+    pixels_ += area(size);
+    part_.hashes[index] = image.hash;
+  }
+
+  void add_values(size_t index, const LabelScan& label) {
+    PartReport& report = part_.report;
+    ++report.labels_read;
+    const LabelTable* table = table_for(entries_[index], options_);
+    std::vector<int64_t> classes(report.classes.size());
+    for (size_t raw = 0; raw < label.pixels.size(); ++raw) {
+      const int64_t pixels = label.pixels[raw];
+      if (pixels == 0) continue;
+      const int value = table != nullptr ? (*table)[raw] : static_cast<int>(raw);
+      ValueCount& count = report.values[raw];
+      count.pixels += pixels;
+      ++count.files;
+      if (value == options_.ignore_label) {
+        classes.back() += pixels;
+      } else if (value < options_.classes) {
+        classes[static_cast<size_t>(value)] += pixels;
+      } else {
+        count.fits = false;
+        if (count.entry < 0 || static_cast<int64_t>(index) < count.entry) {
+          count.entry = static_cast<int64_t>(index);
+          count.x = static_cast<int>(label.first[raw] % label.width);
+          count.y = static_cast<int>(label.first[raw] / label.width);
+        }
+      }
+    }
+    for (size_t c = 0; c < classes.size(); ++c) {
+      report.classes[c].pixels += classes[c];
+      report.classes[c].pictures += classes[c] > 0;
+    }
+  }
+
+  void add_colors(size_t index, const LabelScan& label) {
+    PartReport& report = part_.report;
+    report.too_many_colors = report.too_many_colors || label.too_many_colors;
+    for (const auto& [color, place] : label.colors) {
+      if (report.too_many_colors) break;
+      ColorCount& count = report.colors[color];
+      count.pixels += place.pixels;
+      ++count.files;
+      if (count.entry < 0 || static_cast<int64_t>(index) < count.entry) {
+        count.entry = static_cast<int64_t>(index);
+        count.x = place.x;
+        count.y = place.y;
+      }
+      report.too_many_colors = report.colors.size() > 2 * kMaxColors;
+    }
+    if (report.too_many_colors) report.colors.clear();
+  }
+
+  DatasetOptions options_;
+  std::vector<ListEntry> entries_;
+  const Config& config_;
+  PartFindings part_;
+  std::set<std::vector<Color>> palettes_;
+  std::array<uint64_t, 3> sum_{}, squares_{};
+  int64_t pixels_ = 0;
+};
+
+/// Reads all entries of all parts on num_threads() threads; the calling thread shows the progress.
+class Reading {
+ public:
+  Reading(std::vector<std::unique_ptr<PartScan>>& parts, const LabelColors* colors) : parts_(parts), colors_(colors) {
+    for (const auto& part : parts_) total_ += part->entries().size();
+  }
+
+  void run(bool show) {
+    std::optional<Progress> progress;
+    if (show) progress.emplace("check", static_cast<int64_t>(total_), "pictures");
+    std::vector<std::thread> threads;
+    const auto count = std::min(static_cast<size_t>(num_threads()), total_);
+    for (size_t i = 0; i < count; ++i) threads.emplace_back([this] { work(); });
+    std::unique_lock lock(mutex_);
+    while (working_done_ < count) {
+      changed_.wait_for(lock, std::chrono::milliseconds(100));
+      if (pending_signal() != 0) stop_ = true;
+      if (progress) progress->update(static_cast<int64_t>(done_), fmt::format("{} with faults", faulty_));
+    }
+    lock.unlock();
+    for (std::thread& thread : threads) thread.join();
+    if (error_) std::rethrow_exception(error_);
+    if (const int signal = pending_signal()) {
+      throw Interrupted(signal, fmt::format("stopped after {} of {} pictures", done_, total_));
+    }
+    if (progress) {
+      progress->update(static_cast<int64_t>(done_));
+      progress->finish(fmt::format("{} with faults", faulty_));
+    }
+  }
+
+ private:
+  void work() {
+    try {
+      for (size_t i = next_++; i < total_ && !stop_; i = next_++) read(i);
+    } catch (...) {
+      const std::lock_guard lock(mutex_);
+      if (!error_) error_ = std::current_exception();
+      stop_ = true;
+    }
+    const std::lock_guard lock(mutex_);
+    ++working_done_;
+    changed_.notify_all();
+  }
+
+  void read(size_t number) {
+    size_t part = 0;
+    while (number >= parts_[part]->entries().size()) number -= parts_[part++]->entries().size();
+    const ListEntry& entry = parts_[part]->entries()[number];
+    const int64_t share = gate_.take(scan_bytes(entry));
+    const FileScan scan = scan_entry(entry, colors_);
+    gate_.give(share);
+    const std::lock_guard lock(mutex_);
+    parts_[part]->add(number, scan);
+    faulty_ += !scan.faults.empty();
+    ++done_;
+  }
+
+  std::vector<std::unique_ptr<PartScan>>& parts_;
+  const LabelColors* colors_;
+  MemoryGate gate_{int64_t{1} << 30};
+  size_t total_ = 0;
+  std::atomic<size_t> next_ = 0;
+  std::atomic<bool> stop_ = false;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  size_t done_ = 0, faulty_ = 0, working_done_ = 0;
+  std::exception_ptr error_;
+};
+
+bool same_files(const std::vector<ListEntry>& a, const std::vector<ListEntry>& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](const ListEntry& x, const ListEntry& y) { return x.image == y.image && x.label == y.label; });
+}
+
+/// The parts that the configuration has, listed. A folder layout may lack the parts that nothing needs.
+std::vector<std::unique_ptr<PartScan>> list_parts(const Config& config, std::vector<PartReport>& reports) {
+  std::vector<std::unique_ptr<PartScan>> parts;
+  const bool any =
+      has_pictures(config, Split::train) || has_pictures(config, Split::val) || has_pictures(config, Split::test);
+  if (!any) dataset_options(config, Split::train);  // throws the refusal that says what to give
+  for (const Split split : {Split::train, Split::val, Split::test}) {
+    if (!has_pictures(config, split)) continue;
+    DatasetOptions options = dataset_options(config, split);
+    PartReport report;
+    report.name = split_name(split);
+    report.place = listing_place(options);
+    report.labelled = split != Split::test || config.test.split != "test";
+    const bool needed =
+        options.layout.empty() || split == Split::train || (split == Split::val && config.train.evaluate);
+    std::vector<ListEntry> entries;
+    try {
+      entries = list_pictures(options, report.labelled ? LabelColumn::required : LabelColumn::optional, &report.note);
+    } catch (const Refusal&) {
+      if (needed) throw;
+      continue;
+    }
+    if (!report.labelled) {
+      for (ListEntry& entry : entries) entry.label.clear();
+    }
+    bool merged = false;
+    for (size_t i = 0; i < parts.size() && !merged; ++i) {
+      if (!same_files(parts[i]->entries(), entries)) continue;
+      reports[i].name += fmt::format(", {}", split_name(split));
+      merged = true;
+    }
+    if (merged) continue;
+    reports.push_back(report);
+    parts.push_back(std::make_unique<PartScan>(std::move(options), std::move(entries), std::move(report), config));
+  }
+  return parts;
+}
+
+}  // namespace
+
+int64_t PartReport::valid_pixels() const {
+  int64_t sum = 0;
+  for (size_t c = 0; c + 1 < classes.size(); ++c) sum += classes[c].pixels;
+  return sum;
+}
+
+int64_t DataReport::faults() const {
+  return std::count_if(problems.begin(), problems.end(),
+                       [](const Problem& problem) { return problem.severity == Problem::Severity::fault; });
+}
+
+DataReport check_data(const Config& config, const CheckOptions& options) {
+  const auto start = Clock::now();
+  DataReport report;
+  report.config = config.file;
+  report.classes = config.data.classes;
+  report.ignore_label = config.train.ignore_label;
+  const ClassFacts facts = read_class_facts(config);
+  report.names = facts.names;
+
+  std::unique_ptr<const LabelColors> colors;
+  if (!config.data.label_colors.empty()) {
+    colors = std::make_unique<LabelColors>(config.data.label_colors, config.train.ignore_label);
+  }
+  std::vector<PartReport> heads;
+  std::vector<std::unique_ptr<PartScan>> parts = list_parts(config, heads);
+  {
+    const SignalGuard guard;
+    Reading(parts, colors.get()).run(options.progress);
+  }
+  std::vector<PartFindings> findings;
+  for (size_t i = 0; i < parts.size(); ++i) {
+    findings.push_back(parts[i]->finish());
+    findings.back().report.name = heads[i].name;
+  }
+  report.problems = find_problems(config, facts, findings, options.examples);
+  report.proposals = find_proposals(config, facts, findings);
+  for (PartFindings& part : findings) report.parts.push_back(std::move(part.report));
+  report.seconds = std::chrono::duration<double>(Clock::now() - start).count();
+  return report;
+}
+
+}  // namespace giza::train

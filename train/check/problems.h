@@ -1,0 +1,36 @@
+// From what a data set holds to what is wrong or odd about it.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "train/check/data_check.h"
+#include "train/check/scan.h"
+
+namespace giza::train {
+
+/// One list, read, with what the report does not show.
+struct PartFindings {
+  PartReport report;
+  std::vector<ListEntry> entries;
+  std::vector<uint64_t> hashes;  ///< of the image files, 0 for those that could not be read
+  std::multimap<std::pair<size_t, FileFault::Kind>, std::string> faults;  ///< by entry
+};
+
+/// What the configuration's files say of the classes.
+struct ClassFacts {
+  std::vector<std::string> names;  ///< whatever their number; empty where there are none
+  std::vector<Color> colors;
+  std::string fault;  ///< why training or evaluation would refuse them; may be empty
+};
+/// Never throws for what is in the files: that becomes `fault`.
+ClassFacts read_class_facts(const Config& config);
+
+/// Faults first, then warnings, then notes.
+std::vector<Problem> find_problems(const Config& config, const ClassFacts& facts,
+                                   const std::vector<PartFindings>& parts, size_t examples);
+
+}  // namespace giza::train

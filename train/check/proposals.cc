@@ -1,0 +1,293 @@
+// Settings that would make a data set fit: candidates by what is usual, each tried on the values that were found.
+#include "train/check/proposals.h"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <set>
+
+#include "tensor/check.h"
+#include "train/data/dataset.h"
+#include "train/data/known_datasets.h"
+
+namespace giza::train {
+namespace {
+
+/// The settings that decide what a label value means.
+struct Labelling {
+  int classes = 0;
+  int ignore = 255;
+  bool reduce_zero = false;
+  std::map<int, int> map;
+
+  int meaning(int value) const {
+    if (!map.empty()) {
+      const auto found = map.find(value);
+      return found == map.end() || found->second < 0 ? ignore : found->second;
+    }
+    return reduce_zero && value != ignore ? (value == 0 ? ignore : value - 1) : value;
+  }
+  bool fits(const std::set<int>& values) const {
+    return std::all_of(values.begin(), values.end(), [&](int value) {
+      const int label = meaning(value);
+      return label == ignore || label < classes;
+    });
+  }
+  /// Of the values, how many classes have pixels.
+  size_t used(const std::set<int>& values) const {
+    std::set<int> labels;
+    for (const int value : values) {
+      if (meaning(value) != ignore) labels.insert(meaning(value));
+    }
+    return labels.size();
+  }
+};
+
+std::string map_text(const std::map<int, int>& map) {
+  std::vector<std::string> pairs;
+  for (const auto& [from, to] : map) pairs.push_back(fmt::format("{}: {}", from, to));
+  return fmt::format("{{{}}}", fmt::join(pairs, ", "));
+}
+
+class Proposer {
+ public:
+  Proposer(const Config& config, const ClassFacts& facts, const std::vector<PartFindings>& parts)
+      : config_(config), facts_(facts), parts_(parts) {
+    now_ = {config.data.classes, config.train.ignore_label, config.data.reduce_zero_label, config.data.label_map};
+    for (const PartFindings& part : parts) {
+      for (int value = 0; value < 256; ++value) {
+        const ValueCount& count = part.report.values[static_cast<size_t>(value)];
+        if (count.pixels > 0) values_.insert(value);
+      }
+      any_palette_ = any_palette_ || part.report.palette_labels > 0;
+      too_many_ = too_many_ || part.report.too_many_colors;
+      for (const auto& [color, count] : part.report.colors) colors_[color] += count.pixels;
+    }
+  }
+
+  std::vector<Proposal> propose() {
+    if (!colors_.empty() && !too_many_) {
+      propose_colors();
+    } else if (!now_.fits(values_) || !facts_.fault.empty()) {
+      propose_values({}, "");
+    }
+    return std::move(proposals_);
+  }
+
+ private:
+  using Settings = std::vector<std::pair<std::string, std::string>>;
+
+  /// Keeps a labelling that fits, with the settings that lead to it from the present one.
+  void offer(const Labelling& wanted, const std::string& reason, const Settings& before) {
+    if (!wanted.fits(values_) || wanted.used(values_) == 0) return;
+    Settings settings = before;
+    if (wanted.classes != now_.classes) {
+      if (!usable_number(wanted.classes)) return;
+      settings.emplace_back("DATA.classes", fmt::format("{}", wanted.classes));
+    } else if (!facts_.fault.empty()) {
+      return;  // the names would still not fit
+    }
+    if (wanted.ignore != now_.ignore) settings.emplace_back("TRAIN.ignore_label", fmt::format("{}", wanted.ignore));
+    if (wanted.reduce_zero != now_.reduce_zero) {
+      settings.emplace_back("DATA.reduce_zero_label", wanted.reduce_zero ? "true" : "false");
+    }
+    if (wanted.map != now_.map) settings.emplace_back("DATA.label_map", map_text(wanted.map));
+    if (settings.empty()) return;
+    for (const Proposal& other : proposals_) {
+      if (other.settings == settings) return;
+    }
+    proposals_.push_back({reason, std::move(settings)});
+  }
+
+  /// Files and lists of another length than the classes would be refused.
+  bool usable_number(int classes) const {
+    const auto count = static_cast<size_t>(classes);
+    const bool names = facts_.names.empty() || facts_.names.size() == count || built_in();
+    const bool colors = facts_.colors.empty() || facts_.colors.size() >= count || built_in();
+    const bool weights = config_.train.class_weights.kind != ClassWeights::Kind::list;
+    return classes >= 2 && classes <= 256 && names && colors && weights;
+  }
+  /// Built-in names are dropped by themselves where they do not fit.
+  bool built_in() const { return config_.names_path().empty(); }
+
+  /// Labellings for the values found, after the settings `before`.
+  void propose_values(const Settings& before, const std::string& because) {
+    if (values_.empty()) return;
+    const auto say = [&](const std::string& text) { return because.empty() ? text : because + "; " + text; };
+    if (!before.empty() && now_.fits(values_)) offer(now_, because, before);
+    std::set<int> real = values_;  // without the ignore label
+    real.erase(now_.ignore);
+    if (real.empty()) return;
+    const int highest = *real.rbegin(), classes = now_.classes;
+
+    known_labellings(before, say);
+    const auto wanted = [&](auto&& change) {
+      Labelling labelling = now_;
+      labelling.map.clear();
+      change(labelling);
+      return labelling;
+    };
+    std::vector<int> bad;
+    for (const int value : real) {
+      const int label = now_.meaning(value);
+      if (label != now_.ignore && label >= classes) bad.push_back(value);
+    }
+    if (*real.begin() >= 1 && highest == classes) {
+      offer(wanted([](Labelling& l) { l.reduce_zero = true; }),
+            say(fmt::format("label values go from 1 to {}: classes that are counted from 1", highest)), before);
+    }
+    // The names know how many classes there are.
+    const auto names = static_cast<int>(facts_.names.size());
+    const bool more_names = names > classes && !built_in();
+    const auto more_classes = [&](int number) {
+      offer(wanted([&](Labelling& l) { l.classes = number; }),
+            say(fmt::format("label values go up to {}: {} classes{}", highest, number,
+                            names == number ? ", as many as there are names" : "")),
+            before);
+    };
+    if (more_names) more_classes(names);
+    const bool dense = 2 * real.size() >= static_cast<size_t>(highest) + 1;
+    const bool beyond = !bad.empty() && (bad.front() > classes || names == classes);
+    if (bad.size() == 1 && beyond) ignore_value(bad.front(), before, say);
+    if (dense) more_classes(highest + 1 - (now_.reduce_zero ? 1 : 0));
+    if (bad.size() == 1) ignore_value(bad.front(), before, say);
+    if (!dense) grey_levels(real, before, say);
+    if (bad.empty()) return;
+    std::map<int, int> rest;
+    for (const int value : values_) {
+      const int label = now_.meaning(value);
+      rest[value] = label == now_.ignore || label >= classes ? -1 : label;
+    }
+    offer(wanted([&](Labelling& l) {
+            l.map = rest;
+            l.reduce_zero = false;
+          }),
+          say("all values that are no class are ignored"), before);
+  }
+
+  /// The labels of a data set that is known, if the number of classes is its.
+  template <class Say>
+  void known_labellings(const Settings& before, Say&& say) {
+    for (const KnownDataset& known : known_datasets()) {
+      if (known.classes() != now_.classes) continue;
+      Labelling labelling = now_;
+      labelling.reduce_zero = known.reduce_zero_label;
+      labelling.map = {known.label_map.begin(), known.label_map.end()};
+      if (known.label_map.empty()) labelling.ignore = known.ignore_label;
+      constexpr int kHighestCityId = 33;
+      const bool ids = known.label_map.empty() || std::all_of(values_.begin(), values_.end(), [&](int value) {
+                         return value <= kHighestCityId || value == 255;
+                       });
+      // A map turns everything into something; it must find most of its classes.
+      const bool enough = known.label_map.empty() || 2 * labelling.used(values_) >= known.label_map.size() / 2;
+      if (ids && enough)
+        offer(labelling, say(fmt::format("these look like the label files of {}", known.title)), before);
+    }
+  }
+
+  template <class Say>
+  void ignore_value(int value, const Settings& before, Say&& say) {
+    Labelling labelling = now_;
+    if (!values_.contains(now_.ignore) && !now_.reduce_zero) {
+      labelling.ignore = value;
+      offer(labelling, say(fmt::format("the value {} stands for pixels without a class", value)), before);
+      return;
+    }
+    for (const int other : values_)
+      labelling.map[other] = now_.meaning(other) == now_.ignore ? -1 : now_.meaning(other);
+    labelling.map[value] = -1;
+    labelling.reduce_zero = false;
+    offer(labelling, say(fmt::format("the value {} stands for pixels without a class, like {}", value, now_.ignore)),
+          before);
+  }
+
+  /// Few values far apart, such as 0, 128, 255: grey levels drawn for the eye.
+  template <class Say>
+  void grey_levels(const std::set<int>& real, const Settings& before, Say&& say) {
+    const std::set<int>& levels = static_cast<int>(values_.size()) == now_.classes ? values_ : real;
+    if (levels.size() < 2) return;
+    Labelling labelling = now_;
+    labelling.reduce_zero = false;
+    labelling.map.clear();
+    int next = 0;
+    for (const int value : levels) labelling.map[value] = next++;
+    if (next > labelling.classes) labelling.classes = next;
+    offer(labelling, say(fmt::format("{} values far apart, taken as classes in their order", levels.size())), before);
+    if (labelling.classes == next || config_.data.classes == next) return;
+    labelling.classes = next;
+    offer(labelling, say(fmt::format("{} values far apart, taken as classes in their order", levels.size())), before);
+  }
+
+  /// How the colours can be read, then what the values that this gives are.
+  void propose_colors() {
+    // Some files by index and some by colour: no one setting reads both. And colours beyond a table that is given
+    // already are not all that there are.
+    if (any_palette_ || !config_.data.label_colors.empty()) return;
+    std::vector<std::string> names;
+    if (!config_.colors_path().empty()) names.push_back(config_.colors_path());
+    for (const bool same_number : {true, false}) {
+      for (const KnownDataset& known : known_datasets()) {
+        if ((known.classes() == config_.data.classes) == same_number) names.emplace_back(known.name);
+      }
+    }
+    names.emplace_back("grey");
+    const std::set<int> by_index = values_;
+    for (const std::string& name : names) {
+      std::set<int> values;
+      if (!read_colors(name, values)) continue;
+      // An index in a grey PNG is a grey for who reads colours.
+      if (name != "grey" && !by_index.empty()) continue;
+      values_ = values;
+      values_.insert(by_index.begin(), by_index.end());
+      propose_values({{"DATA.label_colors", name}}, reason_of(name));
+      if (!proposals_.empty()) return;
+    }
+    values_ = by_index;
+  }
+
+  std::string reason_of(const std::string& name) const {
+    if (name == "grey") return "every pixel is grey: a map of indices that was saved as RGB";
+    const KnownDataset* known = find_known_dataset(name);
+    return known != nullptr ? fmt::format("the colours are those of {}", known->title)
+                            : fmt::format("the colours are those of {}", name);
+  }
+
+  /// True if every colour found has a value.
+  bool read_colors(const std::string& name, std::set<int>& values) const {
+    std::optional<LabelColors> table;
+    try {
+      table.emplace(name, now_.ignore);
+    } catch (const Refusal&) {
+      return false;  // no such file, or two classes of one colour
+    }
+    for (const auto& [color, pixels] : colors_) {
+      const int value = table->value(color);
+      if (value < 0) return false;
+      values.insert(value);
+    }
+    return true;
+  }
+
+  const Config& config_;
+  const ClassFacts& facts_;
+  const std::vector<PartFindings>& parts_;
+  Labelling now_;
+  std::set<int> values_;
+  std::map<Color, int64_t> colors_;
+  bool any_palette_ = false, too_many_ = false;
+  std::vector<Proposal> proposals_;
+};
+
+}  // namespace
+
+std::vector<Proposal> find_proposals(const Config& config, const ClassFacts& facts,
+                                     const std::vector<PartFindings>& parts) {
+  return Proposer(config, facts, parts).propose();
+}
+
+}  // namespace giza::train
