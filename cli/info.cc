@@ -11,6 +11,7 @@
 #include "cli/command.h"
 #include "cli/info_model.h"
 #include "cli/peak_figures.h"
+#include "models/onnx/export.h"
 #include "tensor/parallel.h"
 #include "tensor/peak.h"
 #include "tensor/simd.h"
@@ -57,6 +58,7 @@ int run(const Common& common, bool measure) {
       {"thread_backend", thread_backend()},
       {"conv", common.conv.empty() ? "native" : common.conv},
       {"onednn", onednn_available()},
+      {"protobuf", models::onnx_available()},
       {"mpi", false},
   };
   const MachinePeak peak = measure ? measure_peak() : MachinePeak{};
@@ -73,6 +75,8 @@ int run(const Common& common, bool measure) {
   fmt::print("convolution  {} (of native, {}reference; choose with --conv)\n", json["conv"].get<std::string>(),
              onednn_available() ? "onednn, " : "");
   fmt::print("oneDNN       {}\n", onednn_available() ? "found" : "not found when this was built");
+  fmt::print("protobuf     {}\n", models::onnx_available() ? "found: ONNX export and TensorBoard events"
+                                                           : "not found when this was built: no ONNX, no TensorBoard");
   fmt::print("MPI          not used by this version\n");
   if (measure) {
     fmt::print("peak         {:.0f} GFLOP/s on one core, {:.0f} on {} threads (float32 FMA, measured)\n",
