@@ -132,7 +132,7 @@ YamlNode override_value(const Key& key, std::string text) {
   if (text.empty() || text == "None") return node;
   if (!std::holds_alternative<std::string*>(key.field(scratch))) {
     if (text.size() > 1 && text.front() == '(' && text.back() == ')')
-      text = '[' + text.substr(1, text.size() - 2) + ']';
+      text = fmt::format("[{}]", text.substr(1, text.size() - 2));
     return parse_yaml(text, kOverridePlace);
   }
   // The shell has taken the quotes off a text already; nothing in it is YAML.
