@@ -108,6 +108,7 @@ int run(const Options& options, const Common& common) {
     models::export_onnx(options.out, *model, {.height = height, .width = width, .batch = options.batch});
   } else {
     file = models::from_semseg_names(std::move(file), wanted.value_or(*was), options.in, &nameless);
+    if (!nameless.empty()) file.metadata.erase(models::kModelKey);  // the rest is no whole network
     models::write_weights(options.out, file);
   }
   note_dropped(momentum, "an optimiser's momentum", common.quiet);
@@ -124,7 +125,7 @@ int run(const Options& options, const Common& common) {
                                               {"naming_out", names},
                                               {"tensors", file.tensors.size()},
                                               {"numbers", numbers},
-                                              {"whole_network", model != nullptr}}
+                                              {"whole_network", model != nullptr && nameless.empty()}}
                            .dump());
   } else if (onnx) {
     fmt::print("{}: {} classes, input {}x3x{}x{}, opset 17\n", options.out, model->options().classes, options.batch,
@@ -132,7 +133,7 @@ int run(const Options& options, const Common& common) {
   } else {
     fmt::print("{}: {} tensors, {:.2f} M numbers, names of {} (were {}'s), {}\n", options.out, file.tensors.size(),
                static_cast<double>(numbers) / 1e6, names, models::to_string(*was),
-               model != nullptr ? "a whole network" : "a backbone");
+               model != nullptr && nameless.empty() ? "a whole network" : "a backbone");
   }
   return 0;
 }

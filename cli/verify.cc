@@ -1,5 +1,5 @@
-// giza verify: a network's numbers against another framework's; flags and printing around train/verify.h.
-#include "train/verify.h"
+// giza verify: a network's numbers against another framework's; flags and printing around train/verify/.
+#include "train/verify/verify.h"
 
 #include <fmt/format.h>
 
@@ -46,6 +46,12 @@ void print_table(const train::Verification& result) {
     fmt::print("gradients: {}, the farthest {:.3e} ({})\n", result.gradients.size(), worst->relative_l2, worst->name);
     fmt::print("           rounding of the input alone moves them by up to {:.3e}\n", result.sensitivity);
   }
+  if (!result.steps.empty()) {
+    const auto worst = std::max_element(result.steps.begin(), result.steps.end(),
+                                        [](const auto& a, const auto& b) { return a.relative_l2 < b.relative_l2; });
+    fmt::print("losses of steps: {}, the farthest {:.3e} ({})\n", result.steps.size(), worst->relative_l2, worst->name);
+    fmt::print("           rounding of the input alone moves them by up to {:.3e}\n", result.step_sensitivity);
+  }
   for (const std::string& name : result.absent) fmt::print("not there, so not held against: {}\n", name);
   fmt::print("{}\n", result.passed() ? "agrees" : "DOES NOT AGREE");
 }
@@ -77,6 +83,7 @@ void print_json(const train::Verification& result) {
   json["gradient_sensitivity"] = result.sensitivity;
   json["gradients"] = to_json(result.gradients);
   json["steps"] = to_json(result.steps);
+  json["step_sensitivity"] = result.step_sensitivity;
   json["absent"] = result.absent;
   fmt::print("{}\n", json.dump());
 }
@@ -92,8 +99,8 @@ void add_verify(Program& program) {
       "auxiliary; training mode, dropout off). With sgd.json, sgd_input.npy, sgd_label.npy and sgd_loss.npy the "
       "losses\n"
       "of steps of training are held against each other too. Every error figure is printed; status 1 if one is beyond\n"
-      "its bound: relative L2 of logits and losses 1e-5 with --algorithm direct, else 1e-4; of the losses of steps\n"
-      "1e-3; of gradients 1e-4 or 1e-3, or twice what rounding the input moves them by, at most 0.1\n"
+      "its bound: relative L2 of logits and losses 1e-5 with --algorithm direct, else 1e-4; of gradients 1e-4 or\n"
+      "1e-3, of the losses of steps 1e-3, of both or twice what rounding the input alone moves them by, at most 0.1\n"
       "(docs/weights.md).\n\n"
       "  giza verify golden/\n"
       "  giza verify golden/ --algorithm direct --json",

@@ -201,6 +201,7 @@ WeightFile from_semseg_names(WeightFile file, Naming naming, const std::string& 
   Table table;
   switch (naming) {
     case Naming::semseg:
+      file.metadata.erase(kNamingKey);
       return file;
     case Naming::torchvision:
       check<Refusal>(!deep,

@@ -1,15 +1,11 @@
 // Holding a network's numbers against another framework's.
-#include "train/verify.h"
+#include "train/verify/verify.h"
 
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
-#include <filesystem>
-#include <fstream>
 #include <memory>
-#include <nlohmann/json.hpp>
 
 #include "models/pspnet.h"
 #include "models/weights/infer.h"
@@ -17,19 +13,15 @@
 #include "models/weights/npy.h"
 #include "models/weights/state_dict.h"
 #include "tensor/check.h"
-#include "train/optim/poly_lr.h"
-#include "train/optim/sgd.h"
+#include "train/verify/reference.h"
 
 namespace giza::train {
 namespace {
 
-namespace fs = std::filesystem;
 using models::NpyArray;
 using models::WeightFile;
 
-constexpr int kIgnored = 255;
 constexpr double kAuxWeight = 0.4;
-constexpr double kStepBound = 1e-3;
 constexpr int kTrials = 2;             // of the gradients' sensitivity
 constexpr double kSensitivities = 2;   // how many of the largest seen are allowed
 constexpr double kLargestBound = 0.1;  // on gradients, however sensitive
@@ -43,84 +35,6 @@ Bounds bounds_of(const ConvEngine& conv) {
   const bool direct = conv.backend != ConvBackend::native || conv.algorithm == ConvAlgorithm::direct;
   return direct ? Bounds{1e-5, 1e-4, 0x1p-21} : Bounds{1e-4, 1e-3, 0x1p-19};
 }
-
-/// A running comparison of two arrays.
-class Difference {
- public:
-  void add(double ours, double theirs) {
-    const double difference = ours - theirs;
-    squares_ += difference * difference;
-    norm_ += theirs * theirs;
-    // Not std::max, which would lose a NaN.
-    if (!(std::abs(difference) <= max_abs_)) max_abs_ = std::abs(difference);
-    ++elements_;
-  }
-  VerifyFigure figure(std::string name, double bound) const {
-    VerifyFigure figure{.name = std::move(name), .elements = elements_, .max_abs = max_abs_, .bound = bound};
-    figure.relative_l2 = squares_ == 0 ? 0 : std::sqrt(squares_ / norm_);
-    figure.passed = figure.relative_l2 <= bound;  // false for a NaN
-    return figure;
-  }
-
- private:
-  double squares_ = 0, norm_ = 0, max_abs_ = 0;
-  int64_t elements_ = 0;
-};
-
-VerifyFigure figure_of(std::string name, double ours, double theirs, double bound) {
-  Difference difference;
-  difference.add(ours, theirs);
-  return difference.figure(std::move(name), bound);
-}
-
-/// The files of a folder.
-class Folder {
- public:
-  explicit Folder(std::string path) : path_(std::move(path)) {
-    std::error_code error;
-    check<Refusal>(fs::is_directory(path_, error),
-                   "{}: there is no such folder, expected one with weights.pth, input.npy "
-                   "and what another framework makes of them",
-                   path_);
-  }
-
-  std::string file(const std::string& name) const { return path_ + "/" + name; }
-  bool has(const std::string& name) const {
-    std::error_code error;
-    return fs::exists(file(name), error);
-  }
-  /// NAME.pth or NAME.safetensors; empty if neither is there.
-  std::string weights(const std::string& name) const {
-    const bool pth = has(name + ".pth"), safetensors = has(name + ".safetensors");
-    check<Refusal>(!pth || !safetensors, "{}: has both {}.pth and {}.safetensors, expected one of them", path_, name,
-                   name);
-    if (!pth && !safetensors) return {};
-    return file(name + (pth ? ".pth" : ".safetensors"));
-  }
-  NpyArray array(const std::string& name, const std::vector<int64_t>& shape) const {
-    NpyArray array = models::read_npy(file(name));
-    check<Refusal>(array.shape == shape, "{}: shape ({}), expected ({})", file(name), fmt::join(array.shape, ", "),
-                   fmt::join(shape, ", "));
-    return array;
-  }
-  /// Labels of `count` values, each a class or ignored.
-  std::vector<int32_t> labels(const std::string& name, const std::vector<int64_t>& shape, int64_t classes) const {
-    const models::NpyIntegers array = models::read_npy_integers(file(name));
-    check<Refusal>(array.shape == shape, "{}: shape ({}), expected ({})", file(name), fmt::join(array.shape, ", "),
-                   fmt::join(shape, ", "));
-    std::vector<int32_t> labels;
-    labels.reserve(array.data.size());
-    for (const int64_t value : array.data) {
-      check<Refusal>((value >= 0 && value < classes) || value == kIgnored,
-                     "{}: holds the label {}, expected 0 to {} or {}", file(name), value, classes - 1, kIgnored);
-      labels.push_back(static_cast<int32_t>(value));
-    }
-    return labels;
-  }
-
- private:
-  std::string path_;
-};
 
 std::unique_ptr<models::Pspnet> build(const WeightFile& weights, const std::string& place, const ConvEngine& conv) {
   models::PspnetOptions options = models::options_from_weights(weights, place);
@@ -178,17 +92,6 @@ void verify_logits(const models::Pspnet& model, const Tensor& x, const NpyArray&
   result.argmax = argmax;
 }
 
-Labels labels_of(const std::vector<int32_t>& values, size_t begin, const Tensor& x) {
-  Labels labels(x.dim(0), x.dim(1), x.dim(2));
-  std::copy_n(values.begin() + static_cast<std::ptrdiff_t>(begin), labels.values.size(), labels.values.begin());
-  return labels;
-}
-
-models::PspnetLoss training_loss(const models::Pspnet& model, const Tensor& x, const Labels& labels,
-                                 double aux_weight) {
-  return models::loss_of(model.forward(autograd::Variable(x), {.training = true}), labels, {}, aux_weight);
-}
-
 /// The gradient of each parameter, in PyTorch's layout.
 using Gradients = std::vector<std::vector<float>>;
 Gradients gradients_of(const models::Pspnet& model) {
@@ -205,22 +108,15 @@ double sensitivity_of(const models::Pspnet& model, const Tensor& x, const Labels
                       double noise) {
   double largest = 0;
   for (uint32_t trial = 0; trial < kTrials; ++trial) {
-    Tensor moved = x.clone();
-    Random random(0, Purpose::test, 0, trial);
-    for (int64_t i = 0; i < moved.rows(); ++i) {
-      for (int64_t c = 0; c < moved.channels(); ++c) {
-        moved.row(i)[c] *= static_cast<float>(1 + noise * (2 * static_cast<double>(random.next_uniform()) - 1));
-      }
-    }
     for (layers::NamedParameter parameter : model.parameters()) parameter.variable.zero_grad();
-    autograd::backward(training_loss(model, moved, labels, kAuxWeight).total);
+    autograd::backward(training_loss(model, rounded(x, noise, trial), labels, kAuxWeight).total);
     const Gradients others = gradients_of(model);
     for (size_t p = 0; p < gradients.size(); ++p) {
       Difference difference;
       for (size_t i = 0; i < gradients[p].size(); ++i) {
         difference.add(static_cast<double>(others[p][i]), static_cast<double>(gradients[p][i]));
       }
-      largest = std::max(largest, difference.figure({}, 0).relative_l2);
+      largest = std::max(largest, difference.relative_l2());
     }
   }
   return largest;
@@ -249,59 +145,8 @@ void verify_gradients(const models::Pspnet& model, const Gradients& gradients, c
   }
 }
 
-/// Training steps from the folder's weights, batch by batch.
-void verify_steps(const Folder& folder, models::Pspnet& model, Verification& result) {
-  const std::string place = folder.file("sgd.json");
-  double base_lr = 0, power = 0, aux_weight = 0;
-  int64_t total = 0;
-  SgdConfig sgd;
-  try {
-    std::ifstream stream(place);
-    const auto json = nlohmann::json::parse(stream);
-    json.at("base_lr").get_to(base_lr);
-    json.at("iterations").get_to(total);
-    json.at("power").get_to(power);
-    json.at("aux_weight").get_to(aux_weight);
-    json.at("momentum").get_to(sgd.momentum);
-    json.at("weight_decay").get_to(sgd.weight_decay);
-    json.at("new_layer_lr").get_to(sgd.new_layer_factor);
-  } catch (const nlohmann::json::exception& error) {
-    throw Refusal(
-        fmt::format("{}: {}; expected an object of numbers base_lr, iterations, power, momentum, "
-                    "weight_decay, new_layer_lr and aux_weight",
-                    place, error.what()));
-  }
-  const std::string input_place = folder.file("sgd_input.npy");
-  const NpyArray input = models::read_npy(input_place);
-  check<Refusal>(input.shape.size() == 5 && input.shape[2] == 3 && !input.data.empty(),
-                 "{}: shape ({}), expected steps,N,3,H,W", input_place, fmt::join(input.shape, ", "));
-  const std::vector<int64_t>& shape = input.shape;
-  const auto labels = folder.labels("sgd_label.npy", {shape[0], shape[1], shape[3], shape[4]}, model.options().classes);
-  const NpyArray expected = folder.array("sgd_loss.npy", {shape[0], 2});
-  Sgd optimizer(model.parameters(), sgd);
-  const size_t picture_numbers = input.data.size() / static_cast<size_t>(shape[0]);
-  for (int64_t t = 0; t < shape[0]; ++t) {
-    const auto step = static_cast<size_t>(t);
-    const auto begin = input.data.begin() + static_cast<std::ptrdiff_t>(step * picture_numbers);
-    const NpyArray batch{{shape.begin() + 1, shape.end()},
-                         {begin, begin + static_cast<std::ptrdiff_t>(picture_numbers)}};
-    const Tensor x = models::activation_from_nchw(batch, input_place);
-    optimizer.zero_grad();
-    const models::PspnetLoss loss = training_loss(
-        model, x, labels_of(labels, step * static_cast<size_t>(x.dim(0) * x.dim(1) * x.dim(2)), x), aux_weight);
-    autograd::backward(loss.total);
-    optimizer.step(poly_lr(base_lr, t, total, power));
-    result.steps.push_back(figure_of(fmt::format("step {} main loss", t + 1), loss.main,
-                                     static_cast<double>(expected.data[2 * step]), kStepBound));
-    if (model.options().aux) {
-      result.steps.push_back(figure_of(fmt::format("step {} auxiliary loss", t + 1), loss.aux,
-                                       static_cast<double>(expected.data[2 * step + 1]), kStepBound));
-    }
-  }
-}
-
 /// True if all files are there; else the missing ones are noted.
-bool all_there(const Folder& folder, std::initializer_list<const char*> names, Verification& result) {
+bool all_there(const ReferenceFolder& folder, std::initializer_list<const char*> names, Verification& result) {
   bool all = true;
   for (const char* name : names) {
     if (folder.has(name)) continue;
@@ -326,7 +171,7 @@ int64_t Verification::figures() const {
 }
 
 Verification verify_folder(const std::string& path, const ConvEngine& conv) {
-  const Folder folder(path);
+  const ReferenceFolder folder(path);
   const std::string weights_path = folder.weights("weights");
   check<Refusal>(!weights_path.empty(), "{}: has neither weights.pth nor weights.safetensors, expected one of them",
                  path);
@@ -370,8 +215,8 @@ Verification verify_folder(const std::string& path, const ConvEngine& conv) {
     }
   }
   if (folder.has("sgd.json") && all_there(folder, {"sgd_input.npy", "sgd_label.npy", "sgd_loss.npy"}, result)) {
-    const auto fresh = build(weights, weights_path, conv);
-    verify_steps(folder, *fresh, result);
+    verify_steps(
+        folder, [&] { return build(weights, weights_path, conv); }, bounds.noise, result);
   }
   check<Refusal>(result.figures() > 0,
                  "{}: has no reference to hold against, expected logits.npy, loss.npy or grads.pth", path);

@@ -36,6 +36,7 @@ struct Verification {
   std::vector<VerifyFigure> gradients;  ///< of main + 0.4 auxiliary, per parameter
   double sensitivity = 0;               ///< of the gradients to rounding, relative L2; sets their bound
   std::vector<VerifyFigure> steps;      ///< main and auxiliary loss of each SGD step, if the folder has steps
+  double step_sensitivity = 0;          ///< of these losses to rounding; sets their bound
   std::vector<std::string> absent;      ///< files of the folder that were not there, hence not held against
 
   bool passed() const;

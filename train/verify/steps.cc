@@ -1,0 +1,105 @@
+// Steps of training held against another framework's.
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "tensor/check.h"
+#include "train/optim/poly_lr.h"
+#include "train/optim/sgd.h"
+#include "train/verify/reference.h"
+
+namespace giza::train {
+namespace {
+
+constexpr double kBound = 1e-3;
+constexpr double kSensitivities = 2;   // how many of the largest seen are allowed
+constexpr double kLargestBound = 0.1;  // however sensitive
+
+/// The steps of a folder.
+struct Steps {
+  double base_lr = 0, power = 0, aux_weight = 0;
+  int64_t total = 0;  ///< iterations of the schedule
+  SgdConfig sgd;
+  std::vector<Tensor> inputs;
+  std::vector<Labels> labels;
+};
+
+void read_schedule(const std::string& place, Steps& steps) {
+  try {
+    std::ifstream stream(place);
+    const auto json = nlohmann::json::parse(stream);
+    json.at("base_lr").get_to(steps.base_lr);
+    json.at("iterations").get_to(steps.total);
+    json.at("power").get_to(steps.power);
+    json.at("aux_weight").get_to(steps.aux_weight);
+    json.at("momentum").get_to(steps.sgd.momentum);
+    json.at("weight_decay").get_to(steps.sgd.weight_decay);
+    json.at("new_layer_lr").get_to(steps.sgd.new_layer_factor);
+  } catch (const nlohmann::json::exception& error) {
+    throw Refusal(
+        fmt::format("{}: {}; expected an object of numbers base_lr, iterations, power, momentum, weight_decay, "
+                    "new_layer_lr and aux_weight",
+                    place, error.what()));
+  }
+  check<Refusal>(steps.total >= 1, "{}: {} iterations, expected 1 or more", place, steps.total);
+}
+
+Steps read_steps(const ReferenceFolder& folder, int64_t classes) {
+  Steps steps;
+  read_schedule(folder.file("sgd.json"), steps);
+  const std::string place = folder.file("sgd_input.npy");
+  const models::NpyArray input = models::read_npy(place);
+  const std::vector<int64_t>& shape = input.shape;
+  check<Refusal>(shape.size() == 5 && shape[2] == 3 && !input.data.empty(), "{}: shape ({}), expected steps,N,3,H,W",
+                 place, fmt::join(shape, ", "));
+  const auto labels = folder.labels("sgd_label.npy", {shape[0], shape[1], shape[3], shape[4]}, classes);
+  const auto numbers = static_cast<std::ptrdiff_t>(input.data.size()) / shape[0];
+  for (int64_t t = 0; t < shape[0]; ++t) {
+    const auto begin = input.data.begin() + t * numbers;
+    const models::NpyArray batch{{shape.begin() + 1, shape.end()}, {begin, begin + numbers}};
+    steps.inputs.push_back(models::activation_from_nchw(batch, place));
+    steps.labels.push_back(labels_of(labels, static_cast<size_t>(t * numbers / 3), steps.inputs.back()));
+  }
+  return steps;
+}
+
+/// Main and auxiliary loss of each step, before its update.
+std::vector<double> train(const models::Pspnet& model, const Steps& steps, double noise) {
+  Sgd optimizer(model.parameters(), steps.sgd);
+  std::vector<double> losses;
+  for (size_t t = 0; t < steps.inputs.size(); ++t) {
+    optimizer.zero_grad();
+    const models::PspnetLoss loss = training_loss(model, rounded(steps.inputs[t], noise, static_cast<uint32_t>(t)),
+                                                  steps.labels[t], steps.aux_weight);
+    autograd::backward(loss.total);
+    optimizer.step(poly_lr(steps.base_lr, static_cast<int64_t>(t), steps.total, steps.power));
+    losses.insert(losses.end(), {loss.main, loss.aux});
+  }
+  return losses;
+}
+
+}  // namespace
+
+void verify_steps(const ReferenceFolder& folder, const std::function<std::unique_ptr<models::Pspnet>()>& build,
+                  double noise, Verification& result) {
+  const auto model = build();
+  const Steps steps = read_steps(folder, model->options().classes);
+  const auto count = static_cast<int64_t>(steps.inputs.size());
+  const models::NpyArray expected = folder.array("sgd_loss.npy", {count, 2});
+  const std::vector<double> losses = train(*model, steps, 0), others = train(*build(), steps, noise);
+  for (size_t i = 0; i < losses.size(); ++i) {
+    result.step_sensitivity = std::max(result.step_sensitivity, std::abs(others[i] / losses[i] - 1));
+  }
+  const double bound = std::clamp(kSensitivities * result.step_sensitivity, kBound, kLargestBound);
+  for (size_t i = 0; i < losses.size(); ++i) {
+    const bool main = i % 2 == 0;
+    if (!main && !model->options().aux) continue;
+    result.steps.push_back(figure_of(fmt::format("step {} {} loss", i / 2 + 1, main ? "main" : "auxiliary"), losses[i],
+                                     static_cast<double>(expected.data[i]), bound));
+  }
+}
+
+}  // namespace giza::train
