@@ -1,0 +1,23 @@
+// How much memory a program may take.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace giza::train {
+
+struct MemoryLimit {
+  int64_t bytes = 0;
+  std::string source;  ///< "free memory" or "control group /jobs/7"
+};
+
+/// What this process can still take: the machine's available memory, or what its control groups (version 1 or 2) leave,
+/// where that is less. `root` stands before /proc and /sys; for tests.
+MemoryLimit memory_limit(const std::string& root = "");
+
+/// Resident memory of this process now, and at most since it began or forget_peak was called, where the system knows how.
+int64_t resident_bytes();
+int64_t peak_resident_bytes();
+void forget_peak();
+
+}  // namespace giza::train
