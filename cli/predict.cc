@@ -13,10 +13,12 @@
 #include "cli/command.h"
 #include "models/weights/infer.h"
 #include "tensor/check.h"
+#include "train/data/known_datasets.h"
 #include "train/evaluator.h"
 #include "train/model_factory.h"
 #include "train/progress.h"
 #include "train/signals.h"
+#include "train/spelling.h"
 
 namespace giza::cli {
 namespace {
@@ -38,17 +40,6 @@ struct Setup {
   std::vector<std::string> names;
   std::vector<train::Color> colors;
 };
-
-/// PASCAL VOC's palette: bit j of channel c is bit 3 * (7 - j) + c of the index, so that neighbours differ most.
-train::Color palette_color(size_t index) {
-  train::Color color{};
-  for (size_t bit = 0; bit < 8; ++bit) {
-    for (size_t channel = 0; channel < 3; ++channel) {
-      color[channel] = static_cast<uint8_t>(color[channel] | (((index >> (3 * bit + channel)) & 1) << (7 - bit)));
-    }
-  }
-  return color;
-}
 
 /// The configuration given, or the one that training left beside the weights.
 std::string find_config(const Options& options) {
@@ -72,7 +63,9 @@ Setup make_setup(const Options& options, const Common& common) {
     setup.protocol = train::test_protocol(config);
     setup.from_config = true;
     // The data set may be gone from where a configuration beside the weights says; only one that was given must hold.
-    const auto usable = [&](const std::string& file) { return !options.config.empty() || fs::exists(file); };
+    const auto usable = [&](const std::string& file) {
+      return !options.config.empty() || train::built_in_classes(config, file) != nullptr || fs::exists(file);
+    };
     if (usable(config.names_path())) setup.names = train::class_names(config);
     if (usable(config.colors_path())) setup.colors = train::class_colors(config);
   } else {
@@ -80,7 +73,7 @@ Setup make_setup(const Options& options, const Common& common) {
   }
   if (options.no_mirror) setup.protocol.mirror = false;
   for (size_t c = setup.names.size(); c < classes; ++c) setup.names.push_back(fmt::format("class {}", c));
-  for (size_t c = setup.colors.size(); c < classes; ++c) setup.colors.push_back(palette_color(c));
+  for (size_t c = setup.colors.size(); c < classes; ++c) setup.colors.push_back(train::voc_color(c));
   return setup;
 }
 
@@ -116,28 +109,71 @@ void print_shares(const std::string& image, const std::string& stem, const std::
   for (const Share& share : shares) fmt::print("  {:5.1f} %  {}\n", 100 * share.share, share.name);
 }
 
-/// NAME of each picture's three files. Throws Refusal where two pictures would write the same ones.
-std::vector<std::string> output_stems(const std::vector<std::string>& images, const std::string& out) {
-  std::set<std::string> seen;
-  std::vector<std::string> stems;
-  for (const std::string& image : images) {
-    stems.push_back((fs::path(out) / fs::path(image).stem()).string());
-    check<Refusal>(seen.insert(stems.back()).second,
-                   "{}: another picture has the same name, and would write the same files; predict it apart", image);
-  }
-  return stems;
+/// The pictures to work on, and for each the path that its three files begin with.
+struct Work {
+  std::vector<std::string> images, stems;
+};
+
+bool is_picture(const fs::path& path) {
+  const std::string extension = train::lower_case(path.extension().string());
+  return extension == ".jpg" || extension == ".jpeg" || extension == ".png";
 }
 
-int run(const Options& options, const std::vector<std::string>& images, const Common& common) {
-  check<Refusal>(!images.empty(), "predict: no pictures, expected IMAGE...; `giza predict --help` shows the usage");
-  const std::vector<std::string> stems = output_stems(images, options.out);
+/// Adds the pictures of a folder and of the folders in it, in the order of their names. Results keep the subfolders.
+void add_folder(const std::string& folder, const fs::path& out, Work& work) {
+  std::vector<fs::path> found;
+  std::error_code error;
+  for (auto entry = fs::recursive_directory_iterator(folder, error);
+       !error && entry != fs::recursive_directory_iterator(); entry.increment(error)) {
+    const fs::path& path = entry->path();
+    const bool hidden = path.filename().string().front() == '.';
+    if (entry->is_directory() && (hidden || fs::equivalent(path, out, error))) entry.disable_recursion_pending();
+    error.clear();  // `out` need not be there
+    if (!hidden && is_picture(path) && entry->is_regular_file(error)) found.push_back(path);
+  }
+  check<Refusal>(!error, "{}: the folder cannot be read ({})", folder, error.message());
+  check<Refusal>(!found.empty(), "{}: holds no .jpg or .png pictures, nor do the folders in it", folder);
+  std::sort(found.begin(), found.end());
+  for (const fs::path& path : found) {
+    work.images.push_back(path.string());
+    work.stems.push_back((out / path.lexically_relative(folder).replace_extension()).string());
+  }
+}
+
+/// Throws Refusal where two pictures would write the same files.
+Work list_work(const std::vector<std::string>& arguments, const std::string& out) {
+  Work work;
+  for (const std::string& argument : arguments) {
+    std::error_code error;
+    if (fs::is_directory(argument, error)) {
+      add_folder(argument, out, work);
+    } else {
+      work.images.push_back(argument);
+      work.stems.push_back((fs::path(out) / fs::path(argument).stem()).string());
+    }
+  }
+  std::set<std::string> seen;
+  for (size_t i = 0; i < work.images.size(); ++i) {
+    check<Refusal>(seen.insert(work.stems[i]).second,
+                   "{}: another picture has the same name, and would write the same files; predict it apart",
+                   work.images[i]);
+  }
+  return work;
+}
+
+int run(const Options& options, const std::vector<std::string>& arguments, const Common& common) {
+  check<Refusal>(!arguments.empty(), "predict: no pictures, expected IMAGE...; `giza predict --help` shows the usage");
+  const auto [images, stems] = list_work(arguments, options.out);
   // Faults of later pictures are found before the first is worked on.
   for (const std::string& image : images) train::read_image_size(image);
   const Setup setup = make_setup(options, common);
   const train::Network network = train::network_of(*setup.model);
-  std::error_code error;
-  fs::create_directories(options.out, error);
-  check<Refusal>(!error, "{}: the folder cannot be made: {}", options.out, error.message());
+  for (const std::string& stem : stems) {
+    const fs::path folder = fs::path(stem).parent_path();
+    std::error_code error;
+    if (!folder.empty()) fs::create_directories(folder, error);
+    check<Refusal>(!error, "{}: the folder cannot be made: {}", folder.string(), error.message());
+  }
 
   const train::SignalGuard guard;
   train::Progress progress("predict", static_cast<int64_t>(images.size()), "images");
@@ -170,12 +206,13 @@ void add_predict(Program& program) {
   const auto images = std::make_shared<std::unique_ptr<TrailingArguments>>();
   CLI::App* command = program.add(
       "predict", "classes of your own pictures: label image, colours, overlay",
-      "Writes DIR/NAME_label.png (class indices), NAME_color.png and NAME_overlay.png for each picture, and prints "
-      "the\n"
-      "classes seen with their share of the pixels. Names, colours and the test protocol come from --config, else "
-      "from\n"
-      "a config.yaml beside the weights; without either, pictures keep their size and are cut into tiles.\n\n"
-      "  giza predict --weights runs/my/last.safetensors --out seen street.jpg",
+      "Writes DIR/NAME_label.png (class indices), NAME_color.png and NAME_overlay.png for each picture, and prints\n"
+      "the classes seen with their share of the pixels. A folder in place of an IMAGE stands for the .jpg and .png\n"
+      "pictures in it and in its subfolders, which are made below DIR too. Names, colours and the test protocol come\n"
+      "from --config, else from a config.yaml beside the weights; without either, pictures keep their size and are "
+      "cut\n"
+      "into tiles.\n\n"
+      "  giza predict --weights runs/my/last.safetensors --out seen street.jpg photos/",
       [options, images](const Common& common) { return run(*options, (*images)->get(), common); });
   *images = std::make_unique<TrailingArguments>(command, "IMAGE...");
   command->add_option("--weights", options->weights, "weights of a PSPNet")->required()->type_name("FILE");

@@ -141,7 +141,10 @@ YamlNode override_value(const Key& key, std::string text) {
   return node;
 }
 
-void apply_overrides(const std::vector<std::string>& overrides, Values& values) {
+/// Returns the pairs with their keys' full names.
+std::vector<std::pair<std::string, std::string>> apply_overrides(const std::vector<std::string>& overrides,
+                                                                 Values& values) {
+  std::vector<std::pair<std::string, std::string>> applied;
   std::set<const Key*> seen;
   for (size_t i = 0; i < overrides.size(); i += 2) {
     const Key& key = find_override(overrides[i], values);
@@ -149,7 +152,9 @@ void apply_overrides(const std::vector<std::string>& overrides, Values& values) 
                    overrides[i]);
     check<Refusal>(seen.insert(&key).second, "{}: {} is given twice, remove one", kOverridePlace, key.full_name());
     values[&key] = {override_value(key, overrides[i + 1]), kOverridePlace};
+    applied.emplace_back(key.full_name(), overrides[i + 1]);
   }
+  return applied;
 }
 
 /// What DATA.dataset says, for keys that are not given.
@@ -208,8 +213,8 @@ std::string read_text(const std::filesystem::path& path) {
 
 Config parse_config(std::string_view text, const std::string& name, const std::vector<std::string>& overrides) {
   Values values = read_sections(parse_yaml(text, name), name);
-  apply_overrides(overrides, values);
   Config config;
+  config.overrides = apply_overrides(overrides, values);
   config.file = name;
   for (const Key& key : config_keys()) {
     const auto given = values.find(&key);

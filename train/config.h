@@ -7,6 +7,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace giza::train {
@@ -126,7 +127,8 @@ struct Config {
 
   std::string file;                            ///< where it was read, for messages
   std::map<std::string, std::string> origins;  ///< "TRAIN.epochs" -> "FILE:LINE" or "command line", of given keys
-  std::vector<std::string> unused;             ///< given keys that mean nothing on a CPU, in the order of the file
+  std::vector<std::pair<std::string, std::string>> overrides;  ///< of the command line, as SECTION.NAME and text
+  std::vector<std::string> unused;  ///< given keys that mean nothing on a CPU, in the order of the file
 
   /// True if `key` was given, in the file or on the command line.
   bool given(const std::string& key) const { return origins.contains(key); }

@@ -114,6 +114,87 @@ TEST:
         ClassWeights::Kind::balanced);
 }
 
+TEST_CASE("semseg's older files, with mixed precision, and its PSANet keys load") {
+  const std::string apex =
+      "Distributed:\n  dist_url: tcp://127.0.0.1:6789\n  use_apex: True\n  opt_level: 'O0'\n"
+      "  keep_batchnorm_fp32:\n  loss_scale:\n";
+  CHECK(parse_config(apex, "f").unused.size() == 5);
+  const Config psa = parse_config(
+      "TRAIN:\n  arch: psa\n  psa_type: 2 # bi-direction\n  compact: 0\n  shrink_factor: 2\n  mask_h: # or not\n"
+      "  mask_w:\n  normalization_factor: 1.0\n  psa_softmax: 1\n",
+      "f", {"arch", "psp"});
+  CHECK(psa.unused.size() == 7);
+}
+
+TEST_CASE("a known data set fills in what is not said") {
+  const Config ade = parse_config("DATA:\n  dataset: ade20k\n", "f.yaml");
+  CHECK(ade.data.classes == 150);
+  CHECK(ade.data.reduce_zero_label);
+  CHECK_NOTHROW(require_keys(ade, {"DATA.classes"}));
+  CHECK(config_place(ade, "DATA.classes") == "f.yaml:2");
+  const Config city = parse_config("DATA:\n  dataset: cityscapes\n", "f.yaml");
+  CHECK(city.data.classes == 19);
+  CHECK(city.data.label_map.size() == 19);
+  CHECK(city.data.label_map.at(33) == 18);
+  const Config camvid = parse_config("DATA:\n  dataset: camvid\n", "f.yaml");
+  CHECK(camvid.train.ignore_label == 11);
+  // Keys that are given win.
+  const Config own = parse_config(
+      "", "f", {"dataset", "cityscapes", "classes", "2", "label_map", "{7: 0, 8: 1, 0: -1}", "ignore_label", "254"});
+  CHECK(own.data.classes == 2);
+  CHECK(own.data.label_map == std::map<int, int>{{0, -1}, {7, 0}, {8, 1}});
+  CHECK(own.train.ignore_label == 254);
+  CHECK(parse_config("", "f", {"dataset", "cityscapes", "label_map", "{}"}).data.label_map.empty());
+  // The resolved configuration says the same again.
+  for (const Config& config : {ade, city, camvid, own}) {
+    const Config again = parse_config(to_yaml(config), "again");
+    CHECK(again.data == config.data);
+    CHECK(again.train == config.train);
+  }
+}
+
+TEST_CASE("our own configurations of the paper's data sets load with the paper's schedule") {
+  struct Case {
+    const char* file;
+    int layers, classes, crop, base_size, epochs, pictures, iterations;
+    double rotate, blur;
+  };
+  const Case cases[] = {
+      {"ade20k/pspnet50.yaml", 50, 150, 473, 512, 119, 20210, 150'000, 0.5, 0.5},
+      {"ade20k/pspnet101.yaml", 101, 150, 473, 512, 119, 20210, 150'000, 0.5, 0.5},
+      {"ade20k/pspnet269.yaml", 269, 150, 473, 512, 119, 20210, 150'000, 0.5, 0.5},
+      {"voc2012/pspnet50.yaml", 50, 21, 473, 512, 46, 10582, 30'000, 0.5, 0.5},
+      {"voc2012/pspnet101.yaml", 101, 21, 473, 512, 46, 10582, 30'000, 0.5, 0.5},
+      {"cityscapes/pspnet50.yaml", 50, 19, 713, 2048, 487, 2975, 90'000, 0, 0},
+      {"cityscapes/pspnet101.yaml", 101, 19, 713, 2048, 487, 2975, 90'000, 0, 0},
+  };
+  for (const Case& expected : cases) {
+    CAPTURE(expected.file);
+    const Config config = load_config(std::string(GIZA_SOURCE_DIR) + "/configs/" + expected.file);
+    CHECK(config.unused.empty());
+    CHECK(config.train.arch == "psp");
+    CHECK(config.train.layers == expected.layers);
+    CHECK(config.data.classes == expected.classes);
+    CHECK(config.data.dataset != "list");
+    CHECK(config.train.train_h == expected.crop);
+    CHECK(config.train.train_w == expected.crop);
+    CHECK(config.test.test_h == expected.crop);
+    CHECK(config.test.base_size == expected.base_size);
+    CHECK(config.train.batch_size == 16);
+    CHECK(config.train.base_lr == 0.01);
+    CHECK(config.train.power == 0.9);
+    CHECK(config.train.momentum == 0.9);
+    CHECK(config.train.weight_decay == 1e-4);
+    CHECK(config.train.aux_weight == 0.4);
+    CHECK(config.train.rotate_prob == expected.rotate);
+    CHECK(config.train.blur_prob == expected.blur);
+    CHECK(config.train.epochs == expected.epochs);
+    const int steps = expected.pictures / 16 * expected.epochs;
+    CHECK(steps >= expected.iterations);
+    CHECK(steps < expected.iterations + expected.pictures / 16);
+  }
+}
+
 TEST_CASE("overrides replace values of the file") {
   const std::string text = "TRAIN:\n  epochs: 5\n  arch: psa\n  psa_type: 2\nTEST:\n  scales: [1.0]\n";
   const Config config =
@@ -129,8 +210,14 @@ TEST_CASE("overrides replace values of the file") {
   CHECK(config.train.evaluate);
   CHECK(config_place(config, "TRAIN.epochs") == "command line");
 
-  CHECK(refusal("", {"names_path", "x"}) ==
+  // semseg knows names_path only under TEST; where the file gives it elsewhere, that is meant.
+  CHECK(parse_config("", "f", {"names_path", "x"}).test.names_path == "x");
+  CHECK(parse_config("DATA:\n  names_path: a\n", "f", {"names_path", "x"}).data.names_path == "x");
+  CHECK(refusal("DATA:\n  names_path: a\nTEST:\n  names_path: b\n", {"names_path", "x"}) ==
         "command line: names_path is ambiguous, write DATA.names_path or TEST.names_path");
+  CHECK(parse_config("", "f", {"scales", "(0.5, 1.0)"}).test.scales == std::vector<double>{0.5, 1.0});
+  CHECK(parse_config("", "f", {"scales", "[0.5,1.0]", "epochs", "2"}).overrides ==
+        std::vector<std::pair<std::string, std::string>>{{"TEST.scales", "[0.5,1.0]"}, {"TRAIN.epochs", "2"}});
   CHECK(refusal("", {"epoch", "3"}) == "command line: unknown key \"epoch\", the nearest is TRAIN.epochs");
   CHECK(refusal("", {"TEST.epochs", "3"}).find("nearest is TRAIN.epochs") != std::string::npos);
   CHECK(refusal("", {"epochs"}) == "command line: epochs has no value, expected KEY VALUE pairs");
@@ -169,7 +256,8 @@ TEST_CASE("faults are refused with file, line and remedy") {
       {"TRAIN:\n  width: 0\n", "f.yaml:2: TRAIN.width is \"0\", expected a number above 0 and up to 8"},
       {"TRAIN:\n  evaluate: 1\n", "f.yaml:2: TRAIN.evaluate is \"1\", expected true or false"},
       {"TRAIN:\n  layers: 51\n", "f.yaml:2: TRAIN.layers is \"51\", expected one of 18, 34, 50, 101, 152, 269"},
-      {"TRAIN:\n  arch: psa\n", "f.yaml:2: TRAIN.arch is \"psa\", expected one of psp, baseline"},
+      {"TRAIN:\n  arch: psa\n",
+       "f.yaml:2: TRAIN.arch is \"psa\" (PSANet, which giza does not have), expected one of psp, baseline"},
       {"TRAIN:\n  blocks: [1, 2]\n",
        "f.yaml:2: TRAIN.blocks is a list of 2, expected a list of 4 integers from 1 to 64"},
       {"TRAIN:\n  bins: []\n", "f.yaml:2: TRAIN.bins is an empty list"},
@@ -177,6 +265,8 @@ TEST_CASE("faults are refused with file, line and remedy") {
       {"TRAIN:\n  train_gpu: some\n", "f.yaml:2: TRAIN.train_gpu is not a list"},
       {"TRAIN:\n  scale_min: 3\n", "f.yaml:2: TRAIN.scale_min 3 is above scale_max 2"},
       {"DATA:\n  classes: 2\n  label_map: {1: 5}\n", "f.yaml:3: DATA.label_map maps 1 to 5"},
+      {"DATA:\n  label_map: {-1: 5}\n", "f.yaml:2: DATA.label_map is a map with the raw value -1"},
+      {"DATA:\n  dataset: coco\n", "f.yaml:2: DATA.dataset is \"coco\", expected one of list, ade20k, voc2012,"},
       {"DATA:\n  label_map: {1: 5, 01: 6}\n", "f.yaml:2: DATA.label_map is a map with 01 twice"},
       {"DATA:\n  label_map: {1: 5, 1: 6}\n", "f.yaml:2: duplicate key \"1\""},
       {"DATA:\n  classes: 2\nTRAIN:\n  class_weights: [1]\n", "f.yaml:4: TRAIN.class_weights has 1 numbers"},
@@ -272,9 +362,11 @@ TEST_CASE("the hash follows what decides the weights, and nothing else") {
 TEST_CASE("required keys") {
   const Config config = parse_config("DATA:\n  train_list:\n  classes: 3\n", "f.yaml");
   CHECK_NOTHROW(require_keys(config, {"DATA.classes"}));
-  CHECK_THROWS_WITH_AS(require_keys(config, {"DATA.train_list"}),
-                       "f.yaml:2: DATA.train_list has no value, expected a text: text file, `image label` per line",
-                       giza::Refusal);
+  CHECK_THROWS_WITH_AS(
+      require_keys(config, {"DATA.train_list"}),
+      "f.yaml:2: DATA.train_list has no value, expected a text: text file, `image label` per line; empty "
+      "with `dataset`: its training part",
+      giza::Refusal);
   CHECK_THROWS_AS(require_keys(config, {"TRAIN.save_path"}), giza::Refusal);
   CHECK_THROWS_AS(require_keys(parse_config("", "f"), {"DATA.classes"}), giza::Refusal);
 }

@@ -114,7 +114,7 @@ TEST_CASE("dataset: label tables") {
   CHECK(cityscapes[33] == 18);
   CHECK(cityscapes[0] == 255);
   CHECK_THROWS_AS(mapping_table({{256, 0}}, 255), Refusal);
-  CHECK_THROWS_AS(mapping_table({{0, -1}}, 255), Refusal);
+  CHECK_THROWS_AS(mapping_table({{0, -2}}, 255), Refusal);
   CHECK_THROWS_AS(subtract_one_table(300), Refusal);
 
   const TinySet set(1);

@@ -315,6 +315,7 @@ DataReport check_data(const Config& config, const CheckOptions& options) {
   const auto start = Clock::now();
   DataReport report;
   report.config = config.file;
+  report.overrides = config.overrides;
   report.classes = config.data.classes;
   report.ignore_label = config.train.ignore_label;
   const ClassFacts facts = read_class_facts(config);

@@ -80,6 +80,7 @@ struct Proposal {
 
 struct DataReport {
   std::string config;
+  std::vector<std::pair<std::string, std::string>> overrides;  ///< Config::overrides
   int classes = 0;
   int ignore_label = 255;
   std::vector<std::string> names;  ///< as far as they are known

@@ -88,7 +88,13 @@ std::string problem_text(const Problem& problem) {
 
 std::string command_of(const DataReport& report, const Proposal& proposal) {
   std::string text = "giza check --config " + shell_word(report.config);
-  for (const auto& [key, value] : proposal.settings) text += fmt::format(" {} {}", key, shell_word(value));
+  const auto& settings = proposal.settings;
+  for (const auto& [key, value] : report.overrides) {
+    const bool replaced = std::any_of(settings.begin(), settings.end(),
+                                      [&, &name = key](const auto& setting) { return setting.first == name; });
+    if (!replaced) text += fmt::format(" {} {}", key, shell_word(value));
+  }
+  for (const auto& [key, value] : settings) text += fmt::format(" {} {}", key, shell_word(value));
   return text;
 }
 
