@@ -1,0 +1,14 @@
+// The reader of NumPy's .npy files under libFuzzer: any bytes are read or refused.
+#include "models/weights/npy.h"
+#include "tensor/check.h"
+#include "tests/fuzz/fuzz_file.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  const giza::FuzzFile file(data, size);
+  try {
+    giza::models::read_npy(file.path());
+  } catch (const giza::Refusal& refusal) {
+    file.check_refusal(refusal.what());
+  }
+  return 0;
+}

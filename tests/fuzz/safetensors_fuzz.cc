@@ -1,0 +1,14 @@
+// The safetensors reader under libFuzzer: any bytes are read or refused.
+#include "models/weights/safetensors.h"
+#include "tensor/check.h"
+#include "tests/fuzz/fuzz_file.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  const giza::FuzzFile file(data, size);
+  try {
+    giza::models::read_safetensors(file.path());
+  } catch (const giza::Refusal& refusal) {
+    file.check_refusal(refusal.what());
+  }
+  return 0;
+}
