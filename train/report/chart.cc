@@ -22,7 +22,7 @@ struct Layout {
   double width, height, left, right, top, bottom;
   int x_marks, y_marks;
 };
-constexpr Layout kWide{"wide", 760, 300, 56, 744, 30, 256, 9, 5};
+constexpr Layout kWide{"wide", 560, 280, 50, 548, 30, 236, 7, 5};
 constexpr Layout kNarrow{"narrow", 360, 270, 46, 348, 30, 226, 4, 5};
 
 struct Range {
@@ -53,7 +53,7 @@ void draw_axes(Svg& svg, const Layout& layout, const Axis& x, const Axis& y, boo
     svg.text(place, layout.bottom + 18, "class='tick' text-anchor='middle'", mark_text(value, percent_x));
   }
   svg.line(layout.left, layout.bottom, layout.right, layout.bottom, "class='axis'");
-  svg.text(layout.left - 40 > 0 ? layout.left - 48 : 0, 14, "class='label'", y_label);
+  svg.text(0, 14, "class='label'", y_label);
   svg.text(layout.right, layout.bottom + 36, "class='label' text-anchor='end'", x_label);
 }
 
@@ -194,6 +194,10 @@ std::string line_chart(const LineChart& chart) {
   for (const Layout& layout : {kWide, kNarrow}) {
     Axis y = logarithmic ? Axis{y_range.low / 1.1, y_range.high * 1.1, 0, 0, true}
                          : round_axis(y_range.low, y_range.high, layout.y_marks);
+    if (chart.percent && y_range.low >= 0 && y_range.high <= 1) {
+      y.low = std::max(y.low, 0.0);
+      y.high = std::min(y.high, 1.0);
+    }
     y.start = layout.bottom;
     y.stop = layout.top;
     Axis x{x_range.low, x_range.high, layout.left, layout.right};
@@ -228,7 +232,7 @@ std::string histogram_chart(const Histogram& chart) {
     for (size_t i = 0; i < chart.bars.size(); ++i) {
       if (chart.bars[i] <= 0) continue;
       const double left = x.at(chart.edges[i]), right = x.at(chart.edges[i + 1]), top = y.at(chart.bars[i]);
-      svg.rect(left + 1, top, right - left - 2, layout.bottom - top, "class='bar s0'",
+      svg.rect(left + 1, top, right - left - 2, layout.bottom - top, "class='column s0'",
                fmt::format("{} to {}: {}", mark_text(chart.edges[i], chart.percent),
                            mark_text(chart.edges[i + 1], chart.percent), short_number(chart.bars[i])));
     }

@@ -11,8 +11,8 @@
 namespace giza::train {
 namespace {
 
-constexpr double kCell = 26, kGlyph = 6.4;  // pixels of a cell, of a letter of 12 pixels' height
-constexpr size_t kLetters = 20;             // of a class name
+constexpr double kGlyph = 6.4;   // width of a letter of 12 pixels' height
+constexpr size_t kLetters = 20;  // of a class name
 /// From this strength of a cell's colour on, the words on it are in the page's colour instead of the ink.
 constexpr double kStrong = 0.62;
 
@@ -21,12 +21,12 @@ size_t letters_of(const std::string& text) {
       std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
 }
 
-void draw_cell(Svg& svg, double x, double y, bool diagonal, double share, const std::string& title) {
+void draw_cell(Svg& svg, double x, double y, double cell, bool diagonal, double share, const std::string& title) {
   const double strength = std::sqrt(std::clamp(share, 0.0, 1.0));
-  svg.rect(x, y, kCell - 1, kCell - 1,
+  svg.rect(x, y, cell - 1, cell - 1,
            fmt::format("class='{}' fill-opacity='{:.2f}'", diagonal ? "right" : "wrong", strength), title);
   if (share < 0.005) return;
-  svg.text(x + (kCell - 1) / 2, y + kCell / 2 + 3.5,
+  svg.text(x + (cell - 1) / 2, y + cell / 2 + 3.5,
            fmt::format("class='count{}' text-anchor='middle'", strength > kStrong ? " strong" : ""),
            fmt::format("{:.0f}", share * 100));
 }
@@ -35,6 +35,7 @@ void draw_cell(Svg& svg, double x, double y, bool diagonal, double share, const 
 
 std::string matrix_chart(const MatrixChart& chart) {
   const size_t count = chart.names.size();
+  const double cell = std::clamp(400.0 / static_cast<double>(count), 26.0, 40.0);
   check(count > 0 && chart.shares.size() == count && chart.titles.size() == count, "chart: {} names for {} rows", count,
         chart.shares.size());
   std::vector<std::string> names;
@@ -44,7 +45,7 @@ std::string matrix_chart(const MatrixChart& chart) {
     longest = std::max(longest, letters_of(names.back()));
   }
   const double margin = 14 + kGlyph * static_cast<double>(longest);
-  const double left = margin + 18, top = margin + 22, side = kCell * static_cast<double>(count);
+  const double left = margin + 18, top = margin + 22, side = cell * static_cast<double>(count);
   // Column names lean to the right beyond the last column.
   const double width = left + side + margin * 0.72 + 4, height = top + side + 6;
 
@@ -54,18 +55,18 @@ std::string matrix_chart(const MatrixChart& chart) {
       top + side / 2));
   svg.text(left + side / 2, 12, "class='label' text-anchor='middle'", "prediction");
   for (size_t i = 0; i < count; ++i) {
-    const double place = static_cast<double>(i) * kCell;
-    svg.text(left - 6, top + place + kCell / 2 + 4, "class='tick' text-anchor='end'", names[i]);
+    const double place = static_cast<double>(i) * cell;
+    svg.text(left - 6, top + place + cell / 2 + 4, "class='tick' text-anchor='end'", names[i]);
     svg.raw(fmt::format("<text class='tick' transform='translate({:.1f} {:.1f}) rotate(-52)'>{}</text>\n",
-                        left + place + kCell / 2 + 2, top - 6, escape_markup(names[i])));
+                        left + place + cell / 2 + 2, top - 6, escape_markup(names[i])));
     check(chart.shares[i].size() == count && chart.titles[i].size() == count, "chart: row {} has {} cells", i,
           chart.shares[i].size());
     for (size_t k = 0; k < count; ++k) {
-      const double x = left + static_cast<double>(k) * kCell, y = top + place;
+      const double x = left + static_cast<double>(k) * cell, y = top + place;
       if (chart.shares[i][k] > 0) {
-        draw_cell(svg, x, y, i == k, chart.shares[i][k], chart.titles[i][k]);
+        draw_cell(svg, x, y, cell, i == k, chart.shares[i][k], chart.titles[i][k]);
       } else {
-        svg.rect(x, y, kCell - 1, kCell - 1, "class='empty'");
+        svg.rect(x, y, cell - 1, cell - 1, "class='empty'");
       }
     }
   }

@@ -12,7 +12,8 @@ namespace giza::train {
 namespace {
 
 constexpr size_t kMatrixClasses = 30;  // more are not drawn: the most frequent are
-constexpr size_t kPairs = 15;          // of the list of confusions
+constexpr size_t kMatrixBesideTable = 14;
+constexpr size_t kPairs = 15;  // of the list of confusions
 
 /// A share as a number with a bar as long as it.
 std::string bar_cell(double share, const char* kind) {
@@ -120,7 +121,7 @@ std::vector<Confused> most_confused(const Evaluation& evaluation) {
 std::string pairs_table(const ReportData& data) {
   const Evaluation& evaluation = *data.evaluation;
   const auto name = [&](int label) {
-    return fmt::format("<td data-v=\"{0}\">{1}<bdi>{0}</bdi></td>",
+    return fmt::format("<td class='name' data-v=\"{0}\">{1}<bdi>{0}</bdi></td>",
                        escape_markup(evaluation.names[static_cast<size_t>(label)]), swatch(class_color(data, label)));
   };
   std::string rows;
@@ -130,12 +131,11 @@ std::string pairs_table(const ReportData& data) {
             number_cell(static_cast<double>(pair.pixels), grouped(pair.pixels)) + "</tr>\n";
   }
   if (rows.empty()) return "<p class='nothing'>No pixel was taken for another class.</p>\n";
-  return "<h3>Most confused</h3>\n" +
-         scroll_box(
-             "Most confused pairs of classes",
-             "<table class='sortable'><thead><tr><th>truth</th><th>predicted as</th><th>of the truth&#8239;%</th>"
-             "<th>pixels</th></tr></thead>\n<tbody>\n" +
-                 rows + "</tbody></table>\n");
+  return "<h3>Most confused</h3>\n" + scroll_box("Most confused pairs of classes",
+                                                 "<table class='sortable'><thead><tr><th>truth</th><th>predicted "
+                                                 "as</th><th class='n'>of the truth&#8239;%</th>"
+                                                 "<th class='n'>pixels</th></tr></thead>\n<tbody>\n" +
+                                                     rows + "</tbody></table>\n");
 }
 
 std::string region_row(const std::string& name, const Metrics& metrics, int64_t all) {
@@ -146,8 +146,8 @@ std::string region_row(const std::string& name, const Metrics& metrics, int64_t 
     return fmt::format("<tr><th scope='row'>{}</th><td class='n' colspan='4'>no pixel</td></tr>\n", name);
   }
   return fmt::format("<tr><th scope='row'>{}</th>", name) + bar_cell(metrics.miou, "iou") +
-         number_cell(metrics.miou_present, percent(metrics.miou_present)) + bar_cell(metrics.all_acc, "acc") +
-         number_cell(share, percent(share)) + "</tr>\n";
+         number_cell(metrics.miou_present, percent(metrics.miou_present)) +
+         number_cell(metrics.all_acc, percent(metrics.all_acc)) + number_cell(share, percent(share)) + "</tr>\n";
 }
 
 }  // namespace
@@ -169,12 +169,13 @@ std::string classes_section(const ReportData& data) {
              "<span class='js'>a click on a heading sorts by it. </span>Absent: in no pixel of truth or prediction. "
              "Protocol: {}.</p>\n",
              escape_markup(evaluation.protocol)) +
-         scroll_box(
-             "Figures by class",
-             "<table class='sortable classes'><thead><tr><th>class</th><th>IoU&#8239;%</th><th>accuracy&#8239;%</th>"
-             "<th>IoU near boundaries&#8239;%</th><th>IoU inside&#8239;%</th><th>pixels</th><th>of all&#8239;%</th>"
-             "<th>number</th></tr></thead>\n<tbody>\n" +
-                 rows + "</tbody></table>\n") +
+         scroll_box("Figures by class",
+                    "<table class='sortable classes'><thead><tr><th>class</th><th class='n'>IoU&#8239;%</th><th "
+                    "class='n'>accuracy&#8239;%</th>"
+                    "<th class='n'>IoU near boundaries&#8239;%</th><th class='n'>IoU inside&#8239;%</th><th "
+                    "class='n'>pixels</th><th class='n'>of all&#8239;%</th>"
+                    "<th class='n'>number</th></tr></thead>\n<tbody>\n" +
+                        rows + "</tbody></table>\n") +
          "</section>\n";
 }
 
@@ -185,16 +186,20 @@ std::string confusion_section(const ReportData& data) {
   const size_t all = evaluation.names.size();
   const std::string which =
       classes.size() == all ? "" : fmt::format(" The {} classes with the most pixels, of {}.", classes.size(), all);
-  return "<section id='confusion' aria-labelledby='confusion-title'>\n<h2 id='confusion-title'>Confusion</h2>\n"
-         "<figure>\n" +
+  // A small matrix leaves room beside it.
+  const char* layout = classes.size() <= kMatrixBesideTable ? "panels" : "stack";
+  return fmt::format(
+             "<section id='confusion' aria-labelledby='confusion-title'>\n<h2 id='confusion-title'>Confusion</h2>\n"
+             "<div class='{}'>\n<figure>\n",
+             layout) +
          scroll_box("Confusion matrix", matrix(evaluation, classes)) +
          fmt::format(
              "<figcaption class='caption'>Of the pixels of each true class (row), the percentage predicted as each "
              "class "
-             "(column), from 0.5&#8239;% on. The colour grows with the square root of the share, so that small "
-             "confusions show.{}</figcaption>\n</figure>\n",
-             which) +
-         pairs_table(data) + "</section>\n";
+             "(column), written from 0.5&#8239;% on. The colour grows with the square root of the share, so that small "
+             "confusions show.{} Protocol: {}.</figcaption>\n</figure>\n<div>\n",
+             which, escape_markup(evaluation.protocol)) +
+         pairs_table(data) + "</div>\n</div>\n</section>\n";
 }
 
 std::string boundary_section(const ReportData& data) {
@@ -223,8 +228,10 @@ std::string boundary_section(const ReportData& data) {
          "<div class='panels'>\n<div class='panel'>\n" +
          scroll_box(
              "Figures near boundaries and inside",
-             fmt::format("<table><thead><tr><th>pixels</th><th>mIoU&#8239;%</th><th>mIoU present&#8239;%</th><th>pixel "
-                         "accuracy&#8239;%</th><th>of all&#8239;%</th></tr></thead>\n<tbody>\n{}{}{}</tbody></table>\n",
+             fmt::format("<table><thead><tr><th>region</th><th class='n'>mIoU&#8239;%</th><th class='n'>mIoU "
+                         "present&#8239;%</th><th class='n'>pixel "
+                         "accuracy&#8239;%</th><th class='n'>of "
+                         "all&#8239;%</th></tr></thead>\n<tbody>\n{}{}{}</tbody></table>\n",
                          region_row(fmt::format("up to {} px from a boundary", width), boundary.band(width), pixels),
                          region_row("all others", boundary.interior(width), pixels),
                          region_row("all", evaluation.metrics, pixels))) +

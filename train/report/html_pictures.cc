@@ -153,17 +153,18 @@ std::string distribution(const Evaluation& evaluation) {
 std::string pictures_section(const ReportData& data) {
   if (data.evaluation == nullptr) return "";
   const Evaluation& evaluation = *data.evaluation;
-  return "<section id='pictures' aria-labelledby='pictures-title'>\n<h2 id='pictures-title'>Pictures</h2>\n" +
-         distribution(evaluation) + group(data, "The worst", evaluation.worst) +
-         group(data, "The best", evaluation.best) +
-         (evaluation.worst.empty()
-              ? ""
-              : fmt::format(
-                    "<p class='caption'>Chosen by the mean IoU of the classes in a picture's truth or prediction, from "
-                    "all {} pictures. Shown smaller than they are where they are large; every figure is of the full "
-                    "size. Ignored pixels are striped. Protocol: {}.</p>\n",
-                    grouped(static_cast<int64_t>(evaluation.pictures.size())), escape_markup(evaluation.protocol))) +
-         "</section>\n";
+  std::string how;
+  if (!evaluation.worst.empty()) {
+    how = fmt::format(
+        "<p class='caption'>The worst and the best were chosen by the same figure from the {} judged. Large ones are "
+        "shown "
+        "smaller; every figure is of the full size. Ignored pixels are striped. Protocol: {}.</p>\n",
+        grouped(static_cast<int64_t>(evaluation.pictures.size())), escape_markup(evaluation.protocol));
+  }
+  return "<section id='pictures' aria-labelledby='pictures-title'>\n<h2 id='pictures-title'>Pictures</h2>\n"
+         "<div class='half'>\n" +
+         distribution(evaluation) + "</div>\n" + how + group(data, "The worst", evaluation.worst) +
+         group(data, "The best", evaluation.best) + "</section>\n";
 }
 
 }  // namespace giza::train

@@ -26,10 +26,10 @@ std::string protocol_line(const std::string& protocol) {
                      protocol.empty() ? "not recorded" : escape_markup(protocol));
 }
 
-std::string interval_text(const BootstrapResult& interval) {
+std::string interval_text(double miou, const BootstrapResult& interval) {
   if (interval.resamples == 0) return "";
   std::string text = fmt::format(
-      "<p class='note'>95&#8239;% interval <b>{} to {}&#8239;%</b>: the mIoU of {} resamplings of these {} pictures "
+      "<p class='note'>95&#8239;% interval <b>{} to {}&#8239;%</b>: the mIoU of {} resamplings of the {} judged "
       "with "
       "replacement (percentile bootstrap, Philox with the fixed seed {}). A resampling that misses a class counts it "
       "as 0; "
@@ -38,6 +38,11 @@ std::string interval_text(const BootstrapResult& interval) {
       "how another training would come out.</p>\n",
       percent(interval.miou.low), percent(interval.miou.high), grouped(interval.resamples), grouped(interval.pictures),
       kBootstrapSeed, percent(interval.miou_present.low), percent(interval.miou_present.high));
+  if (miou < interval.miou.low || miou > interval.miou.high) {
+    text +=
+        "<p class='note warn'>The mIoU itself is not in its interval: some classes are in so few pictures that most "
+        "resamplings miss them. The interval over the classes that each has says more here.</p>\n";
+  }
   if (interval.pictures < kBootstrapFewPictures) {
     text += fmt::format(
         "<p class='note warn'>Only {} picture{}: too few for the interval to be more than a rough guide; it comes out "
@@ -74,7 +79,7 @@ std::string evaluation_card(const ReportData& data) {
         "the mIoU of classes present they are left out (mmsegmentation).</p>\n",
         absent, metrics.classes.size());
   }
-  return card + interval_text(interval) + "</div>\n";
+  return card + interval_text(metrics.miou, interval) + "</div>\n";
 }
 
 /// The validations that the log has, where the card above is not the only one of them.

@@ -12,7 +12,8 @@ namespace giza::train {
 namespace {
 
 std::string shown(const std::string& value) {
-  return value.empty() ? "<span class='empty'>empty</span>" : "<code>" + escape_markup(value) + "</code>";
+  return value.empty() || value == "''" ? "<span class='empty'>empty</span>"
+                                        : "<code>" + escape_markup(value) + "</code>";
 }
 
 std::string changed_table(const ReportData& data) {
@@ -85,11 +86,11 @@ std::string machine_section(const ReportData& data) {
       facts(data.machine) + "</div>\n<div class='panel'>\n<h3>Time</h3>\n" + facts(data.time) + "</div>\n</div>\n";
   if (!lists.empty()) {
     section +=
-        "<h3>Lists of the data</h3>\n" +
-        scroll_box("Lists of the data",
-                   "<table class='settings'><thead><tr><th>list</th><th>file</th><th>pictures</th><th>hash of the file "
-                   "(FNV-1a, 64 bits)</th></tr></thead>\n<tbody>\n" +
-                       lists + "</tbody></table>\n");
+        "<h3>Lists of the data</h3>\n" + scroll_box("Lists of the data",
+                                                    "<table class='settings'><thead><tr><th>list</th><th>file</th><th "
+                                                    "class='n'>pictures</th><th>hash of the file "
+                                                    "(FNV-1a, 64 bits)</th></tr></thead>\n<tbody>\n" +
+                                                        lists + "</tbody></table>\n");
   }
   if (!data.command.empty()) {
     section +=

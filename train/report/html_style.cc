@@ -22,7 +22,8 @@ const char* const kReportStyle = R"css(
 }
 * { box-sizing: border-box; }
 html { scroll-padding-top: 4rem; -webkit-text-size-adjust: 100%; }
-body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.55 var(--sans); }
+body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.55 var(--sans);
+  overflow-wrap: break-word; }
 .skip { position: absolute; left: -100vw; top: 0; background: var(--card); padding: .6rem 1rem; z-index: 3; }
 .skip:focus { left: 0; }
 a { color: var(--accent); }
@@ -47,7 +48,7 @@ nav a:hover { color: var(--accent); text-decoration: underline; text-underline-o
 section { padding: clamp(1.8rem, 5vw, 3rem) 0 0; }
 section + section { border-top: 1px solid var(--line); margin-top: clamp(1.8rem, 5vw, 3rem); }
 footer { margin-top: 3rem; padding-bottom: 2.5rem; color: var(--muted); font-size: .88rem; }
-.cards { display: grid; gap: 1rem; grid-template-columns: minmax(0, 1fr); }
+.cards { display: grid; gap: 1rem; align-items: start; grid-template-columns: minmax(0, 1fr); }
 .stack { display: grid; gap: 1rem; align-content: start; grid-template-columns: minmax(0, 1fr); }
 .card { background: var(--card); border: 1px solid var(--line); border-radius: 10px; padding: 1.2rem 1.3rem; }
 .card > :last-child { margin-bottom: 0; }
@@ -56,11 +57,11 @@ footer { margin-top: 3rem; padding-bottom: 2.5rem; color: var(--muted); font-siz
 .big { font: 600 clamp(3rem, 11vw, 4.6rem)/1 var(--serif); margin: .1rem 0 .8rem; font-variant-numeric: lining-nums; }
 .big .what { display: block; font: 650 1rem/1.4 var(--sans); }
 .unit { font-size: .5em; color: var(--muted); }
-.interval { display: block; width: 100%; max-width: 30rem; margin-bottom: .6rem; }
-.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(8.5rem, 1fr)); gap: .9rem 1.4rem; margin: 1rem 0; }
+.interval { display: block; width: 100%; max-width: 26rem; margin-bottom: .6rem; }
+.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(7.2rem, 1fr)); gap: .9rem 1.2rem; margin: 1rem 0; }
 .figures dt { color: var(--muted); font-size: .86rem; line-height: 1.3; }
 .figures dd { margin: .1rem 0 0; font-size: 1.5rem; font-weight: 600; line-height: 1.2; font-variant-numeric: tabular-nums; }
-.protocol { margin: .8rem 0; padding-left: .8rem; border-left: 3px solid var(--span); font-size: .93rem; }
+.protocol { overflow-wrap: anywhere; margin: .8rem 0; padding-left: .8rem; border-left: 3px solid var(--span); font-size: .93rem; }
 .protocol span { display: block; color: var(--muted); font-size: .8rem; }
 .note, .caption { color: var(--muted); font-size: .9rem; max-width: 68ch; margin: .8rem 0; overflow-wrap: anywhere; }
 .note b { color: var(--ink); }
@@ -84,7 +85,9 @@ svg text { font-family: var(--sans); }
 .curve.s1 { stroke: var(--s1); stroke-dasharray: 7 3; } .dot.s1, .band.s1 { fill: var(--s1); }
 .curve.s2 { stroke: var(--s2); stroke-dasharray: 2 3; } .dot.s2, .band.s2 { fill: var(--s2); }
 .cursor { stroke: var(--muted); visibility: hidden; }
-.readout { display: block; min-height: 1.5em; font-size: .88rem; font-variant-numeric: tabular-nums; }
+.readout { display: block; min-height: 1.4em; font-size: .86rem; line-height: 1.4; font-variant-numeric: tabular-nums; }
+.panel .caption { margin-top: .2rem; }
+.half { max-width: 36rem; }
 html:not(.js) .readout, html:not(.js) .js { display: none; }
 .track { fill: var(--track); } .span { fill: var(--span); } .value { fill: var(--ink); }
 .matrix { display: block; }
@@ -97,10 +100,16 @@ table { border-collapse: collapse; font-size: .93rem; font-variant-numeric: tabu
 th, td { text-align: left; padding: .38rem .8rem .38rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
 thead th { font-size: .86rem; font-weight: 600; color: var(--muted); vertical-align: bottom; position: sticky; top: 0;
   background: var(--paper); z-index: 1; }
-tbody th { font-weight: 500; min-width: 8rem; max-width: 16rem; overflow-wrap: anywhere; }
-.n { white-space: nowrap; }
-.wide { min-width: 8.5rem; }
-.bar { display: inline-block; vertical-align: middle; width: 4.6rem; height: .55rem; margin-right: .5rem; border-radius: 3px;
+tbody th { font-weight: 500; }
+tbody th, .name { min-width: 9rem; max-width: 17rem; overflow-wrap: anywhere; }
+.classes th:first-child { position: sticky; left: 0; background: var(--paper); z-index: 1; }
+.classes thead th:first-child { z-index: 2; }
+.n { text-align: right; }
+td.n { white-space: nowrap; }
+.wide { min-width: 9.5rem; }
+.wide span:last-child { display: inline-block; min-width: 3.3em; }
+td:last-child, th:last-child { padding-right: .3rem; }
+td .bar { display: inline-block; vertical-align: middle; width: 4.6rem; height: .55rem; margin-right: .5rem; border-radius: 3px;
   background: linear-gradient(var(--of), var(--of)) 0 0 / var(--share) 100% no-repeat var(--track); }
 .bar.iou { --of: var(--s0); } .bar.acc { --of: var(--s2); } .bar.wrong { --of: var(--wrong); }
 .absent th, .absent td { color: var(--muted); }

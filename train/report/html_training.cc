@@ -90,11 +90,12 @@ std::string validation_table(const std::vector<ValidationPoint>& points) {
       first > 0 ? fmt::format("<p class='caption'>The last {} of {}.</p>\n", kTableRows, points.size()) : "";
   return fmt::format("<details>\n<summary>Numbers of {} validation{}</summary>\n{}", points.size(),
                      points.size() == 1 ? "" : "s", note) +
-         scroll_box(
-             "Numbers of the validations",
-             "<table class='sortable'><thead><tr><th>epoch</th><th>iteration</th><th>mIoU&#8239;%</th><th>mIoU "
-             "present&#8239;%</th><th>mean acc.&#8239;%</th><th>pixel acc.&#8239;%</th></tr></thead>\n<tbody>\n" +
-                 rows + "</tbody></table>\n") +
+         scroll_box("Numbers of the validations",
+                    "<table class='sortable'><thead><tr><th class='n'>epoch</th><th class='n'>iteration</th><th "
+                    "class='n'>mIoU&#8239;%</th><th class='n'>mIoU "
+                    "present&#8239;%</th><th class='n'>mean acc.&#8239;%</th><th class='n'>pixel "
+                    "acc.&#8239;%</th></tr></thead>\n<tbody>\n" +
+                        rows + "</tbody></table>\n") +
          "</details>\n";
 }
 

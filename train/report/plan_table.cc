@@ -81,9 +81,10 @@ std::string ways_text(const std::vector<Way>& ways, const char* unit) {
 
 std::string basis(const Plan& plan, double share, const std::string& where) {
   if (plan.quick) return "from peaks and typical shares of them (--quick): right to about a factor of 1.5";
-  if (share <= 0) return "from peaks and typical shares of them: nothing of it could be run here";
-  return fmt::format("{:.0f} % of it from kernels timed on their very shapes{}", share * 100,
-                     where.empty() ? "" : ", " + where);
+  if (where.empty()) return "from peaks and typical shares of them: nothing of it could be run here";
+  return fmt::format(
+      "from kernels timed on {}{}", where,
+      share > 0.99 ? "" : fmt::format(", {:.0f} % scaled to these shapes by their work", (1 - share) * 100));
 }
 
 std::string training_text(const Plan& plan, const Config& config) {
@@ -94,11 +95,10 @@ std::string training_text(const Plan& plan, const Config& config) {
                                  train.recompute ? ", blocks run again in the backward pass" : "");
   text += memory_text(training.memory, plan.limit);
   text += fmt::format(
-      "  time:   {} an iteration ({} of pictures a second): step {}{}\n", seconds(time.iteration_s),
+      "  time:   {} an iteration ({} pictures a second): step {}{}\n", seconds(time.iteration_s),
       fmt::format("{:.2f}", train.batch_size / time.iteration_s), seconds(time.step_s),
       time.data_s > 0 ? fmt::format(", samples {} of other threads", seconds(time.data_s)) : ", samples unknown");
-  text += fmt::format("          {}\n", basis(plan, training.measured_share,
-                                              training.measured_on.empty() ? "" : "timed on " + training.measured_on));
+  text += fmt::format("          {}\n", basis(plan, training.measured_share, training.measured_on));
   if (training.iterations_per_epoch > 0) {
     text += fmt::format("          {} in all: {} iterations ({} pictures / {} x {} epochs)", duration(time.total_s()),
                         time.iterations, training.pictures.count, train.batch_size, train.epochs - train.start_epoch);
@@ -121,7 +121,7 @@ std::string test_text(const Plan& plan) {
       "  time:   {} a picture ({:.1f} passes over tiles; {} such as {}x{}){}\n", seconds(test.network_s + test.files_s),
       test.tiles, test.pictures.count > 0 ? "of the list's sizes," : "if it is", size.width, size.height,
       test.files_s > 0 ? fmt::format(": network {}, files {}", seconds(test.network_s), seconds(test.files_s)) : "");
-  text += fmt::format("          {}\n", basis(plan, test.measured_share, ""));
+  text += fmt::format("          {}\n", basis(plan, test.measured_share, test.measured_on));
   if (test.pictures.count > 0) {
     text += fmt::format("          {} in all: {} pictures\n", duration(test.total_s), test.pictures.count);
   }
@@ -236,6 +236,7 @@ std::string plan_json(const Plan& plan, const Config& config) {
                   {"network_s", test.network_s},
                   {"files_s", known(test.files_s)},
                   {"total_s", known(test.total_s)},
+                  {"measured_on", test.measured_on},
                   {"measured_share", test.measured_share}};
   json["train_ways"] = to_json(plan.training_ways);
   json["test_ways"] = to_json(plan.test_ways);
