@@ -19,7 +19,9 @@ foreach(folder IN LISTS GIZA_FOLDERS)
     FILES_MATCHING PATTERN "*.h" PATTERN kernels EXCLUDE PATTERN backends EXCLUDE
     PATTERN packed_matrix.h EXCLUDE PATTERN conv2d_direct.h EXCLUDE PATTERN conv2d_native.h EXCLUDE
     PATTERN "winograd*.h" EXCLUDE PATTERN cross_entropy_parts.h EXCLUDE PATTERN pyramid_map.h EXCLUDE
-    PATTERN resize_axis.h EXCLUDE PATTERN arena.h EXCLUDE PATTERN "*graph.h" EXCLUDE)
+    PATTERN resize_axis.h EXCLUDE PATTERN "pickle*.h" EXCLUDE
+    PATTERN "pth_*.h" EXCLUDE PATTERN "zip_*.h" EXCLUDE PATTERN input_file.h EXCLUDE PATTERN elements.h EXCLUDE
+    PATTERN arena.h EXCLUDE PATTERN "*graph.h" EXCLUDE)
 endforeach()
 
 set(GIZA_USES_OPENMP OFF)

@@ -14,6 +14,7 @@ namespace {
 constexpr int64_t kMaxElements = int64_t{1} << 48;  // beyond any memory; products of sizes stay far from overflow
 constexpr size_t kMaxWeights = 100'000, kMaxKey = 64;
 constexpr uint64_t kExpansion = 4, kSmall = uint64_t{1} << 20;
+constexpr uint64_t kMaxBytes = uint64_t{8} << 30;  // of a storage in use, and of all weights together
 
 constexpr std::array kStorageTypes = {StorageType{"torch.FloatStorage", 4, DType::f32},
                                       StorageType{"torch.HalfStorage", 2, DType::f16},
@@ -269,6 +270,9 @@ class ObjectReader {
           "\"{}\" and those before it would take {} bytes, more than {} times the file's {}: they repeat numbers by "
           "views; save them as .contiguous()",
           quotable(name), total, kExpansion, file_bytes_);
+      require(std::max(total, objects_.storages[view.storage].bytes()) <= kMaxBytes,
+              "\"{}\" brings the weights or their storage beyond {} bytes, the most that is allowed", quotable(name),
+              kMaxBytes);
       objects_.weights.push_back({name, view});
     }
   }

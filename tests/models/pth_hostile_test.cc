@@ -201,6 +201,18 @@ TEST_CASE("hostile pth: storages that are short, missing, or of two minds") {
   CHECK(contains(beside(pickled::storage("ByteStorage", "1", 2)), "need 2"));
 }
 
+TEST_CASE("hostile pth: a file that is enormous and holds nothing") {
+  const TempFolder folder;
+  const std::string path = folder.file("sparse.pth");
+  const int64_t floats = int64_t{3} << 30;
+  const std::string storage = pickled::storage("FloatStorage", "7", floats, "N");
+  const std::string pickle = pickled::whole(pickled::dict({{"w", pickled::tensor(storage, 0, {1}, {1})}}));
+  write_bytes(path, stream_start() + pickle + pickled::whole("](" + pickled::text("7") + "e") + raw(floats));
+  // A hole in the file: no place on the disk.
+  std::filesystem::resize_file(path, std::filesystem::file_size(path) + 4 * static_cast<uint64_t>(floats));
+  CHECK(contains(refusal(path), "beyond 8589934592 bytes"));
+}
+
 TEST_CASE("hostile pth: what is no state_dict") {
   const std::string good = pickled::tensor(pickled::storage("FloatStorage", "0", 6), 0, {6}, {1});
   const auto whole = [](const std::string& value) { return refusal_of(pickled::whole(value)); };
