@@ -2,6 +2,7 @@
 #include "train/data/dataset.h"
 
 #include <algorithm>
+#include <filesystem>
 
 #include "tensor/check.h"
 
@@ -59,8 +60,31 @@ std::string listing_place(const DatasetOptions& options) {
   return fmt::format("{} ({}, {})", options.data_root, options.layout, split_name(options.split));
 }
 
+namespace {
+
+/// A list that is not there: whoever has semseg's configuration and the data set, but not the authors' lists, can do
+/// without them.
+void check_list_exists(const DatasetOptions& options) {
+  std::error_code error;
+  if (std::filesystem::exists(options.list, error)) return;
+  for (const KnownDataset& known : known_datasets()) {
+    const bool meant =
+        options.list.find(known.name) != std::string::npos || options.data_root.find(known.name) != std::string::npos;
+    if (!meant) continue;
+    throw Refusal(fmt::format(
+        "{}: cannot be found; write it ('IMAGE LABEL' per line), or read the folders of {} as they are distributed: "
+        "DATA.dataset {} DATA.data_root DIR DATA.train_list '' DATA.val_list '' TEST.test_list ''",
+        options.list, known.title, known.name));
+  }
+}
+
+}  // namespace
+
 std::vector<ListEntry> list_pictures(const DatasetOptions& options, LabelColumn column, std::string* note) {
-  if (options.layout.empty()) return read_list(options.list, options.data_root, column);
+  if (options.layout.empty()) {
+    check_list_exists(options);
+    return read_list(options.list, options.data_root, column);
+  }
   const KnownDataset* known = find_known_dataset(options.layout);
   check<Error>(known != nullptr, "no data set {} is known", options.layout);
   Layout layout = read_layout(*known, options.data_root, options.split);
