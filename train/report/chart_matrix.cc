@@ -13,8 +13,9 @@ namespace {
 
 constexpr double kGlyph = 6.4;   // width of a letter of 12 pixels' height
 constexpr size_t kLetters = 20;  // of a class name
-/// From this strength of a cell's colour on, the words on it are in the page's colour instead of the ink.
-constexpr double kStrong = 0.62;
+/// From this strength of a cell's colour on, numbers are written in --on-strong instead of --on-weak. The colours of the
+/// style sheet are chosen so that at this strength black and white are told from all of them equally well (4.6 : 1).
+constexpr double kStrong = 0.705;
 
 size_t letters_of(const std::string& text) {
   return static_cast<size_t>(
@@ -22,7 +23,7 @@ size_t letters_of(const std::string& text) {
 }
 
 void draw_cell(Svg& svg, double x, double y, double cell, bool diagonal, double share, const std::string& title) {
-  const double strength = std::sqrt(std::clamp(share, 0.0, 1.0));
+  const double strength = std::round(100 * std::sqrt(std::clamp(share, 0.0, 1.0))) / 100;
   svg.rect(x, y, cell - 1, cell - 1,
            fmt::format("class='{}' fill-opacity='{:.2f}'", diagonal ? "right" : "wrong", strength), title);
   if (share < 0.005) return;

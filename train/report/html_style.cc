@@ -8,7 +8,8 @@ const char* const kReportStyle = R"css(
   color-scheme: light dark;
   --paper: #faf7f1; --card: #fffdf8; --ink: #211d17; --muted: #635b4f; --line: #e3dbcd; --strong: #b9ad99;
   --accent: #8a5400; --track: #ece4d6; --span: #d9a441; --mark: #fdeab5;
-  --s0: #0b5c86; --s1: #b24a0c; --s2: #5d7413; --right: #0d5478; --wrong: #a83a12; --on-strong: #ffffff;
+  --s0: #0b5c86; --s1: #b24a0c; --s2: #5d7413; --wrong: #a83a12;
+  --cell-right: #0b485e; --cell-wrong: #82280a; --on-weak: #000000; --on-strong: #ffffff;
   --serif: "Iowan Old Style", "Palatino Linotype", Palatino, "URW Palladio L", Georgia, serif;
   --sans: system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "Noto Sans", Arial, sans-serif;
   --mono: ui-monospace, "SF Mono", "Cascadia Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace;
@@ -17,7 +18,8 @@ const char* const kReportStyle = R"css(
   :root {
     --paper: #15161a; --card: #1c1e23; --ink: #ece7dd; --muted: #aba394; --line: #34363d; --strong: #6a6c74;
     --accent: #e5b358; --track: #2c2e35; --span: #9c7327; --mark: #4a3b12;
-    --s0: #6fbbe9; --s1: #f39a5f; --s2: #b3cf5b; --right: #7cc4ee; --wrong: #ff9a6c; --on-strong: #0d0e11;
+    --s0: #6fbbe9; --s1: #f39a5f; --s2: #b3cf5b; --wrong: #ff9a6c;
+    --cell-right: #64a5cb; --cell-wrong: #e78458; --on-weak: #ffffff; --on-strong: #000000;
   }
 }
 * { box-sizing: border-box; }
@@ -91,8 +93,8 @@ svg text { font-family: var(--sans); }
 html:not(.js) .readout, html:not(.js) .js { display: none; }
 .track { fill: var(--track); } .span { fill: var(--span); } .value { fill: var(--ink); }
 .matrix { display: block; }
-.right { fill: var(--right); } .wrong { fill: var(--wrong); } rect.empty { fill: var(--track); fill-opacity: .45; }
-.count { font-size: 11px; fill: var(--ink); font-variant-numeric: tabular-nums; pointer-events: none; }
+rect.right { fill: var(--cell-right); } rect.wrong { fill: var(--cell-wrong); } rect.empty { fill: var(--track); fill-opacity: .45; }
+.count { font-size: 11px; fill: var(--on-weak); font-variant-numeric: tabular-nums; pointer-events: none; }
 .count.strong { fill: var(--on-strong); }
 .scroll { overflow-x: auto; max-width: 100%; margin: 0 0 .6rem; }
 #classes .scroll { max-height: 44rem; overflow-y: auto; }
@@ -158,7 +160,8 @@ span.empty { color: var(--muted); font-style: italic; }
 }
 @media print {
   :root { --paper: #fff; --card: #fff; --ink: #000; --muted: #444; --line: #ccc; --strong: #888; --track: #e8e8e8;
-    --s0: #0b5c86; --s1: #b24a0c; --s2: #5d7413; --right: #0d5478; --wrong: #a83a12; --on-strong: #fff; --span: #d9a441;
+    --s0: #0b5c86; --s1: #b24a0c; --s2: #5d7413; --wrong: #a83a12; --cell-right: #0b485e; --cell-wrong: #82280a;
+    --on-weak: #000; --on-strong: #fff; --span: #d9a441;
     --mark: #fdeab5; --accent: #8a5400; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
   body { font-size: 11pt; }
