@@ -1,0 +1,105 @@
+// giza convert and giza verify as a user runs them, on the weights and numbers that PyTorch wrote.
+#include <doctest/doctest.h>
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "models/onnx/export.h"
+#include "tests/cli/program.h"
+
+namespace giza::testing {
+namespace {
+
+const std::string kGolden = GIZA_SOURCE_DIR "/tests/golden/verify";
+
+bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+TEST_CASE("convert: formats and names there and back give the same bytes") {
+  const TemporaryFolder folder;
+  const auto convert = [&](const std::string& arguments) {
+    const Outcome outcome = run_giza("convert " + arguments + " --json", folder.path());
+    REQUIRE_MESSAGE(outcome.status == 0, outcome.err);
+    return nlohmann::json::parse(outcome.out);
+  };
+  const auto first = convert(kGolden + "/weights.pth a.safetensors");
+  CHECK(first["naming_in"] == "semseg");
+  CHECK(first["whole_network"] == true);
+  CHECK(convert("a.safetensors b.pth --naming mmseg")["naming_out"] == "mmseg");
+  CHECK(convert("b.pth c.safetensors --naming semseg")["tensors"] == first["tensors"]);
+  CHECK(read_file(folder.path() / "a.safetensors") == read_file(folder.path() / "c.safetensors"));
+  // Without --naming the names stay.
+  CHECK(convert("b.pth d.pth")["naming_out"] == "mmseg");
+  CHECK(read_file(folder.path() / "b.pth") == read_file(folder.path() / "d.pth"));
+  // A backbone alone.
+  const auto resnet = convert("a.safetensors e.pth --naming imagenet");
+  CHECK(resnet["whole_network"] == false);
+  CHECK(convert("e.pth f.safetensors --naming semseg")["naming_in"] == "imagenet");
+  if (models::onnx_available()) CHECK(convert("a.safetensors g.onnx --size 33x26")["whole_network"] == true);
+}
+
+TEST_CASE("convert: what does not fit is refused in one line, and nothing is written") {
+  const TemporaryFolder folder;
+  REQUIRE(run_giza("convert " + kGolden + "/weights.pth a.safetensors", folder.path()).status == 0);
+  // The same file with two names changed to others of the same length.
+  std::string bytes = read_file(folder.path() / "a.safetensors");
+  for (const auto& [from, to] : {std::pair{"\"layer2.0.conv1.weight\"", "\"layer2.0.konv1.weight\""},
+                                 std::pair{"\"ppm.features.3.2.bias\"", "\"ppm.features.3.2.bigs\""}}) {
+    const size_t at = bytes.find(from);
+    REQUIRE(at != std::string::npos);
+    bytes.replace(at, std::string(from).size(), to);
+  }
+  write_file(folder.path() / "renamed.safetensors", bytes);
+  const Outcome renamed = run_giza("convert renamed.safetensors out.pth", folder.path());
+  CHECK(renamed.status == 2);
+  CHECK(one_line_refusal(renamed.err));
+  for (const char* name : {"2 missing: layer2.0.conv1.weight, ppm.features.3.2.bias",
+                           "2 extra: layer2.0.konv1.weight, ppm.features.3.2.bigs"}) {
+    CAPTURE(renamed.err);
+    CHECK(contains(renamed.err, name));
+  }
+  const std::pair<std::string, std::string> faults[] = {
+      {"a.safetensors out.pth --naming torchvision", "deep stem"},
+      {"a.safetensors out.pth --naming caffe", "semseg, torchvision"},
+      {"a.safetensors out.bin", ".safetensors"},
+      {"a.safetensors out.onnx --size 0x8", "0"},
+      {"a.safetensors out.onnx --size big", "--size big"},
+      {"a.safetensors out.onnx --naming mmseg", "--naming"},
+      {"no.pth out.pth", "no such file"},
+      {kGolden + "/grads.pth out.onnx", "grads.pth"},
+  };
+  for (const auto& [arguments, message] : faults) {
+    CAPTURE(arguments);
+    const Outcome outcome = run_giza("convert " + arguments, folder.path());
+    CHECK(outcome.status == 2);
+    CHECK(one_line_refusal(outcome.err));
+    CHECK_MESSAGE(contains(outcome.err, message), outcome.err);
+  }
+  for (const char* name : {"out.pth", "out.bin", "out.onnx"})
+    CHECK_FALSE(std::filesystem::exists(folder.path() / name));
+}
+
+TEST_CASE("verify: agrees with PyTorch, says so, and exits 1 where it does not") {
+  const Outcome good = run_giza("verify " + kGolden + " --algorithm direct");
+  CHECK(good.status == 0);
+  CHECK(contains(good.out, "layer4.0.conv2.weight"));
+  CHECK(contains(good.out, "\nagrees\n"));
+  const Outcome json = run_giza("verify " + kGolden + " --json");
+  CHECK(json.status == 0);
+  CHECK(nlohmann::json::parse(json.out)["gradients"].size() == 67);
+
+  const TemporaryFolder folder;
+  std::filesystem::copy(kGolden, folder.path() / "v");
+  std::string logits = read_file(folder.path() / "v" / "logits.npy");
+  logits[logits.size() - 1] ^= 0x40;  // the exponent of the last number
+  write_file(folder.path() / "v" / "logits.npy", logits);
+  const Outcome bad = run_giza("verify v", folder.path());
+  CHECK(bad.status == 1);
+  CHECK(contains(bad.out, "TOO FAR"));
+  CHECK(contains(bad.out, "DOES NOT AGREE"));
+  const Outcome nothing = run_giza("verify nowhere", folder.path());
+  CHECK(nothing.status == 2);
+  CHECK(one_line_refusal(nothing.err));
+}
+
+}  // namespace
+}  // namespace giza::testing
