@@ -88,51 +88,37 @@ int64_t cache_bytes(const Config& config, const Pictures& pictures) {
   return std::min(int64_t{config.train.cache_mb} << 20, static_cast<int64_t>(all));
 }
 
-/// Numbers in the weights, and in the state dict of a checkpoint with its momentum.
-struct Numbers {
-  int64_t parameters, checkpoint;
-};
-Numbers numbers_of(const Config& config, int threads) {
-  Numbers numbers{};
-  rehearse(threads, [&](const auto&) {
-    const TrainingRehearsal training(config);
-    numbers.parameters = training.parameters();
-    numbers.checkpoint = 2 * numbers.parameters + training.buffers();
-  });
-  return numbers;
-}
-
 }  // namespace
 
-MemoryPlan training_memory(const Config& config, const Pictures& pictures, PictureSize validated, int threads,
-                           int64_t process) {
+MemoryPlan training_memory(const Config& config, const Rehearsal& rehearsal, const Pictures& pictures,
+                           PictureSize validated, int64_t process) {
   const TrainConfig& train = config.train;
   MemoryPlan memory;
   memory.process = process;
-  memory.tensors = rehearse_training(config, threads, validated).arena_bytes;
+  memory.tensors = rehearsal.arena_bytes;
   const int64_t sample = kSamplePixel * train.train_h * train.train_w;
   const double largest = static_cast<double>(pictures.largest.width) * pictures.largest.height;
   const auto in_work =
       static_cast<int64_t>(largest * (kDecodedPixel + kAugmentPixel * train.scale_max * train.scale_max));
   memory.data = cache_bytes(config, pictures) + kPrefetch * train.batch_size * sample + workers_of(config) * in_work;
   if (validated.width > 0) memory.data += picture_bytes(validated, validation_protocol(config));
-  memory.files = 4 * numbers_of(config, threads).checkpoint;
+  // The state dict with its momentum, copied to be written.
+  memory.files = 4 * (2 * rehearsal.parameters + rehearsal.buffers);
   return memory;
 }
 
-MemoryPlan test_memory(const Config& config, const Pictures& pictures, int threads, int64_t process) {
+MemoryPlan test_memory(const Config& config, const Rehearsal& rehearsal, const Pictures& pictures, int64_t process) {
   const ProtocolOptions protocol = test_protocol(config);
   MemoryPlan memory;
   memory.process = process;
-  memory.tensors = rehearse_test(config, threads, pictures.largest, protocol).arena_bytes;
+  memory.tensors = rehearsal.arena_bytes;
   memory.data = picture_bytes(pictures.largest, protocol);
   if (config.test.split != "test") memory.data += cache_bytes(config, pictures);
   // Weights are read before anything else is held: only what is beyond the rest counts.
-  const Numbers numbers = numbers_of(config, threads);
   std::error_code none;
   const auto size = std::filesystem::file_size(config.test.model_path, none);
-  const int64_t file = none ? 4 * numbers.checkpoint : static_cast<int64_t>(size);
-  const int64_t loading = process + 4 * numbers.parameters + file;
+  const int64_t file = none ? 4 * (2 * rehearsal.parameters + rehearsal.buffers) : static_cast<int64_t>(size);
+  const int64_t loading = process + 4 * (rehearsal.parameters + rehearsal.buffers) + file;
   memory.files = std::max<int64_t>(0, loading - memory.peak());
   return memory;
 }
@@ -214,7 +200,7 @@ void Planner::measure_training() {
   TrainingRehearsal rehearsal(config);
   const Timing timing = measure([&] { rehearsal.step(); }, budget, &speed_);
   outside_s_ = timing.outside_s;
-  plan_.training.measured_on = fmt::format("{}batch {} of {}x{}", timing.whole ? "" : "some of each kind of kernel at ",
+  plan_.training.measured_on = fmt::format("{}batch {} of {}x{}", timing.whole ? "" : "some of each kind at ",
                                            train.batch_size, train.train_h, train.train_w);
 }
 
@@ -245,7 +231,10 @@ void Planner::measure_test() {
   }
   if (process_ + rehearse_test(config_, options_.threads, picture, protocol).arena_bytes >= room()) return;
   const TestRehearsal rehearsal(config_);
-  measure([&] { rehearsal.predict(picture, protocol); }, budget, &test_speed_);
+  const Timing timing = measure([&] { rehearsal.predict(picture, protocol); }, budget, &test_speed_);
+  plan_.test.measured_on =
+      fmt::format("{}a picture of {}x{} at scale {}, {} tiles at a time", timing.whole ? "" : "some of each kind at ",
+                  picture.width, picture.height, protocol.scales.front(), protocol.batch);
 }
 
 /// Of the configuration's own step, or a changed one's.
@@ -335,8 +324,9 @@ void Planner::find_ways() {
   if (plan_.training.memory.peak() > limit) {
     plan_.training_ways = ways_to_train(config_, limit, [&](const Config& changed) {
       Way way;
-      way.peak = training_memory(changed, plan_.training.pictures, validated(), options_.threads, process_).peak();
-      const TrainingTime time = training_time(changed, rehearse_training(changed, options_.threads));
+      const Rehearsal rehearsal = rehearse_training(changed, options_.threads, validated());
+      way.peak = training_memory(changed, rehearsal, plan_.training.pictures, validated(), process_).peak();
+      const TrainingTime time = training_time(changed, rehearsal);
       way.iteration_s = time.iteration_s;
       way.total_s = time.total_s();
       return way;
@@ -345,7 +335,11 @@ void Planner::find_ways() {
   if (plan_.test.memory.peak() > limit) {
     plan_.test_ways = ways_to_test(config_, limit, [&](const Config& changed) {
       Way way;
-      way.peak = test_memory(changed, plan_.test.pictures, options_.threads, process_).peak();
+      way.peak =
+          test_memory(changed,
+                      rehearse_test(changed, options_.threads, plan_.test.pictures.largest, test_protocol(changed)),
+                      plan_.test.pictures, process_)
+              .peak();
       way.iteration_s = picture_s(changed, plan_.test.pictures.groups[plan_.test.pictures.groups.size() / 2].size,
                                   test_protocol(changed)) +
                         plan_.test.files_s;
@@ -372,8 +366,10 @@ Plan Planner::make() {
   if (!training.pictures.note.empty()) plan_.notes.push_back("training pictures: " + training.pictures.note);
   if (!validation_.note.empty()) plan_.notes.push_back("validation pictures: " + validation_.note);
   if (!test.pictures.note.empty()) plan_.notes.push_back("test pictures: " + test.pictures.note);
-  training.memory = training_memory(config_, training.pictures, validated(), options_.threads, process_);
-  test.memory = test_memory(config_, test.pictures, options_.threads, process_);
+  const Rehearsal step = rehearse_training(config_, options_.threads, validated());
+  training.memory = training_memory(config_, step, training.pictures, validated(), process_);
+  test.memory = test_memory(config_, rehearse_test(config_, options_.threads, test.pictures.largest, protocol),
+                            test.pictures, process_);
   test.protocol = protocol_name(protocol);
 
   if (options_.measure) run_for_real();
@@ -387,7 +383,6 @@ Plan Planner::make() {
     validation_s_ = static_cast<double>(validation_.count) *
                     (per_picture_s(validation_, validation_protocol(config_)) + validation_data_.judge_s);
   }
-  const Rehearsal step = rehearse_training(config_, options_.threads);
   training.time = training_time(config_, step);
   training.iterations_per_epoch =
       training.pictures.count == 0 ? 0 : std::max<int64_t>(1, training.pictures.count / config_.train.batch_size);

@@ -8,6 +8,7 @@
 #include "train/config.h"
 #include "train/plan/memory_limit.h"
 #include "train/plan/pictures.h"
+#include "train/plan/rehearsal.h"
 #include "train/plan/speed.h"
 
 namespace giza::train {
@@ -54,7 +55,7 @@ struct TrainingPlan {
   MemoryPlan memory;
   TrainingTime time;
   double measured_share = 0;  ///< of step_s
-  std::string measured_on;    ///< "batch 2 of 473x473"
+  std::string measured_on;    ///< "batch 2 of 473x473"; empty: nothing could be run
 };
 
 struct TestPlan {
@@ -65,7 +66,8 @@ struct TestPlan {
   double files_s = 0;    ///< reading, judging and writing it
   double tiles = 0;      ///< passes of the network over a tile or mirrored tile, mean over the list
   double total_s = 0;    ///< 0: the number of pictures is unknown
-  double measured_share = 0;
+  double measured_share = 0;  ///< of network_s
+  std::string measured_on;    ///< "batch 1 of 713x713"
 };
 
 /// What --measure found.
@@ -102,11 +104,11 @@ struct Plan {
 /// Throws Refusal for a configuration that no network fits.
 Plan make_plan(const Config& config, const PlanOptions& options);
 
-/// Peak memory of `giza train` with this configuration, by a dry run. `process`: see MemoryPlan.
-MemoryPlan training_memory(const Config& config, const Pictures& pictures, PictureSize validated, int threads,
-                           int64_t process);
+/// Peak memory of `giza train` with this configuration, whose dry run is given. `process`: see MemoryPlan.
+MemoryPlan training_memory(const Config& config, const Rehearsal& rehearsal, const Pictures& pictures,
+                           PictureSize validated, int64_t process);
 /// Peak memory of `giza eval` likewise.
-MemoryPlan test_memory(const Config& config, const Pictures& pictures, int threads, int64_t process);
+MemoryPlan test_memory(const Config& config, const Rehearsal& rehearsal, const Pictures& pictures, int64_t process);
 
 /// Changes to a configuration after which training fits into `limit` bytes, or comes nearest; those that change the
 /// result least and cost the least time first. `judge` gives memory and time of a changed configuration.

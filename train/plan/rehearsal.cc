@@ -55,6 +55,18 @@ void predict_noise(const Network& network, PictureSize size, const ProtocolOptio
   }
 }
 
+int64_t count_parameters(const layers::Module& model) {
+  int64_t count = 0;
+  for (const layers::NamedParameter& parameter : model.parameters()) count += parameter.variable.value().numel();
+  return count;
+}
+
+int64_t count_buffers(const layers::Module& model) {
+  int64_t count = 0;
+  for (const layers::NamedBuffer& buffer : model.buffers()) count += buffer.tensor.numel();
+  return count;
+}
+
 }  // namespace
 
 struct TrainingRehearsal::State {
@@ -135,17 +147,8 @@ std::vector<TrainingRehearsal::Part> TrainingRehearsal::parts() const {
   return parts;
 }
 
-int64_t TrainingRehearsal::parameters() const {
-  int64_t count = 0;
-  for (const Part& part : parts()) count += part.parameters;
-  return count;
-}
-
-int64_t TrainingRehearsal::buffers() const {
-  int64_t count = 0;
-  for (const layers::NamedBuffer& buffer : state_->model.buffers()) count += buffer.tensor.numel();
-  return count;
-}
+int64_t TrainingRehearsal::parameters() const { return count_parameters(state_->model); }
+int64_t TrainingRehearsal::buffers() const { return count_buffers(state_->model); }
 
 struct TestRehearsal::State {
   models::Pspnet model;
@@ -161,6 +164,9 @@ TestRehearsal::TestRehearsal(const Config& config) {
 }
 
 TestRehearsal::~TestRehearsal() = default;
+
+int64_t TestRehearsal::parameters() const { return count_parameters(state_->model); }
+int64_t TestRehearsal::buffers() const { return count_buffers(state_->model); }
 
 void TestRehearsal::predict(PictureSize picture, const ProtocolOptions& protocol) const {
   predict_noise(state_->network, picture, protocol);
@@ -186,22 +192,34 @@ Rehearsal rehearse(int threads,
 }
 
 Rehearsal rehearse_training(const Config& config, int threads, PictureSize validated) {
-  return rehearse(threads, [&](const auto& record) {
+  int64_t parameters = 0, buffers = 0;
+  Rehearsal result = rehearse(threads, [&](const auto& record) {
     TrainingRehearsal training(config);
+    parameters = training.parameters();
+    buffers = training.buffers();
     training.step();
     record([&] { training.step(); });
     if (validated.width == 0) return;
     training.validate(validated);
     training.step();
   });
+  result.parameters = parameters;
+  result.buffers = buffers;
+  return result;
 }
 
 Rehearsal rehearse_test(const Config& config, int threads, PictureSize picture, const ProtocolOptions& protocol) {
-  return rehearse(threads, [&](const auto& record) {
+  int64_t parameters = 0, buffers = 0;
+  Rehearsal result = rehearse(threads, [&](const auto& record) {
     const TestRehearsal test(config);
+    parameters = test.parameters();
+    buffers = test.buffers();
     test.predict(picture, protocol);
     record([&] { test.predict(picture, protocol); });
   });
+  result.parameters = parameters;
+  result.buffers = buffers;
+  return result;
 }
 
 }  // namespace giza::train

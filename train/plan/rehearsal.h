@@ -50,6 +50,8 @@ class TestRehearsal {
   /// One picture of noise through the whole protocol, to its labels. Where numbers are undefined (a sampled run), they
   /// are not looked at.
   void predict(PictureSize picture, const ProtocolOptions& protocol) const;
+  int64_t parameters() const;
+  int64_t buffers() const;
 
  private:
   struct State;
@@ -60,6 +62,8 @@ class TestRehearsal {
 struct Rehearsal {
   int64_t arena_bytes = 0;             ///< from the arena's start to the end of the furthest block
   int64_t in_use_peak = 0;             ///< most bytes in blocks at once
+  int64_t parameters = 0;              ///< numbers in the network's parameters
+  int64_t buffers = 0;                 ///< and in its running statistics
   std::vector<profile::Event> events;  ///< kernels of the last piece recorded, with the layers around them
   double serial_s = 0;                 ///< by the clock, of that piece: what runs outside of parallel loops
 };

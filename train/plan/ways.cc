@@ -24,6 +24,15 @@ class Search {
  public:
   Search(int64_t limit, const Judge& judge) : limit_(limit), judge_(judge) {}
 
+  /// False for what no network fits.
+  bool possible(const Config& config) const {
+    try {
+      judge_(config);
+      return true;
+    } catch (const Error&) {
+      return false;
+    }
+  }
   bool fits(const Config& config) const {
     try {
       return judge_(config).peak <= limit_;
@@ -109,18 +118,23 @@ std::vector<Way> ways_to_train(const Config& config, int64_t limit, const Judge&
         "TRAIN.base_lr in proportion",
         batch, train.batch_size);
   };
+  const Config without_cache = changed([](TrainConfig& t) { t.cache_mb = 0; });
   if (train.cache_mb > 0) {
-    search.add(changed([](TrainConfig& t) { t.cache_mb = 0; }), "TRAIN.cache_mb 0",
-               "none; pictures are decoded again in each epoch", none);
+    search.add(without_cache, "TRAIN.cache_mb 0", "none; pictures are decoded again in each epoch", none);
   }
   if (!train.recompute) {
-    search.add(with_batch(train.batch_size, true), "TRAIN.recompute true", "none: the same bits, later", none);
-    search.add(changed([](TrainConfig& t) { t.recompute = true, t.cache_mb = 0; }),
-               "TRAIN.recompute true TRAIN.cache_mb 0", "none: the same bits, later", none);
+    const Config again = with_batch(train.batch_size, true);
+    search.add(again, "TRAIN.recompute true", "none: the same bits, later", none);
+    if (train.cache_mb > 0 && !search.fits(again) && !search.fits(without_cache)) {
+      search.add(changed([](TrainConfig& t) { t.recompute = true, t.cache_mb = 0; }),
+                 "TRAIN.recompute true TRAIN.cache_mb 0", "none: the same bits, later", none);
+    }
   }
   for (const bool recompute : {false, true}) {
     if (!recompute && train.recompute) continue;
-    const int batch = search.largest(1, train.batch_size - 1, [&](int b) { return with_batch(b, recompute); });
+    // A batch of one has no statistics over the pyramid's single cell.
+    const int least = search.possible(with_batch(1, recompute)) ? 1 : 2;
+    const int batch = search.largest(least, train.batch_size - 1, [&](int b) { return with_batch(b, recompute); });
     if (batch == 0) continue;
     search.add(
         with_batch(batch, recompute),

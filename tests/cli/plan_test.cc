@@ -1,0 +1,60 @@
+// giza plan as a user runs it: JSON, text, refusals, and its memory against a run of its own.
+#include <doctest/doctest.h>
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "tensor/check.h"
+#include "tests/cli/program.h"
+
+namespace giza::testing {
+
+TEST_CASE("plan: the tensors' memory is that of a step in a process of its own, to the byte") {
+  const TemporaryFolder folder;
+  write_file(folder.path() / "plan.yaml",
+             "DATA: {classes: 6}\n"
+             "TRAIN: {layers: 18, width: 0.25, train_h: 65, train_w: 65, batch_size: 3}\n"
+             "TEST: {base_size: 65, test_h: 65, test_w: 65, mirror: false}\n");
+  const Outcome plan = run_giza("plan --config plan.yaml --quick --json --threads 1", folder.path());
+  REQUIRE_MESSAGE(plan.status == 0, plan.err);
+  const auto json = nlohmann::json::parse(plan.out);
+  const Outcome bench = run_giza(
+      "bench model --depth 18 --width 0.25 --size 65 --batch 3 --classes 6 --mode train --runs 1 --json --threads 1 "
+      "--quiet",
+      folder.path());
+  REQUIRE_MESSAGE(bench.status == 0, bench.err);
+  const auto real = nlohmann::json::parse(bench.out);
+  // bench's arena_peak_gb leaves out what lies free between blocks.
+  const double predicted = json["train"]["memory"]["tensors_gb"], peak = real["arena_peak_gb"];
+  CHECK(predicted >= peak);
+  CHECK(predicted < 1.1 * peak);
+  CHECK(json["train"]["total_s"].is_null());
+  CHECK(json["train"]["fits"] == true);
+  CHECK(json["notes"].size() == 2);
+}
+
+TEST_CASE("plan: text, and a machine that is too small") {
+  const TemporaryFolder folder;
+  make_tiny_run(folder.path());
+  const Outcome small = run_giza("plan --config tiny.yaml --quick --memory 0.005", folder.path());
+  REQUIRE_MESSAGE(small.status == 0, small.err);
+  INFO(small.out);
+  CHECK(small.out.find("DOES NOT FIT in 0.01 GB (--memory)") != std::string::npos);
+  const Outcome timed = run_giza("plan --config tiny.yaml --seconds 0.3", folder.path());
+  REQUIRE_MESSAGE(timed.status == 0, timed.err);
+  CHECK(timed.out.find("from kernels timed on") != std::string::npos);
+  CHECK(timed.out.find("8 pictures") != std::string::npos);
+}
+
+TEST_CASE("plan: what no network fits is refused") {
+  const TemporaryFolder folder;
+  make_tiny_run(folder.path());
+  const Outcome one = run_giza("plan --config tiny.yaml --quick TRAIN.batch_size 1", folder.path());
+  CHECK(one.status == 2);
+  CHECK(one_line_refusal(one.err));
+  CHECK(one.err.find("use a larger batch") != std::string::npos);
+  CHECK(run_giza("plan --config tiny.yaml --seconds 0").status == 2);
+  CHECK(run_giza("plan").status == 2);
+}
+
+}  // namespace giza::testing
