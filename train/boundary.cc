@@ -11,26 +11,30 @@ namespace {
 
 constexpr uint8_t kFar = kBoundaryReach + 1;
 
-/// 1 where one of the 8 neighbours has another value, else kFar.
-std::vector<uint8_t> touching(const LabelMap& labels) {
-  const auto width = static_cast<size_t>(labels.width), height = static_cast<size_t>(labels.height);
-  std::vector<uint8_t> mark(labels.index.size(), kFar);
-  // Each pair of neighbours is looked at once, from its lower or right pixel.
-  const auto compare = [&](size_t a, size_t b) {
-    if (labels.index[a] != labels.index[b]) mark[a] = mark[b] = 1;
+/// out[x] = 1 where one of the 8 neighbours of row[x] has another value, else kFar. The rows above and below are row
+/// itself at the edges of the picture.
+void mark_touching(const uint8_t* above, const uint8_t* row, const uint8_t* below, size_t width, uint8_t* out) {
+  const auto mark = [&](size_t left, size_t x, size_t right) {
+    const uint8_t value = row[x];
+    // Bits instead of conditions, so that the compiler takes many pixels at once.
+    const int differs = (above[left] != value) | (above[x] != value) | (above[right] != value) | (row[left] != value) |
+                        (row[right] != value) | (below[left] != value) | (below[x] != value) | (below[right] != value);
+    out[x] = differs != 0 ? uint8_t{1} : kFar;
   };
-  for (size_t y = 0; y < height; ++y) {
-    const size_t row = y * width;
-    for (size_t x = 1; x < width; ++x) compare(row + x, row + x - 1);
-    if (y == 0) continue;
-    for (size_t x = 0; x < width; ++x) {
-      // Rows mostly repeat the one above; then none of these pairs differs.
-      compare(row + x, row + x - width);
-      if (x > 0) compare(row + x, row + x - width - 1);
-      if (x + 1 < width) compare(row + x, row + x - width + 1);
-    }
-  }
-  return mark;
+  mark(0, 0, std::min<size_t>(1, width - 1));
+  for (size_t x = 1; x + 1 < width; ++x) mark(x - 1, x, x + 1);
+  if (width > 1) mark(width - 2, width - 1, width - 1);
+}
+
+/// row[x] = min(row[x], 1 + the least of the three pixels of `other` around x). Nothing exceeds kFar, as row does not.
+void step_from_row(const uint8_t* other, size_t width, uint8_t* row) {
+  const auto step = [&](size_t left, size_t x, size_t right) {
+    const uint8_t nearest = std::min(std::min(other[left], other[x]), other[right]);
+    row[x] = std::min(row[x], static_cast<uint8_t>(nearest + 1));
+  };
+  step(0, 0, std::min<size_t>(1, width - 1));
+  for (size_t x = 1; x + 1 < width; ++x) step(x - 1, x, x + 1);
+  if (width > 1) step(width - 2, width - 1, width - 1);
 }
 
 }  // namespace
@@ -39,30 +43,20 @@ std::vector<uint8_t> touching(const LabelMap& labels) {
 // nearest pixel of another value, the last one before the change touches it; and a touching pixel either has another
 // value itself or is one step from it.
 std::vector<uint8_t> boundary_distance(const LabelMap& labels) {
-  std::vector<uint8_t> distance = touching(labels);
+  std::vector<uint8_t> distance(labels.index.size());
+  if (distance.empty()) return distance;
   const auto width = static_cast<size_t>(labels.width), height = static_cast<size_t>(labels.height);
-  const auto next = [&](uint8_t nearest) { return static_cast<uint8_t>(std::min<int>(nearest + 1, kFar)); };
   for (size_t y = 0; y < height; ++y) {
-    uint8_t* row = &distance[y * width];
-    if (y > 0) {
-      const uint8_t* above = row - width;
-      for (size_t x = 0; x < width; ++x) {
-        const uint8_t nearest = std::min({above[x], above[x > 0 ? x - 1 : 0], above[std::min(x + 1, width - 1)]});
-        row[x] = std::min(row[x], next(nearest));
-      }
-    }
-    for (size_t x = 1; x < width; ++x) row[x] = std::min(row[x], next(row[x - 1]));
+    const uint8_t* row = &labels.index[y * width];
+    uint8_t* out = &distance[y * width];
+    mark_touching(y > 0 ? row - width : row, row, y + 1 < height ? row + width : row, width, out);
+    if (y > 0) step_from_row(out - width, width, out);
+    for (size_t x = 1; x < width; ++x) out[x] = std::min(out[x], static_cast<uint8_t>(out[x - 1] + 1));
   }
   for (size_t y = height; y-- > 0;) {
-    uint8_t* row = &distance[y * width];
-    if (y + 1 < height) {
-      const uint8_t* below = row + width;
-      for (size_t x = 0; x < width; ++x) {
-        const uint8_t nearest = std::min({below[x], below[x > 0 ? x - 1 : 0], below[std::min(x + 1, width - 1)]});
-        row[x] = std::min(row[x], next(nearest));
-      }
-    }
-    for (size_t x = width - 1; x-- > 0;) row[x] = std::min(row[x], next(row[x + 1]));
+    uint8_t* out = &distance[y * width];
+    if (y + 1 < height) step_from_row(out + width, width, out);
+    for (size_t x = width - 1; x-- > 0;) out[x] = std::min(out[x], static_cast<uint8_t>(out[x + 1] + 1));
   }
   return distance;
 }
@@ -80,9 +74,10 @@ void BoundaryCounts::add(const LabelMap& prediction, const LabelMap& truth, int 
   const auto classes = static_cast<size_t>(classes_);
   for (size_t i = 0; i < distance.size(); ++i) {
     if (truth.index[i] == ignore_label) continue;
-    check(truth.index[i] < classes && prediction.index[i] < classes,
-          "boundary: pixel {} is {} and was predicted as {}, expected 0 to {}", i, truth.index[i], prediction.index[i],
-          classes - 1);
+    if (truth.index[i] >= classes || prediction.index[i] >= classes) {
+      throw ShapeError(fmt::format("boundary: pixel {} is {} and was predicted as {}, expected 0 to {}", i,
+                                   truth.index[i], prediction.index[i], classes - 1));
+    }
     ClassSums* sums = &counts_[distance[i] * classes];
     ++sums[truth.index[i]].truth;
     ++sums[prediction.index[i]].predicted;
