@@ -202,7 +202,7 @@ class Reading {
     while (working_done_ < count) {
       changed_.wait_for(lock, std::chrono::milliseconds(100));
       if (pending_signal() != 0) stop_ = true;
-      if (progress) progress->update(static_cast<int64_t>(done_), fmt::format("{} with faults", faulty_));
+      if (progress) progress->update(static_cast<int64_t>(done_), fmt::format("{} bad files", faulty_));
     }
     lock.unlock();
     for (std::thread& thread : threads) thread.join();
@@ -212,7 +212,7 @@ class Reading {
     }
     if (progress) {
       progress->update(static_cast<int64_t>(done_));
-      progress->finish(fmt::format("{} with faults", faulty_));
+      progress->finish(fmt::format("{} bad files", faulty_));
     }
   }
 
