@@ -13,9 +13,9 @@ namespace giza::train {
 models::PspnetOptions model_options(const Config& config);
 /// True if the configuration says where the pictures of a part are: a list, or DATA.dataset.
 bool has_pictures(const Config& config, Split split);
-/// Section DATA -> the options of a part of the data: DATA.train_list, DATA.val_list or, for Split::test, TEST.test_list;
-/// without that list the folders of DATA.dataset, for Split::test those of TEST.split. Keeps TRAIN.cache_mb in memory.
-/// Throws Refusal if neither is given.
+/// Section DATA -> the options of a part of the data: DATA.train_list, DATA.val_list or, for Split::test,
+/// TEST.test_list; without that list the folders of DATA.dataset, for Split::test those of TEST.split. Keeps
+/// TRAIN.cache_mb in memory. Throws Refusal if neither is given.
 DatasetOptions dataset_options(const Config& config, Split split);
 /// The same with a list file of its own.
 DatasetOptions dataset_options(const Config& config, const std::string& list);

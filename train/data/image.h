@@ -39,9 +39,8 @@ using Color = std::array<uint8_t, 3>;
 /// An EXIF orientation is not applied: label maps carry none.
 /// Throws Refusal "FILE: ..." for a file that is missing, truncated, corrupt, of another format or above 2^28 pixels.
 Image read_image(const std::string& path);
-/// PNG, grey (1 to 16 bits) or palette, as raw indices: the palette is not applied.
-/// Throws Refusal for RGB files (saying that a label map holds indices), for 16-bit values above 255, and for the faults
-/// of read_image.
+/// PNG, grey (1 to 16 bits) or palette, as raw indices: the palette is not applied. Throws Refusal for RGB files
+/// (saying that a label map holds indices), for 16-bit values above 255, and for the faults of read_image.
 LabelMap read_labels(const std::string& path);
 /// The same in two steps: the whole file, refused from its beginning if it is neither JPEG nor PNG; and its pixels.
 std::vector<uint8_t> read_picture_file(const std::string& path);
@@ -53,8 +52,8 @@ std::array<int, 2> read_image_size(const std::string& path);
 /// Write PNG files (through a temporary file in the same folder that is renamed). Throw Error when writing fails.
 void write_image(const std::string& path, const Image& image);
 void write_labels(const std::string& path, const LabelMap& labels);
-/// Indices with the colours of the classes as a palette, as semseg writes its colour masks: looks like colorize's picture,
-/// and is read back as indices. Classes beyond the list are black. Throws Error for more than 256 colours.
+/// Indices with the colours of the classes as a palette, as semseg writes its colour masks: looks like colorize's
+/// picture, and is read back as indices. Classes beyond the list are black. Throws Error for more than 256 colours.
 void write_colored_labels(const std::string& path, const LabelMap& labels, const std::vector<Color>& colors);
 
 /// The colour of each pixel's class; indices beyond the list are black.

@@ -15,8 +15,8 @@ class LabelColors {
  public:
   /// `name`: a known data set whose colours all differ (voc2012, cityscapes, camvid), "grey" (the value is red = green
   /// = blue), or a file with `r g b` per line, whose colour on line k is value k - 1. Colours for pixels without a
-  /// label, black among them where no class is black, become `ignore`. Throws Refusal for a bad file and for two classes
-  /// of one colour.
+  /// label, black among them where no class is black, become `ignore`. Throws Refusal for a bad file and for two
+  /// classes of one colour.
   LabelColors(const std::string& name, int ignore);
 
   /// The value of a colour, or -1 for one that is not known.

@@ -27,8 +27,8 @@ std::vector<ListEntry> read_list(const std::string& path, const std::string& dat
 
 /// NAME of the files that results for a picture are written to, as NAME.png: its file name without extension.
 std::string output_name(const ListEntry& entry);
-/// Throws Refusal naming both lines where two pictures of entries[begin, end) have one output name, so that one's result
-/// would overwrite the other's.
+/// Throws Refusal naming both lines where two pictures of entries[begin, end) have one output name, so that one's
+/// result would overwrite the other's.
 void check_output_names(const std::string& path, const std::vector<ListEntry>& entries, size_t begin = 0,
                         size_t end = SIZE_MAX);
 

@@ -202,7 +202,7 @@ class Loader::Queue {
 
 Loader::Loader(const Dataset& dataset, const TransformOptions& transforms, const LoaderOptions& options) {
   transforms.validate();
-  const std::string& list = dataset.options().list;
+  const std::string list = listing_place(dataset.options());
   check<Refusal>(transforms.crop_h > 0, "{}: batches need a crop, since pictures differ in size; set a crop size",
                  list);
   check<Refusal>(options.batch_size >= 1, "{}: the batch size is {}, expected at least 1", list, options.batch_size);

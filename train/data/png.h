@@ -29,8 +29,8 @@ PngKind png_kind(const std::string& path, std::span<const uint8_t> bytes);
 Image decode_png(const std::string& path, std::span<const uint8_t> bytes);
 LabelMap decode_png_labels(const std::string& path, std::span<const uint8_t> bytes);
 
-/// A PNG file of dense 8-bit rows with 1 (grey) or 3 (RGB) channels. With a palette of at most 256 colours, 1 channel of
-/// indices into it. `path` is for messages. Throws Error.
+/// A PNG file of dense 8-bit rows with 1 (grey) or 3 (RGB) channels. With a palette of at most 256 colours, 1 channel
+/// of indices into it. `path` is for messages. Throws Error.
 std::vector<uint8_t> encode_png(const std::string& path, const uint8_t* pixels, int width, int height, int channels,
                                 std::span<const Color> palette = {});
 
