@@ -67,8 +67,8 @@ class Trainer {
 
   const Config& config_;
   const TrainConfig& train_;
+  Dataset dataset_;  // before the folder: a bad list must not leave an empty one
   RunFolder folder_;
-  Dataset dataset_;
   std::unique_ptr<Dataset> validation_set_;
   models::PspnetOptions model_options_;
   std::unique_ptr<models::Pspnet> model_;
@@ -97,8 +97,8 @@ const Config& checked(const Config& config) {
 Trainer::Trainer(const Config& config)
     : config_(checked(config)),
       train_(config.train),
-      folder_(train_.save_path),
       dataset_(dataset_options(config, Split::train)),
+      folder_(train_.save_path),
       model_options_(model_options(config)),
       // The loader refuses a list shorter than a batch.
       iterations_per_epoch_(std::max<int64_t>(1, dataset_.size() / train_.batch_size)),
