@@ -16,16 +16,18 @@ import sys
 import tempfile
 import time
 
-# name: (pictures' size, overrides of the configuration below, iterations)
+# name: (pictures' size, overrides of the configuration, iterations[, pictures to test[, a configuration of the project's])
 CASES = {
     "psp18-97-b2": ("120x160", {"TRAIN.layers": 18, "TRAIN.train_h": 97, "TRAIN.train_w": 97,
-                                "TEST.test_h": 97, "TEST.test_w": 97, "TEST.base_size": 160}, 12),
+                                "TEST.test_h": 97, "TEST.test_w": 97, "TEST.base_size": 160}, 24, 32),
     "psp50-241-b2": ("260x300", {"TRAIN.train_h": 241, "TRAIN.train_w": 241, "TEST.test_h": 241, "TEST.test_w": 241,
                                  "TEST.base_size": 300}, 4),
     "psp50-241-b2-recompute": ("260x300", {"TRAIN.train_h": 241, "TRAIN.train_w": 241, "TEST.test_h": 241,
                                            "TEST.test_w": 241, "TEST.base_size": 300, "TRAIN.recompute": "true"}, 4),
     "psp50-473-b2": ("480x640", {}, 3),
     "psp50-473-b4": ("480x640", {"TRAIN.batch_size": 4}, 2),
+    "scenes": ("97x193", {}, 24, 48, "configs/scenes/psp.yaml"),
+    "camvid": (None, {"TRAIN.evaluate": "false"}, 46, 24, "configs/camvid/psp.yaml"),
     "psp50-713-b2": ("720x960", {"TRAIN.train_h": 713, "TRAIN.train_w": 713, "TEST.test_h": 713, "TEST.test_w": 713,
                                  "TEST.base_size": 960}, 2),
 }
@@ -52,11 +54,12 @@ def run(arguments):
         return out.read().decode(), time.monotonic() - start, usage.ru_maxrss * 1024
 
 
-def one_round(giza, folder, overrides, iterations, memory_only):
+def one_round(giza, path, folder, overrides, pictures, memory_only):
     figures = {}
-    config = ["--config", f"{folder}/config.yaml", "--quiet"]
+    config = ["--config", path, "--quiet"]
     flags = [str(x) for pair in overrides.items() for x in pair]
-    plan = json.loads(run([giza, "plan", *config, "--json", *(["--quick"] if memory_only else []), *flags])[0])
+    plan = json.loads(run([giza, "plan", *config, "--json", *(["--quick"] if memory_only else []), *flags,
+                           "TEST.index_step", str(pictures)])[0])
     subprocess.run(["rm", "-rf", f"{folder}/run", f"{folder}/results"], check=True)
     _, _, peak = run([giza, "train", *config, *flags])
     lines = [json.loads(line) for line in open(f"{folder}/run/log.jsonl", encoding="utf-8")]
@@ -64,11 +67,13 @@ def one_round(giza, folder, overrides, iterations, memory_only):
     steps = [b - a for a, b in zip(marks, marks[1:])]  # the first meets fresh pages
     figures["train GB"] = (plan["train"]["memory"]["peak_gb"], peak / 1e9)
     figures["train s"] = (plan["train"]["iteration_s"], statistics.median(steps))
-    out, _, peak = run([giza, "eval", *config, "--json", *flags])
+    # Pictures beyond the first few: those meet fresh pages, and weights are transformed once.
+    first = json.loads(run([giza, "eval", *config, "--json", *flags, "TEST.index_step", str(pictures // 4)])[0])
+    out, _, peak = run([giza, "eval", *config, "--json", *flags, "TEST.index_step", str(pictures)])
     result = json.loads(out)
     figures["test GB"] = (plan["test"]["memory"]["peak_gb"], peak / 1e9)
     figures["test s"] = (plan["test"]["network_s"] + (plan["test"]["files_s"] or 0),
-                         result["seconds"] / result["images"])
+                         (result["seconds"] - first["seconds"]) / (result["images"] - first["images"]))
     return figures
 
 
@@ -77,18 +82,37 @@ def main():
     parser.add_argument("--giza", required=True)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--case", action="append", choices=list(CASES))
+    parser.add_argument("--camvid", help="folder of the CamVid data set, for the case of that name")
     parser.add_argument("--memory-only", action="store_true", help="no measuring of kernels; times mean nothing then")
     options = parser.parse_args()
     print("| case | figure | predicted | measured | deviation |\n|---|---|---|---|---|", flush=True)
     for name in options.case or CASES:
-        size, overrides, iterations = CASES[name]
-        overrides = dict(overrides)
-        batch = overrides.get("TRAIN.batch_size", 2)
+        size, overrides, iterations, *more = CASES[name]
+        pictures, given = (more + [8, None][len(more):])[:2]
+        if size is None and not options.camvid:
+            continue
         with tempfile.TemporaryDirectory() as folder:
-            run([options.giza, "scenes", "--out", folder, "--train", str(batch * iterations), "--val", "4", "--size", size])
-            with open(f"{folder}/config.yaml", "w", encoding="utf-8") as file:
-                file.write(CONFIG.format(dir=folder))
-            rounds = [one_round(options.giza, folder, overrides, iterations, options.memory_only)
+            overrides = dict(overrides)
+            batch = overrides.get("TRAIN.batch_size", 8 if given else 2)
+            data = options.camvid
+            if size is not None:
+                data = folder
+                run([options.giza, "scenes", "--out", folder, "--train", str(batch * iterations), "--val", str(pictures),
+                     "--size", size])
+            if given:
+                path = os.path.join(os.path.dirname(__file__), "..", "..", given)
+                for key, value in {"DATA.data_root": data, "DATA.train_list": f"{data}/train.txt",
+                                   "DATA.val_list": f"{data}/val.txt", "DATA.names_path": f"{data}/names.txt",
+                                   "DATA.colors_path": f"{data}/colors.txt", "TEST.test_list": f"{data}/val.txt",
+                                   "TRAIN.epochs": 1, "TRAIN.print_freq": 1, "TRAIN.save_path": f"{folder}/run",
+                                   "TEST.model_path": f"{folder}/run/last.safetensors",
+                                   "TEST.save_folder": f"{folder}/results"}.items():
+                    overrides[key] = value
+            else:
+                path = f"{folder}/config.yaml"
+                with open(path, "w", encoding="utf-8") as file:
+                    file.write(CONFIG.format(dir=folder))
+            rounds = [one_round(options.giza, path, folder, overrides, pictures, options.memory_only)
                       for _ in range(options.rounds)]
         for figure in rounds[0]:
             if options.memory_only and figure.endswith(" s"):

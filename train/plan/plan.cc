@@ -6,26 +6,19 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <filesystem>
-#include <optional>
 #include <thread>
 
 #include "tensor/check.h"
 #include "tensor/median.h"
-#include "train/plan/rehearsal.h"
+#include "train/plan/memory.h"
 
 namespace giza::train {
 namespace {
 
 using profile::Event;
 
-constexpr int kPrefetch = 2;           // batches that the loader makes ahead
-constexpr double kFileSpeed = 0.25e9;  // bytes a second of a checkpoint: gathered, hashed, written, synced
-constexpr int64_t kSamplePixel = 16;   // bytes of a sample's pixel: three floats and a label
-constexpr int64_t kDecodedPixel = 4;   // of a decoded picture and its labels
-constexpr int64_t kAugmentPixel = 26;  // of a scaled picture and labels, and their copies while they are turned
-
-int workers_of(const Config& config) { return config.train.workers > 0 ? config.train.workers : 2; }
+constexpr double kFileSpeed = 0.25e9;        // bytes a second of a checkpoint: gathered, hashed, written, synced
+constexpr int64_t kProcessGrowth = 5 << 20;  // code not touched when planning begins, stacks and small things
 
 /// Multiply-adds of a recorded forward pass by part, for each of `pictures`.
 void add_macs(const std::vector<Event>& events, double pictures, double PartCost::*where,
@@ -71,64 +64,14 @@ PictureSize usual_picture(const Config& config) {
   return {test.test_w, test.test_h};
 }
 
-/// Heap of one picture on its way through the protocol: decoded, and as floats at the largest scale.
-int64_t picture_bytes(PictureSize picture, const ProtocolOptions& protocol) {
-  const double pixels = static_cast<double>(picture.width) * picture.height;
-  double most = 0;
-  for (const double scale : protocol.scales) {
-    const double side =
-        protocol.base_size > 0 ? scale * protocol.base_size / std::max(picture.width, picture.height) : scale;
-    most = std::max(most, side * side);
-  }
-  return static_cast<int64_t>(pixels * (12 * most + 16));
-}
-
-int64_t cache_bytes(const Config& config, const Pictures& pictures) {
-  const double all = static_cast<double>(pictures.count) * pictures.mean_pixels * kDecodedPixel;
-  return std::min(int64_t{config.train.cache_mb} << 20, static_cast<int64_t>(all));
-}
-
-}  // namespace
-
-MemoryPlan training_memory(const Config& config, const Rehearsal& rehearsal, const Pictures& pictures,
-                           PictureSize validated, int64_t process) {
-  const TrainConfig& train = config.train;
-  MemoryPlan memory;
-  memory.process = process;
-  memory.tensors = rehearsal.arena_bytes;
-  const int64_t sample = kSamplePixel * train.train_h * train.train_w;
-  const double largest = static_cast<double>(pictures.largest.width) * pictures.largest.height;
-  const auto in_work =
-      static_cast<int64_t>(largest * (kDecodedPixel + kAugmentPixel * train.scale_max * train.scale_max));
-  memory.data = cache_bytes(config, pictures) + kPrefetch * train.batch_size * sample + workers_of(config) * in_work;
-  if (validated.width > 0) memory.data += picture_bytes(validated, validation_protocol(config));
-  // The state dict with its momentum, copied to be written.
-  memory.files = 4 * (2 * rehearsal.parameters + rehearsal.buffers);
-  return memory;
-}
-
-MemoryPlan test_memory(const Config& config, const Rehearsal& rehearsal, const Pictures& pictures, int64_t process) {
-  const ProtocolOptions protocol = test_protocol(config);
-  MemoryPlan memory;
-  memory.process = process;
-  memory.tensors = rehearsal.arena_bytes;
-  memory.data = picture_bytes(pictures.largest, protocol);
-  if (config.test.split != "test") memory.data += cache_bytes(config, pictures);
-  // Weights are read before anything else is held: only what is beyond the rest counts.
-  std::error_code none;
-  const auto size = std::filesystem::file_size(config.test.model_path, none);
-  const int64_t file = none ? 4 * (2 * rehearsal.parameters + rehearsal.buffers) : static_cast<int64_t>(size);
-  const int64_t loading = process + 4 * (rehearsal.parameters + rehearsal.buffers) + file;
-  memory.files = std::max<int64_t>(0, loading - memory.peak());
-  return memory;
-}
-
-namespace {
-
 class Planner {
  public:
   Planner(const Config& config, const PlanOptions& options)
-      : config_(config), options_(options), process_(resident_bytes()), speed_(measure_peak()), test_speed_(speed_) {}
+      : config_(config),
+        options_(options),
+        process_(resident_bytes() + kProcessGrowth),
+        speed_(measure_peak()),
+        test_speed_(speed_) {}
 
   Plan make();
 
@@ -243,10 +186,9 @@ TrainingTime Planner::training_time(const Config& config, const Rehearsal& step)
   TrainingTime time;
   time.step_s = kernels_s(speed_, step.events) + outside_s_;
   const int64_t count = plan_.training.pictures.count;
-  const double cached = count > 0
-                            ? static_cast<double>(cache_bytes(config, plan_.training.pictures)) /
-                                  (static_cast<double>(count) * plan_.training.pictures.mean_pixels * kDecodedPixel)
-                            : 0;
+  const double cached = count > 0 ? static_cast<double>(cache_bytes(config, plan_.training.pictures)) /
+                                        static_cast<double>(decoded_bytes(plan_.training.pictures))
+                                  : 0;
   time.data_s = train.batch_size * (data_.augment_s + (1 - cached) * data_.decode_s);
   // Workers have cores of their own, if there are that many; else all share what there is.
   const double cores = std::max(1U, std::thread::hardware_concurrency());

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "train/config.h"
+#include "train/plan/memory.h"
 #include "train/plan/memory_limit.h"
 #include "train/plan/pictures.h"
 #include "train/plan/rehearsal.h"
@@ -26,15 +27,6 @@ struct PartCost {
   std::string name;
   int64_t parameters = 0;
   double train_macs = 0, test_macs = 0;  ///< multiply-adds of a forward pass over one training crop, over one test tile
-};
-
-/// Peak memory of a command, by what holds it.
-struct MemoryPlan {
-  int64_t process = 0;  ///< program, libraries, threads
-  int64_t tensors = 0;  ///< the arena: weights, gradients, activations, workspace
-  int64_t data = 0;     ///< decoded pictures, samples made ahead, what making them takes
-  int64_t files = 0;    ///< a checkpoint while it is written; weights while they are read
-  int64_t peak() const { return process + tensors + data + files; }
 };
 
 struct TrainingTime {
@@ -103,12 +95,6 @@ struct Plan {
 
 /// Throws Refusal for a configuration that no network fits.
 Plan make_plan(const Config& config, const PlanOptions& options);
-
-/// Peak memory of `giza train` with this configuration, whose dry run is given. `process`: see MemoryPlan.
-MemoryPlan training_memory(const Config& config, const Rehearsal& rehearsal, const Pictures& pictures,
-                           PictureSize validated, int64_t process);
-/// Peak memory of `giza eval` likewise.
-MemoryPlan test_memory(const Config& config, const Rehearsal& rehearsal, const Pictures& pictures, int64_t process);
 
 /// Changes to a configuration after which training fits into `limit` bytes, or comes nearest; those that change the
 /// result least and cost the least time first. `judge` gives memory and time of a changed configuration.
