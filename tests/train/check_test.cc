@@ -335,6 +335,8 @@ TEST_CASE("check: absent and dominant classes, repeated pictures, small ones, gr
   CHECK(contains(find_problem(report, "dominant")->message, "class 0 has 95.0 %"));
   CHECK(contains(find_problem(report, "repeated")->message, "train and val: 1 picture is in both"));
   CHECK(find_problem(report, "small")->count == 1);
+  CHECK(find_problem(set.check({"TRAIN.train_h", "11"}), "small")->count == 1);
+  CHECK(find_problem(set.check({"TRAIN.train_h", "10", "TRAIN.train_w", "12"}), "small") == nullptr);
   CHECK(is_fault(set.check({"TRAIN.batch_size", "2"}), "batch"));
   Image grey(12, 10);
   std::fill(grey.rgb.begin(), grey.rgb.end(), uint8_t{90});
