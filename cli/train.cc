@@ -54,7 +54,8 @@ void add_train(Program& program) {
       "train", "train by a configuration",
       "KEY VALUE pairs replace keys of the file: `TRAIN.epochs 3`, or `epochs 3` where one section alone has the key.\n"
       "The folder TRAIN.save_path gets the resolved configuration, log.jsonl (a line per print_freq iterations),\n"
-      "TensorBoard events (`tensorboard --logdir DIR`) and checkpoints; last.safetensors is the newest. An\n"
+      "TensorBoard events (`tensorboard --logdir DIR`), checkpoints (last.safetensors is the newest) and report.html,\n"
+      "a page with curves and, after each validation, everything about it (docs/report.md), for any browser. An\n"
       "interrupted run (Ctrl-C saves first) goes on to the same bits with `TRAIN.resume auto`. The same seed gives\n"
       "the same weights at any number of threads.\n\n"
       "  giza train --config configs/scenes/psp.yaml TRAIN.epochs 3 TRAIN.save_path runs/short",

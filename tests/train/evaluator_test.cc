@@ -248,6 +248,23 @@ TEST_CASE("evaluate: counts, masks, results as JSON; saved masks judged again gi
   CHECK(json["classes"][1]["acc"] == result.metrics.classes[1].acc);
   CHECK(json["classes"][1]["pixels"] == result.metrics.classes[1].pixels);
   CHECK(json["pictures"][3]["image"] == dataset.entry(3).image);
+  // What else a report needs, from which every figure can be made again.
+  CHECK(json["interval"]["mIoU"] == nlohmann::json::array({result.interval.miou.low, result.interval.miou.high}));
+  CHECK(json["interval"]["resamples"] == kBootstrapResamples);
+  CHECK(json["boundary"]["by_width"].size() == kBoundaryReach);
+  int64_t green_truth = 0, green_right = 0, pixels = 0;
+  for (const nlohmann::json& picture : json["pictures"]) {
+    pixels += picture["pixels"].get<int64_t>();
+    for (const nlohmann::json& of : picture["classes"]) {
+      if (of[0] != 1) continue;
+      green_right += of[1].get<int64_t>();
+      green_truth += of[2].get<int64_t>();
+    }
+  }
+  CHECK(json["boundary"]["band"]["pixels"].get<int64_t>() + json["boundary"]["interior"]["pixels"].get<int64_t>() ==
+        pixels);
+  CHECK(green_truth == result.metrics.classes[1].pixels);
+  CHECK(json["confusion"][1][1] == green_right);
   CHECK(contains(metrics_table(result), "green"));
 }
 

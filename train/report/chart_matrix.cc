@@ -82,16 +82,16 @@ std::string interval_chart(double value, double low, double high, const std::str
   const Axis x{0, 1, 8, 352};
   Svg svg;
   svg.rect(x.start, 12, x.stop - x.start, 8, "class='track' rx='4'");
-  svg.rect(x.at(low), 12, std::max(x.at(high) - x.at(low), 2.0), 8, "class='span'");
-  svg.rect(x.at(value) - 1.5, 7, 3, 18, "class='value'");
+  svg.rect(x.at(low), 7, std::max(x.at(high) - x.at(low), 2.0), 18, "class='span'");
+  svg.rect(x.at(value) - 0.75, 4, 1.5, 24, "class='value'");
   for (const int percent : {0, 25, 50, 75, 100}) {
-    svg.text(x.at(percent / 100.0), 38,
+    svg.text(x.at(percent / 100.0), 42,
              fmt::format("class='tick' text-anchor='{}'", percent == 0     ? "start"
                                                           : percent == 100 ? "end"
                                                                            : "middle"),
              fmt::format("{}", percent));
   }
-  return fmt::format("<svg class='interval' viewBox='0 0 360 42' role='img' aria-label=\"{}\">\n",
+  return fmt::format("<svg class='interval' viewBox='0 0 360 46' role='img' aria-label=\"{}\">\n",
                      escape_markup(label)) +
          svg.markup() + "</svg>\n";
 }

@@ -61,6 +61,7 @@ footer { margin-top: 3rem; padding-bottom: 2.5rem; color: var(--muted); font-siz
 .unit { font-size: .5em; color: var(--muted); }
 .interval { display: block; width: 100%; max-width: 26rem; margin-bottom: .6rem; }
 .figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(7.2rem, 1fr)); gap: .9rem 1.2rem; margin: 1rem 0; }
+.figures div { display: flex; flex-direction: column; justify-content: space-between; }
 .figures dt { color: var(--muted); font-size: .86rem; line-height: 1.3; }
 .figures dd { margin: .1rem 0 0; font-size: 1.5rem; font-weight: 600; line-height: 1.2; font-variant-numeric: tabular-nums; }
 .protocol { overflow-wrap: anywhere; margin: .8rem 0; padding-left: .8rem; border-left: 3px solid var(--span); font-size: .93rem; }
