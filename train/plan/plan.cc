@@ -127,8 +127,9 @@ void Planner::measure_training() {
   const auto affordable = [&] {
     const Rehearsal step = rehearse_training(config, options_.threads);
     const bool fits = process_ + step.arena_bytes < room();
-    // Some of each kind of kernel are enough, so the smallest batch is always run, if it fits.
-    return fits && (train.batch_size <= fewest || 4 * speed_.rough_seconds(step.events) < budget);
+    // Scaling a smaller batch costs more truth than leaving out what repeats itself. The smallest is always run, if it
+    // fits.
+    return fits && (train.batch_size <= fewest || 3 * rough_sample_seconds(speed_, step.events) < budget);
   };
   while (!affordable()) {
     if (train.batch_size > fewest) {
@@ -154,9 +155,7 @@ void Planner::measure_test() {
   const double budget = options_.seconds * 0.4;
   const auto affordable = [&] {
     const Rehearsal step = rehearse_test(config_, options_.threads, picture, protocol);
-    // Of equal batches two are run.
-    const double batches = std::max(1.0, static_cast<double>(count_tiles(picture, protocol)) / protocol.batch / 2);
-    return process_ + step.arena_bytes < room() && 3 * test_speed_.rough_seconds(step.events) / batches < budget;
+    return process_ + step.arena_bytes < room() && 3 * rough_sample_seconds(test_speed_, step.events) < budget;
   };
   while (!affordable()) {
     if (protocol.batch > 1 && count_tiles(picture, protocol) > 1) {
@@ -240,8 +239,8 @@ void Planner::run_for_real() {
     return median(seconds);
   };
   const int64_t room_here = here_.bytes;
-  // What planning itself holds by now does not belong to the run.
-  const int64_t before = resident_bytes();
+  // What planning itself holds by now does not belong to the run, but for the arena's pages, which the run uses again.
+  const int64_t before = resident_bytes() - arena_statistics().high_water;
   const auto run_bytes = [&] { return process_ + peak_resident_bytes() - before; };
   forget_peak();
   if (plan_.test.memory.process + plan_.test.memory.tensors < room_here) {

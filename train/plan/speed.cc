@@ -132,6 +132,8 @@ double SpeedModel::rough_seconds(const std::vector<Event>& events) const {
 
 namespace {
 
+constexpr int kSome = 2, kAll = 1 << 30;  // calls of each kind
+
 struct Pass {
   std::vector<Event> events;
   std::vector<bool> ran;
@@ -158,9 +160,17 @@ Pass run_pass(const std::function<void()>& work, int limit) {
 
 }  // namespace
 
+double rough_sample_seconds(const SpeedModel& model, const std::vector<Event>& events) {
+  std::map<std::string, int> calls;
+  std::vector<Event> sample;
+  for (const Event& event : events) {
+    if (event.kind == Event::Kind::kernel && calls[key_of(event.work)]++ < kSome) sample.push_back(event);
+  }
+  return model.rough_seconds(sample);
+}
+
 Timing measure(const std::function<void()>& work, double budget_s, SpeedModel* model) {
-  constexpr int kSome = 2, kAll = 1 << 30;  // calls of each kind
-  constexpr int kFewest = 2, kMost = 7;     // passes
+  constexpr int kFewest = 2, kMost = 7;  // passes
   const auto start = std::chrono::steady_clock::now();
   // Two calls of each kind: the second mostly follows on the one that makes its input, as in the whole. The first pass
   // meets fresh pages: it only tells how long others will take, at most.

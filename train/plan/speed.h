@@ -62,6 +62,9 @@ struct Timing {
   bool whole = false;    ///< every kernel ran, not only some of each kind
 };
 
+/// The same for the kernels of one pass of measure() that leaves out what repeats itself, by peaks alone.
+double rough_sample_seconds(const SpeedModel& model, const std::vector<profile::Event>& events);
+
 /// Adds what `work`, done again and again for about `budget_s`, tells about its kernels. Whole, if that is affordable;
 /// else a few calls of each kind of kernel in their places among the others, which are left out.
 Timing measure(const std::function<void()>& work, double budget_s, SpeedModel* model);
