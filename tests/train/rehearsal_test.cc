@@ -9,6 +9,7 @@
 #include "tensor/ops/conv2d.h"
 #include "tensor/parallel.h"
 #include "tensor/profile/sampled_run.h"
+#include "train/plan/memory_limit.h"
 
 namespace giza::train {
 namespace {
@@ -153,7 +154,10 @@ TEST_CASE("a dry run of a network far beyond this machine takes no memory to spe
   config.train.batch_size = 16;
   config.train.train_h = config.train.train_w = 713;
   config.data.classes = 150;
+  forget_peak();
+  const int64_t before = resident_bytes();
   const Rehearsal all = rehearse_training(config, 64);
+  CHECK(peak_resident_bytes() - before < int64_t{400} << 20);  // labels and their copies, a few numbers of every tensor
   CHECK(all.arena_bytes > int64_t{60} << 30);
   config.train.recompute = true;
   CHECK(rehearse_training(config, 64).arena_bytes < all.arena_bytes / 2);
