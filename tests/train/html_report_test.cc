@@ -3,9 +3,9 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>
-#include <regex>
 
 #include "tensor/check.h"
 #include "tests/train/report_testing.h"
@@ -20,14 +20,34 @@
 namespace giza::train {
 namespace {
 
-/// The tags of a page in their order, those of its style and script left out.
+bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); }
+
+/// The tags of a page in their order, "/p" for a closing one, without what stands inside of style and script.
 std::vector<std::string> tags_of(const std::string& html) {
   std::vector<std::string> tags;
-  const std::regex tag("<(/?[a-zA-Z][a-zA-Z0-9]*)");
-  std::string text = std::regex_replace(html, std::regex("<(style|script)[^>]*>[^<]*</"), "<$1></");
-  for (std::sregex_iterator found(text.begin(), text.end(), tag), end; found != end; ++found)
-    tags.push_back((*found)[1]);
+  for (size_t at = html.find('<'); at != std::string::npos; at = html.find('<', at)) {
+    size_t end = ++at;
+    if (end < html.size() && html[end] == '/') ++end;
+    while (end < html.size() && is_letter(html[end])) ++end;
+    const std::string tag = html.substr(at, end - at);
+    at = end;
+    if (tag.empty() || tag == "/") continue;
+    tags.push_back(tag);
+    if (tag == "style" || tag == "script") at = html.find("</" + tag, at);
+  }
   return tags;
+}
+
+/// What src and href attributes lead to.
+std::vector<std::string> addresses_of(const std::string& html) {
+  std::vector<std::string> addresses;
+  for (const std::string attribute : {" src=", " href="}) {
+    for (size_t at = html.find(attribute); at != std::string::npos; at = html.find(attribute, at)) {
+      at += attribute.size();
+      addresses.push_back(html.substr(at, 8));
+    }
+  }
+  return addresses;
 }
 
 TEST_CASE("report: texts from files stay texts") {
@@ -74,7 +94,12 @@ TEST_CASE("report: numbers stand beside their protocols, and nothing is fetched"
   CHECK(contains(html, "tiles 473x473 at stride rate 0.667, mirrored"));
   CHECK(contains(html, "The protocols differ"));
   CHECK(contains(html, "Only 6 pictures"));
-  CHECK_FALSE(std::regex_search(html, std::regex("(src|href)=['\"]?(https?:|//|file:)")));
+  // The hostile texts hold an address of their own, which is no markup.
+  const std::vector<std::string> addresses = addresses_of(html);
+  CHECK(addresses.size() > 20);
+  for (const std::string& address : addresses) {
+    CHECK((address.starts_with("'data:") || address.starts_with("'#") || address.starts_with("x onerr")));
+  }
   CHECK_FALSE(contains(html, "url("));
   CHECK_FALSE(contains(html, "@import"));
   data.history.validations.back().protocol = evaluation.protocol;
