@@ -24,6 +24,11 @@ void print(const std::vector<VerifyFigure>& figures) {
   }
 }
 
+void print_sensitivity(const std::optional<double>& sensitivity) {
+  if (!sensitivity) return;
+  fmt::print("  rounding of input and parameters alone moves them by up to {:.3e}\n", *sensitivity);
+}
+
 void print_table(const train::Verification& result) {
   fmt::print("{}\n{:<44} {:>11} {:>12} {:>12} {:>9}\n", result.network, "", "numbers", "relative L2", "largest",
              "bound");
@@ -44,13 +49,13 @@ void print_table(const train::Verification& result) {
     const auto worst = std::max_element(result.gradients.begin(), result.gradients.end(),
                                         [](const auto& a, const auto& b) { return a.relative_l2 < b.relative_l2; });
     fmt::print("gradients: {}, the farthest {:.3e} ({})\n", result.gradients.size(), worst->relative_l2, worst->name);
-    fmt::print("           rounding of the input alone moves them by up to {:.3e}\n", result.sensitivity);
+    print_sensitivity(result.sensitivity);
   }
   if (!result.steps.empty()) {
     const auto worst = std::max_element(result.steps.begin(), result.steps.end(),
                                         [](const auto& a, const auto& b) { return a.relative_l2 < b.relative_l2; });
     fmt::print("losses of steps: {}, the farthest {:.3e} ({})\n", result.steps.size(), worst->relative_l2, worst->name);
-    fmt::print("           rounding of the input alone moves them by up to {:.3e}\n", result.step_sensitivity);
+    print_sensitivity(result.step_sensitivity);
   }
   for (const std::string& name : result.absent) fmt::print("not there, so not held against: {}\n", name);
   fmt::print("{}\n", result.passed() ? "agrees" : "DOES NOT AGREE");
@@ -80,10 +85,10 @@ void print_json(const train::Verification& result) {
                       {"passed", result.argmax->passed}};
   }
   json["losses"] = to_json(result.losses);
-  json["gradient_sensitivity"] = result.sensitivity;
+  if (result.sensitivity) json["gradient_sensitivity"] = *result.sensitivity;
   json["gradients"] = to_json(result.gradients);
   json["steps"] = to_json(result.steps);
-  json["step_sensitivity"] = result.step_sensitivity;
+  if (result.step_sensitivity) json["step_sensitivity"] = *result.step_sensitivity;
   json["absent"] = result.absent;
   fmt::print("{}\n", json.dump());
 }
@@ -100,7 +105,9 @@ void add_verify(Program& program) {
       "losses\n"
       "of steps of training are held against each other too. Every error figure is printed; status 1 if one is beyond\n"
       "its bound: relative L2 of logits and losses 1e-5 with --algorithm direct, else 1e-4; of gradients 1e-4 or\n"
-      "1e-3, of the losses of steps 1e-3, of both or twice what rounding the input alone moves them by, at most 0.1\n"
+      "1e-3, of the losses of steps 1e-3. Where gradients or steps are beyond that, rounding is tried out, and twice "
+      "what\n"
+      "it moves them by is allowed, to 0.9 and 0.1 at most\n"
       "(docs/weights.md).\n\n"
       "  giza verify golden/\n"
       "  giza verify golden/ --algorithm direct --json",

@@ -22,6 +22,14 @@ void check_shape(const std::string& place, const std::vector<int64_t>& shape, co
                  fmt::join(expected, ", "));
 }
 
+void round_numbers(const Tensor& x, double noise, Random random) {
+  for (int64_t i = 0; i < x.rows(); ++i) {
+    for (int64_t c = 0; c < x.channels(); ++c) {
+      x.row(i)[c] *= static_cast<float>(1 + noise * (2 * static_cast<double>(random.next_uniform()) - 1));
+    }
+  }
+}
+
 }  // namespace
 
 void Difference::add(double ours, double theirs) {
@@ -102,13 +110,16 @@ Labels labels_of(const std::vector<int32_t>& values, size_t begin, const Tensor&
 Tensor rounded(const Tensor& x, double noise, uint32_t trial) {
   if (noise == 0) return x;
   Tensor moved = x.clone();
-  Random random(0, Purpose::test, 0, trial);
-  for (int64_t i = 0; i < moved.rows(); ++i) {
-    for (int64_t c = 0; c < moved.channels(); ++c) {
-      moved.row(i)[c] *= static_cast<float>(1 + noise * (2 * static_cast<double>(random.next_uniform()) - 1));
-    }
-  }
+  round_numbers(moved, noise, Random(0, Purpose::test, 0, trial));
   return moved;
+}
+
+void round_parameters(const models::Pspnet& model, double noise, uint32_t trial) {
+  if (noise == 0) return;
+  uint32_t index = 0;
+  for (const layers::NamedParameter& parameter : model.parameters()) {
+    round_numbers(parameter.variable.value(), noise, Random(1, Purpose::test, index++, trial));
+  }
 }
 
 models::PspnetLoss training_loss(const models::Pspnet& model, const Tensor& x, const Labels& labels,

@@ -50,12 +50,16 @@ Labels labels_of(const std::vector<int32_t>& values, size_t begin, const Tensor&
 
 /// x with every number moved by a random part of itself of at most `noise`: what rounding does. 0: x itself.
 Tensor rounded(const Tensor& x, double noise, uint32_t trial);
+/// Does the same to the model's parameters.
+void round_parameters(const models::Pspnet& model, double noise, uint32_t trial);
 
 /// Both losses in training mode; the network's dropout is off.
 models::PspnetLoss training_loss(const models::Pspnet& model, const Tensor& x, const Labels& labels, double aux_weight);
 
-/// Steps of training from the folder's weights, batch by batch; `build` makes the network anew. `noise` as in rounded().
-void verify_steps(const ReferenceFolder& folder, const std::function<std::unique_ptr<models::Pspnet>()>& build,
-                  double noise, Verification& result);
+/// Makes the folder's network anew.
+using NetworkBuilder = std::function<std::unique_ptr<models::Pspnet>()>;
+
+/// Steps of training from the folder's weights, batch by batch. `noise` as in rounded().
+void verify_steps(const ReferenceFolder& folder, const NetworkBuilder& build, double noise, Verification& result);
 
 }  // namespace giza::train

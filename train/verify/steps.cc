@@ -17,6 +17,7 @@ namespace {
 constexpr double kBound = 1e-3;
 constexpr double kSensitivities = 2;   // how many of the largest seen are allowed
 constexpr double kLargestBound = 0.1;  // however sensitive
+constexpr uint32_t kTrials = 4;
 
 /// The steps of a folder.
 struct Steps {
@@ -67,13 +68,14 @@ Steps read_steps(const ReferenceFolder& folder, int64_t classes) {
 }
 
 /// Main and auxiliary loss of each step, before its update.
-std::vector<double> train(const models::Pspnet& model, const Steps& steps, double noise) {
+std::vector<double> train(const models::Pspnet& model, const Steps& steps, double noise, uint32_t trial) {
+  round_parameters(model, noise, trial);
   Sgd optimizer(model.parameters(), steps.sgd);
   std::vector<double> losses;
   for (size_t t = 0; t < steps.inputs.size(); ++t) {
     optimizer.zero_grad();
-    const models::PspnetLoss loss = training_loss(model, rounded(steps.inputs[t], noise, static_cast<uint32_t>(t)),
-                                                  steps.labels[t], steps.aux_weight);
+    const models::PspnetLoss loss =
+        training_loss(model, rounded(steps.inputs[t], noise, trial), steps.labels[t], steps.aux_weight);
     autograd::backward(loss.total);
     optimizer.step(poly_lr(steps.base_lr, static_cast<int64_t>(t), steps.total, steps.power));
     losses.insert(losses.end(), {loss.main, loss.aux});
@@ -81,24 +83,37 @@ std::vector<double> train(const models::Pspnet& model, const Steps& steps, doubl
   return losses;
 }
 
+/// The largest relative difference.
+double farthest(const std::vector<double>& losses, const std::vector<double>& theirs) {
+  double largest = 0;
+  for (size_t i = 0; i < losses.size(); ++i) {
+    if (theirs[i] != 0) largest = std::max(largest, std::abs(losses[i] / theirs[i] - 1));
+  }
+  return largest;
+}
+
 }  // namespace
 
-void verify_steps(const ReferenceFolder& folder, const std::function<std::unique_ptr<models::Pspnet>()>& build,
-                  double noise, Verification& result) {
+void verify_steps(const ReferenceFolder& folder, const NetworkBuilder& build, double noise, Verification& result) {
   const auto model = build();
   const Steps steps = read_steps(folder, model->options().classes);
   const auto count = static_cast<int64_t>(steps.inputs.size());
   const models::NpyArray expected = folder.array("sgd_loss.npy", {count, 2});
-  const std::vector<double> losses = train(*model, steps, 0), others = train(*build(), steps, noise);
-  for (size_t i = 0; i < losses.size(); ++i) {
-    result.step_sensitivity = std::max(result.step_sensitivity, std::abs(others[i] / losses[i] - 1));
+  const std::vector<double> losses = train(*model, steps, 0, 0), theirs(expected.data.begin(), expected.data.end());
+  double bound = kBound;
+  if (const double distance = farthest(losses, theirs); distance > bound) {
+    double sensitivity = 0;
+    for (uint32_t trial = 0; trial < kTrials && kSensitivities * sensitivity < distance; ++trial) {
+      sensitivity = std::max(sensitivity, farthest(train(*build(), steps, noise, trial), losses));
+    }
+    result.step_sensitivity = sensitivity;
+    bound = std::clamp(kSensitivities * sensitivity, bound, kLargestBound);
   }
-  const double bound = std::clamp(kSensitivities * result.step_sensitivity, kBound, kLargestBound);
   for (size_t i = 0; i < losses.size(); ++i) {
     const bool main = i % 2 == 0;
     if (!main && !model->options().aux) continue;
-    result.steps.push_back(figure_of(fmt::format("step {} {} loss", i / 2 + 1, main ? "main" : "auxiliary"), losses[i],
-                                     static_cast<double>(expected.data[i]), bound));
+    result.steps.push_back(
+        figure_of(fmt::format("step {} {} loss", i / 2 + 1, main ? "main" : "auxiliary"), losses[i], theirs[i], bound));
   }
 }
 

@@ -32,12 +32,12 @@ struct Verification {
   std::string network;                 ///< in words
   std::optional<VerifyFigure> logits;  ///< in evaluation mode
   std::optional<VerifyArgmax> argmax;
-  std::vector<VerifyFigure> losses;     ///< main and auxiliary, in training mode without dropout
-  std::vector<VerifyFigure> gradients;  ///< of main + 0.4 auxiliary, per parameter
-  double sensitivity = 0;               ///< of the gradients to rounding, relative L2; sets their bound
-  std::vector<VerifyFigure> steps;      ///< main and auxiliary loss of each SGD step, if the folder has steps
-  double step_sensitivity = 0;          ///< of these losses to rounding; sets their bound
-  std::vector<std::string> absent;      ///< files of the folder that were not there, hence not held against
+  std::vector<VerifyFigure> losses;        ///< main and auxiliary, in training mode without dropout
+  std::vector<VerifyFigure> gradients;     ///< of main + 0.4 auxiliary, per parameter
+  std::optional<double> sensitivity;       ///< of the gradients to rounding, where they are beyond the plain bound
+  std::vector<VerifyFigure> steps;         ///< main and auxiliary loss of each SGD step, if the folder has steps
+  std::optional<double> step_sensitivity;  ///< of these losses to rounding, likewise
+  std::vector<std::string> absent;         ///< files of the folder that were not there, hence not held against
 
   bool passed() const;
   int64_t figures() const;
