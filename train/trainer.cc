@@ -166,8 +166,16 @@ bool Trainer::resume() {
 
 void Trainer::load_initial_weights() {
   if (train_.weight.empty()) return;
-  const std::vector<std::string> kept = models::load_state_dict(*model_, models::read_semseg_weights(train_.weight),
-                                                                train_.weight, {.backbone_only = true});
+  const models::WeightFile file = models::read_semseg_weights(train_.weight);
+  const std::vector<std::string> kept = models::load_state_dict(*model_, file, train_.weight, {.backbone_only = true});
+  const auto naming = file.metadata.find(models::kNamingKey);
+  if (naming != file.metadata.end() && naming->second == models::to_string(models::Naming::mmseg) &&
+      (train_.align_corners || train_.first_block_dilation != "half")) {
+    notes_.push_back(fmt::format(
+        "{} has mmsegmentation's names: its networks go with TRAIN.align_corners false and TRAIN.first_block_dilation "
+        "half, unless its configuration says otherwise",
+        train_.weight));
+  }
   if (!kept.empty()) {
     notes_.push_back(fmt::format("{} does not fit or lacks {} tensors, which begin at random: {}", train_.weight,
                                  kept.size(), fmt::join(kept, ", ")));
