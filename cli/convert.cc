@@ -100,6 +100,7 @@ int run(const Options& options, const Common& common) {
                  "{}: the names of its {} tensors are neither semseg's, torchvision's nor mmsegmentation's (the first: "
                  "{}); expected a PSPNet or a ResNet",
                  options.in, file.tensors.size(), file.tensors.empty() ? "none" : file.tensors.front().name);
+  const Naming naming = wanted ? *wanted : was.value();
   const auto model = whole_network(file, options.in);
   if (model != nullptr) file.metadata[models::kModelKey] = models::options_to_json(model->options());
 
@@ -107,7 +108,7 @@ int run(const Options& options, const Common& common) {
     check<Refusal>(model != nullptr, "{}: has no classifier (cls.4), expected a whole network to export", options.in);
     models::export_onnx(options.out, *model, {.height = height, .width = width, .batch = options.batch});
   } else {
-    file = models::from_semseg_names(std::move(file), wanted.value_or(*was), options.in, &nameless);
+    file = models::from_semseg_names(std::move(file), naming, options.in, &nameless);
     if (!nameless.empty()) file.metadata.erase(models::kModelKey);  // the rest is no whole network
     models::write_weights(options.out, file);
   }
@@ -118,7 +119,7 @@ int run(const Options& options, const Common& common) {
   for (const WeightTensor& tensor : file.tensors) {
     numbers += static_cast<int64_t>(std::max(tensor.data.size(), tensor.integers.size()));
   }
-  const std::string names = onnx ? "onnx" : models::to_string(wanted.value_or(*was));
+  const std::string names = onnx ? "onnx" : models::to_string(naming);
   if (common.json) {
     fmt::print("{}\n", nlohmann::ordered_json{{"output", options.out},
                                               {"naming_in", models::to_string(*was)},

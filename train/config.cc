@@ -303,7 +303,7 @@ std::string keys_as_markdown() {
     }
     const bool unused = key.rule.effect == Effect::unused;
     text += fmt::format("| `{}` | {} | {} | {}{} |\n", key.name, cell(describe_type(key)),
-                        unused ? "" : "`" + cell(write_value(key, Config{})) + "`",
+                        unused ? "" : fmt::format("`{}`", cell(write_value(key, Config{}))),
                         unused ? "no meaning on a CPU, accepted: " : "", cell(key.doc));
   }
   return text;

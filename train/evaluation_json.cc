@@ -18,7 +18,7 @@ std::string lines_of(const Json& json) {
   std::string text = "{\n";
   for (auto item = json.begin(); item != json.end(); ++item) {
     if (item != json.begin()) text += ",\n";
-    text += " " + text_of(item.key()) + ": ";
+    text += fmt::format(" {}: ", text_of(item.key()));
     const Json& value = item.value();
     if (!value.is_array() || value.empty()) {
       text += text_of(value);

@@ -1,6 +1,7 @@
 // How much memory a program may take.
 #include "train/plan/memory_limit.h"
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -54,7 +55,7 @@ void apply_group(const std::string& mount, std::string group, const char* limit_
     }
     if (group.empty() || group == "/") return;
     group.resize(group.find_last_of('/'));
-    if (group.empty()) group = "/";
+    if (group.empty()) group.push_back('/');  // not = "/", which g++ 12 warns of without reason
   }
 }
 
@@ -68,7 +69,7 @@ MemoryLimit memory_limit(const std::string& root) {
   for (std::string line; std::getline(groups, line);) {
     const size_t first = line.find(':'), second = line.find(':', first + 1);
     if (first == std::string::npos || second == std::string::npos) continue;
-    const std::string controllers = "," + line.substr(first + 1, second - first - 1) + ",";
+    const std::string controllers = fmt::format(",{},", line.substr(first + 1, second - first - 1));
     const std::string group = line.substr(second + 1);
     if (controllers == ",,") {
       apply_group(root + "/sys/fs/cgroup", group, "memory.max", "memory.current", "inactive_file", &limit);

@@ -181,7 +181,7 @@ std::string plan_table(const Plan& plan, const Config& config) {
       config.train.layers, config.train.arch == "psp" ? "" : " (" + config.train.arch + ")", config.data.classes,
       plan.threads, isa(), plan.peak.all_gflops, std::max(plan.peak.copy_gbs, plan.peak.stream_gbs));
   text += parts_text(plan, config) + "\n" + training_text(plan, config) + "\n" + test_text(plan);
-  if (plan.measured.step_s > 0 || plan.measured.picture_s > 0) text += "\n" + measured_text(plan);
+  if (plan.measured.step_s > 0 || plan.measured.picture_s > 0) text += fmt::format("\n{}", measured_text(plan));
   for (size_t i = 0; i < plan.notes.size(); ++i)
     text += fmt::format("{}not known: {}\n", i == 0 ? "\n" : "", plan.notes[i]);
   return text;
