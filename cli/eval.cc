@@ -65,7 +65,7 @@ int predict_unlabelled(const train::Config& config, const models::Pspnet& model)
   // Before the first picture: two of one name would leave one result.
   train::check_output_names(train::listing_place(options), entries, static_cast<size_t>(span.begin),
                             static_cast<size_t>(std::max(end, span.begin)));
-  const train::MaskFolder masks(config.test.save_folder, train::class_colors(config));
+  const train::MaskFolder masks(config.test.save_folder, train::mask_colors(config));
   train::Progress progress("predict", std::max<int64_t>(end - span.begin, 0), "images");
   for (int64_t i = span.begin; i < end; ++i) {
     if (const int signal = train::pending_signal()) {
@@ -106,7 +106,7 @@ int run(const ConfigArguments& arguments, const Common& common, const std::strin
   train::EvaluateOptions options;
   options.protocol = model ? train::protocol_name(protocol) : "saved predictions";
   options.names = train::class_names(config);
-  options.colors = train::class_colors(config);
+  options.colors = train::mask_colors(config);
   if (config.test.save_masks && model) options.save_folder = config.test.save_folder;
   options.begin = span.begin;
   options.end = span.end;
@@ -139,10 +139,14 @@ void add_eval(Program& program) {
       "eval", "the test protocol on a data set: mIoU, accuracies, masks",
       "Reads TEST.model_path and TEST.test_list (without it, the TEST.split of DATA.dataset); writes\n"
       "TEST.save_folder/metrics.json and, with TEST.save_masks true, gray/NAME.png (class indices) and color/NAME.png\n"
-      "(the same with a palette of the classes' colours). TEST.split test: no labels, only masks are written. The\n"
-      "protocol is semseg's: the picture scaled, cut into tiles, each averaged with its mirror image; several\n"
-      "TEST.scales are averaged. Two means are printed: over all classes with absent ones as 0 (semseg), and over\n"
-      "those present (mmsegmentation); then the interval of the first in 95 % of resamplings of the pictures.\n\n"
+      "(the same with a palette of the classes' colours; without a file of them, PASCAL VOC's rule). TEST.split test: "
+      "no\n"
+      "labels, only masks are written. The protocol is semseg's: the picture scaled, cut into tiles, each averaged "
+      "with\n"
+      "its mirror image; several TEST.scales are averaged. Two means are printed: over all classes with absent ones "
+      "as\n"
+      "0 (semseg), and over those present (mmsegmentation); then the interval of the first in 95 % of resamplings of\n"
+      "the pictures.\n\n"
       "TEST.save_folder/report.html (or --report FILE) shows it all in a browser: classes, confusions, boundaries, "
       "the\n"
       "worst and the best pictures, and the curves of the training where its log.jsonl lies beside TEST.model_path.\n\n"

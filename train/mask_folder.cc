@@ -2,6 +2,7 @@
 #include "train/mask_folder.h"
 
 #include <filesystem>
+#include <string_view>
 #include <system_error>
 #include <utility>
 
@@ -12,6 +13,7 @@ namespace giza::train {
 MaskFolder::MaskFolder(std::string folder, std::vector<Color> colors)
     : folder_(std::move(folder)), colors_(std::move(colors)) {
   for (const char* kind : {"/gray", "/color"}) {
+    if (colors_.empty() && kind != std::string_view("/gray")) continue;
     std::error_code error;
     std::filesystem::create_directories(folder_ + kind, error);
     check<Refusal>(!error, "{}{}: the folder cannot be made: {}", folder_, kind, error.message());

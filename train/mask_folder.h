@@ -11,7 +11,7 @@ namespace giza::train {
 
 class MaskFolder {
  public:
-  /// Makes the folders, so that a bad path is refused before any work. Without colours only gray/ is written.
+  /// Makes the folders, so that a bad path is refused before any work. Without colours there is only gray/.
   MaskFolder(std::string folder, std::vector<Color> colors);
 
   /// Both files of a picture, named by output_name. The coloured one has the indices too, with the colours as its

@@ -199,10 +199,27 @@ std::vector<std::string> built_in_notes(const Config& config) {
   return notes;
 }
 
+namespace {
+
+/// A file that is not there, but is called like one whose contents are built in, for another number of classes.
+void check_built_in_count(const Config& config, const std::string& path, const char* key, const char* what) {
+  const KnownDataset* known = known_by_file_name(path);
+  std::error_code error;
+  check<Refusal>(
+      known == nullptr || known->classes() == config.data.classes || std::filesystem::exists(path, error),
+      "{}: not found, and the built-in {} of {} are {}, but DATA.classes is {} ({}); set DATA.classes {}, or "
+      "{} to a file of your classes or ''",
+      path, what, known != nullptr ? known->title : "", known != nullptr ? known->classes() : 0, config.data.classes,
+      config_place(config, "DATA.classes"), known != nullptr ? known->classes() : 0, key);
+}
+
+}  // namespace
+
 std::vector<std::string> class_names(const Config& config) {
   const std::string path = config.names_path();
   if (const KnownDataset* known = built_in_classes(config, path)) return {known->names.begin(), known->names.end()};
   if (path.empty()) return {};
+  check_built_in_count(config, path, "TEST.names_path", "names");
   std::vector<std::string> names = read_names(path);
   check<Refusal>(static_cast<int>(names.size()) == config.data.classes,
                  "{}: has {} names, expected DATA.classes = {}, one per line", path, names.size(), config.data.classes);
@@ -213,11 +230,16 @@ std::vector<Color> class_colors(const Config& config) {
   const std::string path = config.colors_path();
   if (const KnownDataset* known = built_in_classes(config, path)) return {known->colors.begin(), known->colors.end()};
   if (path.empty()) return {};
+  check_built_in_count(config, path, "TEST.colors_path", "colours");
   std::vector<Color> colors = read_colors(path);
   check<Refusal>(static_cast<int>(colors.size()) >= config.data.classes,
                  "{}: has {} colours, expected one for each of the {} classes", path, colors.size(),
                  config.data.classes);
   return colors;
+}
+
+std::vector<Color> mask_colors(const Config& config) {
+  return completed_colors(class_colors(config), static_cast<size_t>(config.data.classes));
 }
 
 Tensor class_weights(const Config& config, const Dataset& dataset) {

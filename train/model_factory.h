@@ -35,6 +35,8 @@ std::vector<std::string> built_in_notes(const Config& config);
 std::vector<std::string> class_names(const Config& config);
 /// Colours likewise.
 std::vector<Color> class_colors(const Config& config);
+/// Those that masks are drawn in: class_colors, or where there are none, voc_color of each class.
+std::vector<Color> mask_colors(const Config& config);
 /// Weights of the classes in the loss, [classes], or an undefined Tensor for none. `balanced` reads the labels of the
 /// data set: median frequency balancing (Eigen & Fergus, ICCV 2015), w = median(frequency) / frequency, where a class's
 /// frequency is its pixels over the pixels of the pictures that have it; 1 for classes that no picture has.

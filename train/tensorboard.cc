@@ -41,8 +41,7 @@ void TensorBoard::write_validation(int64_t iteration, const Evaluation& evaluati
   const Metrics& metrics = evaluation.metrics;
   file_.write_scalars(iteration,
                       {{"val/mIoU", metrics.miou}, {"val/mAcc", metrics.macc}, {"val/allAcc", metrics.all_acc}});
-  std::vector<Color> colors = colors_;
-  for (auto c = colors.size(); c < metrics.classes.size(); ++c) colors.push_back(voc_color(c));
+  const std::vector<Color> colors = completed_colors(colors_, metrics.classes.size());
   int number = 0;
   for (const auto& [index, prediction] : predictions_) {
     const auto pair = dataset.load(index);

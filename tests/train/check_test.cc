@@ -233,6 +233,105 @@ TEST_CASE("check: Cityscapes' labelIds, grey levels, two values") {
   CHECK(find_problem(two.check({"DATA.val_list", "", "DATA.label_map", "{0: 0, 255: 1}"}), "binary") == nullptr);
 }
 
+TEST_CASE("check: a proposal must leave every list something to learn or judge") {
+  Set set;
+  set.add("train", "a", {0, 1, 2, 255});
+  set.add("val", "v", {3, 11, 40});
+  // A map that ignores 3, 11 and 40 fits all values, but then validation is empty.
+  const std::string map = "{0: 0, 1: 1, 2: 2, 3: -1, 11: -1, 40: -1, 255: -1}";
+  CHECK(is_fault(set.check({"DATA.label_map", map}), "ignored"));
+  for (const Proposal& proposal : set.check().proposals) CHECK(proposal.settings != Settings{{"DATA.label_map", map}});
+  set.add("val", "w", {0, 3});
+  CHECK(set.accepted().settings == Settings{{"DATA.label_map", map}});
+
+  // The same with colours: what one list holds says nothing of the other.
+  Set masks;
+  const std::vector<Color> own = {{9, 8, 7}, {1, 2, 3}, {200, 100, 0}, {0, 0, 0}};
+  masks.add_image("train", "a");
+  masks.add_image("val", "v");
+  LabelMap labels(12, 10, 0);
+  for (size_t i = 0; i < labels.index.size(); ++i) labels.index[i] = static_cast<uint8_t>(i % 3);
+  write_image(masks.file("a_l.png"), colorize(labels, own));
+  write_image(masks.file("v_l.png"), colorize(LabelMap(12, 10, 3), own));  // black: ignored
+  write_bytes(masks.file("colors.txt"), "9 8 7\n1 2 3\n200 100 0\n");
+  const std::vector<std::string> path = {"DATA.colors_path", masks.file("colors.txt")};
+  CHECK(masks.check(path).proposals.empty());
+  write_image(masks.file("v_l.png"), colorize(LabelMap(12, 10, 2), own));
+  CHECK(masks.accepted(path).settings == Settings{{"DATA.label_colors", masks.file("colors.txt")}});
+
+  // Another number of classes does not help where the names cannot be read.
+  Set named;
+  named.add("train", "a", {0, 1, 2, 3});
+  CHECK(named.check({"DATA.val_list", "", "DATA.names_path", named.file("nowhere.txt")}).proposals.empty());
+}
+
+TEST_CASE("check: 255 beside dense values is no class") {
+  Set three;
+  three.add("train", "a", {0, 1, 2, 255});
+  const std::vector<std::string> other = {"DATA.val_list", "", "TRAIN.ignore_label", "11"};
+  const auto makes_255_a_class = [](const DataReport& report) {
+    return std::any_of(report.proposals.begin(), report.proposals.end(), [](const Proposal& proposal) {
+      return std::any_of(proposal.settings.begin(), proposal.settings.end(), [](const auto& setting) {
+        return (setting.first == "DATA.classes" && setting.second == "256") ||
+               (contains(setting.second, "255: ") && !contains(setting.second, "255: -1"));
+      });
+    });
+  };
+  CHECK(three.accepted(other).settings == Settings{{"TRAIN.ignore_label", "255"}});
+  CHECK_FALSE(makes_255_a_class(three.check(other)));
+
+  Set four;
+  four.add("train", "a", {0, 1, 2, 3, 255});
+  CHECK(four.accepted(other).settings == Settings{{"DATA.classes", "4"}, {"TRAIN.ignore_label", "255"}});
+  CHECK_FALSE(makes_255_a_class(four.check(other)));
+  four.add("train", "b", {11});  // both ignored
+  CHECK(four.accepted(other).settings ==
+        Settings{{"DATA.classes", "4"}, {"DATA.label_map", "{0: 0, 1: 1, 2: 2, 3: 3, 11: -1, 255: -1}"}});
+
+  std::vector<int> many = {255};
+  for (int i = 0; i < 150; ++i) many.push_back(i);  // more than half of 256 values
+  Set dense;
+  for (const char* name : {"a", "b"}) {
+    dense.add("train", name, many);
+    std::rotate(many.begin(), many.begin() + 60, many.end());
+  }
+  many.erase(std::find(many.begin(), many.end(), 11));
+  CHECK_FALSE(makes_255_a_class(dense.check({"DATA.val_list", "", "TRAIN.ignore_label", "200"})));
+  CHECK(dense.accepted({"DATA.val_list", "", "TRAIN.ignore_label", "200"}).settings[0].second == "150");
+
+  Set levels(4);
+  levels.add("train", "a", {0, 85, 170, 255});
+  CHECK(levels.accepted({"DATA.val_list", ""}).settings ==
+        Settings{{"DATA.label_map", "{0: 0, 85: 1, 170: 2, 255: 3}"}});
+}
+
+TEST_CASE("check: initial weights that are not there") {
+  Set set;
+  set.add("train", "a", {0, 1, 2});
+  const std::vector<std::string> missing = {"DATA.val_list", "", "TRAIN.weight", set.file("none.pth")};
+  const DataReport report = set.check(missing);
+  CHECK(report.ok());
+  CHECK_FALSE(report.can_start());
+  REQUIRE(find_problem(report, "weight") != nullptr);
+  CHECK(find_problem(report, "weight")->severity == Problem::Severity::warning);
+  CHECK(contains(find_problem(report, "weight")->message, "TRAIN.weight ''"));
+  CHECK_FALSE(contains(report_text(report), "training can start"));
+  CHECK(contains(report_text(report), "TRAIN.weight cannot be read"));
+  CHECK(find_problem(set.check({"DATA.val_list", "", "TRAIN.weight", fs::temp_directory_path().string()}), "weight"));
+  write_bytes(set.file("none.pth"), "x");
+  CHECK(set.check(missing).can_start());
+}
+
+TEST_CASE("check: built-in names of another number of classes") {
+  Set set(20);
+  set.add("train", "a", {0, 1, 20});
+  const std::vector<std::string> names = {"DATA.val_list", "", "TEST.names_path", "data/voc2012/voc2012_names.txt"};
+  const DataReport report = set.check(names);
+  REQUIRE(is_fault(report, "names"));
+  CHECK(contains(find_problem(report, "names")->message, "PASCAL VOC 2012 are 21, but DATA.classes is 20"));
+  CHECK(set.accepted(names).settings == Settings{{"DATA.classes", "21"}});
+}
+
 TEST_CASE("check: masks in colours") {
   for (const char* name : {"voc2012", "camvid", "cityscapes"}) {
     CAPTURE(name);

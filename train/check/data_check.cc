@@ -311,6 +311,11 @@ int64_t DataReport::faults() const {
                        [](const Problem& problem) { return problem.severity == Problem::Severity::fault; });
 }
 
+bool DataReport::can_start() const {
+  return ok() && std::none_of(problems.begin(), problems.end(),
+                              [](const Problem& problem) { return problem.kind == kWeightKind; });
+}
+
 DataReport check_data(const Config& config, const CheckOptions& options) {
   const auto start = Clock::now();
   DataReport report;

@@ -72,6 +72,9 @@ struct Problem {
   std::vector<std::string> examples;  ///< the first ones, at most CheckOptions::examples
 };
 
+/// Problem::kind of initial weights that training would not find.
+inline constexpr const char* kWeightKind = "weight";
+
 /// Settings that would make the data fit, as KEY VALUE pairs.
 struct Proposal {
   std::string reason;
@@ -90,7 +93,9 @@ struct DataReport {
   double seconds = 0;
 
   int64_t faults() const;
+  /// The data fits. What else training needs may be missing: see can_start.
   bool ok() const { return faults() == 0; }
+  bool can_start() const;
 };
 
 struct CheckOptions {

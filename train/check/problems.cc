@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <fstream>
 #include <unordered_map>
 
 #include "tensor/check.h"
@@ -47,6 +48,7 @@ class Finder {
     }
     classes();
     repeated_pictures();
+    initial_weights();
     std::stable_sort(problems_.begin(), problems_.end(),
                      [](const Problem& a, const Problem& b) { return a.severity < b.severity; });
     return std::move(problems_);
@@ -340,6 +342,18 @@ class Finder {
     }
   }
 
+  /// The data may be right all the same, but training would refuse to start.
+  void initial_weights() {
+    const std::string& path = config_.train.weight;
+    if (path.empty()) return;
+    std::error_code error;
+    if (!std::filesystem::is_directory(path, error) && std::ifstream(path)) return;
+    add(Severity::warning, kWeightKind,
+        fmt::format("{}: TRAIN.weight {} is not there or cannot be read, so that giza train would refuse to start; "
+                    "give the file of initial weights, or TRAIN.weight '' to begin at random",
+                    config_place(config_, "TRAIN.weight"), path));
+  }
+
   const Config& config_;
   const ClassFacts& facts_;
   const std::vector<PartFindings>& parts_;
@@ -360,9 +374,16 @@ ClassFacts read_class_facts(const Config& config) {
   };
   attempt([&] { facts.names = class_names(config); });
   attempt([&] { facts.colors = class_colors(config); });
-  // A file of another number of names still says how many classes there are.
-  if (facts.names.empty() && !config.names_path().empty())
-    attempt([&] { facts.names = read_names(config.names_path()); });
+  // Names of another number still say how many classes there are.
+  const std::string path = config.names_path();
+  if (!facts.names.empty() || path.empty()) return facts;
+  std::error_code error;
+  const KnownDataset* known = known_by_file_name(path);
+  if (known != nullptr && !std::filesystem::exists(path, error)) {
+    facts.names.assign(known->names.begin(), known->names.end());
+  } else {
+    attempt([&] { facts.names = read_names(path); });
+  }
   return facts;
 }
 

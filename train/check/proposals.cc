@@ -60,18 +60,20 @@ class Proposer {
       : config_(config), facts_(facts), parts_(parts) {
     now_ = {config.data.classes, config.train.ignore_label, config.data.reduce_zero_label, config.data.label_map};
     for (const PartFindings& part : parts) {
+      std::set<int>& values = part_values_.emplace_back();
       for (int value = 0; value < 256; ++value) {
         const ValueCount& count = part.report.values[static_cast<size_t>(value)];
-        if (count.pixels > 0) values_.insert(value);
+        if (count.pixels > 0) values.insert(value);
       }
+      values_.insert(values.begin(), values.end());
       any_palette_ = any_palette_ || part.report.palette_labels > 0;
       too_many_ = too_many_ || part.report.too_many_colors;
-      for (const auto& [color, count] : part.report.colors) colors_[color] += count.pixels;
+      any_colors_ = any_colors_ || !part.report.colors.empty();
     }
   }
 
   std::vector<Proposal> propose() {
-    if (!colors_.empty() && !too_many_) {
+    if (any_colors_ && !too_many_) {
       propose_colors();
     } else if (!now_.fits(values_) || !facts_.fault.empty()) {
       propose_values({}, "");
@@ -84,7 +86,7 @@ class Proposer {
 
   /// Keeps a labelling that fits, with the settings that lead to it from the present one.
   void offer(const Labelling& wanted, const std::string& reason, const Settings& before) {
-    if (!wanted.fits(values_) || wanted.used(values_) == 0) return;
+    if (!works(wanted)) return;
     Settings settings = before;
     if (wanted.classes != now_.classes) {
       if (!usable_number(wanted.classes)) return;
@@ -104,13 +106,19 @@ class Proposer {
     proposals_.push_back({reason, std::move(settings)});
   }
 
+  /// In every list the values fit, and not all of them are ignored.
+  bool works(const Labelling& wanted) const {
+    return wanted.fits(values_) && wanted.used(values_) > 0 &&
+           std::all_of(part_values_.begin(), part_values_.end(),
+                       [&](const std::set<int>& values) { return values.empty() || wanted.used(values) > 0; });
+  }
+
   /// Files and lists of another length than the classes would be refused.
   bool usable_number(int classes) const {
-    const auto count = static_cast<size_t>(classes);
-    const bool names = facts_.names.empty() || facts_.names.size() == count || built_in();
-    const bool colors = facts_.colors.empty() || facts_.colors.size() >= count || built_in();
-    const bool weights = config_.train.class_weights.kind != ClassWeights::Kind::list;
-    return classes >= 2 && classes <= 256 && names && colors && weights;
+    if (classes < 2 || classes > 256 || config_.train.class_weights.kind == ClassWeights::Kind::list) return false;
+    Config changed = config_;
+    changed.data.classes = classes;
+    return read_class_facts(changed).fault.empty();
   }
   /// Built-in names are dropped by themselves where they do not fit.
   bool built_in() const { return config_.names_path().empty(); }
@@ -151,10 +159,12 @@ class Proposer {
             before);
     };
     if (more_names) more_classes(names);
-    const bool dense = 2 * real.size() >= static_cast<size_t>(highest) + 1;
+    // 255 on its own is rather the ignored value than the last of so many classes.
+    const bool dense = is_dense(real) && (highest < 255 || real.contains(254));
     const bool beyond = !bad.empty() && (bad.front() > classes || names == classes);
     if (bad.size() == 1 && beyond) ignore_value(bad.front(), before, say);
     if (dense) more_classes(highest + 1 - (now_.reduce_zero ? 1 : 0));
+    if (bad.size() > 1) more_classes_and_ignore(highest, more_names ? names : 0, before, say);
     if (bad.size() == 1) ignore_value(bad.front(), before, say);
     if (!dense) grey_levels(real, before, say);
     if (bad.empty()) return;
@@ -206,11 +216,51 @@ class Proposer {
           before);
   }
 
-  /// Few values far apart, such as 0, 128, 255: grey levels drawn for the eye.
+  /// Classes without many gaps, and the highest value of all apart from them.
+  template <class Say>
+  void more_classes_and_ignore(int value, int names, const Settings& before, Say&& say) {
+    std::set<int> classes = values_;
+    classes.erase(classes.lower_bound(value), classes.end());
+    // The present ignore label may lie apart too; among the classes it is one of them.
+    std::set<int> others = classes;
+    others.erase(now_.ignore);
+    const bool both = values_.contains(now_.ignore) && !others.empty() && *others.rbegin() + 1 < now_.ignore;
+    if (both) classes = others;
+    if (classes.empty() || !is_dense(classes) || *classes.rbegin() + 1 >= value) return;
+    const int least = *classes.rbegin() + 1 - (now_.reduce_zero ? 1 : 0);
+    for (const int number : {names, least}) {
+      if (number < least) continue;
+      Labelling labelling = now_;
+      labelling.classes = number;
+      labelling.map.clear();
+      labelling.ignore = value;
+      if (both) {
+        labelling.ignore = now_.ignore;
+        labelling.reduce_zero = false;
+        for (const int other : values_) labelling.map[other] = classes.contains(other) ? now_.meaning(other) : -1;
+        for (auto& [from, to] : labelling.map) to = to == now_.ignore ? -1 : to;
+      }
+      offer(labelling,
+            say(fmt::format("label values go up to {}: {} classes{}; the value {} stands for pixels without one",
+                            *classes.rbegin(), number, number == names ? ", as many as there are names" : "", value)),
+            before);
+    }
+  }
+
+  /// At least half of the values from 0 to the highest are there.
+  static bool is_dense(const std::set<int>& values) {
+    return 2 * values.size() >= static_cast<size_t>(*values.rbegin()) + 1;
+  }
+
+  /// Few values far apart, such as 0, 128, 255: grey levels drawn for the eye. Neighbours, such as 0, 1, 2, 255, are not.
   template <class Say>
   void grey_levels(const std::set<int>& real, const Settings& before, Say&& say) {
     const std::set<int>& levels = static_cast<int>(values_.size()) == now_.classes ? values_ : real;
     if (levels.size() < 2) return;
+    constexpr int kLeastGap = 8;
+    for (auto level = std::next(levels.begin()); level != levels.end(); ++level) {
+      if (*level - *std::prev(level) < kLeastGap) return;
+    }
     Labelling labelling = now_;
     labelling.reduce_zero = false;
     labelling.map.clear();
@@ -237,17 +287,16 @@ class Proposer {
     }
     names.emplace_back("grey");
     const std::set<int> by_index = values_;
+    const std::vector<std::set<int>> parts_by_index = part_values_;
     for (const std::string& name : names) {
-      std::set<int> values;
-      if (!read_colors(name, values)) continue;
+      values_ = by_index;
+      part_values_ = parts_by_index;
       // An index in a grey PNG is a grey for who reads colours.
       if (name != "grey" && !by_index.empty()) continue;
-      values_ = values;
-      values_.insert(by_index.begin(), by_index.end());
+      if (!read_colors(name)) continue;
       propose_values({{"DATA.label_colors", name}}, reason_of(name));
       if (!proposals_.empty()) return;
     }
-    values_ = by_index;
   }
 
   std::string reason_of(const std::string& name) const {
@@ -257,18 +306,21 @@ class Proposer {
                             : fmt::format("the colours are those of {}", name);
   }
 
-  /// True if every colour found has a value.
-  bool read_colors(const std::string& name, std::set<int>& values) const {
+  /// Adds the values of all colours found; false if one has none.
+  bool read_colors(const std::string& name) {
     std::optional<LabelColors> table;
     try {
       table.emplace(name, now_.ignore);
     } catch (const Refusal&) {
       return false;  // no such file, or two classes of one colour
     }
-    for (const auto& [color, pixels] : colors_) {
-      const int value = table->value(color);
-      if (value < 0) return false;
-      values.insert(value);
+    for (size_t part = 0; part < parts_.size(); ++part) {
+      for (const auto& [color, count] : parts_[part].report.colors) {
+        const int value = table->value(color);
+        if (value < 0) return false;
+        part_values_[part].insert(value);
+        values_.insert(value);
+      }
     }
     return true;
   }
@@ -277,9 +329,9 @@ class Proposer {
   const ClassFacts& facts_;
   const std::vector<PartFindings>& parts_;
   Labelling now_;
-  std::set<int> values_;
-  std::map<Color, int64_t> colors_;
-  bool any_palette_ = false, too_many_ = false;
+  std::set<int> values_;                    ///< of all lists
+  std::vector<std::set<int>> part_values_;  ///< of each
+  bool any_palette_ = false, any_colors_ = false, too_many_ = false;
   std::vector<Proposal> proposals_;
 };
 

@@ -128,11 +128,11 @@ std::string report_text(const DataReport& report) {
     text += fmt::format("{}  try it: {}\n", yaml_of(proposal), command_of(report, proposal));
   }
   const int64_t faults = report.faults();
-  text += fmt::format("\n{} ({})\n",
-                      report.ok()
-                          ? "everything fits: training can start"
-                          : fmt::format("training cannot start: {} kind{} of fault", faults, faults == 1 ? "" : "s"),
-                      format_duration(report.seconds));
+  const std::string answer =
+      report.can_start() ? "everything fits: training can start"
+      : report.ok()      ? "the data fits, but training cannot start: TRAIN.weight cannot be read"
+                         : fmt::format("training cannot start: {} kind{} of fault", faults, faults == 1 ? "" : "s");
+  text += fmt::format("\n{} ({})\n", answer, format_duration(report.seconds));
   return text;
 }
 

@@ -30,4 +30,9 @@ Color voc_color(size_t index) {
   return color;
 }
 
+std::vector<Color> completed_colors(std::vector<Color> colors, size_t classes) {
+  for (size_t c = colors.size(); c < classes; ++c) colors.push_back(voc_color(c));
+  return colors;
+}
+
 }  // namespace giza::train

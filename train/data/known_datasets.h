@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "train/data/image.h"
 
@@ -37,5 +38,7 @@ const KnownDataset* known_by_file_name(std::string_view path);
 /// PASCAL VOC's rule, which gives any number of classes colours far apart: bit j of channel c, from the highest, is bit
 /// 3 j + c of the class.
 Color voc_color(size_t index);
+/// `colors` with voc_color for each further class, so that every class has one.
+std::vector<Color> completed_colors(std::vector<Color> colors, size_t classes);
 
 }  // namespace giza::train

@@ -198,14 +198,7 @@ std::string grouped(int64_t number) {
 
 Color class_color(const ReportData& data, int label) {
   if (static_cast<size_t>(label) < data.colors.size()) return data.colors[static_cast<size_t>(label)];
-  // The bits of the number, three at a time, become the high bits of red, green and blue. 0 is black there, so from 1.
-  Color color{};
-  for (int bits = label + 1, place = 7; bits > 0 && place >= 0; bits >>= 3, --place) {
-    for (size_t c = 0; c < 3; ++c) {
-      color[c] = static_cast<uint8_t>(color[c] | (bits >> c & 1) << place);
-    }
-  }
-  return color;
+  return voc_color(static_cast<size_t>(label));  // as masks are drawn
 }
 
 std::string swatch(const Color& color) {
