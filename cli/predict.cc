@@ -73,7 +73,7 @@ Setup make_setup(const Options& options, const Common& common) {
   }
   if (options.no_mirror) setup.protocol.mirror = false;
   for (size_t c = setup.names.size(); c < classes; ++c) setup.names.push_back(fmt::format("class {}", c));
-  for (size_t c = setup.colors.size(); c < classes; ++c) setup.colors.push_back(train::voc_color(c));
+  setup.colors = train::completed_colors(std::move(setup.colors), classes);
   return setup;
 }
 
@@ -119,6 +119,18 @@ bool is_picture(const fs::path& path) {
   return extension == ".jpg" || extension == ".jpeg" || extension == ".png";
 }
 
+/// Throws Refusal where results in `out` would be taken for pictures of `folder` the next time.
+void check_outside(const std::string& folder, const fs::path& out) {
+  std::error_code error;
+  const fs::path from = fs::weakly_canonical(folder, error), to = fs::weakly_canonical(out, error);
+  const fs::path way = to.lexically_relative(from);  // "." for the same folder
+  check<Refusal>(
+      error || way.empty() || *way.begin() == "..",
+      "--out {}: is {} the folder of pictures {}, so that results would be taken for pictures when it is run "
+      "again; give a folder outside of it",
+      out.string(), way == "." ? "also" : "inside", folder);
+}
+
 /// Adds the pictures of a folder and of the folders in it, in the order of their names. Results keep the subfolders.
 void add_folder(const std::string& folder, const fs::path& out, Work& work) {
   std::vector<fs::path> found;
@@ -127,8 +139,7 @@ void add_folder(const std::string& folder, const fs::path& out, Work& work) {
        !error && entry != fs::recursive_directory_iterator(); entry.increment(error)) {
     const fs::path& path = entry->path();
     const bool hidden = path.filename().string().front() == '.';
-    if (entry->is_directory() && (hidden || fs::equivalent(path, out, error))) entry.disable_recursion_pending();
-    error.clear();  // `out` need not be there
+    if (hidden && entry->is_directory(error)) entry.disable_recursion_pending();
     if (!hidden && is_picture(path) && entry->is_regular_file(error)) found.push_back(path);
   }
   check<Refusal>(!error, "{}: the folder cannot be read ({})", folder, error.message());
@@ -146,6 +157,7 @@ Work list_work(const std::vector<std::string>& arguments, const std::string& out
   for (const std::string& argument : arguments) {
     std::error_code error;
     if (fs::is_directory(argument, error)) {
+      check_outside(argument, out);
       add_folder(argument, out, work);
     } else {
       work.images.push_back(argument);
@@ -208,7 +220,8 @@ void add_predict(Program& program) {
       "predict", "classes of your own pictures: label image, colours, overlay",
       "Writes DIR/NAME_label.png (class indices), NAME_color.png and NAME_overlay.png for each picture, and prints\n"
       "the classes seen with their share of the pixels. A folder in place of an IMAGE stands for the .jpg and .png\n"
-      "pictures in it and in its subfolders, which are made below DIR too. Names, colours and the test protocol come\n"
+      "pictures in it and in its subfolders, which are made below DIR too; DIR lies outside of it. Names, colours and "
+      "the test protocol come\n"
       "from --config, else from a config.yaml beside the weights; without either, pictures keep their size and are "
       "cut\n"
       "into tiles.\n\n"

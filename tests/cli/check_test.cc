@@ -177,14 +177,14 @@ TEST:
   fs::copy_file(folder.path() / "scenes/val/scene_00001.png", folder.path() / "photos/sub/a.PNG");
   write_file(folder.path() / "photos/notes.txt", "no picture");
   const Outcome predicted =
-      run_giza("predict --weights run/last.safetensors --out photos/seen photos --quiet --no-mirror", folder.path());
+      run_giza("predict --weights run/last.safetensors --out seen photos --quiet --no-mirror", folder.path());
   CAPTURE(predicted.err);
   CHECK(predicted.status == 0);
-  CHECK(fs::exists(folder.path() / "photos/seen/a_label.png"));
-  CHECK(fs::exists(folder.path() / "photos/seen/sub/a_label.png"));
-  // Again: what was written is not taken for pictures.
-  CHECK(run_giza("predict --weights run/last.safetensors --out photos/seen photos --quiet --no-mirror", folder.path())
-            .out == predicted.out);
+  CHECK(fs::exists(folder.path() / "seen/a_label.png"));
+  CHECK(fs::exists(folder.path() / "seen/sub/a_label.png"));
+  // Again: what was written is not taken for pictures, and written anew.
+  CHECK(run_giza("predict --weights run/last.safetensors --out seen photos --quiet --no-mirror", folder.path()).out ==
+        predicted.out);
   CHECK(run_giza("predict --weights run/last.safetensors --out x VOC2012/ImageSets", folder.path()).status == 2);
 }
 

@@ -1,6 +1,7 @@
 // The main path on a tiny data set: scenes, train, eval, predict, compare, run; signals and resume.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cstring>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -8,6 +9,8 @@
 #include "models/weights/npy.h"
 #include "models/weights/safetensors.h"
 #include "tests/cli/program.h"
+#include "train/data/image.h"
+#include "train/data/known_datasets.h"
 
 namespace giza::testing {
 namespace fs = std::filesystem;
@@ -93,6 +96,24 @@ TEST_CASE("scenes, train, eval, predict, compare, run") {
     CHECK(outcome.status == 0);
     CHECK(fs::exists(folder.path() / "seen/gray/scene_00000.png"));
     CHECK(!fs::exists(folder.path() / "seen/metrics.json"));
+
+    // Without a file of colours, those of PASCAL VOC's rule.
+    const std::string plain = "DATA.names_path '' DATA.colors_path '' ";
+    for (const char* split : {"test", "val"}) {
+      CAPTURE(split);
+      const std::string list = split == std::string("test") ? "test_list list.txt " : "";
+      const Outcome uncolored = run_giza("eval --threads 1 --config tiny.yaml --quiet " + plain + list +
+                                             "save_masks true save_folder plain_" + split + " split " + split,
+                                         folder.path());
+      CAPTURE(uncolored.err);
+      CHECK(uncolored.status == 0);
+      const std::string out = (folder.path() / "plain_").string() + split;
+      REQUIRE(fs::exists(out + "/color/scene_00000.png"));
+      const auto gray = giza::train::read_labels(out + "/gray/scene_00000.png");
+      const auto color = giza::train::read_image(out + "/color/scene_00000.png");
+      const giza::train::Color wanted = giza::train::voc_color(gray.at(20, 20));
+      CHECK(std::equal(wanted.begin(), wanted.end(), color.at(20, 20)));
+    }
   }
 
   SUBCASE("eval refuses weights of other classes") {
@@ -134,6 +155,22 @@ TEST_CASE("scenes, train, eval, predict, compare, run") {
     CHECK(twice.status == 2);
     CHECK(one_line_refusal(twice.err));
     CHECK(!fs::exists(folder.path() / "other"));
+    // Results among the pictures would be pictures of the next run.
+    for (const char* out : {"scenes/val", "scenes/val/../val/", "scenes/val/new/seen", "scenes/val/new/"}) {
+      CAPTURE(out);
+      const Outcome inside =
+          run_giza(std::string("predict --threads 1 --weights run/last.safetensors --out ") + out + " scenes/val",
+                   folder.path());
+      CHECK(inside.status == 2);
+      CHECK(one_line_refusal(inside.err));
+      CHECK(inside.err.find("outside of it") != std::string::npos);
+      CHECK(!fs::exists(folder.path() / "scenes/val/scene_00000_label.png"));
+      CHECK(!fs::exists(folder.path() / "scenes/val/new"));
+    }
+    const Outcome beside = run_giza(
+        "predict --threads 1 --weights run/last.safetensors --out scenes/val_seen scenes/val --quiet", folder.path());
+    CAPTURE(beside.err);
+    CHECK(beside.status == 0);
     write_file(folder.path() / "text.png", "no picture");
     const Outcome text =
         run_giza("predict --threads 1 --weights run/last.safetensors --out other text.png", folder.path());
