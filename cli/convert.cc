@@ -3,6 +3,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <charconv>
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -23,6 +24,8 @@ using models::Naming;
 using models::WeightFile;
 using models::WeightTensor;
 
+constexpr int64_t kMaxSide = 16384;
+
 struct Options {
   std::string in, out, naming;
   std::string size = "473x473";
@@ -32,17 +35,25 @@ struct Options {
 /// HxW, or a side.
 std::pair<int64_t, int64_t> parse_size(const std::string& text) {
   int64_t height = 0, width = 0;
-  char rest = 0;
-  const int count = std::sscanf(text.c_str(), "%5ldx%5ld%c", &height, &width, &rest);
-  const bool square = text.find('x') == std::string::npos;
-  check<Refusal>((square && count == 1) || count == 2, "--size {}: not a size, expected HxW such as 473x473", text);
-  return {height, square ? height : width};
+  const char* const end = text.data() + text.size();
+  auto parsed = std::from_chars(text.data(), end, height);
+  width = height;
+  if (parsed.ec == std::errc() && parsed.ptr != end && *parsed.ptr == 'x') {
+    parsed = std::from_chars(parsed.ptr + 1, end, width);
+  }
+  check<Refusal>(parsed.ec == std::errc() && parsed.ptr == end && height >= 1 && width >= 1 && height <= kMaxSide &&
+                     width <= kMaxSide,
+                 "--size {}: not a size, expected HxW such as 473x473, 1 to {} each", text, kMaxSide);
+  return {height, width};
 }
 
 /// The whole network that a file with semseg's names holds, its tensors checked one by one; null for a backbone alone, which is checked
 /// likewise.
 std::unique_ptr<models::Pspnet> whole_network(const WeightFile& file, const std::string& place) {
-  if (file.find("cls.4.weight") == nullptr) {
+  const bool heads = std::any_of(file.tensors.begin(), file.tensors.end(), [](const WeightTensor& tensor) {
+    return tensor.name.starts_with("ppm.") || tensor.name.starts_with("cls.") || tensor.name.starts_with("aux.");
+  });
+  if (!heads) {
     models::check_backbone(file, place);
     return nullptr;
   }
@@ -105,7 +116,8 @@ int run(const Options& options, const Common& common) {
   if (model != nullptr) file.metadata[models::kModelKey] = models::options_to_json(model->options());
 
   if (onnx) {
-    check<Refusal>(model != nullptr, "{}: has no classifier (cls.4), expected a whole network to export", options.in);
+    check<Refusal>(model != nullptr, "{}: is a backbone without a head, expected a whole network to export",
+                   options.in);
     models::export_onnx(options.out, *model, {.height = height, .width = width, .batch = options.batch});
   } else {
     file = models::from_semseg_names(std::move(file), naming, options.in, &nameless);

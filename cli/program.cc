@@ -25,6 +25,12 @@ constexpr int kRefused = 2;
 void complain(std::string message) {
   std::replace_if(
       message.begin(), message.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, ' ');
+  // Unicode's own line ends, U+0085, U+2028 and U+2029, in UTF-8.
+  for (const std::string_view line_end : {"\xC2\x85", "\xE2\x80\xA8", "\xE2\x80\xA9"}) {
+    for (size_t at = message.find(line_end); at != std::string::npos; at = message.find(line_end, at)) {
+      message.replace(at, line_end.size(), " ");
+    }
+  }
   fmt::print(stderr, "giza: {}\n", message);
 }
 

@@ -35,6 +35,7 @@ void print_table(const train::Verification& result) {
   if (result.logits) print({*result.logits});
   print(result.losses);
   print(result.gradients);
+  if (result.gradient_scale) print({*result.gradient_scale});
   print(result.steps);
   if (result.argmax) {
     const train::VerifyArgmax& argmax = *result.argmax;
@@ -86,6 +87,7 @@ void print_json(const train::Verification& result) {
   }
   json["losses"] = to_json(result.losses);
   if (result.sensitivity) json["gradient_sensitivity"] = *result.sensitivity;
+  if (result.gradient_scale) json["gradient_scale"] = to_json({*result.gradient_scale})[0];
   json["gradients"] = to_json(result.gradients);
   json["steps"] = to_json(result.steps);
   if (result.step_sensitivity) json["step_sensitivity"] = *result.step_sensitivity;

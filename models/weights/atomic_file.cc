@@ -22,8 +22,14 @@ std::string folder_of(const std::string& path) {
 }  // namespace
 
 AtomicFile::AtomicFile(const std::string& path) : path_(path) {
+  // A link stays, and what it points to is replaced.
+  std::error_code error;
+  if (std::filesystem::is_symlink(path_, error)) {
+    const std::filesystem::path target = std::filesystem::weakly_canonical(path_, error);
+    if (!error) path_ = target.string();
+  }
   // The process id keeps two writers of one name apart; what a killed one leaves behind ends in .tmp.
-  temporary_ = fmt::format("{}.{}.tmp", path, ::getpid());
+  temporary_ = fmt::format("{}.{}.tmp", path_, ::getpid());
   descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
   if (descriptor_ < 0) fail("cannot be created");
 }

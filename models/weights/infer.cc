@@ -6,9 +6,9 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <initializer_list>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "models/weights/naming.h"
 #include "models/weights/state_dict.h"
@@ -41,17 +41,21 @@ class Shapes {
     }
   }
 
-  bool has(const std::string& name) const { return shapes_.contains(name); }
-
-  /// Channels that come out of a module: the first size of any of these of its parameters. Several, because a file that
-  /// lacks one is to be refused with a list of all that it lacks.
-  int64_t channels(std::initializer_list<const char*> names) const {
-    for (const char* name : names) {
-      const auto found = shapes_.find(name);
-      if (found != shapes_.end() && !found->second->empty()) return found->second->front();
+  /// Channels that come out of the modules below these paths: what most of their tensors say, for one that is missing or
+  /// misshaped is to be refused by its own name. Each path is that of a convolution or a batch norm. 0 if none is there.
+  int64_t channels(const std::vector<std::string>& paths) const {
+    std::map<int64_t, int> votes;
+    for (const std::string& path : paths) {
+      for (const char* name : {".weight", ".bias", ".running_mean", ".running_var"}) {
+        const auto found = shapes_.find(path + name);
+        if (found == shapes_.end()) continue;
+        const std::vector<int64_t>& shape = *found->second;
+        if (shape.size() == 4 || shape.size() == 1) ++votes[shape.front()];
+      }
     }
-    throw Refusal(
-        fmt::format("{}: {} are missing: these are not the weights of a PSPNet", place_, fmt::join(names, " and ")));
+    const auto most =
+        std::max_element(votes.begin(), votes.end(), [](const auto& x, const auto& y) { return x.second < y.second; });
+    return most == votes.end() ? 0 : most->first;
   }
   /// Channels that go into a convolution, weight [K,C,R,S]; 0 without it.
   int64_t inputs(const char* name) const {
@@ -59,16 +63,23 @@ class Shapes {
     return found != shapes_.end() && found->second->size() == 4 ? (*found->second)[1] : 0;
   }
 
-  /// One more than the largest number right after the prefix in any name; 0 if there is none.
+  /// How many numbers stand right after the prefix in names: one more than the largest, if hardly any before it lacks.
   int64_t count(const std::string& prefix) const {
-    int64_t count = 0;
+    std::set<int64_t> numbers;
     for (auto at = shapes_.lower_bound(prefix); at != shapes_.end() && at->first.starts_with(prefix); ++at) {
       const char* begin = at->first.data() + prefix.size();
       int64_t number = -1;
       const auto [end, error] = std::from_chars(begin, at->first.data() + at->first.size(), number);
-      if (error == std::errc() && *end == '.') count = std::max(count, number + 1);
+      if (error == std::errc() && *end == '.') numbers.insert(number);
     }
-    return count;
+    const auto distinct = static_cast<int64_t>(numbers.size());
+    if (numbers.empty()) return 0;
+    return *numbers.rbegin() <= 2 * distinct ? *numbers.rbegin() + 1 : distinct;
+  }
+  /// True if any name begins so.
+  bool any(const std::string& prefix) const {
+    const auto at = shapes_.lower_bound(prefix);
+    return at != shapes_.end() && at->first.starts_with(prefix);
   }
 
  private:
@@ -120,34 +131,42 @@ void check_fits_file(const PspnetOptions& options, const WeightFile& file, const
   double numbers = 0;
   for (const WeightTensor& tensor : file.tensors) numbers += static_cast<double>(tensor.data.size());
   const double needed = convolution_weights(options);
-  // Twice, because a file that lacks some tensors is to be refused with their names.
-  check<Refusal>(needed <= 2 * numbers,
+  // Four times, because a file that lacks some tensors is to be refused with their names.
+  check<Refusal>(needed <= 4 * numbers,
                  "{}: the file's network has {:.0f} convolution weights or more, the file has {:.0f} "
                  "numbers; is it cut off?",
                  place, needed, numbers);
 }
 
 void infer_head(const Shapes& shapes, int64_t features, const std::string& place, PspnetOptions* options) {
-  options->classes = shapes.channels({"cls.4.weight", "cls.4.bias"});
-  options->head_channels = shapes.channels({"cls.0.weight", "cls.1.weight"});
-  options->aux = shapes.count("aux.") > 0;
-  if (options->aux) options->aux_channels = shapes.channels({"aux.0.weight", "aux.1.weight"});
+  options->classes = shapes.channels({"cls.4", "aux.4"});
+  options->head_channels = shapes.channels({"cls.0", "cls.1"});
+  check<Refusal>(options->classes > 0 && options->head_channels > 0,
+                 "{}: cls.4 or cls.0 and cls.1 are missing, expected the head of a PSPNet", place);
+  options->aux = shapes.any("aux.");
+  if (options->aux) options->aux_channels = shapes.channels({"aux.0", "aux.1"});
 
-  const int64_t bins_reduced = shapes.count("ppm.features.");
-  options->reduce = bins_reduced > 0;
-  const int64_t input = std::max(shapes.inputs("cls.0.weight"), features);
-  options->pyramid = options->reduce || input != features;
-  // Without reduction each bin adds all the features once more.
-  const int64_t bins = options->reduce ? bins_reduced : input / features - 1;
+  const int64_t input = std::max(shapes.inputs("cls.0.weight"), features), count = shapes.count("ppm.features.");
+  options->pyramid = count > 0 || input != features;
+  options->reduce = false;
   if (!options->pyramid) return;
-  if (bins == 1) {
-    options->bins = {1};
-  } else {
-    check<Refusal>(bins == 4,
-                   "{}: the pyramid has {} bins whose sizes the file does not tell; expected 1 or 4, or "
-                   "\"{}\" in the metadata",
-                   place, bins, kModelKey);
+  // Twice the features are also those of one bin without reduction, which only giza's own files have, and describe.
+  options->reduce = count > 0 || input == 2 * features;
+  int64_t bins = input / features - 1;
+  if (options->reduce) {
+    std::vector<std::string> paths;
+    for (int64_t i = 0; i < count; ++i) {
+      paths.push_back(fmt::format("ppm.features.{}.1", i));
+      paths.push_back(fmt::format("ppm.features.{}.2", i));
+    }
+    const int64_t channels = shapes.channels(paths);
+    bins = channels > 0 ? features / channels : 4;
   }
+  check<Refusal>(bins == 1 || bins == 4,
+                 "{}: the pyramid has {} bins whose sizes the file does not tell; expected 1 or 4, or "
+                 "\"{}\" in the metadata",
+                 place, bins, kModelKey);
+  if (bins == 1) options->bins = {1};
 }
 
 /// What the tensors of a ResNet tell of it, and the number of layer4's channels.
@@ -159,12 +178,20 @@ int64_t infer_backbone(const WeightFile& file, const Shapes& shapes, const std::
   resnet.block =
       shapes.count("layer1.0.conv") > 3 || shapes.count("layer1.0.bn") > 3 ? BlockKind::bottleneck : BlockKind::basic;
   for (size_t i = 0; i < 4; ++i) {
-    resnet.blocks[i] = shapes.count(fmt::format("layer{}.", i + 1));
+    resnet.blocks[i] = std::max<int64_t>(1, shapes.count(fmt::format("layer{}.", i + 1)));
   }
+  int64_t planes = 0;  // of layer4; of the last layer that is there, doubled for each that is not
+  for (int64_t i = 3; i >= 0 && planes == 0; --i) {
+    std::vector<std::string> paths;
+    for (int64_t b = 0; b < std::min(resnet.blocks[static_cast<size_t>(i)], kMaxBlocks); ++b) {
+      for (const char* name : {"conv1", "bn1", "bn2"}) paths.push_back(fmt::format("layer{}.{}.{}", i + 1, b, name));
+    }
+    planes = shapes.channels(paths) << (3 - i);
+  }
+  check<Refusal>(planes > 0, "{}: layer1 to layer4 are missing, expected the weights of a PSPNet or ResNet", place);
   // Channels are rounded up to multiples of 8; the widest layer gives a factor that rounds to the same everywhere.
-  const int64_t planes = shapes.channels({"layer4.0.conv1.weight", "layer4.0.bn1.weight"});
   resnet.width = static_cast<double>(planes) / 512;
-  const int64_t stem = shapes.channels({"layer0.0.weight", "layer0.1.weight"});
+  const int64_t stem = std::max<int64_t>(1, shapes.channels({"layer0.0", "layer0.1"}));
   if (resnet.stem == Stem::deep && resnet.width > 0 && stem != resnet.scaled(resnet.stem_channels)) {
     resnet.stem_channels = static_cast<int64_t>(std::round(static_cast<double>(stem) / resnet.width));
   }

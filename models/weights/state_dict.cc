@@ -134,7 +134,8 @@ std::vector<std::string> load_state_dict(const layers::Module& module, const Wei
     } else if (options.backbone_only && new_layer) {
       kept.push_back(slot.name);
     } else {
-      misshaped.push_back(fmt::format("{} [{}] instead of [{}]", slot.name, fmt::join(tensor.shape, ","),
+      misshaped.push_back(fmt::format("{} {}[{}] instead of [{}]", slot.name,
+                                      tensor.dtype == DType::i64 ? "int64 " : "", fmt::join(tensor.shape, ","),
                                       fmt::join(file_shape(slot.tensor), ",")));
     }
     index.erase(found);

@@ -54,7 +54,6 @@ TEST_CASE("bad usage is refused in one line with status 2") {
       {"train", "--config is required"},
       {"train --config /no/such.yaml", "/no/such.yaml: cannot be opened"},
       {"train --config /dev/null", "DATA.classes has no value"},
-      ,
       {"train --config /dev/null --confg x", "unknown flag --confg"},
       {"train --config /dev/null epochs", "epochs has no value"},
       {"train --config /dev/null epoch 3", "the nearest is TRAIN.epochs"},

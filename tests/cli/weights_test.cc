@@ -63,6 +63,8 @@ TEST_CASE("convert: what does not fit is refused in one line, and nothing is wri
       {"a.safetensors out.bin", ".safetensors"},
       {"a.safetensors out.onnx --size 0x8", "0"},
       {"a.safetensors out.onnx --size big", "--size big"},
+      {"a.safetensors out.onnx --size 1000000", "--size 1000000"},
+      {"a.safetensors out.onnx --size 33x65x7", "--size 33x65x7"},
       {"a.safetensors out.onnx --naming mmseg", "--naming"},
       {"no.pth out.pth", "no such file"},
       {kGolden + "/grads.pth out.onnx", "grads.pth"},

@@ -204,8 +204,9 @@ TEST_CASE("options_from_weights: told by names and shapes") {
   check_same(inferred(options), options);
   options.reduce = false;
   check_same(inferred(options), options);
+  // One bin without reduction looks like the paper's pyramid whose tensors are missing, and is taken for that.
   options.bins = {1};
-  check_same(inferred(options), options);
+  CHECK(inferred(options).reduce);
   options.reduce = true;
   check_same(inferred(options), options);
   options.bins = {1, 2, 3};
@@ -221,7 +222,52 @@ TEST_CASE("options_from_weights: told by names and shapes") {
 
   WeightFile file;
   file.tensors.push_back({"layer0.0.weight", {1}, DType::f32, {0}, {}});
-  CHECK(contains(message_of<Refusal>([&] { options_from_weights(file, "f"); }), "not the weights of a PSPNet"));
+  CHECK(contains(message_of<Refusal>([&] { options_from_weights(file, "f"); }), "expected the weights of a PSPNet"));
+}
+
+TEST_CASE("options_from_weights: a file with faults is taken for the network that it nearly is") {
+  PspnetOptions options = tiny_options();
+  options.bins = {1, 2, 3, 6};
+  options.pool = PyramidPool::average;
+  options.reduce = true;
+  const Pspnet model(options);
+  const WeightFile whole = state_dict(model);
+  // The options that the faulty file tells build a network whose names tell the faults, and only these.
+  const auto faults = [&](const std::function<void(WeightFile&)>& damage) {
+    WeightFile file = whole;
+    file.metadata.clear();
+    damage(file);
+    return message_of<Refusal>([&] { load_state_dict(Pspnet(options_from_weights(file, "f")), file, "f"); });
+  };
+  const auto tensor = [](WeightFile& file, const std::string& name) {
+    return std::find_if(file.tensors.begin(), file.tensors.end(), [&](const auto& t) { return t.name == name; });
+  };
+  const auto erase = [&](const std::string& prefix) {
+    return [=](WeightFile& file) {
+      std::erase_if(file.tensors, [&](const auto& t) { return t.name.starts_with(prefix); });
+    };
+  };
+  CHECK(contains(faults(erase("cls.4.weight")), "(1 missing: cls.4.weight)"));
+  CHECK(contains(faults(erase("ppm.features.3.")), "(5 missing: ppm.features.3.1.weight"));
+  CHECK(contains(faults(erase("ppm.")), "(20 missing: ppm.features.0.1.weight"));
+  CHECK(contains(faults(erase("layer4.0.conv1.weight")), "(1 missing: layer4.0.conv1.weight)"));
+  CHECK(contains(faults(erase("layer3.")), "missing: layer3.0.conv1.weight"));
+  for (const char* name :
+       {"layer4.0.conv1.weight", "cls.4.weight", "cls.0.weight", "aux.0.weight", "layer0.0.weight"}) {
+    CAPTURE(name);
+    const std::string message = faults([&](WeightFile& file) {
+      tensor(file, name)->shape = {3, 3};
+      tensor(file, name)->data.resize(9);
+    });
+    CHECK(contains(message, "(1 misshaped: " + std::string(name) + " [3,3]"));
+  }
+  const std::string integer = faults([&](WeightFile& file) {
+    WeightTensor& bias = *tensor(file, "cls.4.bias");
+    bias.dtype = DType::i64;
+    bias.integers.assign(bias.data.size(), 0);
+    bias.data.clear();
+  });
+  CHECK(contains(integer, "(1 misshaped: cls.4.bias int64 ["));
 }
 
 TEST_CASE("load_pspnet: a file on disk becomes its network") {

@@ -105,7 +105,15 @@ TEST_CASE("verify: one wrong number is found, wherever it is") {
     CHECK(std::count_if(result.gradients.begin(), result.gradients.end(),
                         [](const auto& figure) { return !figure.passed; }) == 1);
   }
-  // A weight by one part in a thousand: everything moves.
+  // All gradients a little too large: none far off by itself, but all in one direction.
+  const Copy scaled;
+  scaled.as_safetensors("grads", [](models::WeightFile& file) {
+    for (models::WeightTensor& tensor : file.tensors) {
+      for (float& number : tensor.data) number *= 1.01F;
+    }
+  });
+  CHECK_FALSE(scaled.verify().gradient_scale->passed);
+  // One weight a little off: everything moves.
   const Copy weight;
   weight.as_safetensors("weights", [](models::WeightFile& file) { file.tensors.front().data[0] *= 1.05F; });
   CHECK_FALSE(weight.verify().passed());

@@ -101,30 +101,45 @@ Gradients gradients_of(const models::Pspnet& model) {
   return gradients;
 }
 
-/// The largest relative L2 over parameters.
-double farthest(const Gradients& ours, const Gradients& theirs) {
-  double largest = 0;
+/// How two gradients of all parameters differ.
+struct Distance {
+  std::vector<double> relative_l2;  ///< of each parameter
+  double scale = 0;                 ///< |<ours, theirs> / <theirs, theirs> - 1| of all together
+  double farthest() const { return *std::max_element(relative_l2.begin(), relative_l2.end()); }
+};
+
+Distance distance_of(const Gradients& ours, const Gradients& theirs) {
+  Distance distance;
+  double product = 0, square = 0;
   for (size_t p = 0; p < ours.size(); ++p) {
     Difference difference;
     for (size_t i = 0; i < ours[p].size(); ++i) {
-      difference.add(static_cast<double>(ours[p][i]), static_cast<double>(theirs[p][i]));
+      const auto a = static_cast<double>(ours[p][i]), b = static_cast<double>(theirs[p][i]);
+      difference.add(a, b);
+      product += a * b;
+      square += b * b;
     }
-    largest = std::max(largest, difference.relative_l2());
+    distance.relative_l2.push_back(difference.relative_l2());
   }
-  return largest;
+  distance.scale = square > 0 ? std::abs(product / square - 1) : 0;
+  return distance;
 }
 
-/// How far the gradients move when every number of the input and of the parameters moves by rounding. A ReLU or a maximum
-/// that is nearly a tie goes the other way by the least change and takes its share of the gradient along: two correct
-/// computations in float can be percents apart. Trials end when they explain `distance`.
-double sensitivity_of(const NetworkBuilder& build, const Tensor& x, const Labels& labels, const Gradients& gradients,
-                      double noise, double distance) {
-  double largest = 0;
-  for (uint32_t trial = 0; trial < kTrials && kSensitivities * largest < distance; ++trial) {
+/// How far the gradients move when every number of the input and of the parameters moves by rounding: the largest of
+/// kTrials. A ReLU or a maximum that is nearly a tie goes the other way by the least change and takes its share of the
+/// gradient along: two correct computations in float can be percents apart.
+Distance sensitivity_of(const NetworkBuilder& build, const Tensor& x, const Labels& labels, const Gradients& gradients,
+                        double noise) {
+  Distance largest{std::vector<double>(gradients.size())};
+  for (uint32_t trial = 0; trial < kTrials; ++trial) {
     const auto model = build();
     round_parameters(*model, noise, trial);
     autograd::backward(training_loss(*model, rounded(x, noise, trial), labels, kAuxWeight).total);
-    largest = std::max(largest, farthest(gradients_of(*model), gradients));
+    const Distance moved = distance_of(gradients_of(*model), gradients);
+    for (size_t p = 0; p < gradients.size(); ++p) {
+      largest.relative_l2[p] = std::max(largest.relative_l2[p], moved.relative_l2[p]);
+    }
+    largest.scale = std::max(largest.scale, moved.scale);
   }
   return largest;
 }
@@ -149,19 +164,31 @@ Gradients read_gradients(const models::Pspnet& model, const Gradients& ours, con
 void verify_gradients(const NetworkBuilder& build, const models::Pspnet& model, const Tensor& x, const Labels& labels,
                       const std::string& place, const Bounds& bounds, Verification& result) {
   const Gradients ours = gradients_of(model), theirs = read_gradients(model, ours, place);
-  double bound = bounds.gradient;
-  if (const double distance = farthest(ours, theirs); distance > bound) {
-    result.sensitivity = sensitivity_of(build, x, labels, ours, bounds.noise, distance);
-    bound = std::clamp(kSensitivities * *result.sensitivity, bound, kLargestBound);
+  const Distance distance = distance_of(ours, theirs);
+  Distance sensitivity{std::vector<double>(ours.size())};
+  // !(<=) is true for a NaN too.
+  if (!(distance.farthest() <= bounds.gradient) || !(distance.scale <= bounds.gradient)) {
+    sensitivity = sensitivity_of(build, x, labels, ours, bounds.noise);
+    result.sensitivity = sensitivity.farthest();
   }
+  const auto bound = [&](double moved) { return std::clamp(kSensitivities * moved, bounds.gradient, kLargestBound); };
   const std::vector<layers::NamedParameter> parameters = model.parameters();
+  int64_t elements = 0;
   for (size_t p = 0; p < parameters.size(); ++p) {
     Difference difference;
     for (size_t i = 0; i < ours[p].size(); ++i) {
       difference.add(static_cast<double>(ours[p][i]), static_cast<double>(theirs[p][i]));
     }
-    result.gradients.push_back(difference.figure(parameters[p].name, bound));
+    elements += static_cast<int64_t>(ours[p].size());
+    result.gradients.push_back(difference.figure(parameters[p].name, bound(sensitivity.relative_l2[p])));
   }
+  VerifyFigure scale;
+  scale.name = "gradient scale";
+  scale.elements = elements;
+  scale.relative_l2 = scale.max_abs = distance.scale;
+  scale.bound = bound(sensitivity.scale);
+  scale.passed = distance.scale <= scale.bound;
+  result.gradient_scale = scale;
 }
 
 /// True if all files are there; else the missing ones are noted.
@@ -182,7 +209,8 @@ bool Verification::passed() const {
   const auto ok = [](const std::vector<VerifyFigure>& list) {
     return std::all_of(list.begin(), list.end(), [](const VerifyFigure& figure) { return figure.passed; });
   };
-  return (!logits || logits->passed) && (!argmax || argmax->passed) && ok(losses) && ok(gradients) && ok(steps);
+  return (!logits || logits->passed) && (!argmax || argmax->passed) && ok(losses) && ok(gradients) &&
+         (!gradient_scale || gradient_scale->passed) && ok(steps);
 }
 
 int64_t Verification::figures() const {

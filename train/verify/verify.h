@@ -32,8 +32,10 @@ struct Verification {
   std::string network;                 ///< in words
   std::optional<VerifyFigure> logits;  ///< in evaluation mode
   std::optional<VerifyArgmax> argmax;
-  std::vector<VerifyFigure> losses;        ///< main and auxiliary, in training mode without dropout
-  std::vector<VerifyFigure> gradients;     ///< of main + 0.4 auxiliary, per parameter
+  std::vector<VerifyFigure> losses;     ///< main and auxiliary, in training mode without dropout
+  std::vector<VerifyFigure> gradients;  ///< of main + 0.4 auxiliary, per parameter
+  /// |<ours, theirs> / <theirs, theirs> - 1| of all gradients together: what differs by chance does not show here.
+  std::optional<VerifyFigure> gradient_scale;
   std::optional<double> sensitivity;       ///< of the gradients to rounding, where they are beyond the plain bound
   std::vector<VerifyFigure> steps;         ///< main and auxiliary loss of each SGD step, if the folder has steps
   std::optional<double> step_sensitivity;  ///< of these losses to rounding, likewise
