@@ -94,8 +94,8 @@ int run(const Options& options, const Common& common) {
   check<Refusal>(!onnx || options.naming.empty(),
                  "--naming {}: an ONNX graph has names of its own, expected none with {}", options.naming, options.out);
   const auto [height, width] = parse_size(options.size);
-  const std::optional<Naming> wanted =
-      options.naming.empty() ? std::nullopt : std::optional(models::parse_naming(options.naming));
+  const bool keep = options.naming.empty();
+  const Naming wanted = keep ? Naming::semseg : models::parse_naming(options.naming);
 
   WeightFile original = models::read_weights(options.in);
   const std::optional<Naming> was = models::naming_of(original);
@@ -111,7 +111,7 @@ int run(const Options& options, const Common& common) {
                  "{}: the names of its {} tensors are neither semseg's, torchvision's nor mmsegmentation's (the first: "
                  "{}); expected a PSPNet or a ResNet",
                  options.in, file.tensors.size(), file.tensors.empty() ? "none" : file.tensors.front().name);
-  const Naming naming = wanted ? *wanted : was.value();
+  const Naming naming = keep ? was.value() : wanted;
   const auto model = whole_network(file, options.in);
   if (model != nullptr) file.metadata[models::kModelKey] = models::options_to_json(model->options());
 
