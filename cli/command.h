@@ -91,9 +91,6 @@ class TrailingArguments {
   CLI::App* command_;
 };
 
-/// The processor's name as /proc/cpuinfo has it; "unknown" without one.
-std::string cpu_name();
-
 void add_info(Program& program);
 void add_scenes(Program& program);
 void add_check(Program& program);

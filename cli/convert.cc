@@ -47,25 +47,16 @@ std::pair<int64_t, int64_t> parse_size(const std::string& text) {
   return {height, width};
 }
 
-/// The whole network that a file with semseg's names holds, its tensors checked one by one; null for a backbone alone, which is checked
-/// likewise.
+/// The whole network that a file with semseg's names holds, its tensors checked one by one; null for a backbone alone,
+/// which is checked likewise.
 std::unique_ptr<models::Pspnet> whole_network(const WeightFile& file, const std::string& place) {
-  const bool heads = std::any_of(file.tensors.begin(), file.tensors.end(), [](const WeightTensor& tensor) {
-    return tensor.name.starts_with("ppm.") || tensor.name.starts_with("cls.") || tensor.name.starts_with("aux.");
-  });
+  const bool heads = std::any_of(file.tensors.begin(), file.tensors.end(),
+                                 [](const WeightTensor& tensor) { return models::is_new_layer(tensor.name); });
   if (!heads) {
     models::check_backbone(file, place);
     return nullptr;
   }
-  const models::PspnetOptions options = models::options_from_weights(file, place);
-  std::unique_ptr<models::Pspnet> model;
-  try {
-    model = std::make_unique<models::Pspnet>(options);
-  } catch (const ShapeError& error) {
-    throw Refusal(fmt::format("{}: the file's network cannot be built: {}", place, error.what()));
-  }
-  models::load_state_dict(*model, file, place);
-  return model;
+  return models::build_pspnet(models::options_from_weights(file, place), file, place);
 }
 
 std::vector<std::string> without_momentum(WeightFile& file) {
@@ -100,13 +91,8 @@ int run(const Options& options, const Common& common) {
   WeightFile original = models::read_weights(options.in);
   const std::optional<Naming> was = models::naming_of(original);
   std::vector<std::string> classifier, nameless;
+  const std::vector<std::string> momentum = without_momentum(original);
   WeightFile file = models::to_semseg_names(std::move(original), options.in, &classifier);
-  const std::vector<std::string> momentum = [&] {
-    const std::string naming = file.metadata.contains(models::kNamingKey) ? file.metadata.at(models::kNamingKey) : "";
-    std::vector<std::string> names = without_momentum(file);
-    if (!naming.empty()) file.metadata[models::kNamingKey] = naming;
-    return names;
-  }();
   check<Refusal>(was.has_value(),
                  "{}: the names of its {} tensors are neither semseg's, torchvision's nor mmsegmentation's (the first: "
                  "{}); expected a PSPNet or a ResNet",

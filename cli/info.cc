@@ -3,7 +3,6 @@
 #include <fmt/ranges.h>
 #include <unistd.h>
 
-#include <fstream>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -15,43 +14,25 @@
 #include "tensor/parallel.h"
 #include "tensor/peak.h"
 #include "tensor/simd.h"
+#include "train/plan/memory_limit.h"
+#include "train/report/machine.h"
 
 namespace giza::cli {
 namespace {
 
-#ifdef __clang__
-constexpr const char* kCompiler = __VERSION__;  // says its name itself
-#else
-constexpr const char* kCompiler = "GCC " __VERSION__;
-#endif
-
-/// The rest of the first line of /proc/NAME that starts with `key`, behind the colon; "unknown" without one.
-std::string proc_value(const std::string& name, const std::string& key) {
-  std::ifstream file("/proc/" + name);
-  for (std::string line; std::getline(file, line);) {
-    const size_t colon = line.find(':');
-    if (!line.starts_with(key) || colon == std::string::npos) continue;
-    const size_t start = line.find_first_not_of(" \t", colon + 1);
-    if (start != std::string::npos) return line.substr(start);
-  }
-  return "unknown";
-}
-
-double memory_gb() {
-  return static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGE_SIZE)) / 1e9;
-}
-
-double available_gb() { return std::strtod(proc_value("meminfo", "MemAvailable").c_str(), nullptr) * 1024 / 1e9; }
+double gigabytes(int64_t bytes) { return static_cast<double>(bytes) / 1e9; }
 
 int run(const Common& common, bool measure) {
-  const std::string cpu = cpu_name();
+  const std::string cpu = train::processor_name(), compiler = train::compiler_name();
+  const double memory_gb = gigabytes(train::physical_memory());
+  const double available_gb = gigabytes(train::available_bytes().value_or(0));
   nlohmann::ordered_json json = {
       {"version", GIZA_VERSION},
-      {"compiler", kCompiler},
+      {"compiler", compiler},
       {"cpu", cpu},
       {"processors", sysconf(_SC_NPROCESSORS_ONLN)},
-      {"memory_gb", memory_gb()},
-      {"memory_available_gb", available_gb()},
+      {"memory_gb", memory_gb},
+      {"memory_available_gb", available_gb},
       {"isa", isa()},
       {"isa_targets", isa_targets()},
       {"threads", num_threads()},
@@ -67,9 +48,9 @@ int run(const Common& common, bool measure) {
     fmt::print("{}\n", json.dump());
     return 0;
   }
-  fmt::print("giza         {}, built by {}\n", GIZA_VERSION, kCompiler);
+  fmt::print("giza         {}, built by {}\n", GIZA_VERSION, compiler);
   fmt::print("CPU          {}, {} processors\n", cpu, sysconf(_SC_NPROCESSORS_ONLN));
-  fmt::print("memory       {:.1f} GB, {:.1f} GB available\n", memory_gb(), available_gb());
+  fmt::print("memory       {:.1f} GB, {:.1f} GB available\n", memory_gb, available_gb);
   fmt::print("SIMD target  {} (of {}; choose with --isa)\n", isa(), fmt::join(isa_targets(), ", "));
   fmt::print("threads      {} by {} (choose with --threads)\n", num_threads(), thread_backend());
   fmt::print("convolution  {} (of native, {}reference; choose with --conv)\n", json["conv"].get<std::string>(),
@@ -88,8 +69,6 @@ int run(const Common& common, bool measure) {
 }
 
 }  // namespace
-
-std::string cpu_name() { return proc_value("cpuinfo", "model name"); }
 
 void add_info(Program& program) {
   const auto skip = std::make_shared<bool>(false);

@@ -22,6 +22,7 @@
 #include "tensor/simd.h"
 #include "train/model_step.h"
 #include "train/progress.h"
+#include "train/report/machine.h"
 #include "train/report/profile_summary.h"
 #include "train/report/profile_table.h"
 #include "train/report/roofline.h"
@@ -119,7 +120,7 @@ ordered_json to_json(const Options& options, const Common& common, const Measure
   json.update(ordered_json{
       {"size", options.step.size},
       {"batch", options.step.batch},
-      {"cpu", cpu_name()},
+      {"cpu", train::processor_name()},
       {"threads", num_threads()},
       {"isa", isa()},
       {"conv", common.conv.empty() ? "native" : common.conv},
@@ -146,8 +147,9 @@ std::string title(const Options& options) {
 }
 
 std::string subtitle(const Measured& measured) {
-  return fmt::format("{}, {}, {} thread{}; {:.3f} s a step (median of {})", cpu_name(), isa(), num_threads(),
-                     num_threads() == 1 ? "" : "s", measured.summary.wall_s, measured.summary.steps_s.size());
+  return fmt::format("{}, {}, {} thread{}; {:.3f} s a step (median of {})", train::processor_name(), isa(),
+                     num_threads(), num_threads() == 1 ? "" : "s", measured.summary.wall_s,
+                     measured.summary.steps_s.size());
 }
 
 void print_tables(const Options& options, const Measured& measured) {

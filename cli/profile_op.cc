@@ -12,6 +12,7 @@
 #include "tensor/profile/conv_spec.h"
 #include "tensor/profile/conv_trial.h"
 #include "tensor/simd.h"
+#include "train/report/machine.h"
 #include "train/report/profile_table.h"
 
 namespace giza::cli {
@@ -59,8 +60,8 @@ ordered_json to_json(const ConvSpec& spec, const std::vector<ConvPassResult>& pa
     list.push_back(std::move(item));
   }
   ordered_json json = {
-      {"op", "conv2d " + spec.text()}, {"cpu", cpu_name()},     {"threads", num_threads()}, {"isa", isa()},
-      {"flops", spec.flops()},         {"bytes", spec.bytes()}, {"peak", peak_json(peak)}};
+      {"op", "conv2d " + spec.text()}, {"cpu", train::processor_name()}, {"threads", num_threads()}, {"isa", isa()},
+      {"flops", spec.flops()},         {"bytes", spec.bytes()},          {"peak", peak_json(peak)}};
   json["passes"] = std::move(list);
   return json;
 }
@@ -69,7 +70,7 @@ void print_table(const ConvSpec& spec, const std::vector<ConvPassResult>& passes
   fmt::print("conv2d {}: {} * {} -> {}\n", spec.text(), spec.input(), spec.weight(), spec.output());
   fmt::print("{:.3g} GFLOP a pass, {:.3g} MB of operands and result: {:.3g} FLOP/byte\n", spec.flops() / 1e9,
              spec.bytes() / 1e6, spec.flops() / spec.bytes());
-  fmt::print("{}, {}, {} thread{}\n{}\n", cpu_name(), isa(), num_threads(), num_threads() == 1 ? "" : "s",
+  fmt::print("{}, {}, {} thread{}\n{}\n", train::processor_name(), isa(), num_threads(), num_threads() == 1 ? "" : "s",
              peak_line(peak));
   for (const ConvPassResult& pass : passes) {
     fmt::print("\n{}: {} of {} elements checked in double; median of {} rounds\n", to_string(pass.pass), pass.checked,

@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <chrono>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -11,6 +10,7 @@
 #include "models/weights/infer.h"
 #include "models/weights/npy.h"
 #include "tensor/check.h"
+#include "tensor/seconds_of.h"
 
 namespace giza::cli {
 namespace {
@@ -25,9 +25,9 @@ int run(const Options& options, const Common& common) {
   check<Refusal>(x.channels() == 3, "{}: shape ({}) has {} channels, expected N,3,H,W", options.input,
                  fmt::join(input.shape, ", "), x.channels());
   const auto model = models::load_pspnet(options.weights, common.conv_engine());
-  const auto start = std::chrono::steady_clock::now();
-  const Tensor logits = models::FrozenPspnet(*model).forward(x).upsampled_logits().value();
-  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  Tensor logits;
+  const double seconds =
+      seconds_of([&] { logits = models::FrozenPspnet(*model).forward(x).upsampled_logits().value(); });
   const models::NpyArray output = models::nchw_from_activation(logits);
   models::write_npy(options.output, output);
   if (common.json) {

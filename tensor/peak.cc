@@ -2,23 +2,16 @@
 #include "tensor/peak.h"
 
 #include <algorithm>
-#include <chrono>
 #include <vector>
 
 #include "tensor/kernels/elementwise.h"
 #include "tensor/kernels/peak.h"
 #include "tensor/parallel.h"
+#include "tensor/seconds_of.h"
 #include "tensor/tensor.h"
 
 namespace giza {
 namespace {
-
-template <class Body>
-double seconds_of(Body&& body) {
-  const auto start = std::chrono::steady_clock::now();
-  body();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
 
 /// Operations per second of `tasks` loops at once, best of several.
 double fma_rate(int tasks) {

@@ -2,12 +2,23 @@
 #pragma once
 
 #include "models/pspnet.h"
+#include "tensor/check.h"
 #include "train/config.h"
 #include "train/data/dataset.h"
 #include "train/data/transforms.h"
 #include "train/evaluator.h"
 
 namespace giza::train {
+
+/// Runs a part that fails with ShapeError where the configuration's sizes do not fit together, which is then a Refusal.
+template <class Body>
+auto refusing(const Config& config, Body&& body) {
+  try {
+    return body();
+  } catch (const ShapeError& error) {
+    throw Refusal(fmt::format("{}: {}", config.file, error.what()));
+  }
+}
 
 /// Sections DATA and TRAIN -> the network. Throws Refusal for what no network fits.
 models::PspnetOptions model_options(const Config& config);

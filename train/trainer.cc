@@ -35,16 +35,6 @@ using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
-/// Runs a part that fails with ShapeError where the configuration's sizes do not fit together.
-template <class Body>
-auto refusing(const Config& config, Body&& body) {
-  try {
-    return body();
-  } catch (const ShapeError& error) {
-    throw Refusal(fmt::format("{}: {}", config.file, error.what()));
-  }
-}
-
 class Trainer {
  public:
   explicit Trainer(const Config& config);

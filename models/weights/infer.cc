@@ -285,6 +285,17 @@ PspnetOptions options_from_weights(const WeightFile& file, const std::string& pl
   return options;
 }
 
+std::unique_ptr<Pspnet> build_pspnet(const PspnetOptions& options, const WeightFile& file, const std::string& place) {
+  std::unique_ptr<Pspnet> model;
+  try {
+    model = std::make_unique<Pspnet>(options);
+  } catch (const ShapeError& error) {
+    throw Refusal(fmt::format("{}: the file's network cannot be built: {}", place, error.what()));
+  }
+  load_state_dict(*model, file, place);
+  return model;
+}
+
 void check_backbone(const WeightFile& file, const std::string& place) {
   const Shapes shapes(file, place);
   PspnetOptions options;
@@ -300,14 +311,7 @@ std::unique_ptr<Pspnet> load_pspnet(const std::string& path, const ConvEngine& c
   PspnetOptions options = options_from_weights(file, path);
   options.backbone.conv = conv;
   options.aux = false;  // used in training only
-  std::unique_ptr<Pspnet> model;
-  try {
-    model = std::make_unique<Pspnet>(options);
-  } catch (const ShapeError& error) {
-    throw Refusal(fmt::format("{}: the file's network cannot be built: {}", path, error.what()));
-  }
-  load_state_dict(*model, file, path);
-  return model;
+  return build_pspnet(options, file, path);
 }
 
 }  // namespace giza::models

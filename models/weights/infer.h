@@ -22,6 +22,10 @@ PspnetOptions options_from_json(const std::string& json, const std::string& plac
 /// Throws Refusal "PLACE: ..." where that is no PSPNet.
 PspnetOptions options_from_weights(const WeightFile& file, const std::string& place);
 
+/// The network of these options with the file's weights, strictly (state_dict.h). Throws Refusal "PLACE: ..." for options
+/// that fit no network, and for weights that do not fit it.
+std::unique_ptr<Pspnet> build_pspnet(const PspnetOptions& options, const WeightFile& file, const std::string& place);
+
 /// For the file of a ResNet alone, under semseg's names: throws Refusal "PLACE: ..." listing every missing, extra and
 /// misshaped name of the ResNet that the file begins to be.
 void check_backbone(const WeightFile& file, const std::string& place);

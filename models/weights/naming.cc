@@ -9,7 +9,7 @@
 #include <string_view>
 #include <utility>
 
-#include "models/weights/state_dict.h"
+#include "models/pspnet.h"
 #include "tensor/check.h"
 
 namespace giza::models {
@@ -222,9 +222,7 @@ WeightFile from_semseg_names(WeightFile file, Naming naming, const std::string& 
       break;
   }
   if (naming != Naming::mmseg) {
-    drop(file, dropped, [](const std::string& name) {
-      return name.starts_with("ppm.") || name.starts_with("cls.") || name.starts_with("aux.");
-    });
+    drop(file, dropped, is_new_layer);
   }
   std::vector<std::string> unknown;
   for (WeightTensor& tensor : file.tensors) {

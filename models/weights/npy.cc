@@ -8,14 +8,13 @@
 #include <array>
 #include <bit>
 #include <charconv>
-#include <filesystem>
-#include <fstream>
 #include <limits>
 #include <map>
 #include <optional>
 #include <string_view>
 
 #include "models/weights/atomic_file.h"
+#include "models/weights/input_file.h"
 #include "tensor/check.h"
 
 static_assert(std::endian::native == std::endian::little, "files are little-endian and read without swapping");
@@ -151,98 +150,80 @@ std::vector<T> from_fortran(const std::vector<T>& data, const std::vector<int64_
   return result;
 }
 
-/// The header's text; the stream then stands at the numbers.
-std::string read_header(std::ifstream& stream, const std::string& path) {
-  std::array<char, 8> prefix{};
-  stream.read(prefix.data(), prefix.size());
-  check<Refusal>(stream.good() && std::string_view(prefix.data(), kMagic.size()) == kMagic,
-                 "{}: the file does not start as a .npy file does, expected one as numpy.save writes it", path);
-  const int version = static_cast<unsigned char>(prefix[6]);
-  check<Refusal>(version >= 1 && version <= 3, "{}: .npy version {} is unknown, expected 1, 2 or 3", path, version);
-  uint32_t length = 0;
-  stream.read(reinterpret_cast<char*>(&length), version == 1 ? 2 : 4);
-  check<Refusal>(stream.good() && length <= kMaxHeader, "{}: the header is cut off or longer than {} bytes", path,
-                 kMaxHeader);
-  std::string text(length, '\0');
-  stream.read(text.data(), static_cast<std::streamsize>(length));
-  check<Refusal>(stream.good(), "{}: the header is cut off", path);
-  return text;
-}
-
-/// An open file; the stream stands at its `count` numbers.
+/// An open file and where its `count` numbers begin.
 struct OpenFile {
-  std::ifstream stream;
+  InputFile file;
   Header header;
+  uint64_t data_begin = 0;
   size_t count = 0;
-};
 
-/// `types`: the descriptions that the caller reads, and the bytes of a number of each.
-OpenFile open_file(const std::string& path, const std::map<std::string, int64_t, std::less<>>& types) {
-  namespace fs = std::filesystem;
-  std::error_code error;
-  const fs::file_status status = fs::status(path, error);
-  check<Refusal>(fs::exists(status), "{}: there is no such file, expected a .npy file", path);
-  check<Refusal>(fs::is_regular_file(status), "{}: this is not a regular file, expected a .npy file", path);
-  OpenFile file;
-  file.stream.open(path, std::ios::binary);
-  check<Refusal>(file.stream.good(), "{}: the file cannot be opened for reading", path);
-  file.header = HeaderParser(read_header(file.stream, path), path).parse();
-  const auto type = types.find(file.header.descr);
-  if (type == types.end()) {
-    std::vector<std::string> known;
-    for (const auto& [name, bytes] : types) known.push_back(name);
-    throw Refusal(fmt::format("{}: holds numbers of type {}, expected {} (convert with astype)", path,
-                              file.header.descr.substr(0, 20), fmt::join(known, ", ")));
-  }
-  const auto bytes = checked_product(file.header.shape, type->second);
-  const auto data_begin = static_cast<uint64_t>(file.stream.tellg());
-  const uint64_t held = fs::file_size(path, error) - data_begin;
-  check<Refusal>(!error && bytes && static_cast<uint64_t>(*bytes) == held,
-                 "{}: shape ({}) of {} needs {} bytes of numbers, the file has {}", path,
-                 fmt::join(file.header.shape, ", "), file.header.descr,
-                 bytes ? std::to_string(*bytes) : "more than 2^63", held);
-  file.count = static_cast<size_t>(*bytes / type->second);
-  return file;
-}
-
-/// The numbers of an open file, each held as From in it, in row order.
-template <class From, class To>
-std::vector<To> read_numbers(OpenFile& file, const std::string& path) {
-  std::vector<To> data(file.count);
-  if constexpr (std::is_same_v<From, To>) {
-    file.stream.read(reinterpret_cast<char*>(data.data()), static_cast<std::streamsize>(file.count * sizeof(To)));
-  } else {
-    std::array<From, 4096> piece{};
-    for (size_t done = 0; done < data.size() && file.stream.good(); done += piece.size()) {
-      const size_t count = std::min(piece.size(), data.size() - done);
-      file.stream.read(reinterpret_cast<char*>(piece.data()), static_cast<std::streamsize>(count * sizeof(From)));
-      std::transform(piece.begin(), piece.begin() + count, data.begin() + static_cast<std::ptrdiff_t>(done),
-                     [](From value) { return static_cast<To>(value); });
+  /// `types`: the descriptions that the caller reads, and the bytes of a number of each.
+  OpenFile(const std::string& path, const std::map<std::string, int64_t, std::less<>>& types)
+      : file(path, "a .npy file"), header(HeaderParser(read_header(), path).parse()) {
+    const auto type = types.find(header.descr);
+    if (type == types.end()) {
+      std::vector<std::string> known;
+      for (const auto& [name, bytes] : types) known.push_back(name);
+      throw Refusal(fmt::format("{}: holds numbers of type {}, expected {} (convert with astype)", path,
+                                header.descr.substr(0, 20), fmt::join(known, ", ")));
     }
+    const auto bytes = checked_product(header.shape, type->second);
+    const uint64_t held = file.size() - data_begin;
+    check<Refusal>(bytes && static_cast<uint64_t>(*bytes) == held,
+                   "{}: shape ({}) of {} needs {} bytes of numbers, the file has {}", path,
+                   fmt::join(header.shape, ", "), header.descr, bytes ? std::to_string(*bytes) : "more than 2^63",
+                   held);
+    count = static_cast<size_t>(*bytes / type->second);
   }
-  check<Refusal>(file.stream.good(), "{}: the file cannot be read to its end", path);
-  return file.header.fortran_order ? from_fortran(data, file.header.shape) : data;
-}
+
+  /// The numbers, each held as From in the file, in row order.
+  template <class From, class To>
+  std::vector<To> numbers() const {
+    std::vector<To> data =
+        read_numbers<From>(file, data_begin, count, [](From value) { return static_cast<To>(value); });
+    return header.fortran_order ? from_fortran(data, header.shape) : data;
+  }
+
+ private:
+  /// The header's text; the numbers begin behind it.
+  std::string read_header() {
+    const std::string& path = file.path();
+    std::array<char, 8> prefix{};
+    if (file.size() >= prefix.size()) file.read_at(0, prefix.data(), prefix.size());
+    check<Refusal>(std::string_view(prefix.data(), kMagic.size()) == kMagic,
+                   "{}: the file does not start as a .npy file does, expected one as numpy.save writes it", path);
+    const int version = static_cast<unsigned char>(prefix[6]);
+    check<Refusal>(version >= 1 && version <= 3, "{}: .npy version {} is unknown, expected 1, 2 or 3", path, version);
+    const size_t digits = version == 1 ? 2 : 4, begin = prefix.size() + digits;
+    uint32_t length = 0;
+    if (file.size() >= begin) file.read_at(prefix.size(), &length, digits);
+    check<Refusal>(file.size() >= begin && length <= kMaxHeader, "{}: the header is cut off or longer than {} bytes",
+                   path, kMaxHeader);
+    check<Refusal>(length <= file.size() - begin, "{}: the header is cut off", path);
+    data_begin = begin + length;
+    return file.read_at(begin, length);
+  }
+};
 
 }  // namespace
 
 NpyArray read_npy(const std::string& path) {
-  OpenFile file = open_file(path, {{"<f4", 4}, {"<f8", 8}});
+  const OpenFile file(path, {{"<f4", 4}, {"<f8", 8}});
   const bool wide = file.header.descr == "<f8";
-  return {file.header.shape, wide ? read_numbers<double, float>(file, path) : read_numbers<float, float>(file, path)};
+  return {file.header.shape, wide ? file.numbers<double, float>() : file.numbers<float, float>()};
 }
 
 NpyIntegers read_npy_integers(const std::string& path) {
-  OpenFile file = open_file(path, {{"<i4", 4}, {"<i8", 8}, {"|u1", 1}});
+  const OpenFile file(path, {{"<i4", 4}, {"<i8", 8}, {"|u1", 1}});
   const std::string& type = file.header.descr;
   NpyIntegers array;
   array.shape = file.header.shape;
   if (type == "<i8") {
-    array.data = read_numbers<int64_t, int64_t>(file, path);
+    array.data = file.numbers<int64_t, int64_t>();
   } else if (type == "<i4") {
-    array.data = read_numbers<int32_t, int64_t>(file, path);
+    array.data = file.numbers<int32_t, int64_t>();
   } else {
-    array.data = read_numbers<uint8_t, int64_t>(file, path);
+    array.data = file.numbers<uint8_t, int64_t>();
   }
   return array;
 }

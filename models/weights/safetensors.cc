@@ -4,13 +4,12 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
-#include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <numeric>
 
 #include "models/weights/atomic_file.h"
 #include "models/weights/elements.h"
+#include "models/weights/input_file.h"
 #include "models/weights/safetensors_header.h"
 #include "tensor/check.h"
 
@@ -22,63 +21,44 @@ namespace {
 constexpr uint64_t kMaxHeader = 100'000'000;  // the format's own limit
 constexpr uint64_t kPrefix = 8;
 
-/// An open file whose header is read; the stream stands at the data.
+/// An open file whose header is read.
 struct OpenFile {
-  std::ifstream stream;
+  InputFile file;
   SafetensorsHeader header;
+  uint64_t data_begin = 0;
+
+  explicit OpenFile(const std::string& path) : file(path, "a safetensors file") {
+    check<Refusal>(file.size() >= kPrefix, "{}: {} bytes are too few for a safetensors file", path, file.size());
+    uint64_t length = 0;
+    file.read_at(0, &length, kPrefix);
+    check<Refusal>(length <= kMaxHeader,
+                   "{}: the header is {} bytes long, at most {} are allowed; is this safetensors?", path, length,
+                   kMaxHeader);
+    check<Refusal>(length <= file.size() - kPrefix,
+                   "{}: the header is {} bytes long, but the file has {}: it is cut off", path, length, file.size());
+    data_begin = kPrefix + length;
+    header = parse_safetensors_header(file.read_at(kPrefix, length), file.size() - data_begin, path);
+  }
 };
 
-OpenFile open_file(const std::string& path) {
-  namespace fs = std::filesystem;
-  std::error_code error;
-  const fs::file_status status = fs::status(path, error);
-  check<Refusal>(fs::exists(status), "{}: there is no such file, expected a safetensors file", path);
-  // A pipe or a device could block or never end.
-  check<Refusal>(fs::is_regular_file(status), "{}: this is not a regular file, expected a safetensors file", path);
-  const uint64_t size = fs::file_size(path, error);
-  OpenFile file;
-  file.stream.open(path, std::ios::binary);
-  check<Refusal>(!error && file.stream.good(), "{}: the file cannot be opened for reading", path);
-
-  uint64_t length = 0;
-  file.stream.read(reinterpret_cast<char*>(&length), kPrefix);
-  check<Refusal>(file.stream.good(), "{}: {} bytes are too few for a safetensors file", path, size);
-  check<Refusal>(length <= kMaxHeader, "{}: the header is {} bytes long, at most {} are allowed; is this safetensors?",
-                 path, length, kMaxHeader);
-  check<Refusal>(length <= size - kPrefix, "{}: the header is {} bytes long, but the file has {}: it is cut off", path,
-                 length, size);
-  std::string json(length, '\0');
-  file.stream.read(json.data(), static_cast<std::streamsize>(length));
-  check<Refusal>(file.stream.good(), "{}: the file cannot be read", path);
-  file.header = parse_safetensors_header(json, size - kPrefix - length, path);
-  return file;
-}
-
-/// Reads the elements of one type and converts each, in pieces, so that only the result is large.
-template <class From, class To, class Convert>
-void read_elements(std::ifstream& stream, std::vector<To>* to, int64_t numel, Convert convert) {
-  to->resize(static_cast<size_t>(numel));
-  constexpr int64_t kPiece = 1 << 16;
-  std::vector<From> piece(static_cast<size_t>(std::min(numel, kPiece)));
-  for (int64_t done = 0; done < numel && stream.good(); done += kPiece) {
-    const auto count = static_cast<size_t>(std::min(kPiece, numel - done));
-    stream.read(reinterpret_cast<char*>(piece.data()), static_cast<std::streamsize>(count * sizeof(From)));
-    std::transform(piece.begin(), piece.begin() + static_cast<std::ptrdiff_t>(count), to->begin() + done, convert);
-  }
-}
-
-void read_data(std::ifstream& stream, const TensorEntry& entry, WeightTensor* tensor) {
+void read_data(const InputFile& file, uint64_t begin, const TensorEntry& entry, WeightTensor* tensor) {
+  const auto numel = static_cast<size_t>(entry.numel);
   switch (entry.dtype) {
     case DType::f32:
-      return read_elements<float>(stream, &tensor->data, entry.numel, [](float v) { return v; });
+      tensor->data = read_numbers<float>(file, begin, numel, [](float v) { return v; });
+      return;
     case DType::f16:
-      return read_elements<uint16_t>(stream, &tensor->data, entry.numel, half_to_float);
+      tensor->data = read_numbers<uint16_t>(file, begin, numel, half_to_float);
+      return;
     case DType::bf16:
-      return read_elements<uint16_t>(stream, &tensor->data, entry.numel, brain_to_float);
+      tensor->data = read_numbers<uint16_t>(file, begin, numel, brain_to_float);
+      return;
     case DType::f64:
-      return read_elements<double>(stream, &tensor->data, entry.numel, [](double v) { return static_cast<float>(v); });
+      tensor->data = read_numbers<double>(file, begin, numel, [](double v) { return static_cast<float>(v); });
+      return;
     case DType::i64:
-      return read_elements<int64_t>(stream, &tensor->integers, entry.numel, [](int64_t v) { return v; });
+      tensor->integers = read_numbers<int64_t>(file, begin, numel, [](int64_t v) { return v; });
+      return;
   }
 }
 
@@ -94,8 +74,7 @@ int64_t checked_numel(const WeightTensor& tensor) {
 }  // namespace
 
 WeightFile read_safetensors(const std::string& path) {
-  OpenFile open = open_file(path);
-  const std::streamoff data_start = open.stream.tellg();
+  OpenFile open(path);
   WeightFile file;
   file.metadata = std::move(open.header.metadata);
   file.tensors.reserve(open.header.tensors.size());
@@ -104,15 +83,13 @@ WeightFile read_safetensors(const std::string& path) {
     tensor.name = entry.name;
     tensor.shape = entry.shape;
     tensor.dtype = entry.dtype;
-    open.stream.seekg(data_start + static_cast<std::streamoff>(entry.begin));
-    read_data(open.stream, entry, &tensor);
-    check<Refusal>(open.stream.good(), "{}: the data of \"{}\" cannot be read; copy the file again", path, entry.name);
+    read_data(open.file, open.data_begin + entry.begin, entry, &tensor);
   }
   return file;
 }
 
 std::map<std::string, std::string> read_safetensors_metadata(const std::string& path) {
-  return open_file(path).header.metadata;
+  return OpenFile(path).header.metadata;
 }
 
 void write_safetensors(const std::string& path, const WeightFile& file) {

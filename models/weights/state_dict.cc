@@ -7,6 +7,7 @@
 #include <map>
 #include <utility>
 
+#include "models/pspnet.h"
 #include "tensor/check.h"
 
 namespace giza::models {
@@ -62,10 +63,6 @@ void for_each_index(const Tensor& tensor, Body&& body) {
   }
 }
 
-bool starts_with_any(const std::string& name, std::initializer_list<std::string_view> prefixes) {
-  return std::any_of(prefixes.begin(), prefixes.end(), [&](std::string_view p) { return name.starts_with(p); });
-}
-
 /// The file's tensors by the names that the module uses.
 std::map<std::string, const WeightTensor*> index_file(const WeightFile& file, const std::string& place) {
   constexpr std::string_view kPrefix = "module.";
@@ -119,7 +116,7 @@ std::vector<std::string> load_state_dict(const layers::Module& module, const Wei
   std::vector<std::pair<const WeightTensor*, Tensor>> copies;
   bool any = false;
   for (const Slot& slot : slots_of(module)) {
-    const bool new_layer = starts_with_any(slot.name, {"ppm.", "cls.", "aux."});
+    const bool new_layer = is_new_layer(slot.name);
     const auto found = index.find(slot.name);
     if (found == index.end()) {
       const bool optional =
@@ -141,8 +138,8 @@ std::vector<std::string> load_state_dict(const layers::Module& module, const Wei
     index.erase(found);
   }
   for (const auto& [name, tensor] : index) {
-    const bool optional = (options.aux_optional && name.starts_with("aux.")) ||
-                          (options.backbone_only && starts_with_any(name, {"ppm.", "cls.", "aux."}));
+    const bool optional =
+        (options.aux_optional && name.starts_with("aux.")) || (options.backbone_only && is_new_layer(name));
     if (!optional) extra.push_back(name);
   }
 

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "tests/cli/program.h"
+#include "tests/support/temp_folder.h"
 #include "train/data/image.h"
 #include "train/data/known_datasets.h"
 
@@ -13,8 +14,6 @@ namespace giza::testing {
 namespace fs = std::filesystem;
 
 namespace {
-
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 /// A folder like VOCdevkit/VOC2012, with palette PNGs: the scenes' pictures, classes 0 to 11.
 void make_voc_folder(const fs::path& folder) {

@@ -6,13 +6,12 @@
 
 #include "models/onnx/export.h"
 #include "tests/cli/program.h"
+#include "tests/support/temp_folder.h"
 
 namespace giza::testing {
 namespace {
 
 const std::string kGolden = GIZA_SOURCE_DIR "/tests/golden/verify";
-
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 TEST_CASE("convert: formats and names there and back give the same bytes") {
   const TemporaryFolder folder;

@@ -9,6 +9,7 @@
 #include "models/weights/infer.h"
 #include "models/weights/state_dict.h"
 #include "tensor/check.h"
+#include "tests/support/temp_folder.h"
 
 namespace giza::models {
 namespace {
@@ -26,15 +27,6 @@ std::vector<std::string> names(const WeightFile& file) {
   std::vector<std::string> list;
   for (const WeightTensor& tensor : file.tensors) list.push_back(tensor.name);
   return list;
-}
-
-std::string message_of(const auto& body) {
-  try {
-    body();
-  } catch (const Refusal& refusal) {
-    return refusal.what();
-  }
-  return "nothing was thrown";
 }
 
 TEST_CASE("naming: the table of docs/weights.md, name by name") {
@@ -107,18 +99,18 @@ TEST_CASE("naming: what has no name is refused, all at once") {
   WeightFile file = state_dict(Pspnet(tiny(Stem::plain)));
   file.tensors.push_back({"extra.one", {1}, DType::f32, {0}, {}});
   file.tensors.push_back({"extra.two", {1}, DType::f32, {0}, {}});
-  const std::string message = message_of([&] { from_semseg_names(file, Naming::torchvision, "FILE"); });
+  const std::string message = message_of<Refusal>([&] { from_semseg_names(file, Naming::torchvision, "FILE"); });
   CHECK(message.starts_with("FILE: 2 tensors"));
-  CHECK(message.find("extra.one, extra.two") != std::string::npos);
-  CHECK(message_of([&] {
-          from_semseg_names(state_dict(Pspnet(tiny())), Naming::torchvision, "FILE");
-        }).find("deep stem") != std::string::npos);
-  CHECK(message_of([&] { from_semseg_names(file, Naming::imagenet, "FILE"); }).find("plain stem") != std::string::npos);
-  CHECK(message_of([] { parse_naming("caffe"); }).find("semseg, torchvision, mmseg") != std::string::npos);
+  CHECK(contains(message, "extra.one, extra.two"));
+  CHECK(
+      contains(message_of<Refusal>([&] { from_semseg_names(state_dict(Pspnet(tiny())), Naming::torchvision, "FILE"); }),
+               "deep stem"));
+  CHECK(contains(message_of<Refusal>([&] { from_semseg_names(file, Naming::imagenet, "FILE"); }), "plain stem"));
+  CHECK(contains(message_of<Refusal>([] { parse_naming("caffe"); }), "semseg, torchvision, mmseg"));
 
   WeightFile twins = from_semseg_names(state_dict(Pspnet(tiny())), Naming::mmseg, "f");
   twins.tensors.push_back({"backbone.conv1.weight", {1}, DType::f32, {0}, {}});
-  CHECK(message_of([&] { to_semseg_names(twins, "FILE"); }).find("layer0.0.weight") != std::string::npos);
+  CHECK(contains(message_of<Refusal>([&] { to_semseg_names(twins, "FILE"); }), "layer0.0.weight"));
 }
 
 }  // namespace

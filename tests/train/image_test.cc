@@ -15,6 +15,7 @@
 
 #include "tensor/check.h"
 #include "tensor/random.h"
+#include "tests/support/temp_folder.h"
 #include "train/data/jpeg.h"
 #include "train/data/png.h"
 
@@ -61,8 +62,6 @@ std::string refusal_of(const Read& read) {
     return refusal.what();
   }
 }
-
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 void put_u32(Bytes& bytes, size_t at, uint32_t value) {
   for (size_t i = 0; i < 4; ++i) bytes[at + i] = static_cast<uint8_t>(value >> (24 - 8 * i));

@@ -12,6 +12,7 @@
 #include <string>
 
 #include "tensor/check.h"
+#include "tests/support/temp_folder.h"
 
 namespace giza::train {
 namespace {
@@ -80,8 +81,6 @@ std::string error_of(const Call& call) {
     return error.what();
   }
 }
-
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 }  // namespace
 

@@ -61,9 +61,12 @@ void apply_group(const std::string& mount, std::string group, const char* limit_
 
 }  // namespace
 
+std::optional<int64_t> available_bytes(const std::string& root) {
+  return kilobytes(root + "/proc/meminfo", "MemAvailable:");
+}
+
 MemoryLimit memory_limit(const std::string& root) {
-  MemoryLimit limit{INT64_MAX, "free memory"};
-  if (const auto available = kilobytes(root + "/proc/meminfo", "MemAvailable:")) limit.bytes = *available;
+  MemoryLimit limit{available_bytes(root).value_or(INT64_MAX), "free memory"};
   // "4:memory:/jobs/7" in version 1, "0::/jobs/7" in version 2.
   std::ifstream groups(root + "/proc/self/cgroup");
   for (std::string line; std::getline(groups, line);) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 namespace giza::train {
@@ -11,6 +12,8 @@ struct MemoryLimit {
   std::string source;  ///< "free memory" or "control group /jobs/7"
 };
 
+/// Memory that the machine has left, page caches counted as free; `root` as below.
+std::optional<int64_t> available_bytes(const std::string& root = "");
 /// What this process can still take: the machine's available memory, or what its control groups (version 1 or 2) leave,
 /// where that is less. `root` stands before /proc and /sys; for tests.
 MemoryLimit memory_limit(const std::string& root = "");

@@ -4,11 +4,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 #include <functional>
 #include <optional>
 
 #include "tensor/check.h"
+#include "tensor/seconds_of.h"
 #include "train/data/png.h"
 
 namespace giza::train {
@@ -18,12 +18,6 @@ constexpr int64_t kHeaders = 400;  // that are read
 constexpr int64_t kGroups = 12;    // of sizes
 constexpr int64_t kSamples = 6;    // pictures that are timed
 constexpr double kTimeBudget = 2;  // seconds for them
-
-double seconds_of(const std::function<void()>& body) {
-  const auto start = std::chrono::steady_clock::now();
-  body();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
 
 int64_t pixels(PictureSize size) { return int64_t{size.width} * size.height; }
 

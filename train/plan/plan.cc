@@ -4,12 +4,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <thread>
 
 #include "tensor/check.h"
 #include "tensor/median.h"
+#include "tensor/seconds_of.h"
 #include "train/plan/memory.h"
 
 namespace giza::train {
@@ -231,11 +231,7 @@ void Planner::run_for_real() {
   const auto median_of = [&](const std::function<void()>& work) {
     work();
     std::vector<double> seconds;
-    for (int i = 0; i < kSteps; ++i) {
-      const auto start = std::chrono::steady_clock::now();
-      work();
-      seconds.push_back(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
-    }
+    for (int i = 0; i < kSteps; ++i) seconds.push_back(seconds_of(work));
     return median(seconds);
   };
   const int64_t room_here = here_.bytes;

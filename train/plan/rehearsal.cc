@@ -2,7 +2,6 @@
 #include "train/plan/rehearsal.h"
 
 #include <algorithm>
-#include <chrono>
 #include <optional>
 #include <utility>
 
@@ -13,27 +12,12 @@
 #include "tensor/ops/elementwise.h"
 #include "tensor/ops/softmax.h"
 #include "tensor/parallel.h"
+#include "tensor/seconds_of.h"
 #include "train/model_factory.h"
 #include "train/optim/sgd.h"
 
 namespace giza::train {
 namespace {
-
-/// Sizes that do not fit together are the configuration's fault.
-template <class Body>
-auto refusing(const Config& config, const Body& body) {
-  try {
-    return body();
-  } catch (const ShapeError& error) {
-    throw Refusal(fmt::format("{}: {}", config.file, error.what()));
-  }
-}
-
-double seconds_of(const std::function<void()>& body) {
-  const auto start = std::chrono::steady_clock::now();
-  body();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
 
 Image noise(PictureSize size) {
   Image image(size.width, size.height);

@@ -41,16 +41,20 @@ std::string processor_name() {
   return "unknown";
 }
 
+std::string compiler_name() { return kCompiler; }
+
+int64_t physical_memory() { return int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGE_SIZE); }
+
 std::vector<ReportFact> machine_facts() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
-  const double memory = static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGE_SIZE));
-  return {{"giza", fmt::format("{}, built by {}", GIZA_VERSION, kCompiler)},
+  return {{"giza", fmt::format("{}, built by {}", GIZA_VERSION, compiler_name())},
           {"processor", fmt::format("{}, {} processors", processor_name(), sysconf(_SC_NPROCESSORS_ONLN))},
           {"SIMD target", fmt::format("{} (of {})", isa(), fmt::join(isa_targets(), ", "))},
           {"threads", fmt::format("{} by {}", num_threads(), thread_backend())},
-          {"memory", fmt::format("{:.1f} GB; this process used at most {:.2f} GB", memory / 1e9,
-                                 static_cast<double>(usage.ru_maxrss) * 1024 / 1e9)},
+          {"memory",
+           fmt::format("{:.1f} GB; this process used at most {:.2f} GB", static_cast<double>(physical_memory()) / 1e9,
+                       static_cast<double>(usage.ru_maxrss) * 1024 / 1e9)},
           {"system", system_name()}};
 }
 
