@@ -5,9 +5,9 @@
 #include <map>
 #include <utility>
 
-#include "tensor/check.h"
+#include "tensor/base/check.h"
 #include "tensor/ops/elementwise.h"
-#include "tensor/profile.h"
+#include "tensor/profile/profile.h"
 
 namespace giza::autograd {
 namespace {

@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "tensor/check.h"
+#include "tensor/base/check.h"
 #include "tensor/tensor.h"
 
 namespace giza::autograd {

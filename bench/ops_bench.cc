@@ -11,7 +11,7 @@
 #include "tensor/ops/resize.h"
 #include "tensor/ops/softmax.h"
 #include "tensor/ops/upsample_loss.h"
-#include "tensor/profile.h"
+#include "tensor/profile/profile.h"
 #include "tests/support/op_cases.h"
 
 namespace giza::bench {

@@ -6,9 +6,9 @@
 #include <memory>
 
 #include "cli/command.h"
-#include "tensor/check.h"
+#include "tensor/base/check.h"
 #include "tensor/parallel.h"
-#include "train/model_factory.h"
+#include "train/config/parts.h"
 
 namespace giza::cli {
 namespace {

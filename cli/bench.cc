@@ -3,7 +3,6 @@
 #include <sys/resource.h>
 
 #include <algorithm>
-#include <chrono>
 #include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -11,7 +10,8 @@
 #include <vector>
 
 #include "cli/command.h"
-#include "tensor/median.h"
+#include "tensor/base/median.h"
+#include "tensor/base/stopwatch.h"
 #include "tensor/parallel.h"
 #include "tensor/simd.h"
 #include "tensor/storage.h"
@@ -51,16 +51,13 @@ double peak_rss_gb() {
 }
 
 int run(const Options& options, const Common& common) {
-  using Clock = std::chrono::steady_clock;
   const std::function<void()> step = make_step(options, common);
   train::Progress progress("bench", options.runs + 1, "step");
   step();  // warms up: page faults, weights transformed once
   std::vector<double> seconds;
   for (int i = 0; i < options.runs; ++i) {
     progress.update(i + 1);
-    const auto start = Clock::now();
-    step();
-    seconds.push_back(std::chrono::duration<double>(Clock::now() - start).count());
+    seconds.push_back(seconds_of(step));
   }
   progress.update(options.runs + 1);
   progress.finish();

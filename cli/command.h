@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "tensor/ops/conv2d.h"
-#include "train/config.h"
+#include "train/config/config.h"
 
 namespace giza::cli {
 

@@ -9,9 +9,9 @@
 #include <vector>
 
 #include "cli/command.h"
-#include "tensor/check.h"
-#include "train/model_factory.h"
-#include "train/report/comparison.h"
+#include "tensor/base/check.h"
+#include "train/config/parts.h"
+#include "train/eval/comparison.h"
 #include "train/signals.h"
 
 namespace giza::cli {

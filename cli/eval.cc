@@ -1,4 +1,4 @@
-// giza eval: the test protocol on a data set; flags and printing around train/evaluator.h.
+// giza eval: the test protocol on a data set; flags and printing around train/eval/evaluator.h.
 #include <fmt/format.h>
 
 #include <filesystem>
@@ -10,10 +10,10 @@
 #include "models/weights/infer.h"
 #include "models/weights/naming.h"
 #include "models/weights/state_dict.h"
-#include "tensor/check.h"
-#include "train/evaluator.h"
-#include "train/mask_folder.h"
-#include "train/model_factory.h"
+#include "tensor/base/check.h"
+#include "train/config/parts.h"
+#include "train/eval/evaluator.h"
+#include "train/eval/mask_folder.h"
 #include "train/progress.h"
 #include "train/report/run_report.h"
 #include "train/signals.h"

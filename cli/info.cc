@@ -11,11 +11,11 @@
 #include "cli/info_model.h"
 #include "cli/peak_figures.h"
 #include "models/onnx/export.h"
+#include "tensor/base/machine.h"
 #include "tensor/parallel.h"
-#include "tensor/peak.h"
+#include "tensor/profile/peak.h"
 #include "tensor/simd.h"
-#include "train/plan/memory_limit.h"
-#include "train/report/machine.h"
+#include "train/cost/memory_limit.h"
 
 namespace giza::cli {
 namespace {
@@ -23,8 +23,8 @@ namespace {
 double gigabytes(int64_t bytes) { return static_cast<double>(bytes) / 1e9; }
 
 int run(const Common& common, bool measure) {
-  const std::string cpu = train::processor_name(), compiler = train::compiler_name();
-  const double memory_gb = gigabytes(train::physical_memory());
+  const std::string cpu = processor_name(), compiler = compiler_name();
+  const double memory_gb = gigabytes(physical_memory());
   const double available_gb = gigabytes(train::available_bytes().value_or(0));
   nlohmann::ordered_json json = {
       {"version", GIZA_VERSION},

@@ -9,10 +9,10 @@
 #include <vector>
 
 #include "models/pspnet.h"
-#include "tensor/profile/conv_spec.h"
+#include "tensor/ops/conv_spec.h"
 #include "tensor/simd.h"
-#include "train/model_factory.h"
-#include "train/report/profile_table.h"
+#include "train/config/parts.h"
+#include "train/cost/profile_table.h"
 
 namespace giza::cli {
 namespace {

@@ -4,7 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "tensor/peak.h"
+#include "tensor/profile/peak.h"
 
 namespace giza::cli {
 

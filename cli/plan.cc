@@ -1,14 +1,14 @@
-// giza plan: flags and printing around train/plan/plan.h.
-#include "train/plan/plan.h"
+// giza plan: flags and printing around train/cost/plan.h.
+#include "train/cost/plan.h"
 
 #include <fmt/format.h>
 
 #include <memory>
 
 #include "cli/command.h"
-#include "tensor/check.h"
+#include "tensor/base/check.h"
 #include "tensor/parallel.h"
-#include "train/report/plan_table.h"
+#include "train/cost/plan_table.h"
 
 namespace giza::cli {
 namespace {

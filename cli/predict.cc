@@ -12,13 +12,13 @@
 
 #include "cli/command.h"
 #include "models/weights/infer.h"
-#include "tensor/check.h"
+#include "tensor/base/check.h"
+#include "tensor/base/spelling.h"
+#include "train/config/parts.h"
 #include "train/data/known_datasets.h"
-#include "train/evaluator.h"
-#include "train/model_factory.h"
+#include "train/eval/evaluator.h"
 #include "train/progress.h"
 #include "train/signals.h"
-#include "train/spelling.h"
 
 namespace giza::cli {
 namespace {
@@ -115,7 +115,7 @@ struct Work {
 };
 
 bool is_picture(const fs::path& path) {
-  const std::string extension = train::lower_case(path.extension().string());
+  const std::string extension = lower_case(path.extension().string());
   return extension == ".jpg" || extension == ".jpeg" || extension == ".png";
 }
 

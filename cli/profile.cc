@@ -1,5 +1,5 @@
 // giza profile: where the time of a step goes, per kernel and per layer.
-#include "tensor/profile.h"
+#include "tensor/profile/profile.h"
 
 #include <fmt/format.h>
 
@@ -14,19 +14,19 @@
 #include "cli/command.h"
 #include "cli/peak_figures.h"
 #include "cli/profile_op.h"
-#include "models/weights/atomic_file.h"
-#include "tensor/check.h"
+#include "tensor/base/check.h"
+#include "tensor/base/file.h"
+#include "tensor/base/machine.h"
 #include "tensor/parallel.h"
-#include "tensor/peak.h"
 #include "tensor/profile/counters.h"
+#include "tensor/profile/peak.h"
 #include "tensor/simd.h"
+#include "train/cost/profile_summary.h"
+#include "train/cost/profile_table.h"
+#include "train/cost/roofline.h"
+#include "train/cost/trace.h"
 #include "train/model_step.h"
 #include "train/progress.h"
-#include "train/report/machine.h"
-#include "train/report/profile_summary.h"
-#include "train/report/profile_table.h"
-#include "train/report/roofline.h"
-#include "train/report/trace.h"
 
 namespace giza::cli {
 namespace {
@@ -120,7 +120,7 @@ ordered_json to_json(const Options& options, const Common& common, const Measure
   json.update(ordered_json{
       {"size", options.step.size},
       {"batch", options.step.batch},
-      {"cpu", train::processor_name()},
+      {"cpu", processor_name()},
       {"threads", num_threads()},
       {"isa", isa()},
       {"conv", common.conv.empty() ? "native" : common.conv},
@@ -147,9 +147,8 @@ std::string title(const Options& options) {
 }
 
 std::string subtitle(const Measured& measured) {
-  return fmt::format("{}, {}, {} thread{}; {:.3f} s a step (median of {})", train::processor_name(), isa(),
-                     num_threads(), num_threads() == 1 ? "" : "s", measured.summary.wall_s,
-                     measured.summary.steps_s.size());
+  return fmt::format("{}, {}, {} thread{}; {:.3f} s a step (median of {})", processor_name(), isa(), num_threads(),
+                     num_threads() == 1 ? "" : "s", measured.summary.wall_s, measured.summary.steps_s.size());
 }
 
 void print_tables(const Options& options, const Measured& measured) {
@@ -190,11 +189,11 @@ int run(Options options, const Common& common) {
   options.step.seed = static_cast<uint64_t>(common.seed.value_or(0));
   const Measured measured = measure(options);
   if (!options.svg.empty()) {
-    models::write_text_file(options.svg, train::roofline_svg(measured.summary, measured.peak, num_threads(),
-                                                             {title(options), subtitle(measured)}));
+    write_file(options.svg, train::roofline_svg(measured.summary, measured.peak, num_threads(),
+                                                {title(options), subtitle(measured)}));
   }
   if (!options.trace.empty()) {
-    models::write_text_file(options.trace, train::trace_json(measured.events, title(options)));
+    write_file(options.trace, train::trace_json(measured.events, title(options)));
   }
   if (common.json) {
     fmt::print("{}\n", to_json(options, common, measured).dump());

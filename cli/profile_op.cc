@@ -7,13 +7,13 @@
 #include <vector>
 
 #include "cli/peak_figures.h"
-#include "tensor/check.h"
+#include "tensor/base/check.h"
+#include "tensor/base/machine.h"
+#include "tensor/ops/conv_spec.h"
 #include "tensor/parallel.h"
-#include "tensor/profile/conv_spec.h"
 #include "tensor/profile/conv_trial.h"
 #include "tensor/simd.h"
-#include "train/report/machine.h"
-#include "train/report/profile_table.h"
+#include "train/cost/profile_table.h"
 
 namespace giza::cli {
 namespace {
@@ -60,8 +60,8 @@ ordered_json to_json(const ConvSpec& spec, const std::vector<ConvPassResult>& pa
     list.push_back(std::move(item));
   }
   ordered_json json = {
-      {"op", "conv2d " + spec.text()}, {"cpu", train::processor_name()}, {"threads", num_threads()}, {"isa", isa()},
-      {"flops", spec.flops()},         {"bytes", spec.bytes()},          {"peak", peak_json(peak)}};
+      {"op", "conv2d " + spec.text()}, {"cpu", processor_name()}, {"threads", num_threads()}, {"isa", isa()},
+      {"flops", spec.flops()},         {"bytes", spec.bytes()},   {"peak", peak_json(peak)}};
   json["passes"] = std::move(list);
   return json;
 }
@@ -70,7 +70,7 @@ void print_table(const ConvSpec& spec, const std::vector<ConvPassResult>& passes
   fmt::print("conv2d {}: {} * {} -> {}\n", spec.text(), spec.input(), spec.weight(), spec.output());
   fmt::print("{:.3g} GFLOP a pass, {:.3g} MB of operands and result: {:.3g} FLOP/byte\n", spec.flops() / 1e9,
              spec.bytes() / 1e6, spec.flops() / spec.bytes());
-  fmt::print("{}, {}, {} thread{}\n{}\n", train::processor_name(), isa(), num_threads(), num_threads() == 1 ? "" : "s",
+  fmt::print("{}, {}, {} thread{}\n{}\n", processor_name(), isa(), num_threads(), num_threads() == 1 ? "" : "s",
              peak_line(peak));
   for (const ConvPassResult& pass : passes) {
     fmt::print("\n{}: {} of {} elements checked in double; median of {} rounds\n", to_string(pass.pass), pass.checked,

@@ -8,12 +8,13 @@
 #include <utility>
 
 #include "cli/command.h"
-#include "tensor/check.h"
+#include "tensor/base/check.h"
+#include "tensor/base/spelling.h"
+#include "tensor/base/text.h"
 #include "tensor/parallel.h"
 #include "tensor/simd.h"
 #include "train/progress.h"
 #include "train/signals.h"
-#include "train/spelling.h"
 
 namespace giza::cli {
 namespace {
@@ -23,8 +24,7 @@ constexpr int kRefused = 2;
 
 /// A message is one line, whatever a library or a file name put into it.
 void complain(std::string message) {
-  std::replace_if(
-      message.begin(), message.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, ' ');
+  std::replace_if(message.begin(), message.end(), is_control, ' ');
   // Unicode's own line ends, U+0085, U+2028 and U+2029, in UTF-8.
   for (const std::string_view line_end : {"\xC2\x85", "\xE2\x80\xA8", "\xE2\x80\xA9"}) {
     for (size_t at = message.find(line_end); at != std::string::npos; at = message.find(line_end, at)) {
@@ -98,7 +98,7 @@ int Program::parse_and_run(int argc, const char* const* argv) {
   }
   if (first[0] != '-' && std::find(names.begin(), names.end(), first) == names.end()) {
     throw Refusal(fmt::format("{}: unknown command, the nearest is {}; `giza --help` lists all", first,
-                              train::nearest_name(first, names)));
+                              nearest_name(first, names)));
   }
   if (first[0] == '-' && first != "-h" && first != "--help" && first != "--version") {
     throw Refusal(fmt::format("{}: flags come after a command, as in `giza info --json`", first));

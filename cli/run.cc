@@ -9,8 +9,8 @@
 #include "cli/command.h"
 #include "models/weights/infer.h"
 #include "models/weights/npy.h"
-#include "tensor/check.h"
-#include "tensor/seconds_of.h"
+#include "tensor/base/check.h"
+#include "tensor/base/stopwatch.h"
 
 namespace giza::cli {
 namespace {

@@ -9,7 +9,7 @@
 #include <string>
 
 #include "cli/command.h"
-#include "tensor/check.h"
+#include "tensor/base/check.h"
 #include "train/signals.h"
 
 namespace giza::cli {

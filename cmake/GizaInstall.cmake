@@ -13,15 +13,11 @@ install(TARGETS ${libraries} giza_threads giza_onednn EXPORT gizaTargets ARCHIVE
 install(EXPORT gizaTargets NAMESPACE giza:: DESTINATION ${GIZA_PACKAGE_DIR})
 
 # Headers keep their paths from the root, so that `#include "tensor/shape.h"` is the same in and out of the tree.
-# What the kernels, backends and algorithms of convolution include among themselves stays inside.
+# What is private stands in folders of these names.
 foreach(folder IN LISTS GIZA_FOLDERS)
   install(DIRECTORY ${PROJECT_SOURCE_DIR}/${folder} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/giza
-    FILES_MATCHING PATTERN "*.h" PATTERN kernels EXCLUDE PATTERN backends EXCLUDE
-    PATTERN packed_matrix.h EXCLUDE PATTERN conv2d_direct.h EXCLUDE PATTERN conv2d_native.h EXCLUDE
-    PATTERN "winograd*.h" EXCLUDE PATTERN cross_entropy_parts.h EXCLUDE PATTERN pyramid_map.h EXCLUDE
-    PATTERN resize_axis.h EXCLUDE PATTERN "pickle*.h" EXCLUDE
-    PATTERN "pth_*.h" EXCLUDE PATTERN "zip_*.h" EXCLUDE PATTERN input_file.h EXCLUDE PATTERN elements.h EXCLUDE
-    PATTERN arena.h EXCLUDE PATTERN "*graph.h" EXCLUDE)
+    FILES_MATCHING PATTERN "*.h" PATTERN kernels EXCLUDE PATTERN backends EXCLUDE PATTERN conv EXCLUDE
+    PATTERN pth EXCLUDE PATTERN detail EXCLUDE)
 endforeach()
 
 set(GIZA_USES_OPENMP OFF)

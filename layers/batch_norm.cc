@@ -3,7 +3,7 @@
 
 #include <cmath>
 
-#include "tensor/profile.h"
+#include "tensor/profile/profile.h"
 
 namespace giza::layers {
 

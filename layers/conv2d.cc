@@ -3,7 +3,7 @@
 
 #include "layers/frozen.h"
 #include "layers/init.h"
-#include "tensor/profile.h"
+#include "tensor/profile/profile.h"
 
 namespace giza::layers {
 

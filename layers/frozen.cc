@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "layers/conv2d.h"
-#include "tensor/check.h"
+#include "tensor/base/check.h"
 #include "tensor/ops/pyramid_conv.h"
 #include "tensor/parallel.h"
 

@@ -1,7 +1,7 @@
 // Collecting the named state of a tree of modules.
 #include "layers/module.h"
 
-#include "tensor/check.h"
+#include "tensor/base/check.h"
 
 namespace giza::layers {
 

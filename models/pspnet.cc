@@ -3,9 +3,9 @@
 
 #include <algorithm>
 
-#include "tensor/check.h"
+#include "tensor/base/check.h"
 #include "tensor/ops/upsample_loss.h"
-#include "tensor/profile.h"
+#include "tensor/profile/profile.h"
 
 namespace giza::models {
 

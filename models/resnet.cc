@@ -5,9 +5,9 @@
 #include <cmath>
 #include <string>
 
-#include "autograd/checkpoint.h"
-#include "tensor/check.h"
-#include "tensor/profile.h"
+#include "autograd/recompute.h"
+#include "tensor/base/check.h"
+#include "tensor/profile/profile.h"
 
 namespace giza::models {
 
@@ -153,7 +153,7 @@ class Resnet::Stage : public layers::Module {
         x = block->forward(x, context);
         continue;
       }
-      x = autograd::checkpoint(x, [&block = *block, context](const Variable& input, bool again) {
+      x = autograd::recompute(x, [&block = *block, context](const Variable& input, bool again) {
         Context repeated = context;
         repeated.again = again;
         return block.forward(input, repeated);

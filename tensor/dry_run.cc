@@ -3,7 +3,7 @@
 
 #include <cassert>
 
-#include "tensor/arena.h"
+#include "tensor/detail/arena.h"
 
 namespace giza {
 

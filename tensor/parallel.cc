@@ -7,7 +7,7 @@
 #include <thread>
 #include <vector>
 
-#include "tensor/check.h"
+#include "tensor/base/check.h"
 #include "tensor/dry_run.h"
 #include "tensor/storage.h"
 

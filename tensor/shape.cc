@@ -1,7 +1,7 @@
 // Shape of a tensor.
 #include "tensor/shape.h"
 
-#include "tensor/check.h"
+#include "tensor/base/check.h"
 
 namespace giza {
 

@@ -5,7 +5,7 @@
 #include <hwy/highway.h>
 #include <hwy/targets.h>
 
-#include "tensor/check.h"
+#include "tensor/base/check.h"
 
 namespace giza {
 namespace {

@@ -8,8 +8,8 @@
 #include <iterator>
 #include <utility>
 
-#include "tensor/arena.h"
-#include "tensor/check.h"
+#include "tensor/base/check.h"
+#include "tensor/detail/arena.h"
 #include "tensor/dry_run.h"
 
 namespace giza {

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "tensor/check.h"
+#include "tensor/base/check.h"
 #include "tensor/kernels/elementwise.h"
 #include "tensor/parallel.h"
 

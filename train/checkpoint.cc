@@ -7,10 +7,11 @@
 #include <filesystem>
 #include <map>
 
-#include "models/weights/atomic_file.h"
 #include "models/weights/infer.h"
 #include "models/weights/state_dict.h"
-#include "tensor/check.h"
+#include "tensor/base/check.h"
+#include "tensor/base/file.h"
+#include "tensor/base/hash.h"
 
 namespace giza::train {
 namespace {
@@ -28,32 +29,23 @@ constexpr const char* kChecksum = "giza.checksum";
 constexpr const char* kLast = "last.safetensors";
 constexpr std::string_view kStart = "iter_", kEnd = ".safetensors";
 
-/// FNV-1a, a 64-bit word at a time.
-class Hash {
- public:
-  void add(uint64_t word) { value_ = (value_ ^ word) * 0x100000001b3ULL; }
-  void add(std::string_view text) {
-    add(uint64_t{text.size()});
-    for (const char c : text) add(uint64_t{static_cast<unsigned char>(c)});
-  }
-  uint64_t value() const { return value_; }
-
- private:
-  uint64_t value_ = 0xcbf29ce484222325ULL;
-};
-
+/// Of everything in the file but itself.
 std::string checksum(const WeightFile& file) {
-  Hash hash;
+  Fnv1a hash;
+  const auto add_text = [&](std::string_view text) {
+    hash.add_word(text.size());
+    hash.add_bytes(text);
+  };
   for (const auto& [key, value] : file.metadata) {
     if (key == kChecksum) continue;
-    hash.add(key);
-    hash.add(value);
+    add_text(key);
+    add_text(value);
   }
   for (const WeightTensor& tensor : file.tensors) {
-    hash.add(tensor.name);
-    for (const int64_t size : tensor.shape) hash.add(static_cast<uint64_t>(size));
-    for (const int64_t value : tensor.integers) hash.add(static_cast<uint64_t>(value));
-    for (const float value : tensor.data) hash.add(uint64_t{std::bit_cast<uint32_t>(value)});
+    add_text(tensor.name);
+    for (const int64_t size : tensor.shape) hash.add_word(static_cast<uint64_t>(size));
+    for (const int64_t value : tensor.integers) hash.add_word(static_cast<uint64_t>(value));
+    for (const float value : tensor.data) hash.add_word(std::bit_cast<uint32_t>(value));
   }
   return fmt::format("{:016x}", hash.value());
 }
@@ -89,7 +81,7 @@ void point_last_at(const RunFolder& folder, const std::string& name) {
   fs::create_symlink(name, temporary, error);
   if (!error) fs::rename(temporary, folder.file(kLast), error);
   check<Error>(!error, "{}: the link cannot be made: {}", folder.file(kLast), error.message());
-  models::sync_folder(folder.path());
+  sync_folder(folder.path());
 }
 
 const std::string& metadata(const WeightFile& file, const char* key, const std::string& path) {

@@ -17,7 +17,7 @@ namespace giza::train {
 struct TrainingState {
   int64_t iteration = 0;  ///< steps done since the start of training
   uint64_t seed = 0;
-  std::string config_hash;  ///< train/config.h: training_hash
+  std::string config_hash;  ///< train/config/config.h: training_hash
   std::string list_hash;    ///< of the training list
   std::string model;        ///< options_to_json of the network
   std::string log;          ///< sums of the log line in the making, JSON

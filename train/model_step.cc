@@ -5,7 +5,7 @@
 
 #include "models/pspnet.h"
 #include "models/weights/infer.h"
-#include "tensor/check.h"
+#include "tensor/base/check.h"
 #include "tensor/random.h"
 #include "train/optim/sgd.h"
 

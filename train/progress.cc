@@ -18,10 +18,6 @@ constexpr double kLinePeriod = 10;
 
 bool enabled = true;
 
-double seconds_between(std::chrono::steady_clock::time_point from, std::chrono::steady_clock::time_point to) {
-  return std::chrono::duration<double>(to - from).count();
-}
-
 size_t terminal_width() {
   winsize size{};
   return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 20 ? size.ws_col : 80;
@@ -45,7 +41,6 @@ Progress::Progress(std::string title, int64_t total, std::string unit, int64_t d
       first_(done),
       done_(done),
       terminal_(isatty(STDERR_FILENO) != 0),
-      start_(Clock::now()),
       drawn_(start_) {}
 
 Progress::~Progress() {
@@ -53,7 +48,7 @@ Progress::~Progress() {
 }
 
 std::string Progress::line() const {
-  const double elapsed = seconds_between(start_, Clock::now());
+  const double elapsed = start_.seconds();
   const int64_t steps = done_ - first_;
   std::string text = fmt::format("{}/{}", done_, total_);
   if (!text_.empty()) text += "  " + text_;
@@ -68,7 +63,7 @@ std::string Progress::line() const {
 
 void Progress::draw(bool last) {
   if (!enabled) return;
-  drawn_ = Clock::now();
+  drawn_.restart();
   const int64_t percent = total_ > 0 ? 100 * done_ / total_ : 100;
   if (!terminal_) {
     fmt::print(stderr, "{} {:3}%  {}\n", title_, percent, line());
@@ -88,7 +83,7 @@ void Progress::draw(bool last) {
 void Progress::update(int64_t done, const std::string& text) {
   done_ = done;
   text_ = text;
-  if (!finished_ && seconds_between(drawn_, Clock::now()) >= (terminal_ ? kTerminalPeriod : kLinePeriod)) draw(false);
+  if (!finished_ && drawn_.seconds() >= (terminal_ ? kTerminalPeriod : kLinePeriod)) draw(false);
 }
 
 void Progress::finish(const std::string& text) {

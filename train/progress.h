@@ -1,9 +1,10 @@
 // Progress of long work on stderr: a bar on a terminal, a plain line now and then elsewhere.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <string>
+
+#include "tensor/base/stopwatch.h"
 
 namespace giza::train {
 
@@ -33,13 +34,12 @@ class Progress {
   std::string line() const;
 
  private:
-  using Clock = std::chrono::steady_clock;
   void draw(bool last);
 
   std::string title_, unit_, text_;
   int64_t total_, first_, done_;
   bool terminal_, open_ = false, finished_ = false;
-  Clock::time_point start_, drawn_;
+  Stopwatch start_, drawn_;  // since the beginning, and since the line was drawn last
 };
 
 /// "42s", "3m05s", "2h07m".

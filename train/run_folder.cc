@@ -9,7 +9,7 @@
 #include <cstring>
 #include <filesystem>
 
-#include "tensor/check.h"
+#include "tensor/base/check.h"
 
 namespace giza::train {
 

@@ -1,7 +1,7 @@
 // SIGINT and SIGTERM as a flag that long work polls, so that it can finish a step and save.
 #pragma once
 
-#include "tensor/check.h"
+#include "tensor/base/check.h"
 
 namespace giza::train {
 

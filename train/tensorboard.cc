@@ -5,8 +5,9 @@
 #include <utility>
 
 #include "train/data/known_datasets.h"
-#include "train/examples.h"
-#include "train/report/picture_sheet.h"
+#include "train/draw/picture_sheet.h"
+#include "train/draw/shrink.h"
+#include "train/eval/examples.h"
 
 namespace giza::train {
 namespace {

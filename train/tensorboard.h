@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "train/evaluator.h"
+#include "train/eval/evaluator.h"
 #include "train/report/event_file.h"
 #include "train/train_log.h"
 

@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "models/weights/atomic_file.h"
-#include "tensor/check.h"
+#include "tensor/base/check.h"
+#include "tensor/base/file.h"
 
 namespace giza::train {
 namespace {
@@ -72,7 +72,7 @@ TrainLog::TrainLog(const std::string& path, int64_t iteration) : path_(path) {
     kept += text + "\n";
     if (line.value("type", "") == "validation") last_validation_ = std::max(last_validation_, at);
   }
-  models::write_text_file(path, kept);
+  write_file(path, kept);
   stream_.open(path, std::ios::app);
   check<Error>(stream_.good(), "{}: the log cannot be opened for writing", path_);
 }

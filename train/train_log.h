@@ -5,7 +5,7 @@
 #include <fstream>
 #include <string>
 
-#include "train/evaluator.h"
+#include "train/eval/evaluator.h"
 
 namespace giza::train {
 

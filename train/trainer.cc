@@ -4,22 +4,22 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <filesystem>
 #include <memory>
 #include <utility>
 
 #include "models/pspnet.h"
-#include "models/weights/atomic_file.h"
 #include "models/weights/infer.h"
 #include "models/weights/naming.h"
 #include "models/weights/state_dict.h"
-#include "tensor/check.h"
+#include "tensor/base/check.h"
+#include "tensor/base/file.h"
+#include "tensor/base/stopwatch.h"
 #include "tensor/parallel.h"
 #include "train/checkpoint.h"
+#include "train/config/parts.h"
 #include "train/data/loader.h"
-#include "train/model_factory.h"
 #include "train/optim/poly_lr.h"
 #include "train/progress.h"
 #include "train/report/run_report.h"
@@ -31,9 +31,6 @@ namespace giza::train {
 namespace {
 
 using autograd::Variable;
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
 class Trainer {
  public:
@@ -53,7 +50,7 @@ class Trainer {
 
   int64_t epoch() const { return iteration_ / iterations_per_epoch_; }
   bool at_epoch_end() const { return iteration_ > 0 && iteration_ % iterations_per_epoch_ == 0; }
-  double run_seconds() const { return earlier_seconds_ + seconds_since(start_); }
+  double run_seconds() const { return earlier_seconds_ + watch_.seconds(); }
 
   const Config& config_;
   const TrainConfig& train_;
@@ -68,7 +65,7 @@ class Trainer {
 
   int64_t iteration_ = 0;  // steps done
   StepSums sums_;          // since the last line of the log
-  Clock::time_point start_ = Clock::now();
+  Stopwatch watch_;
   double earlier_seconds_ = 0;      // before a resume
   std::vector<std::string> notes_;  // what start() has to tell
   std::unique_ptr<TrainLog> log_;
@@ -109,7 +106,7 @@ void Trainer::start() {
     iteration_ = std::min<int64_t>(train_.start_epoch * iterations_per_epoch_, iterations_);
     load_initial_weights();
   }
-  models::write_text_file(folder_.file("config.yaml"), to_yaml(config_));
+  write_file(folder_.file("config.yaml"), to_yaml(config_));
   log_ = std::make_unique<TrainLog>(folder_.file("log.jsonl"), iteration_);
   if (train_.tensorboard && event_files_available()) {
     tensorboard_ = std::make_unique<TensorBoard>(folder_.path(), iteration_, class_colors(config_));
@@ -289,11 +286,11 @@ TrainResult Trainer::run(const StepObserver& after_step) {
                  .start_iteration = iteration_ % iterations_per_epoch_,
                  .end_epoch = train_.epochs});
   while (iteration_ < iterations_) {
-    const auto step_start = Clock::now();
+    const Stopwatch step_watch;
     const double rate = poly_lr(train_.base_lr, iteration_, iterations_, train_.power, train_.warmup_iters);
     const int64_t this_epoch = epoch();
     result_.loss = step(loader.next(), rate);
-    sums_.step_seconds += seconds_since(step_start);
+    sums_.step_seconds += step_watch.seconds();
     if (after_step) after_step(iteration_, result_.loss);
     progress_->update(iteration_, fmt::format("loss {:.4f}", result_.loss));
     if (iteration_ % train_.print_freq == 0 || at_epoch_end()) {
@@ -314,7 +311,7 @@ TrainResult Trainer::run(const StepObserver& after_step) {
   if (!std::filesystem::exists(folder_.file("report.html"))) write_report();
   progress_->finish(fmt::format("loss {:.4f}", result_.loss));
   result_.iterations = iteration_;
-  result_.seconds = seconds_since(start_);
+  result_.seconds = watch_.seconds();
   return result_;
 }
 

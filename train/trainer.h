@@ -6,8 +6,8 @@
 #include <optional>
 #include <string>
 
-#include "train/config.h"
-#include "train/evaluator.h"
+#include "train/config/config.h"
+#include "train/eval/evaluator.h"
 
 namespace giza::train {
 

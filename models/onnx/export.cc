@@ -3,11 +3,11 @@
 
 #include <climits>
 
-#include "models/weights/atomic_file.h"
-#include "tensor/check.h"
+#include "tensor/base/check.h"
+#include "tensor/base/file.h"
 
 #ifdef GIZA_HAVE_PROTOBUF
-#include "models/onnx/pspnet_graph.h"
+#include "models/onnx/detail/pspnet_graph.h"
 #endif
 
 namespace giza::models {
@@ -43,7 +43,7 @@ void export_onnx(const std::string& path, const Pspnet& model, const OnnxOptions
     check_size(onnx.ByteSizeLong());
     check<Error>(onnx.SerializeToString(&encoded), "{}: the model cannot be encoded", path);
   }
-  write_text_file(path, encoded);
+  write_file(path, encoded);
 }
 
 #else

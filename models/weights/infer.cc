@@ -12,7 +12,7 @@
 
 #include "models/weights/naming.h"
 #include "models/weights/state_dict.h"
-#include "tensor/check.h"
+#include "tensor/base/check.h"
 
 namespace giza::models {
 

@@ -10,7 +10,7 @@
 #include <utility>
 
 #include "models/pspnet.h"
-#include "tensor/check.h"
+#include "tensor/base/check.h"
 
 namespace giza::models {
 namespace {

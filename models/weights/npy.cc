@@ -13,9 +13,8 @@
 #include <optional>
 #include <string_view>
 
-#include "models/weights/atomic_file.h"
-#include "models/weights/input_file.h"
-#include "tensor/check.h"
+#include "tensor/base/check.h"
+#include "tensor/base/file.h"
 
 static_assert(std::endian::native == std::endian::little, "files are little-endian and read without swapping");
 
@@ -153,8 +152,8 @@ std::vector<T> from_fortran(const std::vector<T>& data, const std::vector<int64_
 /// An open file and where its `count` numbers begin.
 struct OpenFile {
   InputFile file;
+  uint64_t data_begin = 0;  // set while the header is read, so before it
   Header header;
-  uint64_t data_begin = 0;
   size_t count = 0;
 
   /// `types`: the descriptions that the caller reads, and the bytes of a number of each.

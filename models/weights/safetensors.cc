@@ -7,11 +7,10 @@
 #include <nlohmann/json.hpp>
 #include <numeric>
 
-#include "models/weights/atomic_file.h"
-#include "models/weights/elements.h"
-#include "models/weights/input_file.h"
+#include "models/weights/detail/elements.h"
 #include "models/weights/safetensors_header.h"
-#include "tensor/check.h"
+#include "tensor/base/check.h"
+#include "tensor/base/file.h"
 
 static_assert(std::endian::native == std::endian::little, "files are little-endian and read without swapping");
 

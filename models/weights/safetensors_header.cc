@@ -6,7 +6,8 @@
 #include <optional>
 #include <set>
 
-#include "tensor/check.h"
+#include "tensor/base/check.h"
+#include "tensor/base/text.h"
 
 namespace giza::models {
 namespace {
@@ -42,12 +43,12 @@ class HeaderReader {
     switch (state_) {
       case State::root:
         name_ = text;
-        if (!names_.insert(text).second) refuse("the name \"{}\" occurs twice", shown(text));
+        if (!names_.insert(text).second) refuse("the name \"{}\" occurs twice", quotable(text));
         state_ = State::entry;
         return true;
       case State::metadata:
         key_ = text;
-        if (header_->metadata.contains(text)) refuse("the metadata key \"{}\" occurs twice", shown(text));
+        if (header_->metadata.contains(text)) refuse("the metadata key \"{}\" occurs twice", quotable(text));
         state_ = State::metadata_value;
         return true;
       case State::tensor:
@@ -61,7 +62,7 @@ class HeaderReader {
           state_ = State::offsets;
           has_offsets_ = true;
         } else {
-          refuse("tensor \"{}\" has an unexpected or repeated field \"{}\"", shown(name_), shown(text));
+          refuse("tensor \"{}\" has an unexpected or repeated field \"{}\"", quotable(name_), quotable(text));
         }
         return true;
       default:
@@ -79,7 +80,7 @@ class HeaderReader {
     const auto* found =
         std::find_if(std::begin(kTypes), std::end(kTypes), [&](const Type& type) { return text == type.name; });
     if (found == std::end(kTypes)) {
-      refuse("tensor \"{}\" has element type {}, expected F32, F16, BF16, F64 or I64", shown(name_), shown(text));
+      refuse("tensor \"{}\" has element type {}, expected F32, F16, BF16, F64 or I64", quotable(name_), quotable(text));
     }
     tensor_.dtype = found->dtype;
     state_ = State::tensor;
@@ -100,11 +101,12 @@ class HeaderReader {
 
   bool number_unsigned(uint64_t value) {
     if (state_ == State::shape_list) {
-      if (tensor_.shape.size() == kMaxRank) refuse("tensor \"{}\" has more than {} axes", shown(name_), kMaxRank);
-      if (value > static_cast<uint64_t>(kMaxElements)) refuse("tensor \"{}\" has an axis of {}", shown(name_), value);
+      if (tensor_.shape.size() == kMaxRank) refuse("tensor \"{}\" has more than {} axes", quotable(name_), kMaxRank);
+      if (value > static_cast<uint64_t>(kMaxElements))
+        refuse("tensor \"{}\" has an axis of {}", quotable(name_), value);
       tensor_.shape.push_back(static_cast<int64_t>(value));
     } else if (state_ == State::offset_list) {
-      if (offsets_.size() == 2) refuse("tensor \"{}\" has more than two data_offsets", shown(name_));
+      if (offsets_.size() == 2) refuse("tensor \"{}\" has more than two data_offsets", quotable(name_));
       offsets_.push_back(value);
     } else {
       unexpected("a number");
@@ -114,7 +116,7 @@ class HeaderReader {
 
   bool end_array() {
     if (state_ == State::offset_list) {
-      if (offsets_.size() != 2) refuse("tensor \"{}\" has fewer than two data_offsets", shown(name_));
+      if (offsets_.size() != 2) refuse("tensor \"{}\" has fewer than two data_offsets", quotable(name_));
       tensor_.begin = offsets_[0];
       tensor_.end = offsets_[1];
     }
@@ -125,7 +127,7 @@ class HeaderReader {
   bool end_object() {
     if (state_ == State::tensor) {
       if (!has_dtype_ || !has_shape_ || !has_offsets_) {
-        refuse("tensor \"{}\" lacks dtype, shape or data_offsets", shown(name_));
+        refuse("tensor \"{}\" lacks dtype, shape or data_offsets", quotable(name_));
       }
       finish_tensor();
     }
@@ -166,34 +168,25 @@ class HeaderReader {
   static constexpr Type kTypes[] = {
       {"F32", DType::f32}, {"F16", DType::f16}, {"BF16", DType::bf16}, {"F64", DType::f64}, {"I64", DType::i64}};
 
-  /// Names go into messages, so long or unprintable ones are shortened.
-  static std::string shown(const std::string& text) {
-    std::string result = text.substr(0, 80);
-    for (char& c : result) {
-      if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
-    }
-    return text.size() > 80 ? result + "..." : result;
-  }
-
   template <class... Args>
   [[noreturn]] void refuse(fmt::format_string<Args...> format, Args&&... args) const {
     throw Refusal(
         fmt::format("{}: {}; is this a safetensors file?", place_, fmt::format(format, std::forward<Args>(args)...)));
   }
   [[noreturn]] void unexpected(const char* what) const {
-    refuse("the header holds {} where it should not (near \"{}\")", what, shown(name_));
+    refuse("the header holds {} where it should not (near \"{}\")", what, quotable(name_));
   }
 
   void finish_tensor() {
     int64_t numel = 1;
     for (const int64_t size : tensor_.shape) {
-      if (size != 0 && numel > kMaxElements / size) refuse("tensor \"{}\" is too large", shown(name_));
+      if (size != 0 && numel > kMaxElements / size) refuse("tensor \"{}\" is too large", quotable(name_));
       numel *= size;
     }
     tensor_.numel = numel;
     const auto bytes = static_cast<uint64_t>(numel * element_size(tensor_.dtype));
     if (tensor_.end < tensor_.begin || tensor_.end - tensor_.begin != bytes) {
-      refuse("tensor \"{}\" has data_offsets [{}, {}], but its shape and type need {} bytes", shown(name_),
+      refuse("tensor \"{}\" has data_offsets [{}, {}], but its shape and type need {} bytes", quotable(name_),
              tensor_.begin, tensor_.end, bytes);
     }
     header_->tensors.push_back(std::move(tensor_));

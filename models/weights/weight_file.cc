@@ -4,10 +4,10 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "models/weights/input_file.h"
 #include "models/weights/pth.h"
 #include "models/weights/safetensors.h"
-#include "tensor/check.h"
+#include "tensor/base/check.h"
+#include "tensor/base/file.h"
 
 namespace giza::models {
 

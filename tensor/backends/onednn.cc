@@ -1,7 +1,7 @@
 // Convolution by oneDNN.
 #include "tensor/backends/onednn.h"
 
-#include "tensor/check.h"
+#include "tensor/base/check.h"
 #include "tensor/dry_run.h"
 
 #ifdef GIZA_HAVE_ONEDNN

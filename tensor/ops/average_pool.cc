@@ -5,13 +5,13 @@
 #include <string>
 #include <vector>
 
-#include "tensor/check.h"
+#include "tensor/base/check.h"
 #include "tensor/kernels/pool.h"
 #include "tensor/kernels/reduce.h"
 #include "tensor/ops/cut.h"
 #include "tensor/ops/pool.h"
 #include "tensor/ops/scratch.h"
-#include "tensor/profile.h"
+#include "tensor/profile/profile.h"
 
 namespace giza::ops {
 namespace {

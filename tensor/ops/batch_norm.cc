@@ -6,12 +6,12 @@
 #include <iterator>
 #include <vector>
 
-#include "tensor/check.h"
+#include "tensor/base/check.h"
 #include "tensor/dry_run.h"
 #include "tensor/kernels/batch_norm.h"
 #include "tensor/ops/partials.h"
 #include "tensor/ops/scratch.h"
-#include "tensor/profile.h"
+#include "tensor/profile/profile.h"
 
 namespace giza::ops {
 namespace {

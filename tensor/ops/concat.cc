@@ -1,10 +1,10 @@
 // Concatenation along channels.
 #include "tensor/ops/concat.h"
 
-#include "tensor/check.h"
+#include "tensor/base/check.h"
 #include "tensor/kernels/elementwise.h"
 #include "tensor/ops/cut.h"
-#include "tensor/profile.h"
+#include "tensor/profile/profile.h"
 
 namespace giza::ops {
 

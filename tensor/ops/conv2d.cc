@@ -3,11 +3,11 @@
 
 #include "tensor/backends/onednn.h"
 #include "tensor/backends/reference.h"
-#include "tensor/check.h"
-#include "tensor/ops/conv2d_native.h"
+#include "tensor/base/check.h"
+#include "tensor/ops/conv/native.h"
+#include "tensor/ops/conv_spec.h"
 #include "tensor/ops/elementwise.h"
-#include "tensor/profile.h"
-#include "tensor/profile/conv_spec.h"
+#include "tensor/profile/profile.h"
 
 namespace giza {
 

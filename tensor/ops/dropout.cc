@@ -1,10 +1,10 @@
 // Dropout of whole channels.
 #include "tensor/ops/dropout.h"
 
-#include "tensor/check.h"
+#include "tensor/base/check.h"
 #include "tensor/kernels/elementwise.h"
 #include "tensor/ops/cut.h"
-#include "tensor/profile.h"
+#include "tensor/profile/profile.h"
 
 namespace giza::ops {
 

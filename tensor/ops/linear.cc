@@ -1,7 +1,7 @@
 // Fully connected layer: a 1x1 convolution on 1x1 pictures.
 #include "tensor/ops/linear.h"
 
-#include "tensor/check.h"
+#include "tensor/base/check.h"
 #include "tensor/ops/conv2d.h"
 
 namespace giza::ops {

@@ -3,11 +3,11 @@
 
 #include <limits>
 
-#include "tensor/check.h"
+#include "tensor/base/check.h"
 #include "tensor/kernels/pool.h"
 #include "tensor/ops/cut.h"
 #include "tensor/ops/scratch.h"
-#include "tensor/profile.h"
+#include "tensor/profile/profile.h"
 
 namespace giza::ops {
 namespace {

@@ -3,10 +3,10 @@
 
 #include <optional>
 
-#include "tensor/check.h"
-#include "tensor/ops/conv2d_native.h"
-#include "tensor/profile.h"
-#include "tensor/profile/conv_spec.h"
+#include "tensor/base/check.h"
+#include "tensor/ops/conv/native.h"
+#include "tensor/ops/conv_spec.h"
+#include "tensor/profile/profile.h"
 
 namespace giza::ops {
 

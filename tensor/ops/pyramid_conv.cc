@@ -3,13 +3,13 @@
 
 #include <algorithm>
 
-#include "tensor/check.h"
+#include "tensor/base/check.h"
 #include "tensor/dry_run.h"
 #include "tensor/kernels/pyramid_conv.h"
+#include "tensor/ops/conv/pyramid_map.h"
 #include "tensor/ops/cut.h"
-#include "tensor/ops/pyramid_map.h"
 #include "tensor/ops/scratch.h"
-#include "tensor/profile.h"
+#include "tensor/profile/profile.h"
 
 namespace giza::ops {
 namespace {

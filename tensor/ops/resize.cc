@@ -1,11 +1,11 @@
 // Bilinear resize: along rows and columns in turn, since the weights are products.
 #include "tensor/ops/resize.h"
 
-#include "tensor/check.h"
+#include "tensor/base/check.h"
 #include "tensor/dry_run.h"
 #include "tensor/ops/cut.h"
-#include "tensor/ops/resize_axis.h"
-#include "tensor/profile.h"
+#include "tensor/ops/detail/resize_axis.h"
+#include "tensor/profile/profile.h"
 
 namespace giza::ops {
 

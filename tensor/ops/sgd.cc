@@ -1,10 +1,10 @@
 // One step of stochastic gradient descent on one tensor.
 #include "tensor/ops/sgd.h"
 
-#include "tensor/check.h"
+#include "tensor/base/check.h"
 #include "tensor/kernels/sgd.h"
 #include "tensor/parallel.h"
-#include "tensor/profile.h"
+#include "tensor/profile/profile.h"
 
 namespace giza::ops {
 

@@ -1,12 +1,12 @@
 // Softmax over channels, and softmax cross-entropy.
 #include "tensor/ops/softmax.h"
 
-#include "tensor/check.h"
+#include "tensor/base/check.h"
 #include "tensor/kernels/softmax.h"
-#include "tensor/ops/cross_entropy_parts.h"
 #include "tensor/ops/cut.h"
+#include "tensor/ops/detail/cross_entropy_parts.h"
 #include "tensor/ops/scratch.h"
-#include "tensor/profile.h"
+#include "tensor/profile/profile.h"
 
 namespace giza::ops {
 void check_labels(const char* op, const Labels& labels) {

@@ -1,14 +1,14 @@
 // Bilinear enlargement fused with softmax cross-entropy, and with argmax.
 #include "tensor/ops/upsample_loss.h"
 
-#include "tensor/check.h"
+#include "tensor/base/check.h"
 #include "tensor/dry_run.h"
 #include "tensor/kernels/softmax.h"
-#include "tensor/ops/cross_entropy_parts.h"
 #include "tensor/ops/cut.h"
-#include "tensor/ops/resize_axis.h"
+#include "tensor/ops/detail/cross_entropy_parts.h"
+#include "tensor/ops/detail/resize_axis.h"
 #include "tensor/ops/scratch.h"
-#include "tensor/profile.h"
+#include "tensor/profile/profile.h"
 
 namespace giza::ops {
 namespace {

@@ -2,12 +2,12 @@
 #include "tensor/profile/conv_trial.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 
 #include "tensor/backends/reference.h"
-#include "tensor/check.h"
-#include "tensor/median.h"
+#include "tensor/base/check.h"
+#include "tensor/base/median.h"
+#include "tensor/base/stopwatch.h"
 #include "tensor/parallel.h"
 #include "tensor/random.h"
 
@@ -147,11 +147,10 @@ std::vector<Candidate> candidates(const ConvSpec& spec, ConvPass pass) {
   return list;
 }
 
-double seconds_of(const Operands& in, ConvPass pass, const Candidate& candidate) {
-  const auto start = std::chrono::steady_clock::now();
+double seconds_of_pass(const Operands& in, ConvPass pass, const Candidate& candidate) {
+  const Stopwatch watch;
   for (int i = 0; i < candidate.repeats; ++i) run_pass(in, pass, candidate.options);
-  const auto end = std::chrono::steady_clock::now();
-  return std::chrono::duration<double>(end - start).count() / candidate.repeats;
+  return watch.seconds() / candidate.repeats;
 }
 
 }  // namespace
@@ -179,7 +178,7 @@ ConvPassResult run_conv_trial(const ConvSpec& spec, ConvPass pass, const ConvTri
   for (Candidate& candidate : list) {
     try {
       candidate.result.error = relative_error(run_pass(in, pass, candidate.options), sample);
-      const double once = seconds_of(in, pass, candidate);
+      const double once = seconds_of_pass(in, pass, candidate);
       candidate.repeats = std::clamp(static_cast<int>(kShortest / std::max(once, 1e-9)), 1, 1000);
       round_s += once * candidate.repeats;
     } catch (const Error& error) {
@@ -190,7 +189,7 @@ ConvPassResult run_conv_trial(const ConvSpec& spec, ConvPass pass, const ConvTri
       options.runs > 0 ? options.runs : std::clamp(static_cast<int>(kSeconds / std::max(round_s, 1e-3)), 3, 25);
   for (int round = 0; round < outcome.rounds; ++round) {
     for (Candidate& candidate : list) {
-      if (candidate.result.failed.empty()) candidate.seconds.push_back(seconds_of(in, pass, candidate));
+      if (candidate.result.failed.empty()) candidate.seconds.push_back(seconds_of_pass(in, pass, candidate));
     }
   }
   for (Candidate& candidate : list) {

@@ -4,7 +4,7 @@
 #include <functional>
 #include <vector>
 
-#include "tensor/profile.h"
+#include "tensor/profile/profile.h"
 
 namespace giza::profile {
 

@@ -7,7 +7,7 @@
 
 #include "tests/cli/program.h"
 #include "tests/support/temp_folder.h"
-#include "train/data/image.h"
+#include "train/data/image/image.h"
 #include "train/data/known_datasets.h"
 
 namespace giza::testing {

@@ -9,7 +9,7 @@
 #include "models/weights/npy.h"
 #include "models/weights/safetensors.h"
 #include "tests/cli/program.h"
-#include "train/data/image.h"
+#include "train/data/image/image.h"
 #include "train/data/known_datasets.h"
 
 namespace giza::testing {

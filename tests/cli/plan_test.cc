@@ -4,7 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "tensor/check.h"
+#include "tensor/base/check.h"
 #include "tests/cli/program.h"
 
 namespace giza::testing {

@@ -1,6 +1,6 @@
 // The reader of NumPy's .npy files under libFuzzer: any bytes are read or refused.
 #include "models/weights/npy.h"
-#include "tensor/check.h"
+#include "tensor/base/check.h"
 #include "tests/fuzz/fuzz_file.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {

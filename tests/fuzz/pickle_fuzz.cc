@@ -1,7 +1,7 @@
 // The pickle of a .pth under libFuzzer, without the zip's checksum in the way: first byte odd, the stream's storages.
-#include "models/weights/pickle.h"
-#include "models/weights/pth_objects.h"
-#include "tensor/check.h"
+#include "models/weights/pth/objects.h"
+#include "models/weights/pth/pickle.h"
+#include "tensor/base/check.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size == 0) return 0;

@@ -1,6 +1,6 @@
 // The reader of PyTorch's .pth files, both forms under libFuzzer: any bytes are read or refused.
 #include "models/weights/pth.h"
-#include "tensor/check.h"
+#include "tensor/base/check.h"
 #include "tests/fuzz/fuzz_file.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the folder pictures/: small JPEG and PNG files of every kind, with what they hold, for tests/train/image_test.cc.
+"""Writes the folder pictures/: small JPEG and PNG files of every kind, with what they hold, for tests/train/data/image/image_test.cc.
 
 NAME.png or NAME.jpg is the file; NAME.rgb its pixels as 8-bit RGB, decoded by Pillow where it can and by construction
 elsewhere; NAME.index its raw values if it is a label map. All are 13 x 7, JPEGs 21 x 17 pixels.

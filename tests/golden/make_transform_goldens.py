@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes transforms.json and transforms.bin: what OpenCV makes of a small picture, for tests/train/transforms_test.cc.
+"""Writes transforms.json and transforms.bin: what OpenCV makes of a small picture, for tests/train/data/transforms_test.cc.
 
 Made with Python 3.11, numpy 2.4.6, opencv-python-headless 4.10.0.84 (the 4.x line is what semseg runs on; OpenCV 5
 changed the warps). Run in this folder: python3 make_transform_goldens.py

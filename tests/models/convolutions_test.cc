@@ -3,8 +3,8 @@
 #include <tuple>
 
 #include "models/pspnet.h"
-#include "tensor/profile.h"
-#include "tensor/profile/conv_spec.h"
+#include "tensor/ops/conv_spec.h"
+#include "tensor/profile/profile.h"
 #include "tests/support/op_testing.h"
 
 namespace giza::models {

@@ -1,5 +1,6 @@
 // Recomputation and threads: the same numbers in less memory, and by any number of hands.
-#include "autograd/checkpoint.h"
+#include "autograd/recompute.h"
+
 #include "models/pspnet.h"
 #include "tests/support/op_testing.h"
 

@@ -9,7 +9,7 @@
 #include <sstream>
 #include <utility>
 
-#include "tensor/check.h"
+#include "tensor/base/check.h"
 
 namespace giza {
 namespace {

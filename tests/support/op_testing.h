@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "tensor/check.h"
+#include "tensor/base/check.h"
 #include "tensor/tensor.h"
 #include "tests/support/op_cases.h"
 #include "tests/support/oracle.h"

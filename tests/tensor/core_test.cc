@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <thread>
 
-#include "tensor/check.h"
+#include "tensor/base/check.h"
 #include "tensor/simd.h"
 #include "tests/support/op_testing.h"
 

@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "tensor/check.h"
+#include "tensor/base/check.h"
 
 namespace giza {
 namespace {

@@ -1,5 +1,5 @@
 // The loops behind the measured peak do what they count.
-#include "tensor/peak.h"
+#include "tensor/profile/peak.h"
 
 #include <doctest/doctest.h>
 

@@ -1,15 +1,15 @@
 // The profiler: nesting, own time, layers and passes, and nothing recorded while it is off.
-#include "tensor/profile.h"
+#include "tensor/profile/profile.h"
 
 #include <doctest/doctest.h>
 
 #include <chrono>
 #include <thread>
 
-#include "tensor/check.h"
+#include "tensor/base/check.h"
 #include "tensor/ops/conv2d.h"
+#include "tensor/ops/conv_spec.h"
 #include "tensor/ops/elementwise.h"
-#include "tensor/profile/conv_spec.h"
 #include "tensor/profile/counters.h"
 
 namespace giza {

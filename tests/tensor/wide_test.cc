@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "tensor/check.h"
+#include "tensor/base/check.h"
 #include "tensor/ops/batch_norm.h"
 #include "tensor/ops/elementwise.h"
 #include "tensor/ops/pool.h"

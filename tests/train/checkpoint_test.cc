@@ -9,7 +9,7 @@
 #include "models/pspnet.h"
 #include "models/weights/infer.h"
 #include "models/weights/state_dict.h"
-#include "tensor/check.h"
+#include "tensor/base/check.h"
 #include "tests/support/temp_folder.h"
 
 namespace giza::train {

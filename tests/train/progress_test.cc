@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "tensor/base/spelling.h"
 #include "train/signals.h"
-#include "train/spelling.h"
 
 namespace giza::train {
 

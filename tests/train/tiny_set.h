@@ -8,7 +8,7 @@
 
 #include "tensor/random.h"
 #include "tests/support/temp_folder.h"
-#include "train/config.h"
+#include "train/config/config.h"
 #include "train/data/dataset.h"
 
 namespace giza::train {

@@ -4,7 +4,7 @@
 #include <csignal>
 #include <nlohmann/json.hpp>
 
-#include "tensor/check.h"
+#include "tensor/base/check.h"
 #include "tensor/parallel.h"
 #include "tests/train/tiny_set.h"
 #include "train/checkpoint.h"

@@ -14,40 +14,46 @@
 #include <thread>
 #include <unordered_map>
 
-#include "tensor/check.h"
+#include "tensor/base/check.h"
+#include "tensor/base/stopwatch.h"
 #include "tensor/parallel.h"
 #include "train/check/problems.h"
 #include "train/check/proposals.h"
 #include "train/check/scan.h"
-#include "train/model_factory.h"
+#include "train/config/parts.h"
 #include "train/progress.h"
 #include "train/signals.h"
 
 namespace giza::train {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
 /// Memory that pictures may take at a time. One that is larger on its own waits until it is alone.
 class MemoryGate {
  public:
   explicit MemoryGate(int64_t bytes) : size_(bytes), free_(bytes) {}
 
-  /// Returns what was taken, to be given back.
-  int64_t take(int64_t bytes) {
-    const int64_t share = std::min(bytes, size_);
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return free_ >= share; });
-    free_ -= share;
-    return share;
-  }
-  void give(int64_t share) {
-    {
-      const std::lock_guard lock(mutex_);
-      free_ += share;
+  /// Waits until so many bytes are free, and holds them while it lives.
+  class Share {
+   public:
+    Share(MemoryGate& gate, int64_t bytes) : gate_(gate), bytes_(std::min(bytes, gate.size_)) {
+      std::unique_lock lock(gate_.mutex_);
+      gate_.changed_.wait(lock, [&] { return gate_.free_ >= bytes_; });
+      gate_.free_ -= bytes_;
     }
-    changed_.notify_all();
-  }
+    ~Share() {
+      {
+        const std::lock_guard lock(gate_.mutex_);
+        gate_.free_ += bytes_;
+      }
+      gate_.changed_.notify_all();
+    }
+    Share(const Share&) = delete;
+    Share& operator=(const Share&) = delete;
+
+   private:
+    MemoryGate& gate_;
+    const int64_t bytes_;
+  };
 
  private:
   const int64_t size_;
@@ -185,6 +191,15 @@ class PartScan {
   int64_t pixels_ = 0;
 };
 
+/// Tells the threads to stop, however the scope is left.
+struct StopAtEnd {
+  explicit StopAtEnd(std::atomic<bool>& flag) : stop(flag) {}
+  ~StopAtEnd() { stop = true; }
+  StopAtEnd(const StopAtEnd&) = delete;
+  StopAtEnd& operator=(const StopAtEnd&) = delete;
+  std::atomic<bool>& stop;
+};
+
 /// Reads all entries of all parts on num_threads() threads; the calling thread shows the progress.
 class Reading {
  public:
@@ -195,17 +210,17 @@ class Reading {
   void run(bool show) {
     std::optional<Progress> progress;
     if (show) progress.emplace("check", static_cast<int64_t>(total_), "pictures");
-    std::vector<std::thread> threads;
-    const auto count = std::min(static_cast<size_t>(num_threads()), total_);
-    for (size_t i = 0; i < count; ++i) threads.emplace_back([this] { work(); });
+    std::vector<std::jthread> threads;  // join, also where showing the progress throws
+    const StopAtEnd stop(stop_);
+    start(threads);
+    if (threads.empty()) work();  // not one could start
     std::unique_lock lock(mutex_);
-    while (working_done_ < count) {
+    while (working_done_ < threads.size()) {
       changed_.wait_for(lock, std::chrono::milliseconds(100));
       if (pending_signal() != 0) stop_ = true;
       if (progress) progress->update(static_cast<int64_t>(done_), fmt::format("{} bad files", faulty_));
     }
     lock.unlock();
-    for (std::thread& thread : threads) thread.join();
     if (error_) std::rethrow_exception(error_);
     if (const int signal = pending_signal()) {
       throw Interrupted(signal, fmt::format("stopped after {} of {} pictures", done_, total_));
@@ -217,6 +232,14 @@ class Reading {
   }
 
  private:
+  /// As many threads as there should be, or as the system lets start.
+  void start(std::vector<std::jthread>& threads) try {
+    const auto count = std::min(static_cast<size_t>(num_threads()), total_);
+    while (threads.size() < count) threads.emplace_back([this] { work(); });
+  } catch (const std::system_error&) {
+    // Those that did start share the work.
+  }
+
   void work() {
     try {
       for (size_t i = next_++; i < total_ && !stop_; i = next_++) read(i);
@@ -234,9 +257,10 @@ class Reading {
     size_t part = 0;
     while (number >= parts_[part]->entries().size()) number -= parts_[part++]->entries().size();
     const ListEntry& entry = parts_[part]->entries()[number];
-    const int64_t share = gate_.take(scan_bytes(entry));
-    const FileScan scan = scan_entry(entry, colors_);
-    gate_.give(share);
+    const FileScan scan = [&] {
+      const MemoryGate::Share share(gate_, scan_bytes(entry));
+      return scan_entry(entry, colors_);
+    }();
     const std::lock_guard lock(mutex_);
     parts_[part]->add(number, scan);
     faulty_ += !scan.faults.empty();
@@ -317,7 +341,7 @@ bool DataReport::can_start() const {
 }
 
 DataReport check_data(const Config& config, const CheckOptions& options) {
-  const auto start = Clock::now();
+  const Stopwatch watch;
   DataReport report;
   report.config = config.file;
   report.overrides = config.overrides;
@@ -344,7 +368,7 @@ DataReport check_data(const Config& config, const CheckOptions& options) {
   report.problems = find_problems(config, facts, findings, options.examples);
   report.proposals = find_proposals(config, facts, findings);
   for (PartFindings& part : findings) report.parts.push_back(std::move(part.report));
-  report.seconds = std::chrono::duration<double>(Clock::now() - start).count();
+  report.seconds = watch.seconds();
   return report;
 }
 

@@ -8,8 +8,8 @@
 #include <utility>
 #include <vector>
 
-#include "train/config.h"
-#include "train/data/image.h"
+#include "train/config/config.h"
+#include "train/data/image/image.h"
 
 namespace giza::train {
 

@@ -7,9 +7,9 @@
 #include <fstream>
 #include <unordered_map>
 
-#include "tensor/check.h"
+#include "tensor/base/check.h"
+#include "train/config/parts.h"
 #include "train/data/transforms.h"
-#include "train/model_factory.h"
 
 namespace giza::train {
 namespace {

@@ -11,7 +11,7 @@
 #include <optional>
 #include <set>
 
-#include "tensor/check.h"
+#include "tensor/base/check.h"
 #include "train/data/dataset.h"
 #include "train/data/known_datasets.h"
 

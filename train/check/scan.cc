@@ -8,7 +8,8 @@
 #include <cstring>
 #include <new>
 
-#include "tensor/check.h"
+#include "tensor/base/check.h"
+#include "tensor/base/hash.h"
 
 namespace giza::train {
 namespace {
@@ -16,9 +17,9 @@ namespace {
 using Kind = FileFault::Kind;
 
 uint64_t hash_of(const std::vector<uint8_t>& bytes) {
-  uint64_t hash = 0xcbf29ce484222325U;  // FNV-1a
-  for (const uint8_t byte : bytes) hash = (hash ^ byte) * 0x100000001b3U;
-  return hash;
+  Fnv1a hash;
+  hash.add_bytes(bytes);
+  return hash.value();
 }
 
 void scan_pixels(const Image& image, ImageScan& scan) {

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "train/data/dataset.h"
-#include "train/data/png.h"
+#include "train/data/image/png.h"
 
 namespace giza::train {
 

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "tensor/check.h"
+#include "tensor/base/check.h"
 
 namespace giza::train {
 namespace {

@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "train/data/image.h"
+#include "train/data/image/image.h"
 #include "train/data/label_colors.h"
 #include "train/data/layout.h"
 #include "train/data/list.h"

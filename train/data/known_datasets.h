@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "train/data/image.h"
+#include "train/data/image/image.h"
 
 namespace giza::train {
 

@@ -5,7 +5,7 @@
 #include <span>
 #include <vector>
 
-#include "tensor/check.h"
+#include "tensor/base/check.h"
 #include "train/data/known_datasets.h"
 #include "train/data/list.h"
 

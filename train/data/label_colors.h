@@ -6,7 +6,7 @@
 #include <string>
 #include <unordered_map>
 
-#include "train/data/image.h"
+#include "train/data/image/image.h"
 
 namespace giza::train {
 

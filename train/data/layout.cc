@@ -7,9 +7,10 @@
 #include <initializer_list>
 #include <utility>
 
-#include "tensor/check.h"
-#include "train/data/file.h"
-#include "train/spelling.h"
+#include "tensor/base/check.h"
+#include "tensor/base/file.h"
+#include "tensor/base/spelling.h"
+#include "tensor/base/text.h"
 
 namespace giza::train {
 namespace {

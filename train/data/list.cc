@@ -11,8 +11,9 @@
 #include <unordered_map>
 #include <utility>
 
-#include "tensor/check.h"
-#include "train/data/file.h"
+#include "tensor/base/check.h"
+#include "tensor/base/file.h"
+#include "tensor/base/text.h"
 
 namespace giza::train {
 namespace {

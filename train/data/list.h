@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "train/data/image.h"
+#include "train/data/image/image.h"
 
 namespace giza::train {
 

@@ -11,7 +11,7 @@
 #include <thread>
 #include <utility>
 
-#include "tensor/check.h"
+#include "tensor/base/check.h"
 #include "tensor/random.h"
 
 namespace giza::train {

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <utility>
 
-#include "tensor/check.h"
+#include "tensor/base/check.h"
 #include "tensor/random.h"
 
 namespace giza::train {

@@ -3,7 +3,7 @@
 #include <cmath>
 #include <numbers>
 
-#include "tensor/check.h"
+#include "tensor/base/check.h"
 #include "train/data/transforms.h"
 
 namespace giza::train {

@@ -6,7 +6,7 @@
 #include "models/pspnet.h"
 #include "tensor/ops/elementwise.h"
 #include "tensor/ops/sgd.h"
-#include "tensor/profile.h"
+#include "tensor/profile/profile.h"
 
 namespace giza::train {
 

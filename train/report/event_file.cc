@@ -4,7 +4,7 @@
 #include <array>
 #include <bit>
 
-#include "tensor/check.h"
+#include "tensor/base/check.h"
 
 #ifdef GIZA_HAVE_PROTOBUF
 #include <algorithm>
@@ -12,7 +12,7 @@
 #include <chrono>
 #include <filesystem>
 
-#include "train/data/png.h"
+#include "train/data/image/png.h"
 #include "train/report/event.pb.h"
 #endif
 

@@ -6,10 +6,10 @@
 #include <filesystem>
 #include <map>
 
-#include "train/report/chart.h"
-#include "train/report/embedded_image.h"
+#include "train/draw/chart.h"
+#include "train/draw/embedded_image.h"
+#include "train/draw/svg.h"
 #include "train/report/html_parts.h"
-#include "train/report/svg.h"
 
 namespace giza::train {
 namespace {

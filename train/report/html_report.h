@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "train/evaluator.h"
+#include "train/eval/evaluator.h"
 #include "train/report/run_history.h"
 
 namespace giza::train {

@@ -5,8 +5,8 @@
 #include <set>
 #include <sstream>
 
+#include "train/draw/svg.h"
 #include "train/report/html_parts.h"
-#include "train/report/svg.h"
 
 namespace giza::train {
 namespace {

@@ -4,9 +4,9 @@
 #include <algorithm>
 #include <cmath>
 
-#include "train/report/chart.h"
+#include "train/draw/chart.h"
+#include "train/draw/svg.h"
 #include "train/report/html_parts.h"
-#include "train/report/svg.h"
 
 namespace giza::train {
 namespace {

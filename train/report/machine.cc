@@ -4,46 +4,16 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <sys/resource.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <cmath>
 #include <ctime>
-#include <fstream>
 
+#include "tensor/base/machine.h"
 #include "tensor/parallel.h"
 #include "tensor/simd.h"
 
 namespace giza::train {
-namespace {
-
-#ifdef __clang__
-constexpr const char* kCompiler = __VERSION__;  // says its name itself
-#else
-constexpr const char* kCompiler = "GCC " __VERSION__;
-#endif
-
-std::string system_name() {
-  utsname name{};
-  return uname(&name) == 0 ? fmt::format("{} {}, {}", name.sysname, name.release, name.machine) : "unknown";
-}
-
-}  // namespace
-
-std::string processor_name() {
-  std::ifstream file("/proc/cpuinfo");
-  for (std::string line; std::getline(file, line);) {
-    const size_t colon = line.find(':');
-    if (!line.starts_with("model name") || colon == std::string::npos) continue;
-    const size_t start = line.find_first_not_of(" \t", colon + 1);
-    if (start != std::string::npos) return line.substr(start);
-  }
-  return "unknown";
-}
-
-std::string compiler_name() { return kCompiler; }
-
-int64_t physical_memory() { return int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGE_SIZE); }
 
 std::vector<ReportFact> machine_facts() {
   rusage usage{};

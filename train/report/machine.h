@@ -9,12 +9,6 @@
 
 namespace giza::train {
 
-/// The processor's name as /proc/cpuinfo has it; "unknown" without one.
-std::string processor_name();
-/// "GCC 12.2.0": what this was built by.
-std::string compiler_name();
-/// Bytes of physical memory.
-int64_t physical_memory();
 /// Version, processor, SIMD target, threads, memory, what the process used of it at most, host system.
 std::vector<ReportFact> machine_facts();
 /// "2026-11-22 14:03 UTC"

@@ -7,11 +7,12 @@
 #include <cctype>
 #include <filesystem>
 
-#include "models/weights/atomic_file.h"
-#include "tensor/check.h"
+#include "tensor/base/check.h"
+#include "tensor/base/file.h"
+#include "tensor/base/hash.h"
 #include "tensor/simd.h"
-#include "train/config_keys.h"
-#include "train/model_factory.h"
+#include "train/config/keys.h"
+#include "train/config/parts.h"
 #include "train/report/html_report.h"
 #include "train/report/machine.h"
 
@@ -85,13 +86,11 @@ ReportData common_data(const Config& config, const std::string& command) {
 }  // namespace
 
 std::string list_hash(const Dataset& dataset) {
-  uint64_t hash = 0xcbf29ce484222325U;
+  Fnv1a hash;
   for (int64_t i = 0; i < dataset.size(); ++i) {
-    for (const char c : fs::path(dataset.entry(i).image).filename().string() + "\n") {
-      hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3U;
-    }
+    hash.add_bytes(fs::path(dataset.entry(i).image).filename().string() + "\n");
   }
-  return fmt::format("{:016x}", hash);
+  return fmt::format("{:016x}", hash.value());
 }
 
 std::string command_line(const std::string& command, const Config& config) {
@@ -135,7 +134,7 @@ void write_training_report(const Config& config, const TrainingReport& training)
     data.time.push_back({"last validation", duration_text(training.validation->seconds)});
   }
   data.time.push_back({"seed", fmt::format("{}", config.train.manual_seed)});
-  models::write_text_file(training.folder + "/report.html", html_report(data));
+  write_file(training.folder + "/report.html", html_report(data));
 }
 
 void write_evaluation_report(const std::string& path, const Config& config, const Dataset& dataset,
@@ -158,7 +157,7 @@ void write_evaluation_report(const std::string& path, const Config& config, cons
   if (!data.history.steps.empty()) {
     data.time.push_back({"training", duration_text(data.history.steps.back().seconds)});
   }
-  models::write_text_file(path, html_report(data));
+  write_file(path, html_report(data));
 }
 
 }  // namespace giza::train

@@ -5,9 +5,9 @@
 #include <optional>
 #include <string>
 
-#include "train/config.h"
+#include "train/config/config.h"
 #include "train/data/dataset.h"
-#include "train/evaluator.h"
+#include "train/eval/evaluator.h"
 
 namespace giza::train {
 

@@ -7,7 +7,7 @@
 #include <cmath>
 #include <filesystem>
 
-#include "tensor/check.h"
+#include "tensor/base/check.h"
 #include "tensor/random.h"
 
 namespace giza::train {

@@ -6,7 +6,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "tensor/check.h"
+#include "tensor/base/check.h"
 #include "train/optim/poly_lr.h"
 #include "train/optim/sgd.h"
 #include "train/verify/reference.h"

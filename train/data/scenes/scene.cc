@@ -1,5 +1,5 @@
 // A scene from its numbers: paints from back to front, then labels, light and noise.
-#include "tensor/check.h"
+#include "tensor/base/check.h"
 #include "train/data/scenes/objects.h"
 #include "train/data/scenes/scenes.h"
 #include "train/data/scenes/world.h"

@@ -6,9 +6,9 @@
 #include <system_error>
 #include <vector>
 
-#include "tensor/check.h"
+#include "tensor/base/check.h"
+#include "tensor/base/file.h"
 #include "tensor/parallel.h"
-#include "train/data/file.h"
 #include "train/data/scenes/scenes.h"
 #include "train/progress.h"
 #include "train/signals.h"
@@ -28,9 +28,7 @@ struct Split {
 
 std::string picture_name(int index) { return fmt::format("scene_{:05}.png", index); }
 
-void write_text(const fs::path& path, const std::string& text) {
-  write_file_atomically(path.string(), {reinterpret_cast<const uint8_t*>(text.data()), text.size()});
-}
+void write_text(const fs::path& path, const std::string& text) { write_file(path.string(), text); }
 
 std::string names_text() {
   std::string text;

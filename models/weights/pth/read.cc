@@ -1,0 +1,91 @@
+// Reading PyTorch's .pth files: which form it is, and the records of the zip form.
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "models/weights/pth.h"
+#include "models/weights/pth/pickle.h"
+#include "models/weights/pth/storages.h"
+#include "models/weights/pth/zip_reader.h"
+#include "tensor/base/check.h"
+#include "tensor/base/file.h"
+#include "tensor/base/text.h"
+
+namespace giza::models {
+namespace {
+
+constexpr uint64_t kMaxPickle = uint64_t{16} << 20, kMaxMetadata = uint64_t{1} << 20;
+
+/// The folder, of any name, that all records of torch.save stand in; with its slash.
+std::string root_of(const ZipReader& zip, const std::string& path) {
+  std::string root;
+  for (const ZipRecord& record : zip.records()) {
+    if (!record.name.ends_with("/data.pkl")) continue;
+    check<Refusal>(root.empty(), "{}: the archive holds {} and {}data.pkl, expected one", path, quotable(record.name),
+                   quotable(root));
+    root = record.name.substr(0, record.name.size() - std::string_view("data.pkl").size());
+  }
+  check<Refusal>(!root.empty(), "{}: the archive holds no data.pkl, expected a file as torch.save writes it", path);
+  check<Refusal>(zip.find(root + "constants.pkl") == nullptr,
+                 "{}: this is a TorchScript program; in Python save its weights alone: "
+                 "torch.save(torch.jit.load(FILE).state_dict(), OTHER)",
+                 path);
+  return root;
+}
+
+/// The record that write_pth makes of WeightFile::metadata; PyTorch's own files have none.
+std::map<std::string, std::string> read_metadata(const ZipReader& zip, const std::string& root,
+                                                 const std::string& path) {
+  const ZipRecord* record = zip.find(root + "giza.json");
+  if (record == nullptr) return {};
+  const nlohmann::json json = nlohmann::json::parse(zip.read(*record, kMaxMetadata), nullptr, false);
+  const bool texts =
+      json.is_object() && std::all_of(json.begin(), json.end(), [](const auto& v) { return v.is_string(); });
+  check<Refusal>(texts, "{}: the record giza.json is not an object of strings", path);
+  return json.get<std::map<std::string, std::string>>();
+}
+
+WeightFile read_zip(const InputFile& file) {
+  const std::string& path = file.path();
+  const ZipReader zip(file);
+  const std::string root = root_of(zip, path);
+  if (const ZipRecord* order = zip.find(root + "byteorder")) {  // absent before PyTorch 2.1: little-endian
+    check<Refusal>(zip.read(*order, 16) == "little",
+                   "{}: the file was written by a big-endian machine; save it again on a little-endian one", path);
+  }
+  const std::string bytes = zip.read(*zip.find(root + "data.pkl"), kMaxPickle);
+  const Pickle pickle(bytes, pth_globals(), path);
+  check<Refusal>(pickle.consumed() == bytes.size(), "{}: the record data.pkl has {} bytes behind its pickle", path,
+                 bytes.size() - pickle.consumed());
+  const PthObjects objects = read_pth_objects(pickle, false, file.size(), path);
+  std::vector<StoragePlace> places;
+  places.reserve(objects.storages.size());
+  for (const PthStorage& storage : objects.storages) {
+    const ZipRecord* record = zip.find(fmt::format("{}data/{}", root, storage.key));
+    check<Refusal>(record != nullptr, "{}: the record of storage {} is missing", path, quotable(storage.key));
+    check<Refusal>(record->size == storage.bytes(), "{}: storage {} has {} bytes, but its {} numbers need {}", path,
+                   quotable(storage.key), record->size, storage.numel, storage.bytes());
+    places.push_back({record->offset, record->crc});
+  }
+  return {read_pth_tensors(file, objects, places), read_metadata(zip, root, path)};
+}
+
+}  // namespace
+
+bool is_pth(std::string_view first_bytes) {
+  // A pickle of protocol 2 to 5 and the length of its first number or frame. As the length of a safetensors header these
+  // four bytes are more than is allowed there.
+  const bool pickle = first_bytes.size() >= 4 && first_bytes[0] == '\x80' && first_bytes[1] >= 2 &&
+                      first_bytes[1] <= 5 && (first_bytes[2] == '\x8a' || first_bytes[2] == '\x95') &&
+                      first_bytes[3] >= 10;
+  return ZipReader::is_zip(first_bytes) || pickle;
+}
+
+WeightFile read_pth(const std::string& path) {
+  const InputFile file(path, "a .pth file as torch.save writes it");
+  const std::string first = file.read_at(0, std::min<uint64_t>(file.size(), 4));
+  check<Refusal>(is_pth(first), "{}: the file does not begin as a .pth file does, expected one as torch.save writes it",
+                 path);
+  return ZipReader::is_zip(first) ? read_zip(file) : read_pth_stream(file);
+}
+
+}  // namespace giza::models

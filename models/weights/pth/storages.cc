@@ -1,0 +1,90 @@
+// From the storages of a .pth to dense tensors.
+#include "models/weights/pth/storages.h"
+
+#include <algorithm>
+#include <cstring>
+#include <numeric>
+
+#include "models/weights/detail/elements.h"
+#include "models/weights/pth/zip_reader.h"
+#include "tensor/base/check.h"
+#include "tensor/base/file.h"
+#include "tensor/base/text.h"
+
+namespace giza::models {
+namespace {
+
+/// Copies a strided view out of the bytes of its storage, the last axis innermost.
+template <class From, class To, class Convert>
+void gather(const char* storage, const TensorView& view, std::vector<To>* to, Convert convert) {
+  to->resize(static_cast<size_t>(view.numel));
+  if (view.numel == 0) return;
+  const auto element = [&](int64_t index) {
+    From value;  // by memcpy: the bytes need not be aligned
+    std::memcpy(&value, storage + static_cast<size_t>(index) * sizeof(From), sizeof value);
+    return convert(value);
+  };
+  const int64_t row = view.rank == 0 ? 1 : view.shape[view.rank - 1];
+  const int64_t step = view.rank == 0 ? 1 : view.strides[view.rank - 1];
+  std::array<int64_t, TensorView::kMaxRank> index{};
+  int64_t begin = view.offset;
+  for (size_t done = 0; done < to->size();) {
+    for (int64_t i = 0; i < row; ++i) (*to)[done++] = element(begin + i * step);
+    // The next row: counts up like an odometer.
+    for (size_t axis = view.rank < 2 ? 0 : view.rank - 1; axis-- > 0;) {
+      begin += view.strides[axis];
+      if (++index[axis] < view.shape[axis]) break;
+      begin -= view.strides[axis] * view.shape[axis];
+      index[axis] = 0;
+    }
+  }
+}
+
+void gather(const char* storage, DType dtype, const TensorView& view, WeightTensor* tensor) {
+  tensor->dtype = dtype;
+  tensor->shape.assign(view.shape.begin(), view.shape.begin() + static_cast<std::ptrdiff_t>(view.rank));
+  switch (dtype) {
+    case DType::f32:
+      return gather<float>(storage, view, &tensor->data, [](float v) { return v; });
+    case DType::f16:
+      return gather<uint16_t>(storage, view, &tensor->data, half_to_float);
+    case DType::bf16:
+      return gather<uint16_t>(storage, view, &tensor->data, brain_to_float);
+    case DType::f64:
+      return gather<double>(storage, view, &tensor->data, [](double v) { return static_cast<float>(v); });
+    case DType::i64:
+      return gather<int64_t>(storage, view, &tensor->integers, [](int64_t v) { return v; });
+  }
+}
+
+}  // namespace
+
+std::vector<WeightTensor> read_pth_tensors(const InputFile& file, const PthObjects& objects,
+                                           const std::vector<StoragePlace>& places) {
+  std::vector<size_t> order(objects.weights.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+    return objects.weights[a].view.storage < objects.weights[b].view.storage;
+  });
+  std::vector<WeightTensor> tensors(order.size());
+  std::vector<char> bytes;
+  std::optional<uint32_t> held;
+  for (const size_t i : order) {
+    const PthWeight& weight = objects.weights[i];
+    const PthStorage& storage = objects.storages[weight.view.storage];
+    if (held != weight.view.storage) {
+      const StoragePlace& place = places[weight.view.storage];
+      bytes.resize(storage.bytes());
+      file.read_at(place.offset, bytes.data(), bytes.size());
+      check<Refusal>(!place.crc || *place.crc == ZipReader::crc32(bytes.data(), bytes.size()),
+                     "{}: the checksum of storage {} is wrong: the file is damaged; copy it again", file.path(),
+                     quotable(storage.key));
+      held = weight.view.storage;
+    }
+    tensors[i].name = weight.name;
+    gather(bytes.data(), *storage.type->dtype, weight.view, &tensors[i]);
+  }
+  return tensors;
+}
+
+}  // namespace giza::models

@@ -1,0 +1,57 @@
+// The zip archives that PyTorch writes: stored records, found through the central directory, every claim checked.
+//
+// Our own reader and not libzip: libzip does not tell where a record lies in the file, so that overlapping records, the
+// zip bomb that works without compression, cannot be found through it; it also accepts much that torch.save never
+// writes (compression, encryption, comments, an archive behind other data), each of which would have to be refused
+// again after it was parsed. What is left of the format here is three fixed headers.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tensor/base/file.h"
+
+namespace giza::models {
+
+/// One record: its bytes stand in the file as they are.
+struct ZipRecord {
+  std::string name;
+  uint64_t offset = 0;  ///< of the first byte of data, from the beginning of the file
+  uint64_t size = 0;
+  uint32_t crc = 0;  ///< CRC-32 that the archive promises
+};
+
+/// The directory of an archive, zip64 included. Memory: at most four times that of the directory, which is at most 32 MiB
+/// with at most 131,072 records.
+class ZipReader {
+ public:
+  /// Throws Refusal "FILE: ..." for compressed, encrypted or overlapping records, a name twice, local headers that differ
+  /// from the directory, a directory that does not end the file, sizes beyond the file.
+  explicit ZipReader(const InputFile& file);
+
+  /// The records in the order of their names.
+  const std::vector<ZipRecord>& records() const { return records_; }
+  /// The record of that name, or nullptr.
+  const ZipRecord* find(std::string_view name) const;
+  /// The bytes of a record. Throws Refusal where it is longer than `longest` or its CRC-32 is wrong.
+  std::string read(const ZipRecord& record, uint64_t longest) const;
+
+  /// CRC-32 as zip has it.
+  static uint32_t crc32(const void* data, size_t bytes);
+  static bool is_zip(std::string_view first_bytes) { return first_bytes.starts_with("PK\x03\x04"); }
+
+ private:
+  struct Directory {
+    uint64_t offset = 0, size = 0, records = 0;
+  };
+  Directory find_directory() const;
+  void read_directory(const Directory& directory);
+  void check_local_headers(uint64_t directory_offset);
+
+  const InputFile& file_;
+  std::vector<ZipRecord> records_;
+};
+
+}  // namespace giza::models

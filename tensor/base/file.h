@@ -1,0 +1,89 @@
+// Files read with limits, since they may be hostile, and written so that nobody ever sees half of one.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace giza {
+
+/// A regular file open for reading; never mapped. Its size is taken once, and every read is checked against it.
+class InputFile {
+ public:
+  /// `expected` completes "expected ..." in refusals. Throws Refusal "PATH: ..." for what is missing, unreadable, or no
+  /// regular file: a pipe or a device could block or never end.
+  explicit InputFile(const std::string& path, const char* expected = "the path of a file");
+  ~InputFile();
+  InputFile(const InputFile&) = delete;
+  InputFile& operator=(const InputFile&) = delete;
+
+  const std::string& path() const { return path_; }
+  uint64_t size() const { return size_; }
+
+  /// Reads bytes [offset, offset + bytes). Throws Refusal "PATH: ..." where the file has not so many.
+  void read_at(uint64_t offset, void* to, size_t bytes) const;
+  std::string read_at(uint64_t offset, size_t bytes) const;
+
+ private:
+  std::string path_;
+  int descriptor_ = -1;
+  uint64_t size_ = 0;
+};
+
+/// `count` numbers that stand in the file as From, from byte `offset` on, each converted. In pieces, so that only the
+/// result is large. Throws Refusal as read_at does.
+template <class From, class Convert>
+auto read_numbers(const InputFile& file, uint64_t offset, size_t count, Convert convert) {
+  std::vector<decltype(convert(From{}))> numbers(count);
+  constexpr size_t kPiece = size_t{1} << 16;
+  std::vector<From> piece(std::min(count, kPiece));
+  for (size_t done = 0; done < count; done += kPiece) {
+    const size_t some = std::min(kPiece, count - done);
+    file.read_at(offset + done * sizeof(From), piece.data(), some * sizeof(From));
+    std::transform(piece.begin(), piece.begin() + static_cast<std::ptrdiff_t>(some),
+                   numbers.begin() + static_cast<std::ptrdiff_t>(done), convert);
+  }
+  return numbers;
+}
+
+/// The first `prefix` bytes of a file, or all of it where it is shorter. Throws Refusal as InputFile.
+std::vector<uint8_t> read_file_prefix(const std::string& path, size_t prefix);
+/// The whole file. Throws Refusal as InputFile, and for a file larger than `limit`, before reading it.
+std::vector<uint8_t> read_file(const std::string& path, size_t limit);
+
+/// Writes to a temporary file beside `path`; commit() syncs it, renames it to `path` and syncs the folder. A kill at any
+/// moment leaves the old file or the new one. Where `path` is a link, the link stays and what it points to is replaced.
+/// Throws Error "FILE: ..." when writing fails, a full disk included.
+class AtomicFile {
+ public:
+  /// unsynced: for what can be made again, such as pictures; a crash of the whole machine may then lose it.
+  enum class Durability { synced, unsynced };
+  explicit AtomicFile(const std::string& path, Durability durability = Durability::synced);
+  /// Removes the temporary file unless commit() was called.
+  ~AtomicFile();
+  AtomicFile(const AtomicFile&) = delete;
+  AtomicFile& operator=(const AtomicFile&) = delete;
+
+  void write(const void* data, size_t bytes);
+  void write(std::string_view text) { write(text.data(), text.size()); }
+  void commit();
+
+ private:
+  [[noreturn]] void fail(const char* action) const;
+  std::string path_, temporary_;
+  Durability durability_;
+  int descriptor_ = -1;
+};
+
+/// All of `text` or `bytes` as the file `path`, as above.
+void write_file(const std::string& path, std::string_view text);
+void write_file(const std::string& path, std::span<const uint8_t> bytes,
+                AtomicFile::Durability durability = AtomicFile::Durability::synced);
+/// Makes the links and names of a folder last through a crash. Throws Error.
+void sync_folder(const std::string& folder);
+
+}  // namespace giza

@@ -1,0 +1,52 @@
+// Text that comes from somewhere else.
+#include "tensor/base/text.h"
+
+#include <algorithm>
+#include <cstdint>
+
+#include "tensor/base/check.h"
+#include "tensor/base/file.h"
+
+namespace giza {
+
+std::string quotable(std::string_view text, size_t longest) {
+  std::string result(text.substr(0, longest));
+  std::replace_if(result.begin(), result.end(), is_control, '?');
+  return text.size() > longest ? result + "..." : result;
+}
+
+std::vector<TextLine> read_text_lines(const std::string& path) {
+  const std::vector<uint8_t> bytes = read_file(path, size_t{256} << 20);
+  std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  if (text.substr(0, 3) == "\xEF\xBB\xBF") text.remove_prefix(3);
+  std::vector<TextLine> lines;
+  int number = 0;
+  while (!text.empty()) {
+    ++number;
+    const size_t end = text.find('\n');
+    std::string_view line = text.substr(0, end);
+    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+    check<Refusal>(line.find('\0') == std::string_view::npos,
+                   "{}:{}: holds a zero byte; expected a plain text file (UTF-8 or ASCII)", path, number);
+    constexpr std::string_view kBlanks = " \t\r\v\f";
+    const size_t first = line.find_first_not_of(kBlanks);
+    if (first == std::string_view::npos) continue;
+    line = line.substr(first, line.find_last_not_of(kBlanks) - first + 1);
+    lines.push_back({number, std::string(line)});
+  }
+  return lines;
+}
+
+std::vector<std::string> split_fields(std::string_view line) {
+  std::vector<std::string> fields;
+  while (true) {
+    const size_t first = line.find_first_not_of(" \t");
+    if (first == std::string_view::npos) return fields;
+    line.remove_prefix(first);
+    const size_t end = std::min(line.find_first_of(" \t"), line.size());
+    fields.emplace_back(line.substr(0, end));
+    line.remove_prefix(end);
+  }
+}
+
+}  // namespace giza

@@ -1,0 +1,28 @@
+// Text that comes from somewhere else: quoting it, and reading it line by line.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace giza {
+
+/// Foreign text as a message may quote it: at most `longest` bytes, then "...", and control characters as '?', so that it
+/// stays one short line and no terminal obeys it.
+std::string quotable(std::string_view text, size_t longest = 80);
+/// True for bytes 0 to 31 and 127.
+inline bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
+
+/// One line of a text file that is not blank.
+struct TextLine {
+  int number;  ///< from 1
+  std::string text;
+};
+/// The lines of a text file of at most 256 MiB without line ends, a UTF-8 byte order mark, and blanks around them;
+/// blank lines are left out. Throws Refusal "FILE[:LINE]: ..." as read_file (file.h), and for zero bytes: no text file.
+std::vector<TextLine> read_text_lines(const std::string& path);
+/// The fields of a line, separated by spaces and tabs.
+std::vector<std::string> split_fields(std::string_view line);
+
+}  // namespace giza

@@ -1,0 +1,139 @@
+// Direct convolution, gradient of the weights: dw(tap)[c][k] = sum over output pixels of x(pixel, tap)[c] * dy[pixel][k].
+#include <algorithm>
+#include <vector>
+
+#include "tensor/dry_run.h"
+#include "tensor/ops/conv/direct.h"
+
+namespace giza::ops::direct {
+namespace {
+
+using kernels::kTileRows;
+
+constexpr int64_t kPixelBlock = 128;  // its panel of dy stays in L1 while the channels of x pass
+
+// How the work is cut: a task owns a part of the input channels, some panels of output channels, all taps, and a slice
+// of the pixels. Its sums, at most 512 x 256, and a block of its pixels stay in L2, so that x is read once per 256
+// output channels. Slices make work for many threads where the weights are few; their partial sums are added in order.
+struct WeightCut {
+  int64_t panel_groups, group_panels, parts, part_channels, slices, slice_pixels;
+  int64_t tasks() const { return panel_groups * parts; }
+};
+
+WeightCut cut_weights(int64_t in_channels, int64_t panels, int64_t panel_width, int64_t taps, int64_t pixels,
+                      int64_t weights) {
+  const int64_t group_panels = std::max<int64_t>(1, 256 / panel_width);
+  const int64_t panel_groups = (panels + group_panels - 1) / group_panels;
+  const int64_t wanted_parts = std::max<int64_t>(1, (in_channels * taps + 511) / 512);
+  const int64_t part_channels = round_up((in_channels + wanted_parts - 1) / wanted_parts, kTileRows);
+  const int64_t parts = std::max<int64_t>(1, (in_channels + part_channels - 1) / part_channels);
+  // At least 32 tasks, but no more than 16 MB of partial sums and no slice below eight blocks.
+  const int64_t tasks = panel_groups * parts, wanted = (32 + tasks - 1) / tasks;
+  const int64_t most = std::min((int64_t{4} << 20) / std::max<int64_t>(weights, 1), pixels / (8 * kPixelBlock));
+  const int64_t slices = std::clamp<int64_t>(wanted, 1, std::max<int64_t>(1, most));
+  return {panel_groups,  group_panels, parts,
+          part_channels, slices,       round_up((pixels + slices - 1) / slices, kPixelBlock)};
+}
+
+void add_slices(const Tensor& partials, const Tensor& dw) {
+  parallel_ranges(partials.channels(), 4096, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      float sum = partials.row(0)[i];
+      for (int64_t slice = 1; slice < partials.rows(); ++slice) sum += partials.row(slice)[i];
+      dw.data()[i] = sum;
+    }
+  });
+}
+
+}  // namespace
+
+void conv2d_backward_weight(const Tensor& dw, const Tensor& x, const Tensor& dy, const Conv2dOptions& options) {
+  const Shape& w_shape = dw.shape();
+  const int64_t p = dy.dim(1), q = dy.dim(2), out_channels = w_shape[0], in_channels = w_shape[3];
+  if (should_unfold(w_shape)) {
+    const Tensor flat = dw.reshape({out_channels, 1, 1, w_shape.numel() / out_channels});
+    return conv2d_backward_weight(flat, unfold(x, w_shape, p, q, options), dy, {});
+  }
+  const std::vector<Tap> taps = forward_taps(w_shape, options);
+  const auto tap_count = static_cast<int64_t>(taps.size());
+  const kernels::GemmShape gemm = kernels::gemm_shape();
+  const int64_t pixels = x.dim(0) * p * q, weights = w_shape.numel();
+  const int64_t panels = (out_channels + gemm.width - 1) / gemm.width;
+  const WeightCut cut = cut_weights(in_channels, panels, gemm.width, tap_count, pixels, weights);
+  const Tensor zeros = Tensor::zeros({std::max<int64_t>(in_channels, 1)});
+  const Tensor partials = cut.slices > 1 ? Tensor::empty({cut.slices, weights}) : dw.reshape({1, weights});
+
+  const int64_t panel_floats = kPixelBlock * gemm.width;
+  // Of a task with all its panels and channels.
+  const int64_t most_panels = std::min(cut.group_panels, panels),
+                most_channels = round_up(cut.part_channels, kTileRows);
+  announce_scratch(static_cast<size_t>(most_panels * (tap_count * most_channels * gemm.width + panel_floats) +
+                                       most_channels / kTileRows * kernels::outer_tile_stride(kPixelBlock)));
+  parallel_for(cut.tasks() * cut.slices, [&](int64_t task) {
+    const int64_t slice = task / cut.tasks(), part = task % cut.parts;
+    const int64_t first_panel = task / cut.parts % cut.panel_groups * cut.group_panels;
+    const int64_t last_panel = std::min(first_panel + cut.group_panels, panels);
+    const int64_t channel_begin = std::min(part * cut.part_channels, in_channels);
+    const int64_t channel_end = std::min(channel_begin + cut.part_channels, in_channels);
+    const int64_t panel_sums = round_up(channel_end - channel_begin, kTileRows) * gemm.width;
+    const int64_t all_sums = (last_panel - first_panel) * tap_count * panel_sums;
+    const int64_t x_floats =
+        round_up(channel_end - channel_begin, kTileRows) / kTileRows * kernels::outer_tile_stride(kPixelBlock);
+    float* sums = thread_scratch(static_cast<size_t>(all_sums + (last_panel - first_panel) * panel_floats + x_floats));
+    float* packed = sums + all_sums;  // dy: [panel][pixel][column]
+    float* packed_x = packed + (last_panel - first_panel) * panel_floats;
+    std::fill_n(sums, all_sums, 0.0F);
+    const auto panel_columns = [&](int64_t panel) { return std::min(gemm.width, out_channels - panel * gemm.width); };
+
+    const int64_t end = std::min((slice + 1) * cut.slice_pixels, pixels);
+    for (int64_t begin = slice * cut.slice_pixels; begin < end; begin += kPixelBlock) {
+      const int64_t count = std::min(kPixelBlock, end - begin);
+      int64_t n[kPixelBlock], y[kPixelBlock], z[kPixelBlock];  // where tap (0, 0) reads, before its offset
+      for (int64_t i = 0; i < count; ++i) {
+        const int64_t pixel = begin + i;
+        n[i] = pixel / (p * q);
+        y[i] = pixel / q % p * options.stride;
+        z[i] = pixel % q * options.stride;
+        for (int64_t panel = first_panel; panel < last_panel; ++panel) {
+          const int64_t columns = panel_columns(panel), stride = round_up(columns, gemm.lanes);
+          float* to = packed + (panel - first_panel) * panel_floats + i * stride;
+          std::copy_n(dy.row(pixel) + panel * gemm.width, columns, to);
+          std::fill(to + columns, to + stride, 0.0F);
+        }
+      }
+      for (int64_t t = 0; t < tap_count; ++t) {
+        const Tap& tap = taps[static_cast<size_t>(t)];
+        const float* rows[kPixelBlock];
+        bool any = false;
+        for (int64_t i = 0; i < count; ++i) {
+          const float* row = input_pixel(x, n[i], y[i] + tap.y, z[i] + tap.x);
+          any = any || row != nullptr;
+          rows[i] = row != nullptr ? row : zeros.data();
+        }
+        if (!any) continue;
+        kernels::pack_outer(rows, count, channel_begin, channel_end, packed_x);
+        for (int64_t panel = first_panel; panel < last_panel; ++panel) {
+          kernels::outer_panel({.a = packed_x,
+                                .channels = channel_end - channel_begin,
+                                .pixels = count,
+                                .b = packed + (panel - first_panel) * panel_floats,
+                                .columns = panel_columns(panel),
+                                .sums = sums + ((panel - first_panel) * tap_count + t) * panel_sums});
+        }
+      }
+    }
+    for (int64_t panel = first_panel; panel < last_panel; ++panel) {
+      const int64_t columns = panel_columns(panel), stride = round_up(columns, gemm.lanes);
+      for (int64_t k = 0; k < columns; ++k) {
+        for (int64_t t = 0; t < tap_count; ++t) {
+          float* to = partials.row(slice) + ((panel * gemm.width + k) * tap_count + t) * in_channels;
+          const float* from = sums + ((panel - first_panel) * tap_count + t) * panel_sums + k;
+          for (int64_t c = channel_begin; c < channel_end; ++c, from += stride) to[c] = *from;
+        }
+      }
+    }
+  });
+  if (cut.slices > 1) add_slices(partials, dw);
+}
+
+}  // namespace giza::ops::direct

@@ -1,0 +1,49 @@
+// Tiles of a picture in memory: what the Winograd passes share.
+#pragma once
+
+#include "tensor/kernels/winograd.h"
+#include "tensor/ops/conv/winograd.h"
+
+namespace giza::ops::winograd {
+
+/// Floats from a position to the next: a line more than the tiles take, so that the positions of one tile fall into
+/// different cache sets.
+inline int64_t position_stride(int64_t tiles, int64_t stride) { return tiles * stride + 16; }
+
+/// [position][tile][channel]
+inline kernels::PositionLayout tile_major(float* data, int64_t tiles, int64_t stride) {
+  return {data, position_stride(tiles, stride), stride, 0, stride, stride};
+}
+
+/// What pixels outside of a picture read.
+class ZeroRow {
+ public:
+  explicit ZeroRow(int64_t channels) : row_(Tensor::zeros({std::max<int64_t>(channels, 1)})) {}
+  float* data() const { return row_.data(); }
+
+ private:
+  Tensor row_;
+};
+
+/// Pixels side x side of tiles [begin, end), from output pixel + origin on; outside of the picture zeros. The result
+/// stays valid until this thread's next call.
+kernels::TilePixels read_tiles(const Tensor& picture, const Tiling& tiling, int side, int64_t origin, int64_t begin,
+                               int64_t end, const ZeroRow& zeros);
+
+/// Transforms the products of tiles [begin, end) back, which begin at tile `first` of `products`, and stores the pixels
+/// inside of the picture.
+void store_tiles(const Tensor& picture, const Tiling& tiling, int64_t begin, int64_t end, const ConvEpilogue& epilogue,
+                 const kernels::PositionLayout& products, int64_t first);
+
+/// Adds the numbers just stored to block `block` of the moments.
+void add_moments(const Tensor& picture, const Tiling& tiling, int64_t begin, int64_t end, int64_t block,
+                 ChannelMoments* moments);
+
+/// Input channels that are taken at a time where the filters w [K,3,3,C] are transformed for one use.
+int64_t part_channels(int m, const Shape& w);
+
+/// Tiles per chunk, whole register tiles, chunks as even as can be: their transforms fill most of a last-level cache of
+/// 48 MB, but no fewer than 256, because each chunk reads all filters.
+int64_t even_chunk(int64_t tiles, int64_t tile_bytes);
+
+}  // namespace giza::ops::winograd

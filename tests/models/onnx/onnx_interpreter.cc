@@ -1,0 +1,310 @@
+// Runs the few ONNX operators that giza writes.
+#include "tests/models/onnx/onnx_interpreter.h"
+
+#ifdef GIZA_HAVE_PROTOBUF
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <set>
+
+namespace giza {
+namespace {
+
+int64_t volume(const std::vector<int64_t>& shape) {
+  int64_t numel = 1;
+  for (const int64_t size : shape) numel *= size;
+  return numel;
+}
+
+OnnxTensor zeros(const std::vector<int64_t>& shape) {
+  return {shape, std::vector<double>(static_cast<size_t>(volume(shape)))};
+}
+
+template <class T>
+std::vector<double> raw_numbers(const std::string& raw) {
+  std::vector<T> numbers(raw.size() / sizeof(T));
+  REQUIRE(numbers.size() * sizeof(T) == raw.size());
+  std::memcpy(numbers.data(), raw.data(), raw.size());
+  return {numbers.begin(), numbers.end()};
+}
+
+OnnxTensor constant(const onnx::TensorProto& proto) {
+  OnnxTensor tensor{{proto.dims().begin(), proto.dims().end()}, {}};
+  const bool floats = proto.data_type() == onnx::TensorProto::FLOAT;
+  REQUIRE((floats || proto.data_type() == onnx::TensorProto::INT64));
+  tensor.data = floats ? raw_numbers<float>(proto.raw_data()) : raw_numbers<int64_t>(proto.raw_data());
+  REQUIRE(static_cast<int64_t>(tensor.data.size()) == volume(tensor.shape));
+  return tensor;
+}
+
+/// The attributes of a node; each must be asked for.
+class Attributes {
+ public:
+  explicit Attributes(const onnx::NodeProto& node) {
+    for (const onnx::AttributeProto& attribute : node.attribute()) attributes_[attribute.name()] = attribute;
+  }
+  ~Attributes() { CHECK(attributes_.empty()); }
+  Attributes(const Attributes&) = delete;
+  Attributes& operator=(const Attributes&) = delete;
+
+  std::vector<int64_t> ints(const std::string& name, std::vector<int64_t> otherwise = {}) {
+    if (!attributes_.contains(name)) return otherwise;
+    const onnx::AttributeProto attribute = take(name, onnx::AttributeProto::INTS);
+    return {attribute.ints().begin(), attribute.ints().end()};
+  }
+  int64_t integer(const std::string& name) { return take(name, onnx::AttributeProto::INT).i(); }
+  std::string text(const std::string& name) { return take(name, onnx::AttributeProto::STRING).s(); }
+
+ private:
+  onnx::AttributeProto take(const std::string& name, onnx::AttributeProto::AttributeType type) {
+    REQUIRE_MESSAGE(attributes_.contains(name), name);
+    const onnx::AttributeProto attribute = attributes_.at(name);
+    attributes_.erase(name);
+    CHECK(attribute.type() == type);
+    return attribute;
+  }
+  std::map<std::string, onnx::AttributeProto> attributes_;
+};
+
+/// A window that slides over the last two axes, for convolution and pooling.
+struct Window {
+  std::vector<int64_t> kernel, strides, pads, dilations;
+
+  explicit Window(Attributes& attributes)
+      : kernel(attributes.ints("kernel_shape")),
+        strides(attributes.ints("strides", {1, 1})),
+        pads(attributes.ints("pads", {0, 0, 0, 0})),
+        dilations(attributes.ints("dilations", {1, 1})) {
+    REQUIRE((kernel.size() == 2 && strides.size() == 2 && pads.size() == 4 && dilations.size() == 2));
+  }
+  int64_t out(int64_t size, size_t axis) const {
+    return (size + pads[axis] + pads[axis + 2] - dilations[axis] * (kernel[axis] - 1) - 1) / strides[axis] + 1;
+  }
+  /// Calls body(y, x, r, s) for the taps of output pixel (i, j) inside of height x width.
+  template <class Body>
+  void taps(int64_t i, int64_t j, int64_t height, int64_t width, const Body& body) const {
+    for (int64_t r = 0; r < kernel[0]; ++r) {
+      for (int64_t s = 0; s < kernel[1]; ++s) {
+        const int64_t y = i * strides[0] - pads[0] + r * dilations[0];
+        const int64_t x = j * strides[1] - pads[1] + s * dilations[1];
+        if (y >= 0 && y < height && x >= 0 && x < width) body(y, x, r, s);
+      }
+    }
+  }
+};
+
+OnnxTensor conv(const OnnxTensor& x, const OnnxTensor& w, const OnnxTensor& bias, Attributes& attributes) {
+  const Window window(attributes);
+  REQUIRE((w.shape == std::vector<int64_t>{w.shape[0], x.shape[1], window.kernel[0], window.kernel[1]}));
+  REQUIRE(bias.shape == std::vector<int64_t>{w.shape[0]});
+  const int64_t channels = x.shape[1], height = x.shape[2], width = x.shape[3];
+  OnnxTensor y = zeros({x.shape[0], w.shape[0], window.out(height, 0), window.out(width, 1)});
+  size_t at = 0;
+  for (int64_t n = 0; n < y.shape[0]; ++n) {
+    for (int64_t k = 0; k < y.shape[1]; ++k) {
+      for (int64_t i = 0; i < y.shape[2]; ++i) {
+        for (int64_t j = 0; j < y.shape[3]; ++j) {
+          double sum = bias.data[static_cast<size_t>(k)];
+          window.taps(i, j, height, width, [&](int64_t row, int64_t column, int64_t r, int64_t s) {
+            for (int64_t c = 0; c < channels; ++c) {
+              sum += x.data[static_cast<size_t>(((n * channels + c) * height + row) * width + column)] *
+                     w.data[static_cast<size_t>(((k * channels + c) * window.kernel[0] + r) * window.kernel[1] + s)];
+            }
+          });
+          y.data[at++] = sum;
+        }
+      }
+    }
+  }
+  return y;
+}
+
+OnnxTensor pool(const OnnxTensor& x, bool max, Attributes& attributes) {
+  const Window window(attributes);
+  const int64_t planes = x.shape[0] * x.shape[1], height = x.shape[2], width = x.shape[3];
+  OnnxTensor y = zeros({x.shape[0], x.shape[1], window.out(height, 0), window.out(width, 1)});
+  size_t at = 0;
+  for (int64_t plane = 0; plane < planes; ++plane) {
+    for (int64_t i = 0; i < y.shape[2]; ++i) {
+      for (int64_t j = 0; j < y.shape[3]; ++j) {
+        double sum = 0, most = -std::numeric_limits<double>::infinity(), count = 0;
+        window.taps(i, j, height, width, [&](int64_t row, int64_t column, int64_t, int64_t) {
+          const double value = x.data[static_cast<size_t>((plane * height + row) * width + column)];
+          sum += value;
+          most = std::max(most, value);
+          ++count;
+        });
+        y.data[at++] = max ? most : sum / count;
+      }
+    }
+  }
+  return y;
+}
+
+/// Matrices in the last two axes; one of the two may be a single matrix for all of the other's.
+OnnxTensor matmul(const OnnxTensor& a, const OnnxTensor& b) {
+  REQUIRE((a.shape.size() == 2 || b.shape.size() == 2));
+  const OnnxTensor& many = a.shape.size() == 2 ? b : a;
+  const int64_t rows = a.shape[a.shape.size() - 2], inner = a.shape.back(), columns = b.shape.back();
+  REQUIRE(b.shape[b.shape.size() - 2] == inner);
+  std::vector<int64_t> shape = many.shape;
+  shape[shape.size() - 2] = rows;
+  shape.back() = columns;
+  OnnxTensor y = zeros(shape);
+  for (int64_t m = 0; m < volume(shape) / (rows * columns); ++m) {
+    const int64_t from_a = a.shape.size() == 2 ? 0 : m * rows * inner;
+    const int64_t from_b = b.shape.size() == 2 ? 0 : m * inner * columns;
+    for (int64_t i = 0; i < rows; ++i) {
+      for (int64_t j = 0; j < columns; ++j) {
+        double sum = 0;
+        for (int64_t k = 0; k < inner; ++k) {
+          sum += a.data[static_cast<size_t>(from_a + i * inner + k)] *
+                 b.data[static_cast<size_t>(from_b + k * columns + j)];
+        }
+        y.data[static_cast<size_t>((m * rows + i) * columns + j)] = sum;
+      }
+    }
+  }
+  return y;
+}
+
+/// y's element (o, i, e) is x's (o, pick(i), e), where the axis stands between o and e.
+OnnxTensor gather(const OnnxTensor& x, const OnnxTensor& indices, size_t axis) {
+  std::vector<int64_t> shape = x.shape;
+  shape[axis] = volume(indices.shape);
+  OnnxTensor y = zeros(shape);
+  int64_t inside = 1;
+  for (size_t i = axis + 1; i < shape.size(); ++i) inside *= shape[i];
+  for (int64_t at = 0; at < volume(shape); ++at) {
+    const int64_t outer = at / (inside * shape[axis]), i = at / inside % shape[axis];
+    const auto from = static_cast<int64_t>(indices.data[static_cast<size_t>(i)]);
+    REQUIRE((from >= 0 && from < x.shape[axis]));
+    y.data[static_cast<size_t>(at)] =
+        x.data[static_cast<size_t>((outer * x.shape[axis] + from) * inside + at % inside)];
+  }
+  return y;
+}
+
+OnnxTensor concat_channels(const std::vector<const OnnxTensor*>& parts) {
+  std::vector<int64_t> shape = parts.front()->shape;
+  shape[1] = 0;
+  for (const OnnxTensor* part : parts) shape[1] += part->shape[1];
+  OnnxTensor y{shape, {}};
+  for (int64_t n = 0; n < shape[0]; ++n) {
+    for (const OnnxTensor* part : parts) {
+      const int64_t each = volume(part->shape) / shape[0];
+      REQUIRE(each == part->shape[1] * shape[2] * shape[3]);
+      const auto begin = part->data.begin() + n * each;
+      y.data.insert(y.data.end(), begin, begin + each);
+    }
+  }
+  return y;
+}
+
+/// Where pixel `i` of an axis comes from: the lower neighbour, and the weight of the upper one.
+std::pair<int64_t, double> source(int64_t i, int64_t in, int64_t out, bool align_corners) {
+  const auto at = static_cast<double>(i), from = static_cast<double>(in), to = static_cast<double>(out);
+  double x = 0;
+  if (!align_corners) {
+    x = (at + 0.5) * from / to - 0.5;
+  } else if (out > 1) {
+    x = at * (from - 1) / (to - 1);
+  }
+  x = std::clamp(x, 0.0, from - 1);
+  const auto low = std::min(static_cast<int64_t>(x), std::max<int64_t>(0, in - 2));
+  return {low, x - static_cast<double>(low)};
+}
+
+OnnxTensor resize(const OnnxTensor& x, const OnnxTensor& sizes, Attributes& attributes) {
+  CHECK(attributes.text("mode") == "linear");
+  const std::string mode = attributes.text("coordinate_transformation_mode");
+  REQUIRE((mode == "align_corners" || mode == "half_pixel"));
+  const bool align_corners = mode == "align_corners";
+  OnnxTensor y = zeros({sizes.data.begin(), sizes.data.end()});
+  REQUIRE((y.shape[0] == x.shape[0] && y.shape[1] == x.shape[1]));
+  const int64_t height = x.shape[2], width = x.shape[3];
+  for (int64_t at = 0; at < volume(y.shape); ++at) {
+    const int64_t plane = at / (y.shape[2] * y.shape[3]);
+    const auto [row, down] = source(at / y.shape[3] % y.shape[2], height, y.shape[2], align_corners);
+    const auto [column, right] = source(at % y.shape[3], width, y.shape[3], align_corners);
+    const auto pixel = [&, row = row, column = column](int64_t below, int64_t beside) {
+      const int64_t r = std::min(row + below, height - 1), c = std::min(column + beside, width - 1);
+      return x.data[static_cast<size_t>((plane * height + r) * width + c)];
+    };
+    y.data[static_cast<size_t>(at)] = (1 - down) * ((1 - right) * pixel(0, 0) + right * pixel(0, 1)) +
+                                      down * ((1 - right) * pixel(1, 0) + right * pixel(1, 1));
+  }
+  return y;
+}
+
+OnnxTensor run_node(const std::string& op, const std::vector<const OnnxTensor*>& in, Attributes& attributes) {
+  if (op == "Conv") return conv(*in.at(0), *in.at(1), *in.at(2), attributes);
+  if (op == "MaxPool" || op == "AveragePool") return pool(*in.at(0), op == "MaxPool", attributes);
+  if (op == "MatMul") return matmul(*in.at(0), *in.at(1));
+  if (op == "Gather") return gather(*in.at(0), *in.at(1), static_cast<size_t>(attributes.integer("axis")));
+  if (op == "Resize") {
+    REQUIRE((in.size() == 4 && in[1] == nullptr && in[2] == nullptr));
+    return resize(*in[0], *in[3], attributes);
+  }
+  if (op == "Concat") {
+    CHECK(attributes.integer("axis") == 1);
+    return concat_channels(in);
+  }
+  OnnxTensor y = *in.at(0);
+  if (op == "Relu") {
+    for (double& value : y.data) value = std::max(value, 0.0);
+  } else {
+    REQUIRE_MESSAGE(op == "Add", op);
+    REQUIRE(in.at(1)->shape == y.shape);
+    for (size_t i = 0; i < y.data.size(); ++i) y.data[i] += in[1]->data[i];
+  }
+  return y;
+}
+
+}  // namespace
+
+std::map<std::string, OnnxTensor> run_onnx(const onnx::GraphProto& graph, const OnnxTensor& input) {
+  std::map<std::string, OnnxTensor> values;
+  std::set<std::string> unread;
+  REQUIRE(graph.input_size() == 1);
+  values[graph.input(0).name()] = input;
+  for (const onnx::TensorProto& initializer : graph.initializer()) {
+    CHECK_MESSAGE(values.emplace(initializer.name(), constant(initializer)).second, initializer.name());
+    unread.insert(initializer.name());
+  }
+  for (const onnx::NodeProto& node : graph.node()) {
+    CAPTURE(node.name());
+    std::vector<const OnnxTensor*> in;
+    for (const std::string& name : node.input()) {
+      REQUIRE_MESSAGE((name.empty() || values.contains(name)), name);
+      in.push_back(name.empty() ? nullptr : &values.at(name));
+      unread.erase(name);
+    }
+    Attributes attributes(node);
+    REQUIRE(node.output_size() == 1);
+    CHECK(values.emplace(node.output(0), run_node(node.op_type(), in, attributes)).second);
+    unread.insert(node.output(0));
+  }
+  const auto check_shape = [&](const onnx::ValueInfoProto& info) {
+    CAPTURE(info.name());
+    std::vector<int64_t> shape;
+    for (const auto& dim : info.type().tensor_type().shape().dim()) shape.push_back(dim.dim_value());
+    REQUIRE(values.contains(info.name()));
+    CHECK(shape == values.at(info.name()).shape);
+    CHECK(info.type().tensor_type().elem_type() == onnx::TensorProto::FLOAT);
+  };
+  for (const onnx::ValueInfoProto& info : graph.value_info()) check_shape(info);
+  check_shape(graph.input(0));
+  REQUIRE(graph.output_size() == 1);
+  check_shape(graph.output(0));
+  // Nothing is there for nothing.
+  CHECK(unread == std::set<std::string>{graph.output(0).name()});
+  CHECK(graph.value_info_size() + 1 == graph.node_size());
+  return values;
+}
+
+}  // namespace giza
+#endif

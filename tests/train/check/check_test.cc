@@ -1,0 +1,188 @@
+// giza check: what it finds in data sets with known faults.
+#include "tensor/base/check.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "tensor/parallel.h"
+#include "tests/train/check/check_set.h"
+#include "train/data/known_datasets.h"
+
+namespace giza::train {
+
+namespace fs = std::filesystem;
+
+TEST_CASE("check: a set that fits") {
+  Set set;
+  set.add("train", "a", {0, 0, 1, 255});
+  set.add("train", "b", {0, 2});
+  set.add("val", "v", {0, 1, 2});
+  const DataReport report = set.check();
+  CAPTURE(report_text(report));
+  CHECK(report.ok());
+  CHECK(report.proposals.empty());
+  REQUIRE(report.parts.size() == 2);
+  const PartReport& train = report.parts[0];
+  CHECK(train.pictures == 2);
+  CHECK(train.classes[0].pixels == 60 + 60);
+  CHECK(train.classes[0].pictures == 2);
+  CHECK(train.classes[1].pixels == 30);
+  CHECK(train.classes[2].pixels == 60);
+  CHECK(train.classes[3].pixels == 30);  // ignored
+  CHECK(train.valid_pixels() == 210);
+  CHECK(train.smallest == std::array<int, 2>{12, 10});
+  // Mean and deviation against sums of their own.
+  double sum = 0, squares = 0;
+  for (const char* name : {"a.png", "b.png"}) {
+    const Image image = read_image(set.file(name));
+    for (size_t i = 1; i < image.rgb.size(); i += 3) {
+      sum += image.rgb[i] / 255.0;
+      squares += image.rgb[i] / 255.0 * image.rgb[i] / 255.0;
+    }
+  }
+  CHECK(train.mean[1] == doctest::Approx(sum / 240).epsilon(1e-12));
+  CHECK(train.deviation[1] == doctest::Approx(std::sqrt(squares / 240 - sum / 240 * sum / 240)).epsilon(1e-9));
+  CHECK(report_text(report).find("everything fits: training can start") != std::string::npos);
+}
+
+TEST_CASE("check: the same report at any number of threads") {
+  Set set;
+  for (int i = 0; i < 9; ++i) set.add("train", fmt::format("p{}", i), {0, i, 200 + i % 2});
+  set.add("val", "v", {0, 1, 2});
+  const int before = num_threads();
+  std::vector<std::string> texts;
+  for (const int threads : {1, 2, 5}) {
+    set_num_threads(threads);
+    DataReport report = set.check();
+    report.seconds = 0;
+    texts.push_back(report_json(report));
+  }
+  set_num_threads(before);
+  CHECK(texts[0] == texts[1]);
+  CHECK(texts[0] == texts[2]);
+}
+
+TEST_CASE("check: wrong class count, with the first place of each value") {
+  Set set;
+  set.add("train", "a", {0, 1, 2});
+  set.add("train", "b", {0, 1, 2, 3});
+  set.add("train", "c", {3, 4});
+  set.add("val", "v", {0, 4});
+  const DataReport report = set.check();
+  CHECK(is_fault(report, "value"));
+  const ValueCount& three = report.parts[0].values[3];
+  CHECK_FALSE(three.fits);
+  CHECK(three.pixels == 30 + 60);
+  CHECK(three.files == 2);
+  CHECK(three.file == set.file("b_l.png"));
+  CHECK(three.x == 3);
+  CHECK(three.y == 0);
+  CHECK(contains(report_text(report), "value 3: 90 pixels in 2 files, first at x 3, y 0 of " + set.file("b_l.png")));
+  CHECK(set.accepted().settings == Settings{{"DATA.classes", "5"}});
+  CHECK(contains(report_text(report), "giza check --config set.yaml DATA.classes 5"));
+  // The other overrides of the command line stay in what is to be typed.
+  CHECK(contains(report_text(set.check({"TRAIN.epochs", "3", "DATA.classes", "2"})),
+                 "--config set.yaml TRAIN.epochs 3 DATA.classes 5"));
+
+  // Names say how many classes there are.
+  write_bytes(set.file("names.txt"), "a\nb\nc\nd\ne\n");
+  const std::vector<std::string> named = {"DATA.names_path", set.file("names.txt")};
+  CHECK(is_fault(set.check(named), "names"));
+  CHECK(set.accepted(named).settings == Settings{{"DATA.classes", "5"}});
+  write_bytes(set.file("names.txt"), "a\nb\nc\n");
+  CHECK(set.accepted(named).settings == Settings{{"DATA.label_map", "{0: 0, 1: 1, 2: 2, 3: -1, 4: -1}"}});
+}
+
+TEST_CASE("check: every bad file is named") {
+  Set set;
+  for (const char* name : {"a", "b", "c", "d", "e"}) set.add("train", name, {0, 1, 2});
+  set.add("val", "v", {0, 1, 2});
+  fs::remove(set.file("a_l.png"));
+  fs::remove(set.file("b.png"));
+  write_bytes(set.file("c.png"), read_bytes(set.file("c.png")).substr(0, 200));
+  write_labels(set.file("d_l.png"), LabelMap(12, 9, 1));
+  write_bytes(set.file("v_l.png"), "no picture at all");
+  const DataReport report = set.check();
+  CAPTURE(report_text(report));
+  CHECK(report.faults() == 4);
+  REQUIRE(is_fault(report, "missing"));
+  const Problem& missing = *find_problem(report, "missing");
+  CHECK(missing.count == 2);
+  REQUIRE(missing.examples.size() == 2);
+  CHECK(missing.examples[0].starts_with(set.file("train.txt") + ":1: " + set.file("a_l.png")));
+  CHECK(missing.examples[1].starts_with(set.file("train.txt") + ":2: " + set.file("b.png")));
+  CHECK(is_fault(report, "unreadable"));
+  CHECK(contains(report_text(report), "12 x 9, but its image"));
+  CHECK(contains(report_text(report), "v_l.png: is neither JPEG nor PNG"));
+  CHECK(contains(report_text(report), "training cannot start: 4 kinds of fault"));
+  CHECK(nlohmann::json::parse(report_json(report))["ok"] == false);
+  // A bounded list.
+  const DataReport brief = check_data(set.config(), {.examples = 1, .progress = false});
+  CHECK(find_problem(brief, "missing")->examples.size() == 1);
+  CHECK(contains(report_text(brief), "... and 1 more"));
+}
+
+TEST_CASE("check: hostile files") {
+  Set set;
+  set.add("train", "a", {0, 1, 2});
+  set.add("train", "b", {0, 1, 2});
+  // A header that promises 2^28 pixels in a few bytes; a pipe; a folder.
+  std::string bytes = read_bytes(set.file("a_l.png"));
+  bytes.replace(16, 8, std::string("\0\0\x40\0\0\0\x40\0", 8));
+  write_bytes(set.file("a_l.png"), bytes);
+  fs::remove(set.file("b.png"));
+  REQUIRE(std::system(("mkfifo '" + set.file("b.png") + "'").c_str()) == 0);
+  fs::remove(set.file("b_l.png"));
+  fs::create_directory(set.file("b_l.png"));
+  const DataReport report = set.check({"DATA.val_list", ""});
+  CHECK(find_problem(report, "unreadable")->count == 3);
+}
+
+TEST_CASE("check: absent and dominant classes, repeated pictures, small ones, grey ones, small lists") {
+  Set set(4);
+  std::vector<int> mostly(20, 0);
+  mostly[0] = 1;
+  set.add("train", "a", mostly);
+  set.add("val", "v", {0, 1, 2});
+  fs::copy_file(set.file("a.png"), set.file("v.png"), fs::copy_options::overwrite_existing);
+  const DataReport report = set.check({"TRAIN.train_w", "20"});
+  CHECK(report.ok());
+  CHECK(contains(find_problem(report, "absent")->message, "train: 2 classes are in no picture"));
+  CHECK(contains(find_problem(report, "dominant")->message, "class 0 has 95.0 %"));
+  CHECK(contains(find_problem(report, "repeated")->message, "train and val: 1 picture is in both"));
+  CHECK(find_problem(report, "small")->count == 1);
+  CHECK(find_problem(set.check({"TRAIN.train_h", "11"}), "small")->count == 1);
+  CHECK(find_problem(set.check({"TRAIN.train_h", "10", "TRAIN.train_w", "12"}), "small") == nullptr);
+  CHECK(is_fault(set.check({"TRAIN.batch_size", "2"}), "batch"));
+  Image grey(12, 10);
+  std::fill(grey.rgb.begin(), grey.rgb.end(), uint8_t{90});
+  write_image(set.file("a.png"), grey);
+  CHECK(find_problem(set.check(), "grey")->count == 1);
+}
+
+TEST_CASE("check: results of one name, and a test list without labels") {
+  Set set;
+  set.add("train", "a", {0, 1, 2});
+  fs::create_directory(set.file("sub"));
+  fs::copy_file(set.file("a.png"), set.file("sub/a.png"));
+  write_bytes(set.file("test.txt"), "a.png\nsub/a.png\n");
+  const DataReport report =
+      set.check({"DATA.val_list", "", "TEST.test_list", set.file("test.txt"), "TEST.split", "test"});
+  REQUIRE(report.parts.size() == 2);
+  CHECK_FALSE(report.parts[1].labelled);
+  CHECK(is_fault(report, "name"));
+  CHECK(contains(find_problem(report, "name")->examples[0], set.file("test.txt") + ":2: "));
+}
+
+TEST_CASE("check: lists that cannot be read are refused") {
+  const Set set;
+  CHECK(contains(message_of<Refusal>([&] { set.check(); }), "train.txt: there is no such file"));
+  CHECK(contains(message_of<Refusal>([] { check_data(parse_config("", "f.yaml"), {.progress = false}); }),
+                 "DATA.train_list has no value"));
+}
+
+}  // namespace giza::train

@@ -1,0 +1,117 @@
+// List, names and colours files, good and bad.
+#include "train/data/list.h"
+
+#include <doctest/doctest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include "tensor/base/check.h"
+
+namespace giza::train {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// A file with the given text, in a folder that goes away.
+struct TextFile {
+  std::string folder, path;
+  explicit TextFile(const std::string& text) {
+    std::string name = (fs::temp_directory_path() / "giza_list_XXXXXX").string();
+    REQUIRE(mkdtemp(name.data()) != nullptr);
+    folder = name;
+    path = folder + "/list.txt";
+    std::ofstream(path, std::ios::binary) << text;
+  }
+  ~TextFile() { fs::remove_all(folder); }
+  TextFile(const TextFile&) = delete;
+  TextFile& operator=(const TextFile&) = delete;
+};
+
+template <class Read>
+std::string refusal_of(const Read& read) {
+  try {
+    read();
+    return "";
+  } catch (const Refusal& refusal) {
+    return refusal.what();
+  }
+}
+
+/// The refusal of a list, without the file's name, from the line number on.
+std::string list_fault(const std::string& text, LabelColumn column = LabelColumn::required) {
+  const TextFile file(text);
+  const std::string fault = refusal_of([&] { read_list(file.path, "/data", column); });
+  return fault.rfind(file.path + ":", 0) == 0 ? fault.substr(file.path.size() + 1) : fault;
+}
+
+bool starts_with(const std::string& text, const std::string& start) { return text.rfind(start, 0) == 0; }
+
+}  // namespace
+
+TEST_CASE("list: lines, blanks, comments, line ends and a byte order mark") {
+  const TextFile file("\xEF\xBB\xBFimages/a.png labels/a.png\r\n\n# a comment\n  b.jpg\t/abs/b.png  \r\nc.png c_l.png");
+  const std::vector<ListEntry> entries = read_list(file.path, "/data");
+  REQUIRE(entries.size() == 3);
+  CHECK(entries[0].image == "/data/images/a.png");
+  CHECK(entries[0].label == "/data/labels/a.png");
+  CHECK(entries[0].line == 1);
+  CHECK(entries[1].image == "/data/b.jpg");
+  CHECK(entries[1].label == "/abs/b.png");
+  CHECK(entries[1].line == 4);
+  CHECK(entries[2].line == 5);
+  CHECK(read_list(file.path, "root/")[0].image == "root/images/a.png");
+  CHECK(read_list(file.path, "")[0].image == "images/a.png");
+}
+
+TEST_CASE("list: the label may be missing only where it is optional") {
+  CHECK(starts_with(list_fault("a b\nc\n"), "2: has 1 fields, expected 'IMAGE LABEL'"));
+  const TextFile file("a b\nc\n");
+  const std::vector<ListEntry> entries = read_list(file.path, "", LabelColumn::optional);
+  CHECK(entries[0].label == "b");
+  CHECK(entries[1].label.empty());
+}
+
+TEST_CASE("list: malformed lists are refused with the line") {
+  CHECK(starts_with(list_fault("a b\n\na b c\n"), "3: has 3 fields"));
+  CHECK(starts_with(list_fault("a b c\n", LabelColumn::optional), "1: has 3 fields, expected 'IMAGE [LABEL]'"));
+  CHECK(starts_with(list_fault(std::string("a b\nc\0d e\n", 10)), "2: holds a zero byte"));
+  CHECK(starts_with(list_fault(""), " lists no pictures"));
+  CHECK(starts_with(list_fault("# nothing\n\n"), " lists no pictures"));
+  CHECK(starts_with(refusal_of([] { read_list("/no/such/list", ""); }), "/no/such/list: there is no such file"));
+  CHECK(starts_with(refusal_of([] { read_list("/", ""); }), "/: this is not a regular file"));
+}
+
+TEST_CASE("list: a missing file is named with its line") {
+  const TextFile file("list.txt list.txt\n\nlist.txt gone.png\n");
+  const std::vector<ListEntry> entries = read_list(file.path, file.folder);
+  const std::string fault = refusal_of([&] { check_list_files(file.path, entries); });
+  CHECK(starts_with(fault, file.path + ":3: label '" + file.folder + "/gone.png' cannot be found"));
+  CHECK_NOTHROW(check_list_files(file.path, {entries[0]}));
+  const ListEntry folder{file.folder, "", 7};
+  CHECK(starts_with(refusal_of([&] { check_list_files(file.path, {folder}); }),
+                    file.path + ":7: image '" + file.folder + "' is not a regular"));
+}
+
+TEST_CASE("list: names") {
+  const TextFile file("wall\r\ntraffic light\nsky\n\n");
+  CHECK(read_names(file.path) == std::vector<std::string>{"wall", "traffic light", "sky"});
+  const TextFile gap("wall\n\nsky\n");
+  CHECK(starts_with(refusal_of([&] { read_names(gap.path); }), gap.path + ":2: is empty"));
+  const TextFile empty("\n");
+  CHECK(starts_with(refusal_of([&] { read_names(empty.path); }), empty.path + ": is empty"));
+}
+
+TEST_CASE("list: colours") {
+  const TextFile file("120 120 120\r\n0 255\t7\n");
+  CHECK(read_colors(file.path) == std::vector<Color>{{120, 120, 120}, {0, 255, 7}});
+  for (const char* line : {"1 2", "1 2 3 4", "1 2 256", "1 -2 3", "1 2 x", "1 2 3.5", "1,2,3"}) {
+    CAPTURE(line);
+    const TextFile bad(std::string("0 0 0\n") + line + "\n");
+    CHECK(starts_with(refusal_of([&] { read_colors(bad.path); }), bad.path + ":2: '" + line + "' is not a colour"));
+  }
+}
+
+}  // namespace giza::train

@@ -1,0 +1,256 @@
+// From configuration to the parts of a run.
+#include "train/config/parts.h"
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <utility>
+#include <vector>
+
+#include "tensor/base/check.h"
+#include "tensor/base/median.h"
+
+namespace giza::train {
+namespace {
+
+/// Pixels per class, and pixels of the pictures that have the class.
+struct Histogram {
+  std::vector<int64_t> pixels, surroundings;
+};
+
+Histogram label_histogram(const Dataset& dataset) {
+  const DatasetOptions& options = dataset.options();
+  const auto classes = static_cast<size_t>(options.classes);
+  Histogram histogram{std::vector<int64_t>(classes), std::vector<int64_t>(classes)};
+  for (int64_t i = 0; i < dataset.size(); ++i) {
+    const LabelMap labels = dataset.raw_labels(i);
+    const LabelTable* table = dataset.table(i);
+    std::array<int64_t, 256> counts{};
+    int64_t valid = 0;
+    for (const uint8_t raw : labels.index) {
+      const uint8_t label = table != nullptr ? (*table)[raw] : raw;
+      if (label == options.ignore_label || label >= options.classes) continue;
+      ++counts[label];
+      ++valid;
+    }
+    for (size_t c = 0; c < classes; ++c) {
+      histogram.pixels[c] += counts[c];
+      if (counts[c] > 0) histogram.surroundings[c] += valid;
+    }
+  }
+  return histogram;
+}
+
+std::vector<float> balanced_weights(const Dataset& dataset) {
+  const Histogram histogram = label_histogram(dataset);
+  std::vector<double> frequencies(histogram.pixels.size()), present;
+  for (size_t c = 0; c < frequencies.size(); ++c) {
+    if (histogram.pixels[c] == 0) continue;
+    frequencies[c] = static_cast<double>(histogram.pixels[c]) / static_cast<double>(histogram.surroundings[c]);
+    present.push_back(frequencies[c]);
+  }
+  std::vector<float> weights(frequencies.size(), 1.0F);
+  if (present.empty()) return weights;
+  const double middle = median(present);
+  for (size_t c = 0; c < weights.size(); ++c) {
+    if (frequencies[c] > 0) weights[c] = static_cast<float>(middle / frequencies[c]);
+  }
+  return weights;
+}
+
+}  // namespace
+
+models::PspnetOptions model_options(const Config& config) {
+  const TrainConfig& train = config.train;
+  models::PspnetOptions options;
+  models::ResnetOptions& resnet = options.backbone;
+  resnet = models::ResnetOptions::of_depth(train.layers);
+  if (!train.blocks.empty()) std::copy_n(train.blocks.begin(), resnet.blocks.size(), resnet.blocks.begin());
+  if (train.block != "auto") {
+    resnet.block = train.block == "basic" ? models::BlockKind::basic : models::BlockKind::bottleneck;
+  }
+  resnet.stem = train.stem == "plain" ? models::Stem::plain : models::Stem::deep;
+  resnet.stem_channels = train.stem_channels;
+  resnet.width = train.width;
+  resnet.output_stride = train.output_stride;
+  resnet.first_block =
+      train.first_block_dilation == "half" ? models::FirstBlockDilation::half : models::FirstBlockDilation::full;
+  resnet.bn_momentum = train.bn_momentum;
+  resnet.conv = {parse_conv_backend(train.conv), parse_conv_algorithm(train.algorithm)};
+  options.classes = config.data.classes;
+  options.pyramid = train.arch != "baseline";
+  options.bins.assign(train.bins.begin(), train.bins.end());
+  options.pool = train.pool == "max" ? models::PyramidPool::max : models::PyramidPool::average;
+  options.reduce = train.ppm_reduce;
+  options.head_channels = train.head_channels;
+  options.aux_channels = train.aux_channels;
+  options.dropout = static_cast<float>(train.dropout);
+  options.align_corners = train.align_corners;
+  options.aux = train.aux_weight > 0;
+  options.seed = static_cast<uint64_t>(train.manual_seed);
+  return options;
+}
+
+namespace {
+
+/// The list key of a part of the data.
+const char* list_key(Split split) {
+  return split == Split::train ? "DATA.train_list" : split == Split::val ? "DATA.val_list" : "TEST.test_list";
+}
+
+const std::string& list_of(const Config& config, Split split) {
+  return split == Split::train ? config.data.train_list
+         : split == Split::val ? config.data.val_list
+                               : config.test.test_list;
+}
+
+}  // namespace
+
+bool has_pictures(const Config& config, Split split) {
+  return config.data.dataset != "list" || !list_of(config, split).empty();
+}
+
+DatasetOptions dataset_options(const Config& config, Split split) {
+  const std::string& list = list_of(config, split);
+  if (!list.empty() || config.data.dataset == "list") {
+    require_keys(config, {list_key(split)});
+    return dataset_options(config, list);
+  }
+  require_keys(config, {"DATA.data_root"});
+  DatasetOptions options = dataset_options(config, list);
+  options.layout = config.data.dataset;
+  options.split = split;
+  if (split == Split::test && config.test.split != "test") {
+    options.split = config.test.split == "train" ? Split::train : Split::val;
+  }
+  return options;
+}
+
+DatasetOptions dataset_options(const Config& config, const std::string& list) {
+  DatasetOptions options;
+  options.data_root = config.data.data_root;
+  options.list = list;
+  options.label_colors = config.data.label_colors;
+  options.classes = config.data.classes;
+  options.ignore_label = config.train.ignore_label;
+  if (!config.data.label_map.empty()) {
+    options.label_table =
+        mapping_table({config.data.label_map.begin(), config.data.label_map.end()}, options.ignore_label);
+    options.table_spares_train_ids = config.data.dataset == "cityscapes";
+  } else if (config.data.reduce_zero_label) {
+    options.label_table = subtract_one_table(options.ignore_label);
+  }
+  options.cache_bytes = int64_t{config.train.cache_mb} << 20;
+  return options;
+}
+
+TransformOptions train_transforms(const Config& config) {
+  const TrainConfig& train = config.train;
+  TransformOptions options;
+  options.scale_min = train.scale_min;
+  options.scale_max = train.scale_max;
+  options.rotate_min = train.rotate_min;
+  options.rotate_max = train.rotate_max;
+  options.rotate_probability = train.rotate_prob;
+  options.blur_probability = train.blur_prob;
+  options.flip_probability = train.flip_prob;
+  options.crop_h = train.train_h;
+  options.crop_w = train.train_w;
+  options.ignore_label = train.ignore_label;
+  return options;
+}
+
+ProtocolOptions test_protocol(const Config& config) {
+  const TestConfig& test = config.test;
+  ProtocolOptions options;
+  options.base_size = test.base_size;
+  options.crop_h = test.whole_image ? 0 : test.test_h;
+  options.crop_w = test.whole_image ? 0 : test.test_w;
+  options.scales = test.scales;
+  options.mirror = test.mirror;
+  options.stride_rate = test.stride_rate;
+  options.batch = config.train.batch_size_val;
+  return options;
+}
+
+ProtocolOptions validation_protocol(const Config& config) {
+  ProtocolOptions options = test_protocol(config);
+  options.scales = {1.0};
+  options.mirror = false;
+  return options;
+}
+
+const KnownDataset* built_in_classes(const Config& config, const std::string& path) {
+  const KnownDataset* known = find_known_dataset(config.data.dataset);
+  std::error_code error;
+  if (!path.empty()) known = std::filesystem::exists(path, error) ? nullptr : known_by_file_name(path);
+  return known != nullptr && known->classes() == config.data.classes ? known : nullptr;
+}
+
+std::vector<std::string> built_in_notes(const Config& config) {
+  std::vector<std::string> notes;
+  const auto add = [&](const std::string& path, const char* what) {
+    const KnownDataset* known = path.empty() ? nullptr : built_in_classes(config, path);
+    if (known == nullptr) return;
+    notes.push_back(fmt::format("{}: not found; the built-in {} of {} are used", path, what, known->title));
+  };
+  add(config.names_path(), "names");
+  add(config.colors_path(), "colours");
+  return notes;
+}
+
+namespace {
+
+/// A file that is not there, but is called like one whose contents are built in, for another number of classes.
+void check_built_in_count(const Config& config, const std::string& path, const char* key, const char* what) {
+  const KnownDataset* known = known_by_file_name(path);
+  std::error_code error;
+  check<Refusal>(
+      known == nullptr || known->classes() == config.data.classes || std::filesystem::exists(path, error),
+      "{}: not found, and the built-in {} of {} are {}, but DATA.classes is {} ({}); set DATA.classes {}, or "
+      "{} to a file of your classes or ''",
+      path, what, known != nullptr ? known->title : "", known != nullptr ? known->classes() : 0, config.data.classes,
+      config_place(config, "DATA.classes"), known != nullptr ? known->classes() : 0, key);
+}
+
+}  // namespace
+
+std::vector<std::string> class_names(const Config& config) {
+  const std::string path = config.names_path();
+  if (const KnownDataset* known = built_in_classes(config, path)) return {known->names.begin(), known->names.end()};
+  if (path.empty()) return {};
+  check_built_in_count(config, path, "TEST.names_path", "names");
+  std::vector<std::string> names = read_names(path);
+  check<Refusal>(static_cast<int>(names.size()) == config.data.classes,
+                 "{}: has {} names, expected DATA.classes = {}, one per line", path, names.size(), config.data.classes);
+  return names;
+}
+
+std::vector<Color> class_colors(const Config& config) {
+  const std::string path = config.colors_path();
+  if (const KnownDataset* known = built_in_classes(config, path)) return {known->colors.begin(), known->colors.end()};
+  if (path.empty()) return {};
+  check_built_in_count(config, path, "TEST.colors_path", "colours");
+  std::vector<Color> colors = read_colors(path);
+  check<Refusal>(static_cast<int>(colors.size()) >= config.data.classes,
+                 "{}: has {} colours, expected one for each of the {} classes", path, colors.size(),
+                 config.data.classes);
+  return colors;
+}
+
+std::vector<Color> mask_colors(const Config& config) {
+  return completed_colors(class_colors(config), static_cast<size_t>(config.data.classes));
+}
+
+Tensor class_weights(const Config& config, const Dataset& dataset) {
+  const ClassWeights& weights = config.train.class_weights;
+  if (weights.kind == ClassWeights::Kind::none) return {};
+  std::vector<float> values(weights.values.begin(), weights.values.end());
+  if (weights.kind == ClassWeights::Kind::balanced) values = balanced_weights(dataset);
+  check<Refusal>(static_cast<int>(values.size()) == config.data.classes,
+                 "{}: TRAIN.class_weights has {} values, expected {}", config_place(config, "TRAIN.class_weights"),
+                 values.size(), config.data.classes);
+  return Tensor::from({config.data.classes}, values);
+}
+
+}  // namespace giza::train

@@ -1,0 +1,56 @@
+// From configuration to the parts of a run.
+#pragma once
+
+#include "models/pspnet.h"
+#include "tensor/base/check.h"
+#include "train/config/config.h"
+#include "train/config/protocol.h"
+#include "train/data/dataset.h"
+#include "train/data/transforms.h"
+
+namespace giza::train {
+
+/// Runs a part that fails with ShapeError where the configuration's sizes do not fit together, which is then a Refusal.
+template <class Body>
+auto refusing(const Config& config, Body&& body) {
+  try {
+    return body();
+  } catch (const ShapeError& error) {
+    throw Refusal(fmt::format("{}: {}", config.file, error.what()));
+  }
+}
+
+/// Sections DATA and TRAIN -> the network. Throws Refusal for what no network fits.
+models::PspnetOptions model_options(const Config& config);
+/// True if the configuration says where the pictures of a part are: a list, or DATA.dataset.
+bool has_pictures(const Config& config, Split split);
+/// Section DATA -> the options of a part of the data: DATA.train_list, DATA.val_list or, for Split::test,
+/// TEST.test_list; without that list the folders of DATA.dataset, for Split::test those of TEST.split. Keeps
+/// TRAIN.cache_mb in memory. Throws Refusal if neither is given.
+DatasetOptions dataset_options(const Config& config, Split split);
+/// The same with a list file of its own.
+DatasetOptions dataset_options(const Config& config, const std::string& list);
+/// Section TRAIN -> the augmentation.
+TransformOptions train_transforms(const Config& config);
+/// Section TEST -> the full test protocol.
+ProtocolOptions test_protocol(const Config& config);
+/// The protocol of validation during training: the test protocol at scale 1 and without mirrored tiles.
+ProtocolOptions validation_protocol(const Config& config);
+/// The data set whose names and colours are used in place of a file: DATA.dataset where no file is given, or the one
+/// whose file of semseg is given and is not there. nullptr if the file is to be read, or the number of classes differs.
+const KnownDataset* built_in_classes(const Config& config, const std::string& path);
+/// What built_in_classes replaced, a line for each file that is not there.
+std::vector<std::string> built_in_notes(const Config& config);
+/// Class names from the configuration's file or built in; empty where there are none. Throws Refusal if their number is
+/// wrong.
+std::vector<std::string> class_names(const Config& config);
+/// Colours likewise.
+std::vector<Color> class_colors(const Config& config);
+/// Those that masks are drawn in: class_colors, or where there are none, voc_color of each class.
+std::vector<Color> mask_colors(const Config& config);
+/// Weights of the classes in the loss, [classes], or an undefined Tensor for none. `balanced` reads the labels of the
+/// data set: median frequency balancing (Eigen & Fergus, ICCV 2015), w = median(frequency) / frequency, where a class's
+/// frequency is its pixels over the pixels of the pictures that have it; 1 for classes that no picture has.
+Tensor class_weights(const Config& config, const Dataset& dataset);
+
+}  // namespace giza::train

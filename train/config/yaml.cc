@@ -1,0 +1,141 @@
+// Builds the tree from yaml-cpp's events: YAML::Load would merge duplicate keys and expand aliases silently.
+#include "train/config/yaml.h"
+
+#include <yaml-cpp/eventhandler.h>
+#include <yaml-cpp/exceptions.h>
+#include <yaml-cpp/parser.h>
+
+#include <sstream>
+#include <utility>
+
+#include "tensor/base/check.h"
+#include "tensor/base/text.h"
+
+namespace giza::train {
+namespace {
+
+class TreeBuilder : public YAML::EventHandler {
+ public:
+  explicit TreeBuilder(const std::string& name) : name_(name) {}
+
+  YamlNode take() { return std::move(root_); }
+
+  void OnDocumentStart(const YAML::Mark&) override {}
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark& mark, YAML::anchor_t) override { add(make(YamlNode::Kind::null, mark)); }
+  void OnAlias(const YAML::Mark& mark, YAML::anchor_t) override {
+    refuse(mark, "YAML aliases (*name) are not read here, write the value out");
+  }
+  void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t, const std::string& value) override {
+    YamlNode node = make(YamlNode::Kind::scalar, mark);
+    check_tag(mark, tag);
+    node.text = value;
+    node.quoted = tag == "!";
+    const bool null = value == "~" || value == "null" || value == "Null" || value == "NULL";
+    if (!node.quoted && null) node.kind = YamlNode::Kind::null;
+    add(std::move(node));
+  }
+  void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t,
+                       YAML::EmitterStyle::value) override {
+    check_tag(mark, tag);
+    open(make(YamlNode::Kind::list, mark));
+  }
+  void OnSequenceEnd() override { close(); }
+  void OnMapStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t, YAML::EmitterStyle::value) override {
+    check_tag(mark, tag);
+    open(make(YamlNode::Kind::map, mark));
+  }
+  void OnMapEnd() override { close(); }
+
+ private:
+  /// A container under construction; of a map, the key whose value comes next.
+  struct Open {
+    YamlNode node;
+    YamlNode key;
+    bool has_key = false;
+  };
+
+  [[noreturn]] void refuse(const YAML::Mark& mark, const std::string& what) const {
+    throw Refusal(fmt::format("{}:{}: {}", name_, mark.line + 1, what));
+  }
+  void check_tag(const YAML::Mark& mark, const std::string& tag) const {
+    if (!tag.empty() && tag != "?" && tag != "!") refuse(mark, "YAML tags (!name) are not read here, remove it");
+  }
+  static YamlNode make(YamlNode::Kind kind, const YAML::Mark& mark) {
+    YamlNode node;
+    node.kind = kind;
+    node.line = mark.line + 1;
+    return node;
+  }
+  void open(YamlNode node) {
+    if (stack_.size() >= kMaxYamlDepth) {
+      throw Refusal(
+          fmt::format("{}:{}: nested deeper than {} levels, a configuration needs 3", name_, node.line, kMaxYamlDepth));
+    }
+    stack_.push_back({std::move(node), {}, false});
+  }
+  void close() {
+    YamlNode node = std::move(stack_.back().node);
+    stack_.pop_back();
+    add(std::move(node));
+  }
+  void add(YamlNode node) {
+    if (stack_.empty()) {
+      root_ = std::move(node);
+      return;
+    }
+    Open& top = stack_.back();
+    if (top.node.kind == YamlNode::Kind::list) {
+      top.node.items.push_back(std::move(node));
+    } else if (!top.has_key) {
+      check_key(top.node, node);
+      top.key = std::move(node);
+      top.has_key = true;
+    } else {
+      top.node.entries.push_back({std::move(top.key), std::move(node)});
+      top.has_key = false;
+    }
+  }
+  void check_key(const YamlNode& map, const YamlNode& key) const {
+    if (key.kind != YamlNode::Kind::scalar) {
+      throw Refusal(fmt::format("{}:{}: a key must be a word, followed by ': '", name_, key.line));
+    }
+    if (map.entries.size() >= kMaxYamlEntries) {
+      throw Refusal(fmt::format("{}:{}: more than {} keys in one section", name_, key.line, kMaxYamlEntries));
+    }
+    for (const auto& [other, value] : map.entries) {
+      if (other.text == key.text) {
+        throw Refusal(fmt::format("{}:{}: duplicate key {}, first given on line {}, remove one", name_, key.line,
+                                  quote_for_message(key.text), other.line));
+      }
+    }
+  }
+
+  const std::string& name_;
+  YamlNode root_;
+  std::vector<Open> stack_;
+};
+
+}  // namespace
+
+std::string quote_for_message(std::string_view text) { return '"' + quotable(text, 60) + '"'; }
+
+YamlNode parse_yaml(std::string_view text, const std::string& name) {
+  check<Refusal>(text.size() <= kMaxYamlBytes, "{}: larger than {} KB, not a configuration", name,
+                 kMaxYamlBytes / 1024);
+  const size_t zero = text.find('\0');
+  check<Refusal>(zero == std::string_view::npos, "{}: holds a zero byte at offset {}, expected YAML text", name, zero);
+  std::istringstream stream{std::string(text)};
+  TreeBuilder builder(name);
+  try {
+    YAML::Parser parser(stream);
+    if (!parser.HandleNextDocument(builder)) return {};
+    YamlNode root = builder.take();
+    check<Refusal>(!parser.HandleNextDocument(builder), "{}: holds several YAML documents, expected one", name);
+    return root;
+  } catch (const YAML::Exception& error) {
+    throw Refusal(fmt::format("{}:{}: not valid YAML: {}", name, error.mark.line + 1, error.msg));
+  }
+}
+
+}  // namespace giza::train

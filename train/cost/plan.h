@@ -1,0 +1,106 @@
+// What a configuration will cost: parameters, operations, memory, time.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "train/config/config.h"
+#include "train/cost/memory.h"
+#include "train/cost/memory_limit.h"
+#include "train/cost/pictures.h"
+#include "train/cost/rehearsal.h"
+#include "train/cost/speed.h"
+
+namespace giza::train {
+
+struct PlanOptions {
+  int threads = 1;
+  double seconds = 16;       ///< for measuring, about
+  bool quick = false;        ///< no measuring of kernels: the machine's peaks and typical shares of them
+  bool measure = false;      ///< run what was predicted, too
+  int64_t memory_bytes = 0;  ///< of the machine that is planned for; 0: what this one has free
+};
+
+/// A part of the network: stem, layer1 to layer4, ppm, cls, aux.
+struct PartCost {
+  std::string name;
+  int64_t parameters = 0;
+  double train_macs = 0, test_macs = 0;  ///< multiply-adds of a forward pass over one training crop, over one test tile
+};
+
+struct TrainingTime {
+  double step_s = 0;       ///< arithmetic of an iteration
+  double data_s = 0;       ///< processor time that its samples take, on other threads
+  double iteration_s = 0;  ///< both, on the cores that there are
+  int64_t iterations = 0, validations = 0, checkpoints = 0;
+  double validation_s = 0, checkpoint_s = 0;  ///< of one each
+  double total_s() const {
+    return iteration_s * static_cast<double>(iterations) + validation_s * static_cast<double>(validations) +
+           checkpoint_s * static_cast<double>(checkpoints);
+  }
+};
+
+struct TrainingPlan {
+  Pictures pictures;
+  int64_t iterations_per_epoch = 0;  ///< 0: the number of pictures is unknown
+  MemoryPlan memory;
+  TrainingTime time;
+  double measured_share = 0;  ///< of step_s
+  std::string measured_on;    ///< "batch 2 of 473x473"; empty: nothing could be run
+};
+
+struct TestPlan {
+  Pictures pictures;
+  std::string protocol;
+  MemoryPlan memory;
+  double network_s = 0;  ///< a picture, mean over the list: all of its scales and tiles, and bringing them together
+  double files_s = 0;    ///< reading, judging and writing it
+  double tiles = 0;      ///< passes of the network over a tile or mirrored tile, mean over the list
+  double total_s = 0;    ///< 0: the number of pictures is unknown
+  double measured_share = 0;  ///< of network_s
+  std::string measured_on;    ///< "batch 1 of 713x713"
+};
+
+/// What --measure found.
+struct Measured {
+  double step_s = 0, picture_s = 0;
+  int64_t training_bytes = 0, test_bytes = 0;  ///< resident at most, without data and files
+  PictureSize picture;
+  double predicted_picture_s = 0;
+};
+
+/// A change that needs less memory.
+struct Way {
+  std::string change;  ///< KEY VALUE ...
+  std::string effect;  ///< on the result
+  int64_t peak = 0;
+  double iteration_s = 0, total_s = 0;
+  bool fits = false;
+};
+
+struct Plan {
+  std::string file;
+  MachinePeak peak;
+  int threads = 1;
+  MemoryLimit limit;
+  std::vector<PartCost> parts;
+  TrainingPlan training;
+  TestPlan test;
+  std::vector<Way> training_ways, test_ways;  ///< where it does not fit; the best first
+  bool quick = false;
+  Measured measured;
+  std::vector<std::string> notes;
+};
+
+/// Throws Refusal for a configuration that no network fits.
+Plan make_plan(const Config& config, const PlanOptions& options);
+
+/// Changes to a configuration after which training fits into `limit` bytes, or comes nearest; those that change the
+/// result least and cost the least time first. `judge` gives memory and time of a changed configuration.
+using Judge = std::function<Way(const Config& config)>;
+std::vector<Way> ways_to_train(const Config& config, int64_t limit, const Judge& judge);
+/// The same for testing.
+std::vector<Way> ways_to_test(const Config& config, int64_t limit, const Judge& judge);
+
+}  // namespace giza::train

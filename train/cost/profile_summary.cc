@@ -1,0 +1,127 @@
+// What a recording adds up to.
+#include "train/cost/profile_summary.h"
+
+#include <algorithm>
+#include <map>
+#include <sstream>
+#include <tuple>
+
+#include "tensor/base/check.h"
+
+namespace giza::train {
+namespace {
+
+using profile::Event;
+
+std::string layer_of(const std::vector<Event>& events, const Event& kernel) {
+  for (int64_t i = kernel.parent; i >= 0; i = events[static_cast<size_t>(i)].parent) {
+    const Event& around = events[static_cast<size_t>(i)];
+    if (around.kind == Event::Kind::layer) {
+      if (around.name.empty()) break;
+      return around.name;
+    }
+  }
+  return "(" + kernel.work.kernel + ")";
+}
+
+std::vector<std::string> split(const std::string& path) {
+  std::vector<std::string> parts;
+  std::istringstream stream(path);
+  for (std::string part; std::getline(stream, part, '.');) parts.push_back(part);
+  return parts;
+}
+
+/// The pattern that covers both: parts that differ become "*"; paths of different lengths have only the front in common.
+std::string merge_paths(const std::string& a, const std::string& b) {
+  if (a == b || a.empty()) return b;
+  const std::vector<std::string> x = split(a), y = split(b);
+  std::string merged;
+  for (size_t i = 0; i < std::min(x.size(), y.size()); ++i) {
+    merged += (i > 0 ? "." : "") + (x[i] == y[i] ? x[i] : std::string("*"));
+  }
+  return x.size() == y.size() ? merged : merged + ".*";
+}
+
+template <class Rows, class Seconds>
+void sort_by_time(Rows& rows, const Seconds& seconds) {
+  std::stable_sort(rows.begin(), rows.end(), [&](const auto& a, const auto& b) { return seconds(a) > seconds(b); });
+}
+
+}  // namespace
+
+void WorkTotal::add(const Event& kernel) {
+  calls += 1;
+  seconds += static_cast<double>(kernel.self_ns()) * 1e-9;
+  flops += kernel.work.flops;
+  executed += kernel.work.executed_flops;
+  bytes += kernel.work.bytes;
+  counts += kernel.self_counts();
+}
+
+void WorkTotal::add(const WorkTotal& other) {
+  calls += other.calls;
+  seconds += other.seconds;
+  flops += other.flops;
+  executed += other.executed;
+  bytes += other.bytes;
+  counts += other.counts;
+}
+
+WorkTotal LayerRow::all() const {
+  WorkTotal sum = forward;
+  sum.add(backward);
+  sum.add(update);
+  return sum;
+}
+
+ProfileSummary summarize(const std::vector<Event>& events) {
+  ProfileSummary summary;
+  std::vector<size_t> steps;
+  for (size_t i = 0; i < events.size(); ++i) {
+    if (events[i].kind == Event::Kind::span && events[i].parent < 0) steps.push_back(i);
+  }
+  check<Error>(!steps.empty(), "profile: no step was recorded");
+  for (const size_t i : steps) summary.steps_s.push_back(static_cast<double>(events[i].total_ns()) * 1e-9);
+  std::vector<size_t> by_time = steps;
+  std::stable_sort(by_time.begin(), by_time.end(),
+                   [&](size_t a, size_t b) { return events[a].total_ns() < events[b].total_ns(); });
+  const size_t begin = by_time[(by_time.size() - 1) / 2];
+  const auto next = std::upper_bound(steps.begin(), steps.end(), begin);
+  const size_t end = next == steps.end() ? events.size() : *next;
+  summary.wall_s = static_cast<double>(events[begin].total_ns()) * 1e-9;
+
+  std::map<std::pair<std::string, std::string>, WorkTotal> kernels;
+  std::map<std::tuple<std::string, std::string, std::string>, ShapeRow> shapes;
+  std::map<std::string, LayerRow> layers;
+  for (size_t i = begin; i < end; ++i) {
+    const Event& event = events[i];
+    if (event.kind != Event::Kind::kernel) continue;
+    const std::string layer = layer_of(events, event);
+    kernels[{event.work.kernel, event.work.algorithm}].add(event);
+    ShapeRow& shape = shapes[{event.work.kernel, event.work.algorithm, event.work.shape}];
+    shape.layers = merge_paths(shape.layers, layer);
+    shape.total.add(event);
+    LayerRow& row = layers[layer];
+    (event.pass == profile::Pass::forward    ? row.forward
+     : event.pass == profile::Pass::backward ? row.backward
+                                             : row.update)
+        .add(event);
+    summary.total.add(event);
+  }
+  for (const auto& [name, total] : kernels) summary.kernels.push_back({name.first, name.second, total});
+  for (auto& [name, row] : shapes) {
+    std::tie(row.kernel, row.algorithm, row.shape) = name;
+    summary.shapes.push_back(row);
+  }
+  for (auto& [name, row] : layers) {
+    row.layer = name;
+    summary.layers.push_back(row);
+  }
+  summary.attributed_s = summary.total.seconds;
+  sort_by_time(summary.kernels, [](const KernelRow& row) { return row.total.seconds; });
+  sort_by_time(summary.layers, [](const LayerRow& row) { return row.all().seconds; });
+  sort_by_time(summary.shapes, [](const ShapeRow& row) { return row.total.seconds; });
+  return summary;
+}
+
+}  // namespace giza::train

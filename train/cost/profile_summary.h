@@ -1,0 +1,77 @@
+// What a recording adds up to, per kernel and per layer.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "tensor/profile/peak.h"
+#include "tensor/profile/profile.h"
+
+namespace giza::train {
+
+/// Sums over calls. Times are kernels' own, without kernels inside them.
+struct WorkTotal {
+  int64_t calls = 0;
+  double seconds = 0;
+  double flops = 0;     ///< of the direct algorithms
+  double executed = 0;  ///< of the algorithms chosen
+  double bytes = 0;     ///< compulsory traffic
+  profile::Counts counts;
+
+  void add(const profile::Event& kernel);
+  void add(const WorkTotal& other);
+
+  double gflops() const { return rate(flops); }
+  double executed_gflops() const { return rate(executed); }
+  double gbs() const { return rate(bytes); }
+  /// Executed operations per byte of compulsory traffic: the roofline's x axis.
+  double intensity() const { return bytes > 0 ? executed / bytes : 0; }
+  /// True where the machine's arithmetic, not its memory, sets the roof at this intensity (Williams et al., CACM 2009).
+  bool compute_bound(const MachinePeak& peak) const { return intensity() * bandwidth(peak) > peak.all_gflops; }
+
+  /// The memory roof, GB/s: the faster way of copying.
+  static double bandwidth(const MachinePeak& peak) {
+    return peak.copy_gbs > peak.stream_gbs ? peak.copy_gbs : peak.stream_gbs;
+  }
+
+ private:
+  double rate(double amount) const { return seconds > 0 ? amount / seconds / 1e9 : 0; }
+};
+
+/// Calls of one kernel by one algorithm.
+struct KernelRow {
+  std::string kernel, algorithm;
+  WorkTotal total;
+};
+
+struct LayerRow {
+  std::string layer;  ///< state_dict path; "(kernel)" for what runs outside of layers
+  WorkTotal forward, backward, update;
+  WorkTotal all() const;
+};
+
+/// Calls of one kernel by one algorithm on one shape: a point of the roofline picture.
+struct ShapeRow {
+  std::string kernel, algorithm, shape;
+  std::string layers;  ///< their paths as one pattern: "layer3.*.conv2"
+  WorkTotal total;
+};
+
+struct ProfileSummary {
+  std::vector<double> steps_s;     ///< of all steps that were recorded
+  double wall_s = 0;               ///< of the step
+  double attributed_s = 0;         ///< in kernels
+  std::vector<KernelRow> kernels;  ///< each list by time, the longest first
+  std::vector<LayerRow> layers;
+  std::vector<ShapeRow> shapes;
+  WorkTotal total;
+
+  /// Wall time outside of all kernels: the graph, allocation, the recorder itself.
+  double unattributed_s() const { return wall_s - attributed_s; }
+};
+
+/// Of the events, whose outermost spans are the steps, those of the step of median length: what other programs on the
+/// machine take from one step does not reach it. Throws Error without a step.
+ProfileSummary summarize(const std::vector<profile::Event>& events);
+
+}  // namespace giza::train

@@ -1,0 +1,244 @@
+// Line charts and histograms of reports as SVG inside HTML.
+#include "train/draw/chart.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <nlohmann/json.hpp>
+
+#include "tensor/base/check.h"
+#include "train/draw/svg.h"
+
+namespace giza::train {
+namespace {
+
+constexpr size_t kPoints = 360;  // of a curve: more than its pixels would not be seen
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+
+struct Layout {
+  const char* name;  // class of the picture
+  double width, height, left, right, top, bottom;
+  int x_marks, y_marks;
+};
+constexpr Layout kWide{"wide", 560, 280, 50, 548, 30, 236, 7, 5};
+constexpr Layout kNarrow{"narrow", 360, 270, 46, 348, 30, 226, 4, 5};
+
+struct Range {
+  double low = std::numeric_limits<double>::infinity();
+  double high = -std::numeric_limits<double>::infinity();
+
+  void add(double value) {
+    if (!std::isfinite(value)) return;
+    low = std::min(low, value);
+    high = std::max(high, value);
+  }
+  bool empty() const { return low > high; }
+};
+
+std::string mark_text(double value, bool percent) { return percent ? short_number(value * 100) : short_number(value); }
+
+/// The frame around the curves: lines and numbers of both axes, and what they count.
+void draw_axes(Svg& svg, const Layout& layout, const Axis& x, const Axis& y, bool percent_x, bool percent_y,
+               const std::string& x_label, const std::string& y_label) {
+  for (const double value : axis_marks(y, layout.y_marks)) {
+    const double place = y.at(value);
+    svg.line(layout.left, place, layout.right, place, "class='grid'");
+    svg.text(layout.left - 7, place + 4, "class='tick' text-anchor='end'", mark_text(value, percent_y));
+  }
+  for (const double value : axis_marks(x, layout.x_marks)) {
+    const double place = x.at(value);
+    svg.line(place, layout.bottom, place, layout.bottom + 4, "class='axis'");
+    svg.text(place, layout.bottom + 18, "class='tick' text-anchor='middle'", mark_text(value, percent_x));
+  }
+  svg.line(layout.left, layout.bottom, layout.right, layout.bottom, "class='axis'");
+  svg.text(0, 14, "class='label'", y_label);
+  svg.text(layout.right, layout.bottom + 36, "class='label' text-anchor='end'", x_label);
+}
+
+std::string open_picture(const Layout& layout, const std::string& label, const std::string& attributes = {}) {
+  return fmt::format("<svg class='{}' viewBox='0 0 {} {}' role='img' aria-label=\"{}\"{}>\n", layout.name, layout.width,
+                     layout.height, escape_markup(label), attributes);
+}
+
+/// The finite stretches of a curve.
+std::string curve_path(const Series& series, const Axis& x, const Axis& y) {
+  std::string path;
+  bool pen_down = false;
+  for (size_t i = 0; i < series.x.size(); ++i) {
+    const bool finite = std::isfinite(series.x[i]) && std::isfinite(series.y[i]);
+    if (finite) path += fmt::format("{}{:.1f} {:.1f}", pen_down ? "L" : "M", x.at(series.x[i]), y.at(series.y[i]));
+    pen_down = finite;
+  }
+  return path;
+}
+
+/// The area between a curve's extremes, where buckets have any.
+std::string band_path(const Thinned& thinned, const Axis& x, const Axis& y) {
+  std::string forth, back;
+  for (size_t i = 0; i < thinned.low.size(); ++i) {
+    if (!std::isfinite(thinned.low[i]) || !std::isfinite(thinned.high[i])) continue;
+    const double place = x.at(thinned.mean.x[i]);
+    forth += fmt::format("{}{:.1f} {:.1f}", forth.empty() ? "M" : "L", place, y.at(thinned.high[i]));
+    back.insert(0, fmt::format("L{:.1f} {:.1f}", place, y.at(thinned.low[i])));
+  }
+  return forth.empty() ? "" : forth + back + "Z";
+}
+
+size_t finite_values(const Series& series) {
+  return static_cast<size_t>(
+      std::count_if(series.y.begin(), series.y.end(), [](double value) { return std::isfinite(value); }));
+}
+
+void draw_curve(Svg& svg, const Thinned& thinned, size_t number, const Axis& x, const Axis& y) {
+  if (const std::string band = band_path(thinned, x, y); !band.empty()) {
+    svg.path(band, fmt::format("class='band s{}'", number));
+  }
+  const Series& mean = thinned.mean;
+  svg.path(curve_path(mean, x, y), fmt::format("class='curve s{}'", number));
+  // Dots show where few values stand, and values alone between gaps, which have no line.
+  const bool few = finite_values(mean) <= 40;
+  for (size_t i = 0; i < mean.x.size(); ++i) {
+    if (!std::isfinite(mean.x[i]) || !std::isfinite(mean.y[i])) continue;
+    const bool alone =
+        (i == 0 || !std::isfinite(mean.y[i - 1])) && (i + 1 == mean.x.size() || !std::isfinite(mean.y[i + 1]));
+    if (few || alone) svg.circle(x.at(mean.x[i]), y.at(mean.y[i]), 2.6, fmt::format("class='dot s{}'", number));
+  }
+}
+
+/// JSON that may stand inside a script element: `<` could end it.
+std::string script_json(const nlohmann::ordered_json& json) {
+  std::string text;
+  for (const char c : json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace)) {
+    text += c == '<' ? std::string("\\u003c") : std::string(1, c);
+  }
+  return text;
+}
+
+double five_digits(double value) { return std::isfinite(value) ? std::stod(fmt::format("{:.5g}", value)) : kNaN; }
+
+std::string readout_data(const LineChart& chart, const std::vector<Thinned>& curves) {
+  nlohmann::ordered_json json{
+      {"x", chart.x_label}, {"percent", chart.percent}, {"series", nlohmann::ordered_json::array()}};
+  for (const Thinned& curve : curves) {
+    std::vector<double> y;
+    for (const double value : curve.mean.y) y.push_back(five_digits(value));
+    std::vector<double> x;
+    for (const double value : curve.mean.x) x.push_back(five_digits(value));
+    json["series"].push_back({{"name", curve.mean.name}, {"x", x}, {"y", y}});
+  }
+  return "<script type='application/json'>" + script_json(json) + "</script>\n";
+}
+
+std::string legend_of(const std::vector<Series>& series) {
+  if (series.size() < 2) return "";
+  std::string legend = "<ul class='keys'>";
+  for (size_t i = 0; i < series.size(); ++i) {
+    legend += fmt::format(
+        "<li><svg class='key' viewBox='0 0 26 10' aria-hidden='true'><path d='M1 5H25' "
+        "class='curve s{}'/></svg>{}</li>",
+        i, escape_markup(series[i].name));
+  }
+  return legend + "</ul>\n";
+}
+
+}  // namespace
+
+Thinned thin_out(const Series& series, size_t points) {
+  check(series.x.size() == series.y.size() && points > 0, "chart: {} and {} values", series.x.size(), series.y.size());
+  if (series.x.size() <= points) return {series, {}, {}};
+  Thinned result;
+  result.mean.name = series.name;
+  const size_t count = series.x.size();
+  for (size_t bucket = 0; bucket < points; ++bucket) {
+    const size_t first = bucket * count / points, last = (bucket + 1) * count / points;
+    double x = 0, sum = 0;
+    Range range;
+    size_t finite = 0;
+    for (size_t i = first; i < last; ++i) {
+      x += series.x[i];
+      range.add(series.y[i]);
+      if (!std::isfinite(series.y[i])) continue;
+      sum += series.y[i];
+      ++finite;
+    }
+    result.mean.x.push_back(x / static_cast<double>(last - first));
+    result.mean.y.push_back(finite == 0 ? kNaN : sum / static_cast<double>(finite));
+    result.low.push_back(finite == 0 ? kNaN : range.low);
+    result.high.push_back(finite == 0 ? kNaN : range.high);
+  }
+  return result;
+}
+
+std::string line_chart(const LineChart& chart) {
+  std::vector<Thinned> curves;
+  Range x_range, y_range;
+  for (const Series& series : chart.series) {
+    curves.push_back(thin_out(series, kPoints));
+    const Thinned& curve = curves.back();
+    for (size_t i = 0; i < curve.mean.x.size(); ++i) {
+      if (!std::isfinite(curve.mean.y[i])) continue;
+      x_range.add(curve.mean.x[i]);
+      y_range.add(curve.low.empty() ? curve.mean.y[i] : curve.low[i]);
+      y_range.add(curve.high.empty() ? curve.mean.y[i] : curve.high[i]);
+    }
+  }
+  if (x_range.empty() || y_range.empty()) {
+    return fmt::format("<p class='nothing'>{}: no finite value was logged.</p>\n", escape_markup(chart.label));
+  }
+  if (chart.from_zero) y_range.add(0);
+  const bool logarithmic = chart.may_be_logarithmic && y_range.low > 0 && y_range.high > 20 * y_range.low;
+
+  std::string html = "<figure class='chart'>\n" + legend_of(chart.series);
+  for (const Layout& layout : {kWide, kNarrow}) {
+    Axis y = logarithmic ? Axis{y_range.low / 1.1, y_range.high * 1.1, 0, 0, true}
+                         : round_axis(y_range.low, y_range.high, layout.y_marks);
+    if (chart.percent && y_range.low >= 0 && y_range.high <= 1) {
+      y.low = std::max(y.low, 0.0);
+      y.high = std::min(y.high, 1.0);
+    }
+    y.start = layout.bottom;
+    y.stop = layout.top;
+    Axis x{x_range.low, x_range.high, layout.left, layout.right};
+    if (x.low == x.high) {
+      x.low -= 1;
+      x.high += 1;
+    }
+    Svg svg;
+    draw_axes(svg, layout, x, y, false, chart.percent, chart.x_label,
+              chart.y_label + (logarithmic ? " (logarithmic)" : ""));
+    for (size_t i = curves.size(); i-- > 0;) draw_curve(svg, curves[i], i, x, y);
+    svg.line(0, layout.top, 0, layout.bottom, "class='cursor'");
+    html += open_picture(layout, chart.label,
+                         fmt::format(" data-axis='{:.6g} {:.6g} {} {}'", x.low, x.high, x.start, x.stop)) +
+            svg.markup() + "</svg>\n";
+  }
+  return html + readout_data(chart, curves) + "<output class='readout'></output>\n</figure>\n";
+}
+
+std::string histogram_chart(const Histogram& chart) {
+  check(chart.edges.size() == chart.bars.size() + 1 && !chart.bars.empty(), "chart: {} bars between {} edges",
+        chart.bars.size(), chart.edges.size());
+  std::string html = "<figure class='chart'>\n";
+  const double tallest = std::max(1.0, *std::max_element(chart.bars.begin(), chart.bars.end()));
+  for (const Layout& layout : {kWide, kNarrow}) {
+    Axis y = round_axis(0, tallest, std::min(layout.y_marks, static_cast<int>(tallest)));
+    y.start = layout.bottom;
+    y.stop = layout.top;
+    const Axis x{chart.edges.front(), chart.edges.back(), layout.left, layout.right};
+    Svg svg;
+    draw_axes(svg, layout, x, y, chart.percent, false, chart.x_label, chart.y_label);
+    for (size_t i = 0; i < chart.bars.size(); ++i) {
+      if (chart.bars[i] <= 0) continue;
+      const double left = x.at(chart.edges[i]), right = x.at(chart.edges[i + 1]), top = y.at(chart.bars[i]);
+      svg.rect(left + 1, top, right - left - 2, layout.bottom - top, "class='column s0'",
+               fmt::format("{} to {}: {}", mark_text(chart.edges[i], chart.percent),
+                           mark_text(chart.edges[i + 1], chart.percent), short_number(chart.bars[i])));
+    }
+    html += open_picture(layout, chart.label) + svg.markup() + "</svg>\n";
+  }
+  return html + "</figure>\n";
+}
+
+}  // namespace giza::train

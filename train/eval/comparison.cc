@@ -1,0 +1,135 @@
+// Several networks' results on one data set side by side: see comparison.h.
+#include "train/eval/comparison.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <numeric>
+#include <utility>
+
+#include "tensor/base/check.h"
+#include "train/draw/picture_sheet.h"
+
+namespace giza::train {
+namespace {
+
+Predictor predictor_of(const ComparedRun& run) { return saved_predictor(run.folder + "/gray"); }
+
+/// Pictures below 400 pixels are enlarged: four of them side by side then fill a screen.
+int zoom_for(int width) { return std::clamp(400 / std::max(width, 1), 1, 4); }
+
+std::string table_row(const std::string& title, const std::vector<double>& values) {
+  std::string line = fmt::format("{:<28}", title);
+  for (const double value : values) line += fmt::format("{:>12.1f}", value);
+  if (values.size() == 2) line += fmt::format("{:>+12.1f}", values[1] - values[0]);
+  return line + "\n";
+}
+
+}  // namespace
+
+Comparison compare_runs(std::vector<ComparedRun> runs, const Dataset& dataset, const EvaluateOptions& options) {
+  Comparison comparison;
+  for (const ComparedRun& run : runs) {
+    comparison.evaluations.push_back(evaluate(predictor_of(run), dataset, options));
+  }
+  comparison.runs = std::move(runs);
+  return comparison;
+}
+
+ClassGroup parse_class_group(const std::string& text, const std::vector<std::string>& names) {
+  const size_t equals = text.find('=');
+  check<Refusal>(equals != std::string::npos && equals > 0 && equals + 1 < text.size(),
+                 "--group {}: a group of classes is expected as NAME=CLASS,CLASS,...", text);
+  ClassGroup group{text.substr(0, equals), {}};
+  size_t begin = equals + 1;
+  while (begin <= text.size()) {
+    const size_t end = std::min(text.find(',', begin), text.size());
+    const std::string name = text.substr(begin, end - begin);
+    const auto found = std::find(names.begin(), names.end(), name);
+    check<Refusal>(found != names.end(), "--group {}: no class is named \"{}\", expected one of {}", text, name,
+                   fmt::join(names, ", "));
+    group.classes.push_back(static_cast<int>(found - names.begin()));
+    begin = end + 1;
+  }
+  return group;
+}
+
+double group_miou(const Evaluation& evaluation, const std::vector<int>& classes) {
+  double sum = 0;
+  for (const int k : classes) sum += evaluation.metrics.classes[static_cast<size_t>(k)].iou;
+  return classes.empty() ? 0 : 100 * sum / static_cast<double>(classes.size());
+}
+
+std::string comparison_table(const Comparison& comparison, const std::vector<ClassGroup>& groups) {
+  check(!comparison.evaluations.empty(), "comparison_table: nothing to compare");
+  const Evaluation& first = comparison.evaluations.front();
+  const auto row_of = [&](const std::string& title, const std::vector<int>& classes) {
+    std::vector<double> values;
+    for (const Evaluation& evaluation : comparison.evaluations) values.push_back(group_miou(evaluation, classes));
+    return table_row(title, values);
+  };
+
+  std::string table = fmt::format("{:<28}", "IoU %");
+  for (const ComparedRun& run : comparison.runs) table += fmt::format("{:>12}", run.name);
+  if (comparison.runs.size() == 2) table += fmt::format("{:>12}", "difference");
+  const std::string rule(table.size(), '-');
+  table += "\n" + rule + "\n";
+
+  std::vector<int> all(first.names.size());
+  std::iota(all.begin(), all.end(), 0);
+  for (const int k : all) table += row_of(first.names[static_cast<size_t>(k)], {k});
+  table += rule + "\n";
+
+  std::vector<int> others = all;
+  for (const ClassGroup& group : groups) {
+    table += row_of(fmt::format("mean of {} ({})", group.name, group.classes.size()), group.classes);
+    std::erase_if(
+        others, [&](int k) { return std::find(group.classes.begin(), group.classes.end(), k) != group.classes.end(); });
+  }
+  if (!groups.empty() && !others.empty())
+    table += row_of(fmt::format("mean of the others ({})", others.size()), others);
+  table += row_of(fmt::format("mIoU ({})", all.size()), all);
+  std::vector<double> accuracies;
+  for (const Evaluation& evaluation : comparison.evaluations) accuracies.push_back(100 * evaluation.metrics.all_acc);
+  table += table_row("pixel accuracy %", accuracies);
+  return table;
+}
+
+std::vector<std::string> write_comparison_sheets(const Comparison& comparison, const Dataset& dataset,
+                                                 const std::string& folder, const SheetOptions& options) {
+  std::error_code failure;
+  std::filesystem::create_directories(folder, failure);
+  check<Error>(!failure, "{}: the folder cannot be made: {}", folder, failure.message());
+
+  std::vector<std::string> captions{"input", "truth"};
+  for (const ComparedRun& run : comparison.runs) captions.push_back(run.name);
+  std::vector<LegendEntry> legend;
+  for (size_t k = 0; k < std::min(options.names.size(), options.colors.size()); ++k) {
+    legend.push_back({options.names[k], options.colors[k]});
+  }
+
+  const int64_t pictures = std::min<int64_t>(options.pictures, dataset.size());
+  std::vector<std::string> written;
+  std::vector<std::vector<Image>> rows;
+  for (int64_t i = 0; i < pictures; ++i) {
+    const int64_t index = i * dataset.size() / pictures;
+    const std::shared_ptr<const Pair> pair = dataset.load(index);
+    const auto colored = [&](const LabelMap& labels) {
+      return overlay(pair->image, colorize(labels, options.colors), options.weight);
+    };
+    std::vector<Image> row{pair->image, colored(pair->labels)};
+    for (const ComparedRun& run : comparison.runs) {
+      row.push_back(colored(predictor_of(run)(pair->image, dataset.entry(index))));
+    }
+    rows.push_back(std::move(row));
+    if (static_cast<int>(rows.size()) == options.rows || i + 1 == pictures) {
+      written.push_back(fmt::format("{}/sheet_{:02}.png", folder, written.size() + 1));
+      write_image(written.back(), picture_sheet(captions, rows, legend, zoom_for(rows.front().front().width)));
+      rows.clear();
+    }
+  }
+  return written;
+}
+
+}  // namespace giza::train

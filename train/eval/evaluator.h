@@ -1,0 +1,102 @@
+// The test protocol: scales, tiles, mirrored tiles; and the figures of a network on a data set.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "models/pspnet.h"
+#include "tensor/tensor.h"
+#include "train/config/protocol.h"
+#include "train/data/dataset.h"
+#include "train/eval/bootstrap.h"
+#include "train/eval/boundary.h"
+#include "train/eval/examples.h"
+#include "train/eval/metrics.h"
+
+namespace giza::train {
+
+/// What the test protocol needs of a network. All pictures of one call, normalised, [N,h,w,3], have one size.
+struct Network {
+  /// -> logits [N,h,w,classes]
+  std::function<Tensor(const Tensor& pictures)> logits;
+  /// -> argmax(softmax(logits(pictures))), for a network that has a shorter way to it; may be empty. Throws Error where
+  /// the logits are not finite.
+  std::function<Labels(const Tensor& pictures)> labels;
+};
+/// A model in evaluation mode, recording no graph. The model must outlive the result.
+Network network_of(const models::Pspnet& model);
+
+/// Size of a picture whose long side becomes `long_side`: the other in proportion, rounded half to even, at least 1.
+struct PictureSize {
+  int width = 0, height = 0;
+};
+PictureSize scaled_size(int width, int height, int long_side);
+/// Where tiles start along an axis: 0, stride, ..., the last one shifted back inside. length >= crop.
+std::vector<int> tile_starts(int length, int crop, int stride);
+
+/// Probabilities [1,H,W,classes] of a picture of any size: for each scale softmax averaged over tiles and mirrored
+/// tiles, resized to the picture; scales averaged.
+Tensor predict_probabilities(const Network& network, const Image& image, const ProtocolOptions& options);
+/// The likeliest class of each pixel. Where that is the argmax of one pass of the network over the picture as it is
+/// (one scale, no tiles, not mirrored), its own `labels` are taken, which are the same.
+LabelMap predict_labels(const Network& network, const Image& image, const ProtocolOptions& options);
+
+/// The label map of a picture of a data set.
+using Predictor = std::function<LabelMap(const Image& image, const ListEntry& entry)>;
+/// Runs the network.
+Predictor network_predictor(Network network, const ProtocolOptions& options);
+/// Reads FOLDER/NAME.png, NAME being the image file's without extension.
+Predictor saved_predictor(const std::string& folder);
+
+struct EvaluateOptions {
+  std::string protocol;                ///< as protocol_name gives it; goes into the results
+  std::vector<std::string> names;      ///< of the classes; "class K" where there is none
+  std::vector<Color> colors;           ///< for colour masks
+  std::string save_folder;             ///< gray/NAME.png (indices) and color/NAME.png; empty: not saved
+  int64_t begin = 0, end = INT64_MAX;  ///< the pictures of the data set to judge
+  bool progress = true;
+  int examples = 0;        ///< pictures to keep of the worst and of the best, by mIoU_present
+  int example_side = 360;  ///< their longer side at most
+};
+
+struct PictureResult {
+  std::string image;
+  int64_t pixels = 0;  ///< valid ones
+  double all_acc = 0;
+  double miou_present = 0;
+  std::vector<PictureClass> classes;  ///< those with a pixel in truth or prediction
+};
+
+struct Evaluation {
+  std::string protocol;
+  Metrics metrics;
+  ConfusionMatrix counts{1};
+  std::vector<std::string> names;
+  std::vector<PictureResult> pictures;
+  BootstrapResult interval;  ///< of the mean IoUs
+  BoundaryCounts boundary{1};
+  std::vector<Example> worst, best;  ///< by mIoU_present; pictures without a valid pixel are left out
+  double seconds = 0;                ///< without writing masks
+};
+
+/// Judges every picture of a data set. Throws Refusal for bad files and for a predicted class that there is not, and
+/// Interrupted when a signal is pending.
+Evaluation evaluate(const Predictor& predictor, const Dataset& dataset, const EvaluateOptions& options);
+
+/// {"protocol", "mIoU", "mAcc", "allAcc", "mIoU_present", "images", "seconds",
+///  "interval": {level, resamples, seed, mIoU: [low, high], mIoU_present: [low, high]},
+///  "boundary": {width_px, distance, band: {pixels, mIoU, mIoU_present, allAcc}, interior: {...},
+///               by_width: [{width_px, mIoU, allAcc}]},
+///  "classes": [{name, iou, acc, pixels, present, iou_band, iou_interior}],
+///  "confusion": [[pixels of class t predicted as class p, for each p], for each t],
+///  "pictures": [{image, allAcc, mIoU_present, pixels, classes: [[class, right, truth, predicted], ...]}]}
+/// A line per class and picture.
+std::string metrics_json(const Evaluation& evaluation);
+/// A table for people: one line per class, then the means and the protocol.
+std::string metrics_table(const Evaluation& evaluation);
+/// metrics_json as a file, whole or not at all.
+void write_metrics(const std::string& path, const Evaluation& evaluation);
+
+}  // namespace giza::train

@@ -1,0 +1,26 @@
+// Predictions as files in semseg's layout: gray/NAME.png with indices, color/NAME.png with the classes' colours.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "train/data/image/image.h"
+#include "train/data/list.h"
+
+namespace giza::train {
+
+class MaskFolder {
+ public:
+  /// Makes the folders, so that a bad path is refused before any work. Without colours there is only gray/.
+  MaskFolder(std::string folder, std::vector<Color> colors);
+
+  /// Both files of a picture, named by output_name. The coloured one has the indices too, with the colours as its
+  /// palette, as semseg writes it.
+  void write(const ListEntry& entry, const LabelMap& labels) const;
+
+ private:
+  std::string folder_;
+  std::vector<Color> colors_;
+};
+
+}  // namespace giza::train
