@@ -49,14 +49,14 @@ std::pair<int64_t, int64_t> parse_size(const std::string& text) {
 
 /// The whole network that a file with semseg's names holds, its tensors checked one by one; null for a backbone alone,
 /// which is checked likewise.
-std::unique_ptr<models::Pspnet> whole_network(const WeightFile& file, const std::string& place) {
+std::unique_ptr<models::SceneParser> whole_network(const WeightFile& file, const std::string& place) {
   const bool heads = std::any_of(file.tensors.begin(), file.tensors.end(),
                                  [](const WeightTensor& tensor) { return models::is_new_layer(tensor.name); });
   if (!heads) {
     models::check_backbone(file, place);
     return nullptr;
   }
-  return models::build_pspnet(models::options_from_weights(file, place), file, place);
+  return models::build_parser(models::options_from_weights(file, place), file, place);
 }
 
 std::vector<std::string> without_momentum(WeightFile& file) {
@@ -99,7 +99,7 @@ int run(const Options& options, const Common& common) {
                  options.in, file.tensors.size(), file.tensors.empty() ? "none" : file.tensors.front().name);
   const Naming naming = keep ? was.value() : wanted;
   const auto model = whole_network(file, options.in);
-  if (model != nullptr) file.metadata[models::kModelKey] = models::options_to_json(model->options());
+  if (model != nullptr) file.metadata[models::kModelKey] = models::options_to_json(model->description());
 
   if (onnx) {
     check<Refusal>(model != nullptr, "{}: is a backbone without a head, expected a whole network to export",
@@ -127,8 +127,8 @@ int run(const Options& options, const Common& common) {
                                               {"whole_network", model != nullptr && nameless.empty()}}
                            .dump());
   } else if (onnx) {
-    fmt::print("{}: {} classes, input {}x3x{}x{}, opset 17\n", options.out, model->options().classes, options.batch,
-               height, width);
+    fmt::print("{}: {} classes, input {}x3x{}x{}, opset 17\n", options.out, model->classes(), options.batch, height,
+               width);
   } else {
     fmt::print("{}: {} tensors, {:.2f} M numbers, names of {} (were {}'s), {}\n", options.out, file.tensors.size(),
                static_cast<double>(numbers) / 1e6, names, models::to_string(*was),

@@ -23,16 +23,16 @@ namespace {
 
 /// The network of TEST.model_path: as the file says, if it does (giza's own files), else as the configuration says; what
 /// it leaves to its defaults is mmsegmentation's way in a file with its names.
-std::unique_ptr<models::Pspnet> load_network(const train::Config& config) {
+std::unique_ptr<models::SceneParser> load_network(const train::Config& config) {
   const std::string& path = config.test.model_path;
   const models::WeightFile file = models::read_semseg_weights(path);
-  models::PspnetOptions options = train::model_options(config);
+  models::NetworkOptions options = train::model_options(config);
   if (file.metadata.contains(models::kModelKey)) {
     const ConvEngine conv = options.backbone.conv;
     options = models::options_from_weights(file, path);
     options.backbone.conv = conv;
   } else if (file.metadata.contains(models::kNamingKey)) {
-    const models::PspnetOptions guess = models::options_from_weights(file, path);
+    const models::NetworkOptions guess = models::options_from_weights(file, path);
     const auto given = [&](const char* key) { return config.origins.contains(key); };
     if (!given("TRAIN.stem_channels")) options.backbone.stem_channels = guess.backbone.stem_channels;
     if (!given("TRAIN.first_block_dilation")) options.backbone.first_block = guess.backbone.first_block;
@@ -42,7 +42,7 @@ std::unique_ptr<models::Pspnet> load_network(const train::Config& config) {
                  "{}: the network has {} classes, expected DATA.classes = {} ({})", path, options.classes,
                  config.data.classes, train::config_place(config, "DATA.classes"));
   options.aux = false;  // used in training only
-  auto model = std::make_unique<models::Pspnet>(options);
+  auto model = models::make_parser(options);
   models::load_state_dict(*model, file, path);
   return model;
 }
@@ -55,7 +55,7 @@ Span pictures_of(const train::TestConfig& test) {
 }
 
 /// TEST.split test: the list has no labels, so pictures are only predicted.
-int predict_unlabelled(const train::Config& config, const models::Pspnet& model) {
+int predict_unlabelled(const train::Config& config, const models::SceneParser& model) {
   const train::DatasetOptions options = train::dataset_options(config, train::Split::test);
   const std::vector<train::ListEntry> entries = train::list_pictures(options, train::LabelColumn::optional);
   const train::Network network = train::network_of(model);
@@ -87,7 +87,7 @@ int run(const ConfigArguments& arguments, const Common& common, const std::strin
   const train::SignalGuard guard;
   train::ProtocolOptions protocol = train::test_protocol(config);
   protocol.validate();
-  std::unique_ptr<models::Pspnet> model;
+  std::unique_ptr<models::SceneParser> model;
   if (!config.test.has_prediction) {
     train::require_keys(config, {"TEST.model_path"});
     model = load_network(config);

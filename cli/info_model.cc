@@ -4,23 +4,19 @@
 #include <fmt/format.h>
 
 #include <nlohmann/json.hpp>
-#include <span>
 #include <string>
 #include <vector>
 
-#include "models/pspnet.h"
-#include "tensor/ops/conv_spec.h"
 #include "tensor/simd.h"
 #include "train/config/parts.h"
+#include "train/cost/convolutions.h"
 #include "train/cost/profile_table.h"
+#include "train/cost/rehearsal.h"
 
 namespace giza::cli {
 namespace {
 
-using models::Convolution;
 using nlohmann::ordered_json;
-
-constexpr ConvPass kPasses[] = {ConvPass::forward, ConvPass::backward_input, ConvPass::backward_weight};
 
 struct Work {
   double direct = 0, executed = 0;
@@ -32,85 +28,72 @@ struct Work {
   }
 };
 
-/// What one pass of a convolution is computed by; no algorithm where the pass does not run.
-struct Choice {
-  std::string algorithm;
-  Work work;
-};
+using PassUse = train::ConvolutionUse::PassUse;
 
-struct Row {
-  const Convolution* conv;
-  std::vector<Choice> passes;
-
-  std::string spec() const { return profile::ConvSpec(conv->x, conv->w, conv->options).text(); }
-  Work total() const {
-    Work sum;
-    for (const Choice& pass : passes) sum += pass.work;
-    return sum;
-  }
-};
-
-Choice choose(const Convolution& conv, ConvPass pass) {
-  if (pass == ConvPass::backward_input && !conv.input_gradient) return {};
-  const profile::Work work = profile::conv2d_work(pass, conv.x, conv.w, conv.options);
-  return {work.algorithm, {work.flops, work.executed_flops}};
-}
-
-/// One kind of step: its name, its input, and what it does.
+/// One kind of step: its name, its input, and the convolutions that it runs.
 struct Step {
   std::string name;
   Shape x;
   bool training;
-  std::vector<Convolution> convolutions;
+  std::vector<train::ConvolutionUse> uses = {};
+  std::string refusal = {};  ///< why it cannot run, such as a batch of 1 in training
 
-  std::span<const ConvPass> passes() const { return {kPasses, training ? size_t{3} : size_t{1}}; }
-  std::vector<Row> rows() const {
-    std::vector<Row> list;
-    for (const Convolution& conv : convolutions) {
-      if (conv.training_only && !training) continue;
-      Row row{&conv, {}};
-      for (const ConvPass pass : passes()) row.passes.push_back(choose(conv, pass));
-      list.push_back(std::move(row));
-    }
-    return list;
-  }
+  size_t passes() const { return training ? 3 : 1; }
 };
 
-Work total_of(const std::vector<Row>& rows) {
+constexpr const char* kPassNames[] = {"forward", "backward_input", "backward_weight"};
+
+const PassUse& pass_of(const train::ConvolutionUse& use, size_t pass) {
+  return pass == 0 ? use.forward : pass == 1 ? use.backward_input : use.backward_weight;
+}
+
+Work work_of(const PassUse& pass) { return {pass.flops, pass.executed}; }
+
+Work total_of(const train::ConvolutionUse& use) {
+  Work sum = work_of(use.forward);
+  sum += work_of(use.backward_input);
+  sum += work_of(use.backward_weight);
+  return sum;
+}
+
+Work total_of(const std::vector<train::ConvolutionUse>& uses) {
   Work sum;
-  for (const Row& row : rows) sum += row.total();
+  for (const train::ConvolutionUse& use : uses) sum += total_of(use);
   return sum;
 }
 
 ordered_json gflop(const Work& work) { return {{"gflop", work.direct / 1e9}, {"executed_gflop", work.executed / 1e9}}; }
 
 ordered_json to_json(const Step& step) {
-  const std::vector<Row> rows = step.rows();
   ordered_json list = ordered_json::array();
-  for (const Row& row : rows) {
-    ordered_json item = {{"layer", row.conv->path}, {"shape", row.spec()}};
-    for (size_t i = 0; i < row.passes.size(); ++i) {
-      const Choice& choice = row.passes[i];
+  for (const train::ConvolutionUse& use : step.uses) {
+    ordered_json item = {{"layer", use.layer}, {"shape", use.shape}};
+    for (size_t i = 0; i < step.passes(); ++i) {
+      const PassUse& choice = pass_of(use, i);
       ordered_json pass = nullptr;
       if (!choice.algorithm.empty()) {
         pass = {{"algorithm", choice.algorithm}};
-        pass.update(gflop(choice.work));
+        pass.update(gflop(work_of(choice)));
       }
-      item[to_string(kPasses[i])] = std::move(pass);
+      item[kPassNames[i]] = std::move(pass);
     }
-    item.update(gflop(row.total()));
+    item.update(gflop(total_of(use)));
     list.push_back(std::move(item));
   }
   ordered_json json = {{"step", step.name}, {"input", {step.x[0], step.x[1], step.x[2], step.x[3]}}};
+  if (!step.refusal.empty()) json["refused"] = step.refusal;
   json["convolutions"] = std::move(list);
-  json["total"] = gflop(total_of(rows));
+  json["total"] = gflop(total_of(step.uses));
   return json;
 }
 
 void print(const Step& step) {
   const auto number = [](double flops) { return fmt::format("{:.2f}", flops / 1e9); };
-  const std::vector<Row> rows = step.rows();
   fmt::print("\n{}, {}\n", step.name, step.x);
+  if (!step.refusal.empty()) {
+    fmt::print("cannot run: {}\n", step.refusal);
+    return;
+  }
   std::vector<std::string> heading = {"layer", "GFLOP", "executed", "shape", "forward"};
   if (step.training) heading.insert(heading.end(), {"backward input", "backward weight"});
   const size_t words = heading.size() - 3;
@@ -120,33 +103,43 @@ void print(const Step& step) {
     line.insert(line.end(), rest.begin(), rest.end());
     table.add(std::move(line));
   };
-  for (const Row& row : rows) {
-    std::vector<std::string> rest = {row.spec()};
-    for (const Choice& choice : row.passes) rest.push_back(choice.algorithm.empty() ? "-" : choice.algorithm);
-    add(row.conv->path, row.total(), std::move(rest));
+  for (const train::ConvolutionUse& use : step.uses) {
+    std::vector<std::string> rest = {use.shape};
+    for (size_t i = 0; i < step.passes(); ++i) {
+      const std::string& algorithm = pass_of(use, i).algorithm;
+      rest.push_back(algorithm.empty() ? "-" : algorithm);
+    }
+    add(use.layer, total_of(use), std::move(rest));
   }
-  std::vector<std::string> rest = {fmt::format("{} convolutions", rows.size())};
-  for (size_t i = 0; i < step.passes().size(); ++i) {
+  std::vector<std::string> rest = {fmt::format("{} convolutions", step.uses.size())};
+  for (size_t i = 0; i < step.passes(); ++i) {
     Work pass;
-    for (const Row& row : rows) pass += row.passes[i].work;
+    for (const train::ConvolutionUse& use : step.uses) pass += work_of(pass_of(use, i));
     rest.push_back(fmt::format("{} / {}", number(pass.direct), number(pass.executed)));
   }
-  add("total", total_of(rows), std::move(rest));
+  add("total", total_of(step.uses), std::move(rest));
   fmt::print("{}", table.text(28, words));
 }
 
 }  // namespace
 
 int info_model(const train::Config& config, const Common& common) {
-  const models::Pspnet model(train::model_options(config));
+  const train::TestConfig& test = config.test;
   const auto step = [&](std::string name, Shape x, bool training) {
-    return Step{std::move(name), x, training, model.convolutions(x)};
+    Step result{std::move(name), x, training};
+    try {
+      result.uses = train::convolutions_of(train::rehearse_step(config, x, training));
+    } catch (const Refusal& refusal) {
+      if (!training) throw;
+      result.refusal = refusal.what();
+    }
+    return result;
   };
   const Step steps[] = {
       step("training step", {config.train.batch_size, config.train.train_h, config.train.train_w, 3}, true),
-      step(config.test.whole_image ? "a test picture as large as the crop" : "one test crop",
-           {1, config.test.test_h, config.test.test_w, 3}, false)};
-  const ConvEngine& engine = model.options().backbone.conv;
+      step(test.whole_image ? "a test picture as large as the crop" : "one test crop", {1, test.test_h, test.test_w, 3},
+           false)};
+  const ConvEngine engine = train::model_options(config).backbone.conv;
   if (common.json) {
     ordered_json json = {{"config", config.file},
                          {"isa", isa()},

@@ -34,7 +34,7 @@ struct Options {
 
 /// What the pictures are predicted by, and how classes are shown.
 struct Setup {
-  std::unique_ptr<models::Pspnet> model;
+  std::unique_ptr<models::SceneParser> model;
   bool from_config = false;
   train::ProtocolOptions protocol;
   std::vector<std::string> names;
@@ -51,8 +51,8 @@ std::string find_config(const Options& options) {
 
 Setup make_setup(const Options& options, const Common& common) {
   Setup setup;
-  setup.model = models::load_pspnet(options.weights, common.conv_engine());
-  const auto classes = static_cast<size_t>(setup.model->options().classes);
+  setup.model = models::load_parser(options.weights, common.conv_engine());
+  const auto classes = static_cast<size_t>(setup.model->classes());
   const std::string path = find_config(options);
   if (!path.empty()) {
     const train::Config config = train::load_config(path);

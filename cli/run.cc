@@ -24,10 +24,10 @@ int run(const Options& options, const Common& common) {
   const Tensor x = models::activation_from_nchw(input, options.input);
   check<Refusal>(x.channels() == 3, "{}: shape ({}) has {} channels, expected N,3,H,W", options.input,
                  fmt::join(input.shape, ", "), x.channels());
-  const auto model = models::load_pspnet(options.weights, common.conv_engine());
+  const auto model = models::load_parser(options.weights, common.conv_engine());
   Tensor logits;
   const double seconds =
-      seconds_of([&] { logits = models::FrozenPspnet(*model).forward(x).upsampled_logits().value(); });
+      seconds_of([&] { logits = models::FrozenParser(*model).forward(x).upsampled_logits().value(); });
   const models::NpyArray output = models::nchw_from_activation(logits);
   models::write_npy(options.output, output);
   if (common.json) {

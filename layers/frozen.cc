@@ -2,13 +2,31 @@
 #include "layers/frozen.h"
 
 #include <algorithm>
+#include <vector>
 
+#include "autograd/listener.h"
 #include "layers/conv2d.h"
 #include "tensor/base/check.h"
 #include "tensor/ops/pyramid_conv.h"
 #include "tensor/parallel.h"
 
 namespace giza::layers {
+namespace {
+
+void announce(std::vector<Tensor> inputs, const Tensor& output, const Conv2d& conv, const BatchNorm2d* bn,
+              const ConvEpilogue& epilogue) {
+  if (!autograd::heard()) return;
+  autograd::announce({.name = "conv2d",
+                      .inputs = std::move(inputs),
+                      .output = output,
+                      .options = conv.options(),
+                      .layer = conv.path(),
+                      .norm = bn != nullptr ? bn->path() : "",
+                      .residual = epilogue.residual,
+                      .relu = epilogue.relu});
+}
+
+}  // namespace
 
 Frozen::Folded Frozen::fold(const Conv2d& conv, const BatchNorm2d* bn) {
   if (bn == nullptr) return {conv.weight(), conv.bias()};
@@ -45,14 +63,20 @@ Frozen::Entry& Frozen::find(const Conv2d& conv, const BatchNorm2d* bn, const Sha
 Tensor Frozen::conv2d(const Tensor& x, const Conv2d& conv, const BatchNorm2d* bn, const ConvEpilogue& epilogue) {
   check(x.channels() == conv.weight().channels(), "conv2d: weight {} for input {}", conv.weight().shape(), x.shape());
   const Entry& entry = find(conv, bn, x.shape());
-  return entry.conv(x, {entry.bias, epilogue.residual, epilogue.relu});
+  Tensor y = entry.conv(x, {entry.bias, epilogue.residual, epilogue.relu});
+  announce({x}, y, conv, bn, epilogue);
+  return y;
 }
 
 Tensor Frozen::pyramid_conv(const Tensor& x, std::span<const Tensor> maps, const Conv2d& conv, const BatchNorm2d* bn,
                             bool relu) {
   const Entry& entry = find(conv, bn, x.shape());
   const Tensor share = ops::pyramid_share(maps, entry.map_weight, x.dim(1), x.dim(2), conv.options());
-  return entry.conv(x, {entry.bias, share, relu});
+  Tensor y = entry.conv(x, {entry.bias, share, relu});
+  std::vector<Tensor> inputs = {x};
+  inputs.insert(inputs.end(), maps.begin(), maps.end());
+  announce(std::move(inputs), y, conv, bn, {.relu = relu});
+  return y;
 }
 
 }  // namespace giza::layers

@@ -38,6 +38,13 @@ struct NamedBuffer {
   std::string name;  ///< running_mean or running_var, [C]
   Tensor tensor;
 };
+/// Parameters that are trained alike.
+struct ParameterGroup {
+  std::vector<NamedParameter> parameters = {};
+  double rate_factor = 1;          ///< on the learning rate
+  double weight_decay_factor = 1;  ///< on the weight decay
+  double bias_factor = 1;          ///< on the learning rate of parameters called bias, beside rate_factor
+};
 
 /// "layer1.0.conv1.weight" -> "layer1.0.conv1": the path of the module that owns it.
 inline std::string_view module_of(std::string_view name) {

@@ -3,21 +3,21 @@
 
 #include <algorithm>
 
+#include "models/weights/shapes.h"
 #include "tensor/base/check.h"
-#include "tensor/ops/upsample_loss.h"
 #include "tensor/profile/profile.h"
 
 namespace giza::models {
 
 using layers::Context;
 
-Head::Head(int64_t in_channels, int64_t mid_channels, const PspnetOptions& options, const BuildOptions& build)
+Head::Head(int64_t in_channels, int64_t mid_channels, const PspnetOptions& options, Build& build)
     : conv_({.in = in_channels, .out = mid_channels, .kernel = 3}, layers::Init::default_uniform, build.next_random(),
             build.conv, build.bn_momentum),
       classify_({.in = mid_channels, .out = options.classes}, /*bias=*/true, layers::Init::default_uniform,
                 build.next_random(), build.conv),
       dropout_(options.dropout),
-      stream_((*build.next_stream)++),
+      stream_(build.next_stream()),
       structured_(options.structured_head && options.align_corners && build.conv.backend == ConvBackend::native),
       align_corners_(options.align_corners) {
   // 2 is the ReLU and 3 the dropout.
@@ -42,24 +42,10 @@ Variable Head::forward(const Variable& x, std::span<const Variable> maps, const 
   return classify_.forward(y, context);
 }
 
-void Head::trace(const Shape& x, bool pyramid, ConvolutionTrace& trace) const {
-  const int64_t channels = conv_.conv.weight().channels();
-  trace.add(classify_, trace.add(conv_.conv, pyramid && structured_ ? x : x.with(3, channels)));
-}
-
 Pspnet::Pspnet(const PspnetOptions& options) : options_(options) {
   check(options.classes >= 1, "pspnet: {} classes", options.classes);
-  const ResnetOptions& resnet = options.backbone;
-  uint32_t stream = 0;
-  const BuildOptions build{
-      .bn_momentum = resnet.bn_momentum, .conv = resnet.conv, .seed = options.seed, .next_stream = &stream};
-  const bool bottleneck = resnet.block == BlockKind::bottleneck;
-  const int64_t head_channels =
-      options.head_channels > 0 ? options.head_channels : resnet.scaled(bottleneck ? 512 : 128);
-  const int64_t aux_channels =
-      options.aux_channels > 0 ? options.aux_channels : std::max<int64_t>(1, head_channels / 2);
-
-  backbone_ = std::make_unique<Resnet>(resnet, build);
+  Build build{.bn_momentum = options.backbone.bn_momentum, .conv = options.backbone.conv, .seed = options.seed};
+  backbone_ = std::make_unique<Resnet>(options.backbone, build);
   for (int i = 0; i < 5; ++i) add_child("layer" + std::to_string(i), backbone_->stage(i));
   int64_t features = backbone_->layer4_channels();
   if (options.pyramid) {
@@ -67,17 +53,17 @@ Pspnet::Pspnet(const PspnetOptions& options) : options_(options) {
     add_child("ppm", *pyramid_);
     features = pyramid_->out_channels();
   }
-  cls_ = std::make_unique<Head>(features, head_channels, options, build);
+  cls_ = std::make_unique<Head>(features, options.head(), options, build);
   add_child("cls", *cls_);
   if (options.aux) {
-    aux_ = std::make_unique<Head>(backbone_->layer3_channels(), aux_channels, options, build);
+    aux_ = std::make_unique<Head>(backbone_->layer3_channels(), options.auxiliary_head(), options, build);
     add_child("aux", *aux_);
   }
 }
 
-Pspnet::Output Pspnet::forward(const Variable& x, const Context& context) const {
+ParserOutput Pspnet::forward(const Variable& x, const Context& context) const {
   check(x.value().rank() == 4 && x.value().channels() == 3, "pspnet: input {} is not [N,H,W,3]", x.shape());
-  Output output;
+  ParserOutput output;
   output.height = x.value().dim(1);
   output.width = x.value().dim(2);
   output.align_corners = options_.align_corners;
@@ -91,60 +77,83 @@ Pspnet::Output Pspnet::forward(const Variable& x, const Context& context) const 
   return output;
 }
 
-std::vector<Convolution> Pspnet::convolutions(const Shape& x) const {
-  check(x.rank() == 4 && x[3] == 3, "pspnet: input {} is not [N,H,W,3]", x);
-  ConvolutionTrace trace;
-  Shape features = backbone_->trace_to_layer3(x, trace);
-  trace.convolutions.front().input_gradient = false;
-  if (aux_) {
-    const size_t first = trace.convolutions.size();
-    aux_->trace(features, /*pyramid=*/false, trace);
-    for (size_t i = first; i < trace.convolutions.size(); ++i) trace.convolutions[i].training_only = true;
+NetworkOptions PspnetOptions::network() const {
+  NetworkOptions options;
+  static_cast<ParserOptions&>(options) = *this;
+  options.arch = pyramid ? "psp" : "baseline";
+  options.settings = {{"bins", std::vector<int>(bins.begin(), bins.end())},
+                      {"pool", pool == PyramidPool::max ? "max" : "average"},
+                      {"ppm_reduce", reduce}};
+  return options;
+}
+
+PspnetOptions::PspnetOptions(const NetworkOptions& options)
+    : ParserOptions(options),
+      pyramid(options.arch == "psp"),
+      bins(options.integers("bins")),
+      pool(options.word("pool") == "max" ? PyramidPool::max : PyramidPool::average),
+      reduce(options.flag("ppm_reduce")) {}
+
+namespace {
+
+/// What the names and shapes of cls, ppm and aux tell.
+bool infer_pspnet(const TensorShapes& shapes, const std::string& place, NetworkOptions* options) {
+  options->classes = shapes.channels({"cls.4", "aux.4"});
+  options->head_channels = shapes.channels({"cls.0", "cls.1"});
+  check<Refusal>(options->classes > 0 && options->head_channels > 0,
+                 "{}: cls.4 or cls.0 and cls.1 are missing, expected the head of a PSPNet", place);
+  options->aux = shapes.any("aux.");
+  if (options->aux) options->aux_channels = shapes.channels({"aux.0", "aux.1"});
+
+  const int64_t features = options->backbone.out_channels();
+  const int64_t input = std::max(shapes.inputs("cls.0.weight"), features), count = shapes.count("ppm.features.");
+  const bool pyramid = count > 0 || input != features;
+  options->arch = pyramid ? "psp" : "baseline";
+  // Twice the features are also those of one bin without reduction, which only giza's own files have, and describe.
+  const bool reduce = pyramid && (count > 0 || input == 2 * features);
+  options->settings["ppm_reduce"] = reduce;
+  if (!pyramid) return true;
+  int64_t bins = input / features - 1;
+  if (reduce) {
+    std::vector<std::string> paths;
+    for (int64_t i = 0; i < count; ++i) {
+      paths.push_back(fmt::format("ppm.features.{}.1", i));
+      paths.push_back(fmt::format("ppm.features.{}.2", i));
+    }
+    const int64_t channels = shapes.channels(paths);
+    bins = channels > 0 ? features / channels : 4;
   }
-  features = backbone_->trace_layer4(features, trace);
-  if (pyramid_) pyramid_->trace(features, trace);
-  cls_->trace(features, pyramid_ != nullptr, trace);
-  return trace.convolutions;
+  check<Refusal>(bins == 1 || bins == 4,
+                 "{}: the pyramid has {} bins whose sizes the file does not tell; expected 1 or 4, or a description of "
+                 "the network in the metadata",
+                 place, bins);
+  if (bins == 1) options->settings["bins"] = std::vector<int>{1};
+  return true;
 }
 
-FrozenPspnet::FrozenPspnet(const Pspnet& model) : model_(model), frozen_(std::make_unique<layers::Frozen>()) {}
-
-Pspnet::Output FrozenPspnet::forward(const Tensor& x) const {
-  const autograd::NoGrad no_grad;
-  return model_.forward(Variable(x), {.training = false, .frozen = frozen_.get()});
+std::unique_ptr<SceneParser> make(const NetworkOptions& options) {
+  return std::make_unique<Pspnet>(PspnetOptions(options));
 }
 
-Variable Pspnet::Output::upsampled_logits() const {
-  return autograd::resize_bilinear(logits, height, width, align_corners);
+const std::vector<SettingRow>& settings() {
+  static const std::vector<SettingRow> rows = {
+      {.name = "bins", .standard = std::vector<int>{1, 2, 3, 6}, .min = 1, .max = 64, .doc = "grids of the pyramid"},
+      {.name = "pool", .standard = "average", .choices = "average|max", .doc = "pooling of the pyramid"},
+      {.name = "ppm_reduce",
+       .standard = true,
+       .doc = "1x1 convolution after each pooling to channels / number of bins (the paper's DR)"}};
+  return rows;
 }
 
-Labels Pspnet::Output::labels() const {
-  return ops::upsample_softmax_argmax(logits.value(), height, width, align_corners);
+}  // namespace
+
+Architecture pspnet_architecture() {
+  return {"psp", "PSPNet", "PSPNet", settings(), {"ppm.", "cls.", "aux."}, make, infer_pspnet};
 }
 
-PspnetLoss loss_of(const Pspnet::Output& output, const Labels& labels, const ops::CrossEntropyOptions& options,
-                   double aux_weight) {
-  check(labels.h == output.height && labels.w == output.width, "pspnet: labels of {}x{} for an input of {}x{}",
-        labels.h, labels.w, output.height, output.width);
-  const auto loss_of_head = [&](const Variable& logits) {
-    return autograd::upsample_cross_entropy(logits, labels, output.align_corners, options);
-  };
-  PspnetLoss loss;
-  const autograd::UpsampledLoss main = loss_of_head(output.logits);
-  loss.total = main.loss;
-  loss.main = static_cast<double>(main.loss.value().item());
-  loss.valid = main.valid;
-  loss.right = main.right;
-  if (output.aux.defined()) {
-    const Variable aux = loss_of_head(output.aux).loss;
-    loss.aux = static_cast<double>(aux.value().item());
-    loss.total = autograd::add(loss.total, autograd::scale(aux, static_cast<float>(aux_weight)));
-  }
-  return loss;
-}
-
-bool is_new_layer(const std::string& parameter_name) {
-  return parameter_name.starts_with("ppm.") || parameter_name.starts_with("cls.") || parameter_name.starts_with("aux.");
+// The pyramid's options mean nothing without it; a configuration may switch between the two.
+Architecture baseline_architecture() {
+  return {"baseline", "baseline", "without the pyramid", settings(), {"cls.", "aux."}, make, nullptr};
 }
 
 }  // namespace giza::models

@@ -9,7 +9,7 @@ namespace giza::models {
 // "ppm.features.{i}": the pooling is .0, the convolution .1, the batch norm .2.
 class PyramidPooling::Branch : public layers::Module {
  public:
-  Branch(int64_t in, int64_t out, const BuildOptions& build)
+  Branch(int64_t in, int64_t out, Build& build)
       : reduce_({.in = in, .out = out}, layers::Init::default_uniform, build.next_random(), build.conv,
                 build.bn_momentum) {
     add_child("1", reduce_.conv);
@@ -18,14 +18,13 @@ class PyramidPooling::Branch : public layers::Module {
   Variable forward(const Variable& x, const layers::Context& context) const {
     return reduce_.forward(x, context, true);
   }
-  void trace(const Shape& x, ConvolutionTrace& trace) const { trace.add(reduce_.conv, x); }
 
  private:
   layers::ConvBatchNorm reduce_;
 };
 
 PyramidPooling::PyramidPooling(int64_t in_channels, std::vector<int64_t> bins, PyramidPool pool, bool reduce,
-                               const BuildOptions& build)
+                               Build& build)
     : bins_(std::move(bins)), pool_(pool) {
   check(!bins_.empty(), "pyramid pooling: no bins");
   const auto count = static_cast<int64_t>(bins_.size());
@@ -52,10 +51,6 @@ std::vector<Variable> PyramidPooling::forward(const Variable& x, const layers::C
   }
   for (size_t i = 0; i < branches_.size(); ++i) maps[i] = branches_[i]->forward(maps[i], context);
   return maps;
-}
-
-void PyramidPooling::trace(const Shape& x, ConvolutionTrace& trace) const {
-  for (size_t i = 0; i < branches_.size(); ++i) branches_[i]->trace({x[0], bins_[i], bins_[i], x[3]}, trace);
 }
 
 Variable upsample_and_concat(const Variable& x, std::span<const Variable> maps, bool align_corners) {

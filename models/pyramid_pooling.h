@@ -15,12 +15,10 @@ class PyramidPooling : public layers::Module {
  public:
   /// One branch per bin: adaptive pooling to bins x bins and, with reduce, a 1x1 convolution to in_channels / bins.size()
   /// with batch norm and ReLU. Throws ShapeError without bins, or where that quotient is below one.
-  PyramidPooling(int64_t in_channels, std::vector<int64_t> bins, PyramidPool pool, bool reduce,
-                 const BuildOptions& build);
+  PyramidPooling(int64_t in_channels, std::vector<int64_t> bins, PyramidPool pool, bool reduce, Build& build);
   ~PyramidPooling() override;
   /// x [N,h,w,C] -> the branches' maps [N,bin,bin,..], in the order of the bins.
   std::vector<Variable> forward(const Variable& x, const layers::Context& context) const;
-  void trace(const Shape& x, ConvolutionTrace& trace) const;
 
   /// Channels of x and all maps, concatenated.
   int64_t out_channels() const { return out_channels_; }

@@ -20,7 +20,7 @@ constexpr auto kInit = layers::Init::kaiming_normal;
 
 int64_t expansion(BlockKind kind) { return kind == BlockKind::bottleneck ? 4 : 1; }
 
-std::unique_ptr<ConvBatchNorm> make_conv_bn(const layers::ConvShape& shape, const BuildOptions& build) {
+std::unique_ptr<ConvBatchNorm> make_conv_bn(const layers::ConvShape& shape, Build& build) {
   return std::make_unique<ConvBatchNorm>(shape, kInit, build.next_random(), build.conv, build.bn_momentum);
 }
 
@@ -57,8 +57,10 @@ int64_t ResnetOptions::scaled(int64_t channels) const {
 
 int64_t ResnetOptions::stem_out() const { return scaled(stem == Stem::deep ? 2 * stem_channels : 64); }
 
+int64_t ResnetOptions::out_channels() const { return scaled(512) * expansion(block); }
+
 ResidualBlock::ResidualBlock(int64_t in_channels, int64_t planes, int64_t stride, int64_t dilation, BlockKind kind,
-                             const BuildOptions& build) {
+                             Build& build) {
   const int64_t out = planes * expansion(kind);
   if (kind == BlockKind::bottleneck) {
     convs_.push_back(make_conv_bn({.in = in_channels, .out = planes}, build));
@@ -90,17 +92,10 @@ Variable ResidualBlock::forward(const Variable& input, const Context& context) c
   return convs_.back()->forward(y, context, /*relu=*/true, shortcut);
 }
 
-Shape ResidualBlock::trace(const Shape& x, ConvolutionTrace& trace) const {
-  if (downsample_) trace.add(downsample_->conv, x);
-  Shape y = x;
-  for (const auto& conv : convs_) y = trace.add(conv->conv, y);
-  return y;
-}
-
 // layer0: deep, conv-bn-relu three times under 0/1, 3/4 and 6/7; plain, once under 0/1. Then max pooling.
 class Resnet::StemModule : public layers::Module {
  public:
-  StemModule(const ResnetOptions& options, const BuildOptions& build) {
+  StemModule(const ResnetOptions& options, Build& build) {
     if (options.stem == Stem::deep) {
       const int64_t narrow = options.scaled(options.stem_channels);
       add({.in = 3, .out = narrow, .kernel = 3, .stride = 2}, build);
@@ -116,16 +111,11 @@ class Resnet::StemModule : public layers::Module {
     for (const auto& conv : convs_) x = conv->forward(x, context, /*relu=*/true);
     return autograd::max_pool2d(x, kPool);
   }
-  Shape trace(Shape x, ConvolutionTrace& trace) const {
-    for (const auto& conv : convs_) x = trace.add(conv->conv, x);
-    const auto pooled = [](int64_t in) { return (in + 2 * kPool.padding - kPool.kernel) / kPool.stride + 1; };
-    return {x[0], pooled(x[1]), pooled(x[2]), x[3]};
-  }
 
  private:
   static constexpr ops::Pool2dOptions kPool = {.kernel = 3, .stride = 2, .padding = 1};
 
-  void add(const layers::ConvShape& shape, const BuildOptions& build) {
+  void add(const layers::ConvShape& shape, Build& build) {
     const size_t index = 3 * convs_.size();
     convs_.push_back(make_conv_bn(shape, build));
     add_child(std::to_string(index), convs_.back()->conv);
@@ -138,7 +128,7 @@ class Resnet::StemModule : public layers::Module {
 class Resnet::Stage : public layers::Module {
  public:
   Stage(int64_t in, int64_t planes, int64_t blocks, int64_t stride, int64_t dilation, int64_t first_dilation,
-        BlockKind kind, const BuildOptions& build) {
+        BlockKind kind, Build& build) {
     for (int64_t b = 0; b < blocks; ++b) {
       blocks_.push_back(std::make_unique<ResidualBlock>(in, planes, b == 0 ? stride : 1,
                                                         b == 0 ? first_dilation : dilation, kind, build));
@@ -162,16 +152,11 @@ class Resnet::Stage : public layers::Module {
     return x;
   }
 
-  Shape trace(Shape x, ConvolutionTrace& trace) const {
-    for (const auto& block : blocks_) x = block->trace(x, trace);
-    return x;
-  }
-
  private:
   std::vector<std::unique_ptr<ResidualBlock>> blocks_;
 };
 
-Resnet::Resnet(const ResnetOptions& options, const BuildOptions& build) {
+Resnet::Resnet(const ResnetOptions& options, Build& build) {
   const int64_t os = options.output_stride;
   check(os == 4 || os == 8 || os == 16 || os == 32, "resnet: output stride {} is not 4, 8, 16 or 32", os);
   check(options.stem_channels >= 1, "resnet: {} channels in the stem", options.stem_channels);
@@ -212,17 +197,6 @@ Variable Resnet::to_layer3(const Variable& x, const Context& context) const {
 
 Variable Resnet::layer4(const Variable& layer3, const Context& context) const {
   return layers_[3]->forward(layer3, context);
-}
-
-Shape Resnet::trace_to_layer3(const Shape& x, ConvolutionTrace& trace) const {
-  Shape y = stem_->trace(x, trace);
-  y = layers_[0]->trace(y, trace);
-  y = layers_[1]->trace(y, trace);
-  return layers_[2]->trace(y, trace);
-}
-
-Shape Resnet::trace_layer4(const Shape& layer3, ConvolutionTrace& trace) const {
-  return layers_[3]->trace(layer3, trace);
 }
 
 }  // namespace giza::models

@@ -7,7 +7,6 @@
 
 #include "layers/conv2d.h"
 #include "layers/module.h"
-#include "models/convolutions.h"
 
 namespace giza::models {
 
@@ -32,27 +31,29 @@ struct ResnetOptions {
   static ResnetOptions of_depth(int depth);
   /// channels * width, rounded up to a multiple of 8.
   int64_t scaled(int64_t channels) const;
-  /// Channels of the stem's last convolution.
+  /// Channels of the stem's last convolution, and of layer4.
   int64_t stem_out() const;
+  int64_t out_channels() const;
 };
 
 /// What all parts of one model share while it is built.
-struct BuildOptions {
+struct Build {
   double bn_momentum = 0.1;
   ConvEngine conv;
   uint64_t seed = 0;
-  uint32_t* next_stream = nullptr;  ///< numbers the layers, so that each draws its weights from a stream of its own
 
-  Random next_random() const { return {seed, Purpose::init, 0, (*next_stream)++}; }
+  /// Numbers the layers, so that each draws its weights, or its dropout masks, from a stream of its own.
+  uint32_t next_stream() { return stream++; }
+  Random next_random() { return {seed, Purpose::init, 0, next_stream()}; }
+
+  uint32_t stream = 0;
 };
 
 /// conv-bn-relu(-conv-bn-relu-conv-bn) + shortcut, then ReLU.
 class ResidualBlock : public layers::Module {
  public:
-  ResidualBlock(int64_t in_channels, int64_t planes, int64_t stride, int64_t dilation, BlockKind kind,
-                const BuildOptions& build);
+  ResidualBlock(int64_t in_channels, int64_t planes, int64_t stride, int64_t dilation, BlockKind kind, Build& build);
   Variable forward(const Variable& input, const layers::Context& context) const;
-  Shape trace(const Shape& x, ConvolutionTrace& trace) const;
 
  private:
   std::vector<std::unique_ptr<layers::ConvBatchNorm>> convs_;  // conv1/bn1, conv2/bn2 and, in a bottleneck, conv3/bn3
@@ -63,15 +64,13 @@ class ResidualBlock : public layers::Module {
 class Resnet {
  public:
   /// Throws ShapeError for options that fit no network.
-  Resnet(const ResnetOptions& options, const BuildOptions& build);
+  Resnet(const ResnetOptions& options, Build& build);
   ~Resnet();
 
   /// x [N,H,W,3] -> layer3's features [N,h,w,c3] at h = ceil(H / output_stride), likewise w: the auxiliary head's input.
   Variable to_layer3(const Variable& x, const layers::Context& context) const;
   /// layer3's features -> layer4's [N,h,w,c4].
   Variable layer4(const Variable& layer3, const layers::Context& context) const;
-  Shape trace_to_layer3(const Shape& x, ConvolutionTrace& trace) const;
-  Shape trace_layer4(const Shape& layer3, ConvolutionTrace& trace) const;
 
   int64_t layer3_channels() const { return layer3_channels_; }
   int64_t layer4_channels() const { return layer4_channels_; }

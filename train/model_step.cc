@@ -3,7 +3,7 @@
 
 #include <memory>
 
-#include "models/pspnet.h"
+#include "models/scene_parser.h"
 #include "models/weights/infer.h"
 #include "tensor/base/check.h"
 #include "tensor/random.h"
@@ -30,34 +30,34 @@ Labels random_labels(const ModelStepOptions& options, int64_t classes) {
   return labels;
 }
 
-std::shared_ptr<models::Pspnet> make_model(const ModelStepOptions& options) {
-  if (!options.weights.empty()) return models::load_pspnet(options.weights, options.conv);
-  models::PspnetOptions model;
+std::shared_ptr<models::SceneParser> make_model(const ModelStepOptions& options) {
+  if (!options.weights.empty()) return models::load_parser(options.weights, options.conv);
+  models::NetworkOptions model;
   model.backbone = models::ResnetOptions::of_depth(options.depth);
   model.backbone.width = options.width;
   model.backbone.conv = options.conv;
   model.classes = options.classes;
   model.seed = options.seed;
-  return std::make_shared<models::Pspnet>(model);
+  return models::make_parser(model);
 }
 
 }  // namespace
 
 std::function<void()> make_model_step(const ModelStepOptions& options) {
-  const std::shared_ptr<models::Pspnet> model = make_model(options);
+  const std::shared_ptr<models::SceneParser> model = make_model(options);
   const autograd::Variable x(random_pictures(options));
   if (!options.training) {
-    const auto frozen = std::make_shared<models::FrozenPspnet>(*model);
+    const auto frozen = std::make_shared<models::FrozenParser>(*model);
     return [model, frozen, x] { frozen->forward(x.value()).upsampled_logits(); };
   }
-  const auto labels = std::make_shared<Labels>(random_labels(options, model->options().classes));
-  const auto optimizer = std::make_shared<Sgd>(model->parameters(), SgdConfig{});
+  const auto labels = std::make_shared<Labels>(random_labels(options, model->classes()));
+  const auto optimizer = std::make_shared<Sgd>(model->parameter_groups(/*new_layer_factor=*/10), SgdConfig{});
   const auto iteration = std::make_shared<uint32_t>(0);
   return [model, x, labels, optimizer, iteration, recompute = options.recompute] {
     optimizer->zero_grad();
     const auto out =
         model->forward(x, {.training = true, .seed = 0, .iteration = (*iteration)++, .recompute = recompute});
-    autograd::backward(models::loss_of(out, *labels).total);
+    autograd::backward(model->loss(out, *labels).total);
     optimizer->step(0.01);
   };
 }

@@ -9,7 +9,7 @@
 #include <memory>
 #include <utility>
 
-#include "models/pspnet.h"
+#include "models/scene_parser.h"
 #include "models/weights/infer.h"
 #include "models/weights/naming.h"
 #include "models/weights/state_dict.h"
@@ -41,7 +41,7 @@ class Trainer {
   void start();
   bool resume();
   void load_initial_weights();
-  models::PspnetLoss forward(const Batch& batch);
+  models::ParserLoss forward(const Batch& batch);
   double step(const Batch& batch, double learning_rate);
   void save();
   void validate_if_due();
@@ -57,8 +57,8 @@ class Trainer {
   Dataset dataset_;  // before the folder: a bad list must not leave an empty one
   RunFolder folder_;
   std::unique_ptr<Dataset> validation_set_;
-  models::PspnetOptions model_options_;
-  std::unique_ptr<models::Pspnet> model_;
+  models::NetworkOptions model_options_;
+  std::unique_ptr<models::SceneParser> model_;
   std::unique_ptr<Sgd> optimizer_;
   ops::CrossEntropyOptions loss_options_;
   int64_t iterations_per_epoch_, iterations_;
@@ -93,10 +93,9 @@ Trainer::Trainer(const Config& config)
   check<Refusal>(iterations_ <= INT32_MAX, "{}: {} iterations are too many", config.file, iterations_);
   if (train_.threads > 0) set_num_threads(train_.threads);
   if (train_.evaluate) validation_set_ = std::make_unique<Dataset>(dataset_options(config, Split::val));
-  model_ = refusing(config, [&] { return std::make_unique<models::Pspnet>(model_options_); });
-  optimizer_ = std::make_unique<Sgd>(model_->parameters(), SgdConfig{.momentum = train_.momentum,
-                                                                     .weight_decay = train_.weight_decay,
-                                                                     .new_layer_factor = train_.new_layer_lr});
+  model_ = refusing(config, [&] { return models::make_parser(model_options_); });
+  optimizer_ = std::make_unique<Sgd>(model_->parameter_groups(train_.new_layer_lr),
+                                     SgdConfig{.momentum = train_.momentum, .weight_decay = train_.weight_decay});
   loss_options_ = {.ignore_label = train_.ignore_label, .class_weights = class_weights(config, dataset_)};
 }
 
@@ -169,14 +168,14 @@ void Trainer::load_initial_weights() {
   }
 }
 
-models::PspnetLoss Trainer::forward(const Batch& batch) {
+models::ParserLoss Trainer::forward(const Batch& batch) {
   const layers::Context context{.training = true,
                                 .seed = static_cast<uint64_t>(train_.manual_seed),
                                 .iteration = static_cast<uint32_t>(iteration_),
                                 .recompute = train_.recompute};
-  const models::Pspnet::Output output =
+  const models::ParserOutput output =
       refusing(config_, [&] { return model_->forward(Variable(batch.images), context); });
-  return models::loss_of(output, batch.labels, loss_options_, train_.aux_weight);
+  return model_->loss(output, batch.labels, loss_options_, train_.aux_weight);
 }
 
 /// One update. Returns the loss.
@@ -188,7 +187,7 @@ double Trainer::step(const Batch& batch, double learning_rate) {
                     iteration_ + 1, what, fmt::join(batch.names, ", ")));
   };
   optimizer_->zero_grad();
-  models::PspnetLoss losses;
+  models::ParserLoss losses;
   try {
     losses = forward(batch);
     if (!std::isfinite(losses.total.value().item())) stop("the loss is NaN or infinite");
@@ -217,7 +216,7 @@ void Trainer::save() {
                                         .seed = static_cast<uint64_t>(train_.manual_seed),
                                         .config_hash = training_hash(config_),
                                         .list_hash = list_hash(dataset_),
-                                        .model = models::options_to_json(model_options_),
+                                        .model = models::options_to_json(model_->description()),
                                         .log = to_json(log)},
                                        train_.keep_checkpoints);
 }

@@ -1,5 +1,6 @@
 // Pooling, resize and concatenation.
 #include "autograd/functions/functions.h"
+#include "autograd/listener.h"
 #include "tensor/ops/concat.h"
 #include "tensor/ops/pool.h"
 #include "tensor/ops/resize.h"
@@ -7,17 +8,19 @@
 namespace giza::autograd {
 
 Variable max_pool2d(const Variable& x, const ops::Pool2dOptions& options) {
-  return Variable::from_op(ops::max_pool2d(x.value(), options), "max_pool2d", {x},
-                           [x = x.save(), options](const Tensor& dy) -> std::vector<Tensor> {
-                             return {ops::max_pool2d_backward(dy, x.tensor(), options)};
-                           });
+  const Tensor y = ops::max_pool2d(x.value(), options);
+  if (heard()) announce({.name = "max_pool2d", .inputs = {x.value()}, .output = y, .options = options});
+  return Variable::from_op(y, "max_pool2d", {x}, [x = x.save(), options](const Tensor& dy) -> std::vector<Tensor> {
+    return {ops::max_pool2d_backward(dy, x.tensor(), options)};
+  });
 }
 
 Variable adaptive_avg_pool2d(const Variable& x, int64_t bins) {
-  return Variable::from_op(ops::adaptive_avg_pool2d(x.value(), bins), "adaptive_avg_pool2d", {x},
-                           [shape = x.shape()](const Tensor& dy) -> std::vector<Tensor> {
-                             return {ops::adaptive_avg_pool2d_backward(dy, shape)};
-                           });
+  const Tensor y = ops::adaptive_avg_pool2d(x.value(), bins);
+  if (heard()) announce({.name = "adaptive_avg_pool2d", .inputs = {x.value()}, .output = y});
+  return Variable::from_op(y, "adaptive_avg_pool2d", {x}, [shape = x.shape()](const Tensor& dy) -> std::vector<Tensor> {
+    return {ops::adaptive_avg_pool2d_backward(dy, shape)};
+  });
 }
 
 std::vector<Variable> pyramid_avg_pool2d(const Variable& x, std::span<const int64_t> bins) {
@@ -34,19 +37,24 @@ std::vector<Variable> pyramid_avg_pool2d(const Variable& x, std::span<const int6
                                        gradient.batch_slice(rows.begin, rows.end).reshape(rows.shape).copy_from(dy);
                                        return {gradient};
                                      }));
+    if (heard()) announce({.name = "adaptive_avg_pool2d", .inputs = {x.value()}, .output = maps.back().value()});
   }
   return maps;
 }
 
 Variable adaptive_max_pool2d(const Variable& x, int64_t bins) {
-  return Variable::from_op(ops::adaptive_max_pool2d(x.value(), bins), "adaptive_max_pool2d", {x},
-                           [x = x.save()](const Tensor& dy) -> std::vector<Tensor> {
-                             return {ops::adaptive_max_pool2d_backward(dy, x.tensor())};
-                           });
+  const Tensor y = ops::adaptive_max_pool2d(x.value(), bins);
+  if (heard()) announce({.name = "adaptive_max_pool2d", .inputs = {x.value()}, .output = y});
+  return Variable::from_op(y, "adaptive_max_pool2d", {x}, [x = x.save()](const Tensor& dy) -> std::vector<Tensor> {
+    return {ops::adaptive_max_pool2d_backward(dy, x.tensor())};
+  });
 }
 
 Variable resize_bilinear(const Variable& x, int64_t height, int64_t width, bool align_corners) {
-  return Variable::from_op(ops::resize_bilinear(x.value(), height, width, align_corners), "resize_bilinear", {x},
+  const Tensor y = ops::resize_bilinear(x.value(), height, width, align_corners);
+  if (heard())
+    announce({.name = "resize_bilinear", .inputs = {x.value()}, .output = y, .align_corners = align_corners});
+  return Variable::from_op(y, "resize_bilinear", {x},
                            [shape = x.shape(), align_corners](const Tensor& dy) -> std::vector<Tensor> {
                              return {ops::resize_bilinear_backward(dy, shape, align_corners)};
                            });
@@ -60,16 +68,17 @@ Variable concat_channels(std::span<const Variable> parts) {
     channels.push_back(part.value().channels());
   }
   // Backward is views of dy: no copy.
-  return Variable::from_op(ops::concat_channels(values), "concat_channels", {parts.begin(), parts.end()},
-                           [channels](const Tensor& dy) {
-                             std::vector<Tensor> gradients;
-                             int64_t begin = 0;
-                             for (int64_t count : channels) {
-                               gradients.push_back(dy.channel_slice(begin, begin + count));
-                               begin += count;
-                             }
-                             return gradients;
-                           });
+  const Tensor y = ops::concat_channels(values);
+  if (heard()) announce({.name = "concat_channels", .inputs = values, .output = y});
+  return Variable::from_op(y, "concat_channels", {parts.begin(), parts.end()}, [channels](const Tensor& dy) {
+    std::vector<Tensor> gradients;
+    int64_t begin = 0;
+    for (int64_t count : channels) {
+      gradients.push_back(dy.channel_slice(begin, begin + count));
+      begin += count;
+    }
+    return gradients;
+  });
 }
 
 }  // namespace giza::autograd

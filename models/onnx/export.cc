@@ -7,7 +7,7 @@
 #include "tensor/base/file.h"
 
 #ifdef GIZA_HAVE_PROTOBUF
-#include "models/onnx/detail/pspnet_graph.h"
+#include "models/onnx/detail/parser_graph.h"
 #endif
 
 namespace giza::models {
@@ -20,7 +20,7 @@ constexpr int64_t kMaxSide = 16384, kMaxBatch = 16384;
 
 bool onnx_available() { return true; }
 
-void export_onnx(const std::string& path, const Pspnet& model, const OnnxOptions& options) {
+void export_onnx(const std::string& path, const SceneParser& model, const OnnxOptions& options) {
   const auto in_range = [](int64_t value, int64_t most) { return value >= 1 && value <= most; };
   check<Refusal>(
       in_range(options.height, kMaxSide) && in_range(options.width, kMaxSide) && in_range(options.batch, kMaxBatch),
@@ -34,12 +34,12 @@ void export_onnx(const std::string& path, const Pspnet& model, const OnnxOptions
   // Before anything is copied; the graph itself adds little.
   size_t bytes = 0;
   for (const auto& parameter : model.parameters()) {
-    if (!parameter.name.starts_with("aux.")) bytes += static_cast<size_t>(parameter.variable.value().numel()) * 4;
+    if (!is_auxiliary(parameter.name)) bytes += static_cast<size_t>(parameter.variable.value().numel()) * 4;
   }
   check_size(bytes);
   std::string encoded;
   {
-    const onnx::ModelProto onnx = pspnet_onnx(model, options);
+    const onnx::ModelProto onnx = parser_onnx(model, options);
     check_size(onnx.ByteSizeLong());
     check<Error>(onnx.SerializeToString(&encoded), "{}: the model cannot be encoded", path);
   }
@@ -50,7 +50,7 @@ void export_onnx(const std::string& path, const Pspnet& model, const OnnxOptions
 
 bool onnx_available() { return false; }
 
-void export_onnx(const std::string& path, const Pspnet& /*model*/, const OnnxOptions& /*options*/) {
+void export_onnx(const std::string& path, const SceneParser& /*model*/, const OnnxOptions& /*options*/) {
   throw Refusal(path +
                 ": this build cannot write ONNX files; install libprotobuf-dev and protobuf-compiler and build again");
 }

@@ -1,11 +1,11 @@
-// ONNX export: a frozen PSPNet of one input size as a graph of plain operators (docs/onnx.md).
+// ONNX export: a frozen network of one input size as a graph of plain operators (docs/onnx.md).
 #pragma once
 
 #include <array>
 #include <cstdint>
 #include <string>
 
-#include "models/pspnet.h"
+#include "models/scene_parser.h"
 
 namespace giza::models {
 
@@ -20,12 +20,12 @@ struct OnnxOptions {
 /// False where giza was built without Protocol Buffers.
 bool onnx_available();
 
-/// Writes `model` as FrozenPspnet computes it, batch norm folded into the convolutions, in operator set 17:
+/// Writes `model` as FrozenParser computes it, batch norm folded into the convolutions, in operator set 17:
 /// "input" [N,3,H,W] float32 -> "logits" [N,classes,H,W]. Initializers have semseg's names, the convolutions a ".bias"
 /// beside their ".weight". The metadata has "classes", "mean", "std" and kModelKey (models/weights/infer.h).
 /// The same model and options give the same bytes. The file is written whole or not at all.
 /// Throws Refusal "PATH: ..." without onnx_available(), for sizes or a batch below 1 or above 16384, and for a file above
 /// the 2 GB that the format allows; Error when writing fails.
-void export_onnx(const std::string& path, const Pspnet& model, const OnnxOptions& options = {});
+void export_onnx(const std::string& path, const SceneParser& model, const OnnxOptions& options = {});
 
 }  // namespace giza::models

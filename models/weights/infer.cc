@@ -4,15 +4,15 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
-#include <map>
 #include <nlohmann/json.hpp>
-#include <set>
 
 #include "models/weights/naming.h"
+#include "models/weights/shapes.h"
 #include "models/weights/state_dict.h"
 #include "tensor/base/check.h"
+#include "tensor/base/text.h"
+#include "tensor/dry_run.h"
 
 namespace giza::models {
 
@@ -21,158 +21,76 @@ NLOHMANN_JSON_SERIALIZE_ENUM(Stem, {{Stem::deep, "deep"}, {Stem::plain, "plain"}
 NLOHMANN_JSON_SERIALIZE_ENUM(BlockKind, {{BlockKind::bottleneck, "bottleneck"}, {BlockKind::basic, "basic"}})
 NLOHMANN_JSON_SERIALIZE_ENUM(FirstBlockDilation,
                              {{FirstBlockDilation::full, "full"}, {FirstBlockDilation::half, "half"}})
-NLOHMANN_JSON_SERIALIZE_ENUM(PyramidPool, {{PyramidPool::average, "average"}, {PyramidPool::max, "max"}})
 
 namespace {
 
 using Json = nlohmann::json;
 
 // A file may be hostile: sizes beyond these would only serve to exhaust memory.
-constexpr int64_t kMaxClasses = 65536, kMaxBlocks = 1000, kMaxBins = 64, kMaxChannels = 65536;
+constexpr int64_t kMaxClasses = 65536, kMaxBlocks = 1000, kMaxChannels = 65536;
+constexpr size_t kMaxItems = 64;  // of a list
 constexpr double kMaxWidth = 16;
 
-/// Shapes by name, without the prefix "module.".
-class Shapes {
- public:
-  Shapes(const WeightFile& file, const std::string& place) : place_(place) {
-    for (const WeightTensor& tensor : file.tensors) {
-      const std::string& name = tensor.name;
-      shapes_[name.starts_with("module.") ? name.substr(7) : name] = &tensor.shape;
-    }
+bool in_range(const SettingRow& row, const Setting& value) {
+  const auto number = [&](double v) { return v >= row.min && v <= row.max; };
+  if (const auto* one = std::get_if<double>(&value)) return number(*one);
+  if (const auto* list = std::get_if<std::vector<int>>(&value)) {
+    return list->size() <= kMaxItems && std::all_of(list->begin(), list->end(), number);
   }
+  if (const auto* word = std::get_if<std::string>(&value)) {
+    return fmt::format("|{}|", row.choices).find(fmt::format("|{}|", *word)) != std::string::npos;
+  }
+  return true;
+}
 
-  /// Channels that come out of the modules below these paths: what most of their tensors say, for one that is missing or
-  /// misshaped is to be refused by its own name. Each path is that of a convolution or a batch norm. 0 if none is there.
-  int64_t channels(const std::vector<std::string>& paths) const {
-    std::map<int64_t, int> votes;
-    for (const std::string& path : paths) {
-      for (const char* name : {".weight", ".bias", ".running_mean", ".running_var"}) {
-        const auto found = shapes_.find(path + name);
-        if (found == shapes_.end()) continue;
-        const std::vector<int64_t>& shape = *found->second;
-        if (shape.size() == 4 || shape.size() == 1) ++votes[shape.front()];
-      }
-    }
-    const auto most =
-        std::max_element(votes.begin(), votes.end(), [](const auto& x, const auto& y) { return x.second < y.second; });
-    return most == votes.end() ? 0 : most->first;
-  }
-  /// Channels that go into a convolution, weight [K,C,R,S]; 0 without it.
-  int64_t inputs(const char* name) const {
-    const auto found = shapes_.find(name);
-    return found != shapes_.end() && found->second->size() == 4 ? (*found->second)[1] : 0;
-  }
-
-  /// How many numbers stand right after the prefix in names: one more than the largest, if hardly any before it lacks.
-  int64_t count(const std::string& prefix) const {
-    std::set<int64_t> numbers;
-    for (auto at = shapes_.lower_bound(prefix); at != shapes_.end() && at->first.starts_with(prefix); ++at) {
-      const char* begin = at->first.data() + prefix.size();
-      int64_t number = -1;
-      const auto [end, error] = std::from_chars(begin, at->first.data() + at->first.size(), number);
-      if (error == std::errc() && *end == '.') numbers.insert(number);
-    }
-    const auto distinct = static_cast<int64_t>(numbers.size());
-    if (numbers.empty()) return 0;
-    return *numbers.rbegin() <= 2 * distinct ? *numbers.rbegin() + 1 : distinct;
-  }
-  /// True if any name begins so.
-  bool any(const std::string& prefix) const {
-    const auto at = shapes_.lower_bound(prefix);
-    return at != shapes_.end() && at->first.starts_with(prefix);
-  }
-
- private:
-  const std::string& place_;
-  std::map<std::string, const std::vector<int64_t>*> shapes_;
-};
-
-void check_bounds(const PspnetOptions& options, const std::string& place) {
+void check_bounds(const NetworkOptions& options, const std::string& place) {
   bool ok = options.classes >= 1 && options.classes <= kMaxClasses && options.backbone.width > 0 &&
             options.backbone.stem_channels >= 1 && options.backbone.stem_channels <= kMaxChannels &&
             options.backbone.width <= kMaxWidth && options.head_channels >= 0 &&
             options.head_channels <= kMaxChannels && options.aux_channels >= 0 &&
-            options.aux_channels <= kMaxChannels && options.bins.size() <= static_cast<size_t>(kMaxBins) &&
-            options.dropout >= 0 && options.dropout < 1;
+            options.aux_channels <= kMaxChannels && options.dropout >= 0 && options.dropout < 1;
   for (const int64_t blocks : options.backbone.blocks) ok = ok && blocks >= 1 && blocks <= kMaxBlocks;
-  for (const int64_t bin : options.bins) ok = ok && bin >= 1 && bin <= kMaxBins;
+  for (const SettingRow& row : find_architecture(options.arch)->settings) {
+    const auto given = options.settings.find(row.name);
+    ok = ok && (given == options.settings.end() || in_range(row, given->second));
+  }
   check<Refusal>(ok, "{}: the description of the network has sizes out of range; is the file corrupt?", place);
 }
 
-/// Number of convolution weights of the network without its auxiliary head, in floating point: it cannot overflow.
-double convolution_weights(const PspnetOptions& options) {
-  const ResnetOptions& resnet = options.backbone;
-  const bool deep = resnet.stem == Stem::deep, bottleneck = resnet.block == BlockKind::bottleneck;
-  const auto scaled = [&](int64_t channels) { return static_cast<double>(resnet.scaled(channels)); };
-  const double narrow = scaled(resnet.stem_channels);
-  double in = static_cast<double>(resnet.stem_out());
-  double sum = deep ? 27 * narrow + 9 * narrow * narrow + 9 * narrow * in : 147 * in;
-  for (size_t i = 0; i < 4; ++i) {
-    const double planes = scaled(int64_t{64} << i), out = bottleneck ? 4 * planes : planes;
-    const auto block = [&](double from) {
-      return bottleneck ? from * planes + 9 * planes * planes + planes * out : 9 * from * planes + 9 * planes * out;
-    };
-    sum += block(in) + static_cast<double>(resnet.blocks[i] - 1) * block(out);
-    in = out;
+/// The number of parameters of a network, found by building it without its memory; infinity for one that is larger than
+/// any memory.
+double count_parameters(const NetworkOptions& options) {
+  const DryRun dry(/*threads=*/1);
+  double count = 0;
+  try {
+    const std::unique_ptr<SceneParser> model = make_parser(options);
+    for (const auto& parameter : model->parameters()) count += static_cast<double>(parameter.variable.value().numel());
+  } catch (const ShapeError&) {
+    return 0;  // fits no network: whoever builds it says so
+  } catch (const Refusal&) {
+    throw;
+  } catch (const Error&) {
+    return std::numeric_limits<double>::infinity();
   }
-  const double features = in;
-  const auto bins = static_cast<double>(options.bins.size());
-  if (options.pyramid) {
-    if (options.reduce) sum += features * std::floor(features / bins) * bins;
-    in += options.reduce ? std::floor(features / bins) * bins : features * bins;
-  }
-  const double head =
-      options.head_channels > 0 ? static_cast<double>(options.head_channels) : scaled(bottleneck ? 512 : 128);
-  return sum + 9 * in * head + head * static_cast<double>(options.classes);
+  return count;
 }
 
 /// A few hundred hostile bytes could describe a network of terabytes: it must not be larger than the file itself.
-void check_fits_file(const PspnetOptions& options, const WeightFile& file, const std::string& place) {
+void check_fits_file(NetworkOptions options, const WeightFile& file, const std::string& place) {
+  options.aux = false;  // may be left out
   double numbers = 0;
   for (const WeightTensor& tensor : file.tensors) numbers += static_cast<double>(tensor.data.size());
-  const double needed = convolution_weights(options);
+  const double needed = count_parameters(options);
   // Four times, because a file that lacks some tensors is to be refused with their names.
   check<Refusal>(needed <= 4 * numbers,
-                 "{}: the file's network has {:.0f} convolution weights or more, the file has {:.0f} "
+                 "{}: the file's network has {:.0f} parameters or more, the file has {:.0f} "
                  "numbers; is it cut off?",
                  place, needed, numbers);
 }
 
-void infer_head(const Shapes& shapes, int64_t features, const std::string& place, PspnetOptions* options) {
-  options->classes = shapes.channels({"cls.4", "aux.4"});
-  options->head_channels = shapes.channels({"cls.0", "cls.1"});
-  check<Refusal>(options->classes > 0 && options->head_channels > 0,
-                 "{}: cls.4 or cls.0 and cls.1 are missing, expected the head of a PSPNet", place);
-  options->aux = shapes.any("aux.");
-  if (options->aux) options->aux_channels = shapes.channels({"aux.0", "aux.1"});
-
-  const int64_t input = std::max(shapes.inputs("cls.0.weight"), features), count = shapes.count("ppm.features.");
-  options->pyramid = count > 0 || input != features;
-  options->reduce = false;
-  if (!options->pyramid) return;
-  // Twice the features are also those of one bin without reduction, which only giza's own files have, and describe.
-  options->reduce = count > 0 || input == 2 * features;
-  int64_t bins = input / features - 1;
-  if (options->reduce) {
-    std::vector<std::string> paths;
-    for (int64_t i = 0; i < count; ++i) {
-      paths.push_back(fmt::format("ppm.features.{}.1", i));
-      paths.push_back(fmt::format("ppm.features.{}.2", i));
-    }
-    const int64_t channels = shapes.channels(paths);
-    bins = channels > 0 ? features / channels : 4;
-  }
-  check<Refusal>(bins == 1 || bins == 4,
-                 "{}: the pyramid has {} bins whose sizes the file does not tell; expected 1 or 4, or "
-                 "\"{}\" in the metadata",
-                 place, bins, kModelKey);
-  if (bins == 1) options->bins = {1};
-}
-
-/// What the tensors of a ResNet tell of it, and the number of layer4's channels.
-int64_t infer_backbone(const WeightFile& file, const Shapes& shapes, const std::string& place,
-                       PspnetOptions* options_out) {
-  PspnetOptions& options = *options_out;
+/// What the tensors of a ResNet tell of it.
+NetworkOptions infer_backbone(const WeightFile& file, const TensorShapes& shapes, const std::string& place) {
+  NetworkOptions options;
   ResnetOptions& resnet = options.backbone;
   resnet.stem = shapes.count("layer0.") > 2 ? Stem::deep : Stem::plain;
   resnet.block =
@@ -202,16 +120,32 @@ int64_t infer_backbone(const WeightFile& file, const Shapes& shapes, const std::
     options.align_corners = false;
   }
   check_bounds(options, place);
-  const int64_t features = planes * (resnet.block == BlockKind::bottleneck ? 4 : 1);
-  check<Refusal>(features >= 1, "{}: layer4 has no channels", place);
-  return features;
+  return options;
 }
 
-}  // namespace
+Json to_json(const Setting& setting) {
+  return std::visit([](const auto& value) { return Json(value); }, setting);
+}
 
-std::string options_to_json(const PspnetOptions& options) {
+/// A value of the type of `standard`. Throws Json::exception for another.
+Setting from_json(const Json& json, const Setting& standard) {
+  return std::visit([&](const auto& value) -> Setting { return json.get<std::decay_t<decltype(value)>>(); }, standard);
+}
+
+/// Files from before there was more than one architecture say which by "pyramid".
+Json with_arch(Json json) {
+  if (!json.is_object() || json.contains("arch")) return json;
+  json["arch"] = json.at("pyramid").get<bool>() ? "psp" : "baseline";
+  json["ppm_reduce"] = json.at("reduce");
+  json.erase("pyramid");
+  json.erase("reduce");
+  return json;
+}
+
+Json to_json(const NetworkOptions& options) {
   const ResnetOptions& resnet = options.backbone;
-  Json json{{"blocks", resnet.blocks},
+  Json json{{"arch", options.arch},
+            {"blocks", resnet.blocks},
             {"block", resnet.block},
             {"stem", resnet.stem},
             {"width", resnet.width},
@@ -219,10 +153,6 @@ std::string options_to_json(const PspnetOptions& options) {
             {"output_stride", resnet.output_stride},
             {"bn_momentum", resnet.bn_momentum},
             {"classes", options.classes},
-            {"pyramid", options.pyramid},
-            {"bins", options.bins},
-            {"pool", options.pool},
-            {"reduce", options.reduce},
             {"head_channels", options.head_channels},
             {"aux_channels", options.aux_channels},
             {"dropout", options.dropout},
@@ -230,65 +160,86 @@ std::string options_to_json(const PspnetOptions& options) {
   // Newer than the first files: only where they are not as these have them.
   if (resnet.stem_channels != ResnetOptions{}.stem_channels) json["stem_channels"] = resnet.stem_channels;
   if (!options.align_corners) json["align_corners"] = false;
-  return json.dump();
+  for (const SettingRow& row : find_architecture(options.arch)->settings) {
+    const auto given = options.settings.find(row.name);
+    json[row.name] = to_json(given == options.settings.end() ? row.standard : given->second);
+  }
+  return json;
 }
 
-PspnetOptions options_from_json(const std::string& json, const std::string& place) {
-  PspnetOptions options;
+NetworkOptions from_json(const Json& from, const std::string& place) {
+  NetworkOptions options;
+  ResnetOptions& resnet = options.backbone;
+  from.at("arch").get_to(options.arch);
+  const Architecture* architecture = find_architecture(options.arch);
+  check<Refusal>(architecture != nullptr, "{}: \"{}\" in the metadata names the architecture \"{}\", which is unknown",
+                 place, kModelKey, quotable(options.arch));
+  from.at("blocks").get_to(resnet.blocks);
+  from.at("block").get_to(resnet.block);
+  from.at("stem").get_to(resnet.stem);
+  from.at("width").get_to(resnet.width);
+  from.at("first_block").get_to(resnet.first_block);
+  from.at("output_stride").get_to(resnet.output_stride);
+  from.at("bn_momentum").get_to(resnet.bn_momentum);
+  from.at("classes").get_to(options.classes);
+  from.at("head_channels").get_to(options.head_channels);
+  from.at("aux_channels").get_to(options.aux_channels);
+  from.at("dropout").get_to(options.dropout);
+  from.at("aux").get_to(options.aux);
+  resnet.stem_channels = from.value("stem_channels", resnet.stem_channels);
+  options.align_corners = from.value("align_corners", options.align_corners);
+  for (const SettingRow& row : architecture->settings) {
+    options.settings[row.name] = from_json(from.at(row.name), row.standard);
+  }
+  return options;
+}
+
+}  // namespace
+
+std::string options_to_json(const NetworkOptions& options) { return to_json(options).dump(); }
+
+NetworkOptions options_from_json(const std::string& json, const std::string& place) {
+  // Metadata is short; a parser's depth is bounded by its length.
+  check<Refusal>(json.size() <= 65536, "{}: the description of the network is {} bytes long", place, json.size());
+  NetworkOptions options;
   try {
-    // Metadata is short; a parser's depth is bounded by its length.
-    check<Refusal>(json.size() <= 65536, "{}: the description of the network is {} bytes long", place, json.size());
-    const Json from = Json::parse(json);
-    ResnetOptions& resnet = options.backbone;
-    from.at("blocks").get_to(resnet.blocks);
-    from.at("block").get_to(resnet.block);
-    from.at("stem").get_to(resnet.stem);
-    from.at("width").get_to(resnet.width);
-    from.at("first_block").get_to(resnet.first_block);
-    from.at("output_stride").get_to(resnet.output_stride);
-    from.at("bn_momentum").get_to(resnet.bn_momentum);
-    from.at("classes").get_to(options.classes);
-    from.at("pyramid").get_to(options.pyramid);
-    from.at("bins").get_to(options.bins);
-    from.at("pool").get_to(options.pool);
-    from.at("reduce").get_to(options.reduce);
-    from.at("head_channels").get_to(options.head_channels);
-    from.at("aux_channels").get_to(options.aux_channels);
-    from.at("dropout").get_to(options.dropout);
-    from.at("aux").get_to(options.aux);
-    resnet.stem_channels = from.value("stem_channels", resnet.stem_channels);
-    options.align_corners = from.value("align_corners", options.align_corners);
+    const Json from = with_arch(Json::parse(json));
+    options = from_json(from, place);
+    // Catches what the enumerations would silently take for their first value.
+    check<Refusal>(to_json(options) == from,
+                   "{}: \"{}\" in the metadata has unknown entries; was it written by a newer version?", place,
+                   kModelKey);
   } catch (const Json::exception& error) {
     throw Refusal(fmt::format("{}: \"{}\" in the metadata does not describe a network ({}); expected what giza writes",
                               place, kModelKey, error.what()));
   }
-  // Catches what the enumerations would silently take for their first value.
-  check<Refusal>(Json::parse(options_to_json(options)) == Json::parse(json),
-                 "{}: \"{}\" in the metadata has unknown entries; was it written by a newer version?", place,
-                 kModelKey);
   check_bounds(options, place);
   return options;
 }
 
-PspnetOptions options_from_weights(const WeightFile& file, const std::string& place) {
+NetworkOptions options_from_weights(const WeightFile& file, const std::string& place) {
   if (const auto found = file.metadata.find(kModelKey); found != file.metadata.end()) {
-    PspnetOptions options = options_from_json(found->second, place);
+    NetworkOptions options = options_from_json(found->second, place);
     check_fits_file(options, file, place);
     return options;
   }
-  const Shapes shapes(file, place);
-  PspnetOptions options;
-  const int64_t features = infer_backbone(file, shapes, place, &options);
-  infer_head(shapes, features, place, &options);
+  const TensorShapes shapes(file);
+  NetworkOptions options = infer_backbone(file, shapes, place);
+  const auto all = architectures();
+  const bool known = std::any_of(all.begin(), all.end(), [&](const Architecture& row) {
+    return row.infer != nullptr && row.infer(shapes, place, &options);
+  });
+  check<Refusal>(known, "{}: no network that giza has is called so; expected the weights of a PSPNet", place);
   check_bounds(options, place);
   check_fits_file(options, file, place);
   return options;
 }
 
-std::unique_ptr<Pspnet> build_pspnet(const PspnetOptions& options, const WeightFile& file, const std::string& place) {
-  std::unique_ptr<Pspnet> model;
+std::unique_ptr<SceneParser> build_parser(const NetworkOptions& options, const WeightFile& file,
+                                          const std::string& place) {
+  std::unique_ptr<SceneParser> model;
   try {
-    model = std::make_unique<Pspnet>(options);
+    model = make_parser(options);
   } catch (const ShapeError& error) {
     throw Refusal(fmt::format("{}: the file's network cannot be built: {}", place, error.what()));
   }
@@ -297,21 +248,20 @@ std::unique_ptr<Pspnet> build_pspnet(const PspnetOptions& options, const WeightF
 }
 
 void check_backbone(const WeightFile& file, const std::string& place) {
-  const Shapes shapes(file, place);
-  PspnetOptions options;
-  infer_backbone(file, shapes, place, &options);
+  NetworkOptions options = infer_backbone(file, TensorShapes(file), place);
+  options.arch = "baseline";
   options.classes = options.head_channels = 1;
-  options.pyramid = options.aux = false;
+  options.aux = false;
   check_fits_file(options, file, place);
-  load_state_dict(Pspnet(options), file, place, {.backbone_only = true});
+  load_state_dict(*make_parser(options), file, place, {.backbone_only = true});
 }
 
-std::unique_ptr<Pspnet> load_pspnet(const std::string& path, const ConvEngine& conv) {
+std::unique_ptr<SceneParser> load_parser(const std::string& path, const ConvEngine& conv) {
   const WeightFile file = read_semseg_weights(path);
-  PspnetOptions options = options_from_weights(file, path);
+  NetworkOptions options = options_from_weights(file, path);
   options.backbone.conv = conv;
   options.aux = false;  // used in training only
-  return build_pspnet(options, file, path);
+  return build_parser(options, file, path);
 }
 
 }  // namespace giza::models

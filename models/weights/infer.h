@@ -4,33 +4,34 @@
 #include <memory>
 #include <string>
 
-#include "models/pspnet.h"
+#include "models/scene_parser.h"
 #include "models/weights/safetensors.h"
 
 namespace giza::models {
 
-/// The __metadata__ key under which giza's files hold their PspnetOptions.
+/// The __metadata__ key under which giza's files hold their NetworkOptions.
 inline constexpr const char* kModelKey = "giza.model";
 
 /// The options as one line of JSON; `conv` and `seed` are not part of it.
-std::string options_to_json(const PspnetOptions& options);
+std::string options_to_json(const NetworkOptions& options);
 /// Back from it. Throws Refusal "PLACE: ..." for anything else.
-PspnetOptions options_from_json(const std::string& json, const std::string& place);
+NetworkOptions options_from_json(const std::string& json, const std::string& place);
 
 /// The network of a file: what the file says under kModelKey, else what names and shapes tell (depth, kind of block,
 /// stem, width, bins by their number, classes, heads), with defaults for what they cannot (dilation, kind of pooling).
-/// Throws Refusal "PLACE: ..." where that is no PSPNet.
-PspnetOptions options_from_weights(const WeightFile& file, const std::string& place);
+/// Throws Refusal "PLACE: ..." where no row of the factory recognises it.
+NetworkOptions options_from_weights(const WeightFile& file, const std::string& place);
 
 /// The network of these options with the file's weights, strictly (state_dict.h). Throws Refusal "PLACE: ..." for options
 /// that fit no network, and for weights that do not fit it.
-std::unique_ptr<Pspnet> build_pspnet(const PspnetOptions& options, const WeightFile& file, const std::string& place);
+std::unique_ptr<SceneParser> build_parser(const NetworkOptions& options, const WeightFile& file,
+                                          const std::string& place);
 
 /// For the file of a ResNet alone, under semseg's names: throws Refusal "PLACE: ..." listing every missing, extra and
 /// misshaped name of the ResNet that the file begins to be.
 void check_backbone(const WeightFile& file, const std::string& place);
 
 /// Reads a file, builds its network with convolutions by `conv`, and loads the weights.
-std::unique_ptr<Pspnet> load_pspnet(const std::string& path, const ConvEngine& conv = {});
+std::unique_ptr<SceneParser> load_parser(const std::string& path, const ConvEngine& conv = {});
 
 }  // namespace giza::models

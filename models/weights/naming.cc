@@ -9,7 +9,7 @@
 #include <string_view>
 #include <utility>
 
-#include "models/pspnet.h"
+#include "models/scene_parser.h"
 #include "tensor/base/check.h"
 
 namespace giza::models {

@@ -7,7 +7,7 @@
 #include <map>
 #include <utility>
 
-#include "models/pspnet.h"
+#include "models/scene_parser.h"
 #include "tensor/base/check.h"
 
 namespace giza::models {
@@ -119,8 +119,7 @@ std::vector<std::string> load_state_dict(const layers::Module& module, const Wei
     const bool new_layer = is_new_layer(slot.name);
     const auto found = index.find(slot.name);
     if (found == index.end()) {
-      const bool optional =
-          (options.aux_optional && slot.name.starts_with("aux.")) || (options.backbone_only && new_layer);
+      const bool optional = (options.aux_optional && is_auxiliary(slot.name)) || (options.backbone_only && new_layer);
       (optional ? kept : missing).push_back(slot.name);
       continue;
     }
@@ -138,8 +137,7 @@ std::vector<std::string> load_state_dict(const layers::Module& module, const Wei
     index.erase(found);
   }
   for (const auto& [name, tensor] : index) {
-    const bool optional =
-        (options.aux_optional && name.starts_with("aux.")) || (options.backbone_only && is_new_layer(name));
+    const bool optional = (options.aux_optional && is_auxiliary(name)) || (options.backbone_only && is_new_layer(name));
     if (!optional) extra.push_back(name);
   }
 

@@ -18,15 +18,15 @@ WeightFile state_dict(const layers::Module& module, int64_t batches_tracked = 0)
 inline constexpr std::string_view kMomentumPrefix = "optim.";
 
 struct LoadOptions {
-  /// The auxiliary head (aux.*) may be in one of model and file only: it is used in training alone.
+  /// The auxiliary head may be in one of model and file only: it is used in training alone.
   bool aux_optional = true;
-  /// ppm.*, cls.* and aux.* may be missing, and are skipped where their shapes differ (other classes): those layers
-  /// keep their initial weights.
+  /// What is not the backbone's may be missing, and is skipped where shapes differ (other classes): those layers keep
+  /// their initial weights.
   bool backbone_only = false;
 };
 
-/// Copies `file`'s tensors, which have semseg's names (naming.h), into the module. Names may all carry the prefix "module."; num_batches_tracked may be absent,
-/// and the momentum of a checkpoint is passed over.
+/// Copies `file`'s tensors, which have semseg's names (naming.h), into the module. Names may all carry the prefix
+/// "module."; num_batches_tracked may be absent, and the momentum of a checkpoint is passed over.
 /// Throws Refusal "PLACE: ..." listing every missing, extra and misshaped name at once, with the module unchanged.
 /// Returns the module's tensors that the options let keep their numbers.
 std::vector<std::string> load_state_dict(const layers::Module& module, const WeightFile& file, const std::string& place,

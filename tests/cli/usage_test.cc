@@ -135,18 +135,23 @@ TEST:
   CHECK(train["total"]["gflop"].get<double>() == doctest::Approx(sum));
   // The head's convolution on the feature map alone: 512 of 1024 channels.
   const auto forced = nlohmann::json::parse(
-      run_giza("info --config tiny.yaml TRAIN.batch_size 1 --json --algorithm winograd4", folder.path()).out);
+      run_giza("info --config tiny.yaml TRAIN.batch_size 2 --json --algorithm winograd4", folder.path()).out);
   bool found = false;
   for (const auto& row : forced["steps"][0]["convolutions"]) {
     if (row["layer"] != "cls.0") continue;
     found = true;
-    CHECK(row["shape"] == "n1h13w9c512k128r3");
+    CHECK(row["shape"] == "n2h13w9c512k128r3");
     for (const char* pass : {"forward", "backward_input", "backward_weight"}) {
       CHECK(row[pass]["algorithm"] == "winograd4");
       CHECK(row[pass]["gflop"] > row[pass]["executed_gflop"]);
     }
   }
   CHECK(found);
+  // A batch of 1 cannot be trained; how it would be tested is still told.
+  const auto alone =
+      nlohmann::json::parse(run_giza("info --config tiny.yaml TRAIN.batch_size 1 --json", folder.path()).out);
+  CHECK(alone["steps"][0]["refused"].get<std::string>().find("one value") != std::string::npos);
+  CHECK(alone["steps"][1]["convolutions"].size() == 25);
   const Outcome people = run_giza("info --config tiny.yaml --conv reference", folder.path());
   REQUIRE(people.status == 0);
   CHECK(people.out.find("n1h57w41c3k16r3s2") != std::string::npos);

@@ -107,8 +107,8 @@ void check_network(const json& golden) {
     CHECK(std::sqrt(error / norm) <= 1e-5);
   }
 
-  const models::Pspnet::Output output = net.forward(layers::Variable(x), {.training = true});
-  const models::PspnetLoss loss = models::loss_of(output, labels);
+  const models::ParserOutput output = net.forward(layers::Variable(x), {.training = true});
+  const models::ParserLoss loss = net.loss(output, labels);
   CHECK(loss.main == doctest::Approx(golden["loss"][0].get<double>()).epsilon(1e-5));
   CHECK(loss.aux == doctest::Approx(golden["loss"][1].get<double>()).epsilon(1e-5));
   autograd::backward(loss.total);
@@ -183,7 +183,7 @@ TEST_CASE("the structured head is the plain one: logits, frozen too, and every g
     options.structured_head = structured;
     options.backbone.conv.backend = backend;
     auto net = std::make_unique<models::Pspnet>(options);
-    autograd::backward(models::loss_of(net->forward(layers::Variable(x), {.training = true}), labels).total);
+    autograd::backward(net->loss(net->forward(layers::Variable(x), {.training = true}), labels).total);
     return net;
   };
   for (const bool reduce : {true, false}) {
@@ -202,8 +202,8 @@ TEST_CASE("the structured head is the plain one: logits, frozen too, and every g
     const autograd::NoGrad no_grad;
     const Tensor logits = plain->forward(layers::Variable(x), {}).logits.value();
     CHECK(relative_difference(structured->forward(layers::Variable(x), {}).logits.value(), logits) <= 5e-6);
-    CHECK(relative_difference(models::FrozenPspnet(*structured).forward(x).logits.value(), logits) <= 5e-6);
-    CHECK(relative_difference(models::FrozenPspnet(*plain).forward(x).logits.value(), logits) <= 5e-6);
+    CHECK(relative_difference(models::FrozenParser(*structured).forward(x).logits.value(), logits) <= 5e-6);
+    CHECK(relative_difference(models::FrozenParser(*plain).forward(x).logits.value(), logits) <= 5e-6);
   }
 }
 

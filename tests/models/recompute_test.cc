@@ -37,7 +37,7 @@ TEST_CASE("recomputed blocks: the same bits in every gradient and running statis
     for (uint32_t iteration = 0; iteration < 2; ++iteration) {
       const auto output =
           model.forward(Variable(x), {.training = true, .seed = 3, .iteration = iteration, .recompute = recompute});
-      autograd::backward(loss_of(output, labels).total);
+      autograd::backward(model.loss(output, labels).total);
     }
     const int64_t peak = arena_statistics().peak - before;
     std::vector<std::vector<float>> numbers;
@@ -59,7 +59,7 @@ TEST_CASE("a training step has the same bits at 1, 2 and 3 threads") {
   CHECK_SAME(differs_between_threads([&] {
     const Pspnet model(narrow_pspnet50());
     const auto output = model.forward(Variable(x), {.training = true, .seed = 3});
-    autograd::backward(loss_of(output, labels).total);
+    autograd::backward(model.loss(output, labels).total);
     return results_of(model);
   }));
 }

@@ -19,7 +19,7 @@ namespace fs = std::filesystem;
 
 /// A tiny model whose weights and momentum are told apart by `seed`.
 struct Run {
-  explicit Run(uint64_t seed) : model(options(seed)), optimizer(model.parameters(), {}) {
+  explicit Run(uint64_t seed) : model(options(seed)), optimizer(model.parameter_groups(10), {}) {
     float value = static_cast<float>(seed);
     for (const Sgd::Velocity& velocity : optimizer.velocities()) {
       for (int64_t i = 0; i < velocity.tensor.numel(); ++i) velocity.tensor.data()[i] = value += 0.25F;
@@ -54,7 +54,7 @@ TrainingState state_at(int64_t iteration) {
           .seed = uint64_t{1} << 63,
           .config_hash = "c",
           .list_hash = "d",
-          .model = models::options_to_json(Run::options(1)),
+          .model = models::options_to_json(Run::options(1).network()),
           .log = "{}"};
 }
 
@@ -85,7 +85,7 @@ TEST_CASE("checkpoint: everything comes back to the bit; weights alone load as a
   const models::WeightFile file = models::read_safetensors(path);
   CHECK(file.find("layer0.1.num_batches_tracked")->integers == std::vector<int64_t>{1200});
   CHECK(file.find("optim.layer0.0.weight")->shape == file.find("layer0.0.weight")->shape);
-  CHECK(models::load_pspnet(folder.file("last.safetensors"))->options().classes == 3);
+  CHECK(models::load_parser(folder.file("last.safetensors"))->classes() == 3);
 }
 
 TEST_CASE("checkpoint: only the newest few are kept, and last points at the newest") {

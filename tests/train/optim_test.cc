@@ -4,6 +4,7 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
+#include "models/scene_parser.h"
 #include "tests/support/temp_folder.h"
 #include "train/optim/poly_lr.h"
 #include "train/optim/sgd.h"
@@ -35,7 +36,11 @@ TEST_CASE("sgd: four steps as PyTorch takes them, the new layers at ten times th
   for (const auto& [name, values] : golden["parameters"].items()) {
     parameters.push_back({name, leaf_of(values.get<std::vector<float>>())});
   }
-  Sgd sgd(parameters, {.momentum = golden["momentum"], .weight_decay = golden["weight_decay"], .new_layer_factor = 10});
+  layers::ParameterGroup backbone, rest{.rate_factor = 10};
+  for (const auto& parameter : parameters) {
+    (models::is_new_layer(parameter.name) ? rest : backbone).parameters.push_back(parameter);
+  }
+  Sgd sgd({backbone, rest}, {.momentum = golden["momentum"], .weight_decay = golden["weight_decay"]});
   for (const auto& step : golden["steps"]) {
     sgd.zero_grad();
     for (const auto& parameter : parameters) {
@@ -43,10 +48,13 @@ TEST_CASE("sgd: four steps as PyTorch takes them, the new layers at ten times th
     }
     CHECK(sgd.first_non_finite_gradient().empty());
     sgd.step(step["rate"]);
+    for (const auto& parameter : parameters) {
+      const auto& values = step["parameters"][parameter.name];
+      check_close(parameter.variable.value().to_vector(), values.get<std::vector<float>>());
+    }
+    REQUIRE(sgd.velocities().size() == parameters.size());
     for (size_t i = 0; i < parameters.size(); ++i) {
-      const std::string& name = parameters[i].name;
-      check_close(parameters[i].variable.value().to_vector(), step["parameters"][name].get<std::vector<float>>());
-      CHECK(sgd.velocities()[i].name == name);
+      const std::string& name = sgd.velocities()[i].name;
       check_close(sgd.velocities()[i].tensor.to_vector(), step["velocities"][name].get<std::vector<float>>());
     }
   }
@@ -55,7 +63,7 @@ TEST_CASE("sgd: four steps as PyTorch takes them, the new layers at ten times th
 TEST_CASE("sgd: a parameter without a gradient stays, decay included; bad gradients are named") {
   std::vector<layers::NamedParameter> parameters = {
       {"a", leaf_of({1, 2})}, {"b", leaf_of({3})}, {"c", leaf_of({4, 5, 6})}};
-  Sgd sgd(parameters, {});
+  Sgd sgd({{.parameters = parameters}}, {});
   set_gradient(parameters[0].variable, {1, 1});
   sgd.step(0.5);
   CHECK(parameters[1].variable.value().item() == 3);
@@ -66,6 +74,20 @@ TEST_CASE("sgd: a parameter without a gradient stays, decay included; bad gradie
   CHECK(sgd.first_non_finite_gradient() == "b");
   sgd.zero_grad();
   CHECK(sgd.first_non_finite_gradient().empty());
+}
+
+TEST_CASE("sgd: the factors of groups") {
+  const auto moved = [](const layers::ParameterGroup& factors) {
+    layers::ParameterGroup group = factors;
+    group.parameters = {{"a.weight", leaf_of({2})}, {"a.bias", leaf_of({2})}};
+    for (const auto& parameter : group.parameters) set_gradient(parameter.variable, {1});
+    Sgd({group}, {.momentum = 0, .weight_decay = 0.5}).step(0.25);
+    return std::pair(2 - group.parameters[0].variable.value().item(), 2 - group.parameters[1].variable.value().item());
+  };
+  CHECK(moved({}) == std::pair(0.5F, 0.5F));  // 0.25 (1 + 0.5 * 2)
+  CHECK(moved({.rate_factor = 2}) == std::pair(1.0F, 1.0F));
+  CHECK(moved({.weight_decay_factor = 0}) == std::pair(0.25F, 0.25F));
+  CHECK(moved({.rate_factor = 0.5, .bias_factor = 2}) == std::pair(0.25F, 0.5F));
 }
 
 TEST_CASE("poly_lr: the curve, its ends, and warm-up") {

@@ -46,7 +46,7 @@ TEST_CASE("a training step takes its buffers from the arena, which has them from
   options.backbone.width = 0.25;
   options.classes = 12;
   const models::Pspnet net(options);
-  train::Sgd optimizer(net.parameters(), {});
+  train::Sgd optimizer(net.parameter_groups(10), {});
   const Tensor pictures = Tensor::full({2, 97, 65, 3}, 0.5F);
   for (int64_t i = 0; i < pictures.rows(); ++i) pictures.row(i)[i % 3] = static_cast<float>(i % 7);
   Labels labels(2, 97, 65);
@@ -54,9 +54,9 @@ TEST_CASE("a training step takes its buffers from the arena, which has them from
 
   const auto step = [&](uint32_t iteration) {
     optimizer.zero_grad();
-    const models::Pspnet::Output output =
+    const models::ParserOutput output =
         net.forward(layers::Variable(pictures), {.training = true, .seed = 1, .iteration = iteration});
-    autograd::backward(models::loss_of(output, labels).total);
+    autograd::backward(net.loss(output, labels).total);
     optimizer.step(0.01);
   };
   set_num_threads(2);

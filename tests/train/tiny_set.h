@@ -53,7 +53,7 @@ class TinySet {
     config.train.layers = 18;
     config.train.blocks = {1, 1, 1, 1};
     config.train.width = 0.125;
-    config.train.bins = {1, 2};
+    config.train.network["bins"] = std::vector<int>{1, 2};
     config.train.train_h = config.train.train_w = 25;
     config.train.batch_size = 2;
     config.train.epochs = 3;

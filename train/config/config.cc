@@ -252,7 +252,7 @@ std::string to_yaml(const Config& config) {
   std::string text;
   std::string_view section;
   for (const Key& key : config_keys()) {
-    if (key.rule.effect == Effect::unused) continue;
+    if (key.rule.effect == Effect::unused || !applies(key, config)) continue;
     if (section != key.section) {
       section = key.section;
       text += fmt::format("{}{}:\n", text.empty() ? "" : "\n", section);
@@ -265,7 +265,7 @@ std::string to_yaml(const Config& config) {
 std::string training_hash(const Config& config) {
   Fnv1a hash;
   for (const Key& key : config_keys()) {
-    if (key.rule.effect != Effect::weights) continue;
+    if (key.rule.effect != Effect::weights || !applies(key, config)) continue;
     hash.add_bytes(fmt::format("{}={}\n", key.full_name(), write_value(key, config)));
   }
   return fmt::format("{:016x}", hash.value());

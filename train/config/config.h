@@ -10,6 +10,8 @@
 #include <utility>
 #include <vector>
 
+#include "models/settings.h"
+
 namespace giza::train {
 
 /// Weights of the classes in the loss.
@@ -40,20 +42,18 @@ struct DataConfig {
 /// Section TRAIN: the model, the augmentation and the schedule.
 struct TrainConfig {
   // The model.
-  std::string arch = "psp";                   ///< psp | baseline (no pyramid)
-  int layers = 50;                            ///< 18, 34, 50, 101, 152, 269
-  std::string stem = "deep";                  ///< deep | plain
-  int stem_channels = 64;                     ///< of the deep stem's first two convolutions
-  double width = 1;                           ///< factor on every channel count
-  std::vector<int> blocks;                    ///< residual blocks of layer1..4; empty: those of `layers`
-  std::string block = "auto";                 ///< auto (by layers) | basic | bottleneck
-  int output_stride = 8;                      ///< 4, 8, 16 or 32
-  std::string first_block_dilation = "full";  ///< full | half
-  std::vector<int> bins = {1, 2, 3, 6};
-  std::string pool = "average";  ///< average | max
-  bool ppm_reduce = true;        ///< 1x1 convolution to C / bins after pooling ("DR")
-  int head_channels = 0;         ///< 0: 512 for bottlenecks, 128 for basic blocks, times width
-  int aux_channels = 0;          ///< 0: half of the head's
+  std::string arch = "psp";                                ///< a row of the factory: models/scene_parser.h
+  int layers = 50;                                         ///< 18, 34, 50, 101, 152, 269
+  std::string stem = "deep";                               ///< deep | plain
+  int stem_channels = 64;                                  ///< of the deep stem's first two convolutions
+  double width = 1;                                        ///< factor on every channel count
+  std::vector<int> blocks;                                 ///< residual blocks of layer1..4; empty: those of `layers`
+  std::string block = "auto";                              ///< auto (by layers) | basic | bottleneck
+  int output_stride = 8;                                   ///< 4, 8, 16 or 32
+  std::string first_block_dilation = "full";               ///< full | half
+  models::Settings network = models::standard_settings();  ///< what only some architectures have, by key: "bins"
+  int head_channels = 0;  ///< 0: 512 for bottlenecks, 128 for basic blocks, times width
+  int aux_channels = 0;   ///< 0: half of the head's
   double dropout = 0.1;
   bool align_corners = true;  ///< of every bilinear enlargement
   double bn_momentum = 0.1;

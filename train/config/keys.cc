@@ -1,7 +1,13 @@
 // The table of configuration keys.
 #include "train/config/keys.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <array>
+#include <set>
+
+#include "models/scene_parser.h"
 
 namespace giza::train {
 namespace {
@@ -21,6 +27,22 @@ Field discarded(Config&) {
 
 constexpr Rule kRun = {.effect = Effect::run};
 constexpr Rule kUnused = {.nullable = true, .may_be_empty = true, .effect = Effect::unused};
+
+/// The rows of the factory as a choice: "psp|baseline", and what each is.
+struct Words {
+  std::string choices, doc;
+};
+const Words& architecture_words() {
+  static const Words words = [] {
+    Words all;
+    for (const models::Architecture& row : models::architectures()) {
+      all.choices += fmt::format("{}{}", all.choices.empty() ? "" : "|", row.name);
+      all.doc += fmt::format("{}{}: {}", all.doc.empty() ? "" : "; ", row.name, row.doc);
+    }
+    return all;
+  }();
+  return words;
+}
 
 // clang-format off
 // One row per key, to be read as a table.
@@ -45,7 +67,7 @@ const auto kKeys = std::to_array<Key>({
      "for label files that hold colours: voc2012, cityscapes or camvid, grey (value = red = green = blue), or a file "
      "with `r g b` per line, whose colour on line k is value k - 1; empty: label files hold indices"},
 
-    {"TRAIN", "arch", AT(train.arch), {.choices = "psp|baseline"}, "psp: PSPNet; baseline: without the pyramid"},
+    {"TRAIN", "arch", AT(train.arch), {.choices = architecture_words().choices}, architecture_words().doc.c_str()},
     {"TRAIN", "layers", AT(train.layers), {.choices = "18|34|50|101|152|269"}, "depth of the residual network"},
     {"TRAIN", "stem", AT(train.stem), {.choices = "deep|plain"},
      "first convolutions: three of 3x3 (semseg) or one of 7x7 (torchvision)"},
@@ -60,10 +82,6 @@ const auto kKeys = std::to_array<Key>({
      "input pixels per feature; below 32 the last stages dilate instead of striding"},
     {"TRAIN", "first_block_dilation", AT(train.first_block_dilation), {.choices = "full|half"},
      "dilation of the first block of a dilated stage: the stage's (semseg) or half of it"},
-    {"TRAIN", "bins", AT(train.bins), {.min = 1, .max = 64}, "grids of the pyramid"},
-    {"TRAIN", "pool", AT(train.pool), {.choices = "average|max"}, "pooling of the pyramid"},
-    {"TRAIN", "ppm_reduce", AT(train.ppm_reduce), {},
-     "1x1 convolution after each pooling to channels / number of bins (the paper's DR)"},
     {"TRAIN", "head_channels", AT(train.head_channels), {.min = 0, .max = 8192},
      "channels of the head's 3x3 convolution; 0: 512 (bottleneck) or 128 (basic) times width"},
     {"TRAIN", "aux_channels", AT(train.aux_channels), {.min = 0, .max = 8192},
@@ -183,8 +201,40 @@ const auto kKeys = std::to_array<Key>({
 
 #undef AT
 
+Key key_of(const models::SettingRow& row) {
+  const auto field = [name = row.name](Config& config) {
+    return std::visit([](auto& value) -> Field { return &value; }, config.train.network.at(name));
+  };
+  const bool numbers =
+      !std::holds_alternative<bool>(row.standard) && !std::holds_alternative<std::string>(row.standard);
+  const Rule rule = numbers ? Rule{.min = row.min, .max = row.max} : Rule{.choices = row.choices};
+  return {"TRAIN", row.name, field, rule, row.doc, /*of_network=*/true};
+}
+
 }  // namespace
 
-std::span<const Key> config_keys() { return kKeys; }
+std::span<const Key> config_keys() {
+  // What only some networks have comes from their rows of the factory, and stands before the options of the heads.
+  static const std::vector<Key> keys = [] {
+    std::vector<Key> all(kKeys.begin(), kKeys.end());
+    auto place =
+        std::find_if(all.begin(), all.end(), [](const Key& key) { return key.full_name() == "TRAIN.head_channels"; });
+    std::set<std::string> seen;
+    for (const models::Architecture& architecture : models::architectures()) {
+      for (const models::SettingRow& row : architecture.settings) {
+        if (seen.insert(row.name).second) place = std::next(all.insert(place, key_of(row)));
+      }
+    }
+    return all;
+  }();
+  return keys;
+}
+
+bool applies(const Key& key, const Config& config) {
+  if (!key.of_network) return true;
+  const auto& rows = models::find_architecture(config.train.arch)->settings;
+  return std::any_of(rows.begin(), rows.end(),
+                     [&](const models::SettingRow& row) { return row.name == std::string_view(key.name); });
+}
 
 }  // namespace giza::train

@@ -1,6 +1,7 @@
 // The table of configuration keys: one row per key. Reading, writing, hashing and the documentation all come from it.
 #pragma once
 
+#include <functional>
 #include <limits>
 #include <map>
 #include <span>
@@ -40,15 +41,19 @@ struct Rule {
 struct Key {
   const char* section;
   const char* name;
-  Field (*field)(Config&);
+  std::function<Field(Config&)> field;
   Rule rule;
-  const char* doc;  ///< what it does, for --help-keys and docs/configuration.md
+  const char* doc;          ///< what it does, for --help-keys and docs/configuration.md
+  bool of_network = false;  ///< an option of some architectures alone
 
   std::string full_name() const { return std::string(section) + "." + name; }
 };
 
 /// All keys, in the order in which they are written.
 std::span<const Key> config_keys();
+
+/// False for an option that the configuration's network does not have: it decides nothing, and is not written.
+bool applies(const Key& key, const Config& config);
 
 /// "an integer from 1 to 1000000", "one of psp, baseline", ...
 std::string describe_type(const Key& key);

@@ -60,9 +60,9 @@ std::vector<float> balanced_weights(const Dataset& dataset) {
 
 }  // namespace
 
-models::PspnetOptions model_options(const Config& config) {
+models::NetworkOptions model_options(const Config& config) {
   const TrainConfig& train = config.train;
-  models::PspnetOptions options;
+  models::NetworkOptions options;
   models::ResnetOptions& resnet = options.backbone;
   resnet = models::ResnetOptions::of_depth(train.layers);
   if (!train.blocks.empty()) std::copy_n(train.blocks.begin(), resnet.blocks.size(), resnet.blocks.begin());
@@ -78,10 +78,10 @@ models::PspnetOptions model_options(const Config& config) {
   resnet.bn_momentum = train.bn_momentum;
   resnet.conv = {parse_conv_backend(train.conv), parse_conv_algorithm(train.algorithm)};
   options.classes = config.data.classes;
-  options.pyramid = train.arch != "baseline";
-  options.bins.assign(train.bins.begin(), train.bins.end());
-  options.pool = train.pool == "max" ? models::PyramidPool::max : models::PyramidPool::average;
-  options.reduce = train.ppm_reduce;
+  options.arch = train.arch;
+  for (const models::SettingRow& row : models::find_architecture(train.arch)->settings) {
+    options.settings[row.name] = train.network.at(row.name);
+  }
   options.head_channels = train.head_channels;
   options.aux_channels = train.aux_channels;
   options.dropout = static_cast<float>(train.dropout);

@@ -1,7 +1,7 @@
 // From configuration to the parts of a run.
 #pragma once
 
-#include "models/pspnet.h"
+#include "models/scene_parser.h"
 #include "tensor/base/check.h"
 #include "train/config/config.h"
 #include "train/config/protocol.h"
@@ -21,7 +21,7 @@ auto refusing(const Config& config, Body&& body) {
 }
 
 /// Sections DATA and TRAIN -> the network. Throws Refusal for what no network fits.
-models::PspnetOptions model_options(const Config& config);
+models::NetworkOptions model_options(const Config& config);
 /// True if the configuration says where the pictures of a part are: a list, or DATA.dataset.
 bool has_pictures(const Config& config, Split split);
 /// Section DATA -> the options of a part of the data: DATA.train_list, DATA.val_list or, for Split::test,

@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "autograd/variable.h"
-#include "models/pspnet.h"
+#include "models/scene_parser.h"
 #include "tensor/base/check.h"
 #include "tensor/base/stopwatch.h"
 #include "tensor/dry_run.h"
@@ -55,17 +55,16 @@ int64_t count_buffers(const layers::Module& model) {
 
 struct TrainingRehearsal::State {
   const Config config;
-  models::Pspnet model;
+  std::unique_ptr<models::SceneParser> model;
   Sgd optimizer;
   ops::CrossEntropyOptions loss;
   uint32_t iteration = 0;
 
   explicit State(const Config& given)
       : config(given),
-        model(model_options(given)),
-        optimizer(model.parameters(), SgdConfig{.momentum = given.train.momentum,
-                                                .weight_decay = given.train.weight_decay,
-                                                .new_layer_factor = given.train.new_layer_lr}) {
+        model(models::make_parser(model_options(given))),
+        optimizer(model->parameter_groups(given.train.new_layer_lr),
+                  SgdConfig{.momentum = given.train.momentum, .weight_decay = given.train.weight_decay}) {
     loss.ignore_label = given.train.ignore_label;
     if (given.train.class_weights.kind != ClassWeights::Kind::none) {
       loss.class_weights = Tensor::full({given.data.classes}, 1.0F);
@@ -95,35 +94,33 @@ void TrainingRehearsal::step() {
                                   .seed = static_cast<uint64_t>(train.manual_seed),
                                   .iteration = state_->iteration++,
                                   .recompute = train.recompute};
-    models::PspnetLoss losses;
+    models::ParserLoss losses;
     {
-      const models::Pspnet::Output output =
-          refusing(state_->config, [&] { return state_->model.forward(autograd::Variable(images), context); });
-      losses = models::loss_of(output, labels, state_->loss, train.aux_weight);
+      const models::ParserOutput output =
+          refusing(state_->config, [&] { return state_->model->forward(autograd::Variable(images), context); });
+      losses = state_->model->loss(output, labels, state_->loss, train.aux_weight);
     }
     autograd::backward(losses.total);
   }
   // All of them, as where all is well: here the numbers may be anything.
-  for (const layers::NamedParameter& parameter : state_->model.parameters()) ops::all_finite(parameter.variable.grad());
+  for (const layers::NamedParameter& parameter : state_->model->parameters())
+    ops::all_finite(parameter.variable.grad());
   optimizer.step(train.base_lr);
 }
 
 void TrainingRehearsal::validate(PictureSize picture) {
-  predict_noise(network_of(state_->model), picture, validation_protocol(state_->config));
+  predict_noise(network_of(*state_->model), picture, validation_protocol(state_->config));
 }
 
 std::string part_of(const std::string& path) {
   const std::string first = path.substr(0, path.find('.'));
   if (first == "layer0") return "stem";
-  for (const char* part : {"layer1", "layer2", "layer3", "layer4", "ppm", "cls", "aux"}) {
-    if (first == part) return first;
-  }
-  return "other";
+  return first.empty() ? "other" : first;
 }
 
 std::vector<TrainingRehearsal::Part> TrainingRehearsal::parts() const {
   std::vector<Part> parts;
-  for (const layers::NamedParameter& parameter : state_->model.parameters()) {
+  for (const layers::NamedParameter& parameter : state_->model->parameters()) {
     const std::string name = part_of(parameter.name);
     if (parts.empty() || parts.back().name != name) parts.push_back({name, 0});
     parts.back().parameters += parameter.variable.value().numel();
@@ -131,32 +128,33 @@ std::vector<TrainingRehearsal::Part> TrainingRehearsal::parts() const {
   return parts;
 }
 
-int64_t TrainingRehearsal::parameters() const { return count_parameters(state_->model); }
-int64_t TrainingRehearsal::buffers() const { return count_buffers(state_->model); }
+int64_t TrainingRehearsal::parameters() const { return count_parameters(*state_->model); }
+int64_t TrainingRehearsal::buffers() const { return count_buffers(*state_->model); }
 
 struct TestRehearsal::State {
-  models::Pspnet model;
+  std::unique_ptr<models::SceneParser> model;
   Network network;
 
-  explicit State(const models::PspnetOptions& options) : model(options), network(network_of(model)) {
+  explicit State(const models::NetworkOptions& options)
+      : model(models::make_parser(options)), network(network_of(*model)) {
     // A network that was never trained has logits of any size, and softmax gives denormal numbers then, with which
     // processors take many times as long.
-    for (const layers::NamedParameter& parameter : model.parameters()) {
-      if (parameter.name.starts_with("cls.4.")) parameter.variable.value().fill(0.0F);
+    for (const layers::NamedParameter& parameter : model->parameters()) {
+      if (models::is_new_layer(parameter.name)) parameter.variable.value().fill(0.0F);
     }
   }
 };
 
 TestRehearsal::TestRehearsal(const Config& config) {
-  models::PspnetOptions options = model_options(config);
+  models::NetworkOptions options = model_options(config);
   options.aux = false;  // used in training only
   state_ = refusing(config, [&] { return std::make_unique<State>(options); });
 }
 
 TestRehearsal::~TestRehearsal() = default;
 
-int64_t TestRehearsal::parameters() const { return count_parameters(state_->model); }
-int64_t TestRehearsal::buffers() const { return count_buffers(state_->model); }
+int64_t TestRehearsal::parameters() const { return count_parameters(*state_->model); }
+int64_t TestRehearsal::buffers() const { return count_buffers(*state_->model); }
 
 void TestRehearsal::predict(PictureSize picture, const ProtocolOptions& protocol) const {
   predict_noise(state_->network, picture, protocol);
@@ -179,6 +177,23 @@ Rehearsal rehearse(int threads,
   result.arena_bytes = statistics.high_water;
   result.in_use_peak = statistics.peak;
   return result;
+}
+
+std::vector<profile::Event> rehearse_step(const Config& config, const Shape& x, bool training) {
+  return rehearse(/*threads=*/1,
+                  [&](const auto& record) {
+                    if (training) {
+                      TrainingRehearsal rehearsal(config);
+                      record([&] { rehearsal.step(); });
+                      return;
+                    }
+                    models::NetworkOptions options = model_options(config);
+                    options.aux = false;
+                    const auto model = refusing(config, [&] { return models::make_parser(options); });
+                    const Tensor pictures = Tensor::activation(x);
+                    record([&] { (void)models::FrozenParser(*model).forward(pictures); });
+                  })
+      .events;
 }
 
 Rehearsal rehearse_training(const Config& config, int threads, PictureSize validated) {

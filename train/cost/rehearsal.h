@@ -28,7 +28,7 @@ class TrainingRehearsal {
     std::string name;  ///< "layer1"
     int64_t parameters;
   };
-  /// stem, layer1 to layer4, ppm, cls and aux, those that there are.
+  /// The stem, and each first name of a path: layer1 to layer4, ppm, cls, aux.
   std::vector<Part> parts() const;
   /// Numbers in parameters, and in running statistics.
   int64_t parameters() const;
@@ -68,6 +68,8 @@ struct Rehearsal {
   double serial_s = 0;                 ///< by the clock, of that piece: what runs outside of parallel loops
 };
 
+/// The events of one training step, or of the network alone on a picture of shape x [1,H,W,3], in a dry run.
+std::vector<profile::Event> rehearse_step(const Config& config, const Shape& x, bool training);
 /// Training: two iterations, of which the second is recorded, a validation of the picture if one is given (its width is
 /// not 0), and one more iteration.
 Rehearsal rehearse_training(const Config& config, int threads, PictureSize validated = {0, 0});

@@ -149,12 +149,12 @@ void check_finite(const Tensor& output) {
 
 }  // namespace
 
-Network network_of(const models::Pspnet& model) {
-  const auto frozen = std::make_shared<models::FrozenPspnet>(model);
+Network network_of(const models::SceneParser& model) {
+  const auto frozen = std::make_shared<models::FrozenParser>(model);
   return {.logits = [frozen](const Tensor& pictures) { return frozen->forward(pictures).upsampled_logits().value(); },
           .labels =
               [frozen](const Tensor& pictures) {
-                const models::Pspnet::Output output = frozen->forward(pictures);
+                const models::ParserOutput output = frozen->forward(pictures);
                 check_finite(output.logits.value());
                 return output.labels();
               }};

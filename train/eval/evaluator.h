@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "models/pspnet.h"
+#include "models/scene_parser.h"
 #include "tensor/tensor.h"
 #include "train/config/protocol.h"
 #include "train/data/dataset.h"
@@ -26,7 +26,7 @@ struct Network {
   std::function<Labels(const Tensor& pictures)> labels;
 };
 /// A model in evaluation mode, recording no graph. The model must outlive the result.
-Network network_of(const models::Pspnet& model);
+Network network_of(const models::SceneParser& model);
 
 /// Size of a picture whose long side becomes `long_side`: the other in proportion, rounded half to even, at least 1.
 struct PictureSize {

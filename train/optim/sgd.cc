@@ -1,19 +1,20 @@
-// Stochastic gradient descent with momentum over the parameters of a model.
+// Stochastic gradient descent with momentum over groups of parameters.
 #include "train/optim/sgd.h"
 
-#include <utility>
-
-#include "models/pspnet.h"
 #include "tensor/ops/elementwise.h"
 #include "tensor/ops/sgd.h"
 #include "tensor/profile/profile.h"
 
 namespace giza::train {
 
-Sgd::Sgd(std::vector<layers::NamedParameter> parameters, const SgdConfig& config)
-    : parameters_(std::move(parameters)), config_(config) {
-  for (const layers::NamedParameter& parameter : parameters_) {
-    velocities_.push_back({parameter.name, Tensor::zeros(parameter.variable.shape())});
+Sgd::Sgd(const std::vector<layers::ParameterGroup>& groups, const SgdConfig& config) : config_(config) {
+  for (const layers::ParameterGroup& group : groups) {
+    for (const layers::NamedParameter& parameter : group.parameters) {
+      const bool bias = parameter.name == "bias" || parameter.name.ends_with(".bias");
+      parameters_.push_back(parameter);
+      factors_.push_back({group.rate_factor * (bias ? group.bias_factor : 1), group.weight_decay_factor});
+      velocities_.push_back({parameter.name, Tensor::zeros(parameter.variable.shape())});
+    }
   }
 }
 
@@ -30,12 +31,11 @@ void Sgd::step(double learning_rate) {
     const Tensor gradient = parameters_[i].variable.grad();
     if (!gradient.defined()) continue;
     const profile::Layer layer(layers::module_of(parameters_[i].name), profile::Pass::update);
-    const double factor = models::is_new_layer(parameters_[i].name) ? config_.new_layer_factor : 1.0;
     ops::sgd_step(parameters_[i].variable.value(), velocities_[i].tensor,
                   gradient.dense() ? gradient : gradient.clone(),
-                  {.learning_rate = static_cast<float>(learning_rate * factor),
+                  {.learning_rate = static_cast<float>(learning_rate * factors_[i].rate),
                    .momentum = static_cast<float>(config_.momentum),
-                   .weight_decay = static_cast<float>(config_.weight_decay)});
+                   .weight_decay = static_cast<float>(config_.weight_decay * factors_[i].weight_decay)});
   }
 }
 

@@ -1,4 +1,4 @@
-// Stochastic gradient descent with momentum over the parameters of a model.
+// Stochastic gradient descent with momentum over groups of parameters.
 #pragma once
 
 #include <string>
@@ -10,13 +10,13 @@ namespace giza::train {
 
 struct SgdConfig {
   double momentum = 0.9;
-  double weight_decay = 1e-4;    ///< on every parameter, biases and batch norms included
-  double new_layer_factor = 10;  ///< on the learning rate of models::is_new_layer
+  double weight_decay = 1e-4;  ///< on every parameter, biases and batch norms included
 };
 
 class Sgd {
  public:
-  Sgd(std::vector<layers::NamedParameter> parameters, const SgdConfig& config);
+  /// Each group has factors of its own on the rate and the decay.
+  Sgd(const std::vector<layers::ParameterGroup>& groups, const SgdConfig& config);
 
   /// Name of the first parameter whose gradient has a NaN or infinity; empty if none has.
   std::string first_non_finite_gradient() const;
@@ -32,7 +32,11 @@ class Sgd {
   const std::vector<Velocity>& velocities() const { return velocities_; }
 
  private:
+  struct Factors {
+    double rate, weight_decay;
+  };
   std::vector<layers::NamedParameter> parameters_;
+  std::vector<Factors> factors_;  // of each parameter
   std::vector<Velocity> velocities_;
   SgdConfig config_;
 };

@@ -53,7 +53,7 @@ std::string argument(const Key& key, const Config& config) {
 
 std::string network_name(const Config& config) {
   const TrainConfig& train = config.train;
-  return fmt::format("{} on ResNet{}{}, {} classes", train.arch == "psp" ? "PSPNet" : train.arch, train.layers,
+  return fmt::format("{} on ResNet{}{}, {} classes", models::find_architecture(train.arch)->title, train.layers,
                      train.blocks.empty() && train.width == 1 ? "" : " (changed in blocks or width)",
                      config.data.classes);
 }

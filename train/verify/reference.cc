@@ -114,7 +114,7 @@ Tensor rounded(const Tensor& x, double noise, uint32_t trial) {
   return moved;
 }
 
-void round_parameters(const models::Pspnet& model, double noise, uint32_t trial) {
+void round_parameters(const models::SceneParser& model, double noise, uint32_t trial) {
   if (noise == 0) return;
   uint32_t index = 0;
   for (const layers::NamedParameter& parameter : model.parameters()) {
@@ -122,9 +122,9 @@ void round_parameters(const models::Pspnet& model, double noise, uint32_t trial)
   }
 }
 
-models::PspnetLoss training_loss(const models::Pspnet& model, const Tensor& x, const Labels& labels,
+models::ParserLoss training_loss(const models::SceneParser& model, const Tensor& x, const Labels& labels,
                                  double aux_weight) {
-  return models::loss_of(model.forward(autograd::Variable(x), {.training = true}), labels, {}, aux_weight);
+  return model.loss(model.forward(autograd::Variable(x), {.training = true}), labels, {}, aux_weight);
 }
 
 }  // namespace giza::train

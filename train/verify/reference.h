@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "models/pspnet.h"
+#include "models/scene_parser.h"
 #include "models/weights/npy.h"
 #include "train/verify/verify.h"
 
@@ -51,13 +51,14 @@ Labels labels_of(const std::vector<int32_t>& values, size_t begin, const Tensor&
 /// x with every number moved by a random part of itself of at most `noise`: what rounding does. 0: x itself.
 Tensor rounded(const Tensor& x, double noise, uint32_t trial);
 /// Does the same to the model's parameters.
-void round_parameters(const models::Pspnet& model, double noise, uint32_t trial);
+void round_parameters(const models::SceneParser& model, double noise, uint32_t trial);
 
 /// Both losses in training mode; the network's dropout is off.
-models::PspnetLoss training_loss(const models::Pspnet& model, const Tensor& x, const Labels& labels, double aux_weight);
+models::ParserLoss training_loss(const models::SceneParser& model, const Tensor& x, const Labels& labels,
+                                 double aux_weight);
 
 /// Makes the folder's network anew.
-using NetworkBuilder = std::function<std::unique_ptr<models::Pspnet>()>;
+using NetworkBuilder = std::function<std::unique_ptr<models::SceneParser>()>;
 
 /// Steps of training from the folder's weights, batch by batch. `noise` as in rounded().
 void verify_steps(const ReferenceFolder& folder, const NetworkBuilder& build, double noise, Verification& result);

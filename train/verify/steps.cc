@@ -21,7 +21,7 @@ constexpr uint32_t kTrials = 4;
 
 /// The steps of a folder.
 struct Steps {
-  double base_lr = 0, power = 0, aux_weight = 0;
+  double base_lr = 0, power = 0, aux_weight = 0, new_layer_factor = 1;
   int64_t total = 0;  ///< iterations of the schedule
   SgdConfig sgd;
   std::vector<Tensor> inputs;
@@ -38,7 +38,7 @@ void read_schedule(const std::string& place, Steps& steps) {
     json.at("aux_weight").get_to(steps.aux_weight);
     json.at("momentum").get_to(steps.sgd.momentum);
     json.at("weight_decay").get_to(steps.sgd.weight_decay);
-    json.at("new_layer_lr").get_to(steps.sgd.new_layer_factor);
+    json.at("new_layer_lr").get_to(steps.new_layer_factor);
   } catch (const nlohmann::json::exception& error) {
     throw Refusal(
         fmt::format("{}: {}; expected an object of numbers base_lr, iterations, power, momentum, weight_decay, "
@@ -68,13 +68,13 @@ Steps read_steps(const ReferenceFolder& folder, int64_t classes) {
 }
 
 /// Main and auxiliary loss of each step, before its update.
-std::vector<double> train(const models::Pspnet& model, const Steps& steps, double noise, uint32_t trial) {
+std::vector<double> train(const models::SceneParser& model, const Steps& steps, double noise, uint32_t trial) {
   round_parameters(model, noise, trial);
-  Sgd optimizer(model.parameters(), steps.sgd);
+  Sgd optimizer(model.parameter_groups(steps.new_layer_factor), steps.sgd);
   std::vector<double> losses;
   for (size_t t = 0; t < steps.inputs.size(); ++t) {
     optimizer.zero_grad();
-    const models::PspnetLoss loss =
+    const models::ParserLoss loss =
         training_loss(model, rounded(steps.inputs[t], noise, trial), steps.labels[t], steps.aux_weight);
     autograd::backward(loss.total);
     optimizer.step(poly_lr(steps.base_lr, static_cast<int64_t>(t), steps.total, steps.power));
@@ -96,7 +96,7 @@ double farthest(const std::vector<double>& losses, const std::vector<double>& th
 
 void verify_steps(const ReferenceFolder& folder, const NetworkBuilder& build, double noise, Verification& result) {
   const auto model = build();
-  const Steps steps = read_steps(folder, model->options().classes);
+  const Steps steps = read_steps(folder, model->classes());
   const auto count = static_cast<int64_t>(steps.inputs.size());
   const models::NpyArray expected = folder.array("sgd_loss.npy", {count, 2});
   const std::vector<double> losses = train(*model, steps, 0, 0), theirs(expected.data.begin(), expected.data.end());
@@ -111,7 +111,7 @@ void verify_steps(const ReferenceFolder& folder, const NetworkBuilder& build, do
   }
   for (size_t i = 0; i < losses.size(); ++i) {
     const bool main = i % 2 == 0;
-    if (!main && !model->options().aux) continue;
+    if (!main && !model->description().aux) continue;
     result.steps.push_back(
         figure_of(fmt::format("step {} {} loss", i / 2 + 1, main ? "main" : "auxiliary"), losses[i], theirs[i], bound));
   }

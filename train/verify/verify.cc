@@ -7,7 +7,7 @@
 #include <cmath>
 #include <memory>
 
-#include "models/pspnet.h"
+#include "models/scene_parser.h"
 #include "models/weights/infer.h"
 #include "models/weights/naming.h"
 #include "models/weights/npy.h"
@@ -36,25 +36,26 @@ Bounds bounds_of(const ConvEngine& conv) {
   return direct ? Bounds{1e-5, 1e-4, 0x1p-21} : Bounds{1e-4, 1e-3, 0x1p-19};
 }
 
-std::unique_ptr<models::Pspnet> build(const WeightFile& weights, const std::string& place, const ConvEngine& conv) {
-  models::PspnetOptions options = models::options_from_weights(weights, place);
+std::unique_ptr<models::SceneParser> build(const WeightFile& weights, const std::string& place,
+                                           const ConvEngine& conv) {
+  models::NetworkOptions options = models::options_from_weights(weights, place);
   options.backbone.conv = conv;
   options.dropout = 0;
-  return models::build_pspnet(options, weights, place);
+  return models::build_parser(options, weights, place);
 }
 
-std::string describe(const models::Pspnet& model, const NpyArray& input) {
+std::string describe(const models::SceneParser& model, const NpyArray& input) {
   int64_t numbers = 0;
   for (const auto& parameter : model.parameters()) numbers += parameter.variable.value().numel();
-  const models::PspnetOptions& options = model.options();
+  const models::NetworkOptions options = model.description();
   return fmt::format("{} ({} blocks), {} classes, {:.2f} M parameters, input {}",
-                     options.pyramid ? "PSPNet" : "ResNet without pyramid", fmt::join(options.backbone.blocks, "+"),
+                     models::find_architecture(options.arch)->title, fmt::join(options.backbone.blocks, "+"),
                      options.classes, static_cast<double>(numbers) / 1e6, fmt::join(input.shape, "x"));
 }
 
-void verify_logits(const models::Pspnet& model, const Tensor& x, const NpyArray& expected, const Bounds& bounds,
+void verify_logits(const models::SceneParser& model, const Tensor& x, const NpyArray& expected, const Bounds& bounds,
                    Verification& result) {
-  const Tensor logits = models::FrozenPspnet(model).forward(x).upsampled_logits().value();
+  const Tensor logits = models::FrozenParser(model).forward(x).upsampled_logits().value();
   const NpyArray ours = models::nchw_from_activation(logits);
   Difference difference;
   double largest = 0;
@@ -87,7 +88,7 @@ void verify_logits(const models::Pspnet& model, const Tensor& x, const NpyArray&
 
 /// The gradient of each parameter, in PyTorch's layout.
 using Gradients = std::vector<std::vector<float>>;
-Gradients gradients_of(const models::Pspnet& model) {
+Gradients gradients_of(const models::SceneParser& model) {
   Gradients gradients;
   for (const auto& parameter : model.parameters())
     gradients.push_back(models::to_pytorch_layout(parameter.variable.grad()));
@@ -143,7 +144,7 @@ Sensitivity sensitivity_of(const NetworkBuilder& build, const Tensor& x, const L
 }
 
 /// The gradients of a file in the order of the parameters.
-Gradients read_gradients(const models::Pspnet& model, const Gradients& ours, const std::string& place) {
+Gradients read_gradients(const models::SceneParser& model, const Gradients& ours, const std::string& place) {
   WeightFile file = models::to_semseg_names(models::read_weights(place), place);
   Gradients gradients;
   std::vector<std::string> faults;
@@ -159,8 +160,8 @@ Gradients read_gradients(const models::Pspnet& model, const Gradients& ours, con
   return gradients;
 }
 
-void verify_gradients(const NetworkBuilder& build, const models::Pspnet& model, const Tensor& x, const Labels& labels,
-                      const std::string& place, const Bounds& bounds, Verification& result) {
+void verify_gradients(const NetworkBuilder& build, const models::SceneParser& model, const Tensor& x,
+                      const Labels& labels, const std::string& place, const Bounds& bounds, Verification& result) {
   const Gradients ours = gradients_of(model), theirs = read_gradients(model, ours, place);
   const Distance distance = distance_of(ours, theirs);
   Sensitivity sensitivity{std::vector<double>(ours.size())};
@@ -227,7 +228,7 @@ Verification verify_folder(const std::string& path, const ConvEngine& conv) {
   const Bounds bounds = bounds_of(conv);
   const NetworkBuilder build_again = [&] { return build(weights, weights_path, conv); };
   const auto model = build_again();
-  const int64_t classes = model->options().classes;
+  const int64_t classes = model->classes();
 
   Verification result;
   result.network = describe(*model, input);
@@ -241,11 +242,11 @@ Verification verify_folder(const std::string& path, const ConvEngine& conv) {
   if (folder.has("label.npy") && (has_loss || !grads_path.empty())) {
     const auto values = folder.labels("label.npy", {x.dim(0), x.dim(1), x.dim(2)}, classes);
     const Labels labels = labels_of(values, 0, x);
-    const models::PspnetLoss loss = training_loss(*model, x, labels, kAuxWeight);
+    const models::ParserLoss loss = training_loss(*model, x, labels, kAuxWeight);
     if (has_loss) {
       const NpyArray expected = folder.array("loss.npy", {2});
       result.losses.push_back(figure_of("main loss", loss.main, static_cast<double>(expected.data[0]), bounds.output));
-      if (model->options().aux) {
+      if (model->description().aux) {
         result.losses.push_back(
             figure_of("auxiliary loss", loss.aux, static_cast<double>(expected.data[1]), bounds.output));
       }

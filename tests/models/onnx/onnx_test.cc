@@ -6,6 +6,7 @@
 #include <set>
 
 #include "models/onnx/export.h"
+#include "models/pspnet.h"
 #include "models/weights/infer.h"
 #include "models/weights/npy.h"
 #include "models/weights/state_dict.h"
@@ -63,7 +64,7 @@ double error_of(const Pspnet& model, const OnnxOptions& options) {
   const NpyArray input = nchw_from_activation(x);
   const onnx::ModelProto onnx = exported(model, options);
   const auto values = run_onnx(onnx.graph(), {input.shape, {input.data.begin(), input.data.end()}});
-  const NpyArray want = nchw_from_activation(FrozenPspnet(model).forward(x).upsampled_logits().value());
+  const NpyArray want = nchw_from_activation(FrozenParser(model).forward(x).upsampled_logits().value());
   const OnnxTensor& got = values.at("logits");
   REQUIRE(got.shape == want.shape);
   double error = 0, norm = 0;
@@ -153,7 +154,7 @@ TEST_CASE("onnx: what the file says about itself, and semseg's names") {
   CHECK(metadata == std::map<std::string, std::string>{{"classes", "4"},
                                                        {"mean", "123.675, 116.28, 103.53"},
                                                        {"std", "58.395, 57.12, 57.375"},
-                                                       {kModelKey, options_to_json(model.options())}});
+                                                       {kModelKey, options_to_json(model.description())}});
   CHECK(onnx.graph().input(0).name() == "input");
   CHECK(onnx.graph().output(0).name() == "logits");
 

@@ -159,7 +159,9 @@ TEST_CASE("load_state_dict: a backbone for a net with other classes; the authors
   CHECK(!equal(other, from, "cls.0.weight"));
 }
 
-void check_same(const PspnetOptions& a, const PspnetOptions& b) { CHECK(options_to_json(a) == options_to_json(b)); }
+void check_same(const PspnetOptions& a, const PspnetOptions& b) {
+  CHECK(options_to_json(a.network()) == options_to_json(b.network()));
+}
 
 TEST_CASE("options_from_weights: the description in the file") {
   PspnetOptions options = tiny_options();
@@ -169,13 +171,13 @@ TEST_CASE("options_from_weights: the description in the file") {
   options.pool = PyramidPool::max;
   options.dropout = 0.25F;
   WeightFile file = state_dict(Pspnet(options));
-  file.metadata[kModelKey] = options_to_json(options);
-  check_same(options_from_weights(file, "f"), options);
+  file.metadata[kModelKey] = options_to_json(options.network());
+  check_same(PspnetOptions(options_from_weights(file, "f")), options);
 
   for (const char* text : {"", "{", "[]", "1", R"({"blocks":[1,1,1,1]})"}) {
     CHECK_THROWS_AS(options_from_json(text, "f"), Refusal);
   }
-  std::string json = options_to_json(options);
+  std::string json = options_to_json(options.network());
   const auto with = [&](const std::string& from, const std::string& to) {
     std::string changed = json;
     REQUIRE(contains(changed, from));
@@ -193,11 +195,32 @@ TEST_CASE("options_from_weights: the description in the file") {
   CHECK(contains(message_of<Refusal>([&] { options_from_weights(file, "f"); }), "cut off"));
 }
 
+TEST_CASE("options_from_json: the description in files from before there were architectures") {
+  const std::string old =
+      R"({"aux":false,"aux_channels":0,"bins":[1,2],"block":"basic","blocks":[1,1,2,1],"bn_momentum":0.1,"classes":7,)"
+      R"("dropout":0.10000000149011612,"first_block":"full","head_channels":16,"output_stride":4,"pool":"max","pyramid":PYRAMID,)"
+      R"("reduce":false,"stem":"deep","width":0.25})";
+  const auto read = [&](const std::string& pyramid) {
+    return options_from_json(std::string(old).replace(old.find("PYRAMID"), 7, pyramid), "f");
+  };
+  const PspnetOptions options(read("true"));
+  CHECK(options.pyramid);
+  CHECK(options.bins == std::vector<int64_t>{1, 2});
+  CHECK(options.pool == PyramidPool::max);
+  CHECK_FALSE(options.reduce);
+  CHECK(options.classes == 7);
+  CHECK(read("false").arch == "baseline");
+  CHECK_THROWS_AS(read("3"), Refusal);
+  CHECK(contains(message_of<Refusal>([&] { options_from_json(R"({"arch":"no such"})", "f"); }), "unknown"));
+}
+
 TEST_CASE("options_from_weights: told by names and shapes") {
   PspnetOptions options = tiny_options();
   options.head_channels = 16;
   options.aux_channels = 8;
-  const auto inferred = [](const PspnetOptions& o) { return options_from_weights(state_dict(Pspnet(o)), "f"); };
+  const auto inferred = [](const PspnetOptions& o) {
+    return PspnetOptions(options_from_weights(state_dict(Pspnet(o)), "f"));
+  };
   check_same(inferred(options), options);
   options.aux = false;
   options.aux_channels = 0;
@@ -237,7 +260,7 @@ TEST_CASE("options_from_weights: a file with faults is taken for the network tha
     WeightFile file = whole;
     file.metadata.clear();
     damage(file);
-    return message_of<Refusal>([&] { load_state_dict(Pspnet(options_from_weights(file, "f")), file, "f"); });
+    return message_of<Refusal>([&] { load_state_dict(*make_parser(options_from_weights(file, "f")), file, "f"); });
   };
   const auto tensor = [](WeightFile& file, const std::string& name) {
     return std::find_if(file.tensors.begin(), file.tensors.end(), [&](const auto& t) { return t.name == name; });
@@ -270,17 +293,17 @@ TEST_CASE("options_from_weights: a file with faults is taken for the network tha
   CHECK(contains(integer, "(1 misshaped: cls.4.bias int64 ["));
 }
 
-TEST_CASE("load_pspnet: a file on disk becomes its network") {
+TEST_CASE("load_parser: a file on disk becomes its network") {
   const TempFolder folder;
   const PspnetOptions options = tiny_options();
   const Pspnet model(options);
   WeightFile file = state_dict(model);
-  file.metadata[kModelKey] = options_to_json(options);
+  file.metadata[kModelKey] = options_to_json(options.network());
   // A checkpoint's momentum is no part of the network.
   file.tensors.push_back({"optim.cls.4.bias", {5}, DType::f32, std::vector<float>(5), {}});
   write_safetensors(folder.file("w.safetensors"), file);
-  const std::unique_ptr<Pspnet> loaded = load_pspnet(folder.file("w.safetensors"));
-  CHECK(!loaded->options().aux);
+  const std::unique_ptr<SceneParser> loaded = load_parser(folder.file("w.safetensors"));
+  CHECK(!loaded->description().aux);
   CHECK(state_dict(*loaded).find("cls.4.weight")->data == file.find("cls.4.weight")->data);
 }
 

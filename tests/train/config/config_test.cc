@@ -101,9 +101,9 @@ TEST:
   CHECK(config.train.blocks == std::vector<int>{1, 1, 2, 1});
   CHECK(config.train.block == "basic");
   CHECK(config.train.width == 0.25);
-  CHECK(config.train.bins == std::vector<int>{1, 2});
-  CHECK(config.train.pool == "max");
-  CHECK_FALSE(config.train.ppm_reduce);
+  CHECK(std::get<std::vector<int>>(config.train.network.at("bins")) == std::vector<int>{1, 2});
+  CHECK(std::get<std::string>(config.train.network.at("pool")) == "max");
+  CHECK_FALSE(std::get<bool>(config.train.network.at("ppm_reduce")));
   CHECK(config.train.class_weights == ClassWeights{ClassWeights::Kind::list, {1, 0.5, 2}});
   CHECK(config.train.output_stride == 16);
   CHECK_FALSE(config.test.mirror);

@@ -40,7 +40,7 @@ const std::vector<Variant>& variants() {
       {"even sides", [](Config& c) { c.train.train_h = 80, c.train.train_w = 90; }},
       {"batch 1",
        [](Config& c) {
-         c.train.batch_size = 1, c.train.bins = {2, 3};
+         c.train.batch_size = 1, c.train.network["bins"] = std::vector<int>{2, 3};
        }},
       {"batch 3", [](Config& c) { c.train.batch_size = 3; }},
       {"recompute", [](Config& c) { c.train.recompute = true; }},
@@ -50,7 +50,8 @@ const std::vector<Variant>& variants() {
       {"no auxiliary head", [](Config& c) { c.train.aux_weight = 0; }},
       {"baseline", [](Config& c) { c.train.arch = "baseline"; }},
       {"plain stem", [](Config& c) { c.train.stem = "plain"; }},
-      {"max pooling, not reduced", [](Config& c) { c.train.pool = "max", c.train.ppm_reduce = false; }},
+      {"max pooling, not reduced",
+       [](Config& c) { c.train.network["pool"] = std::string("max"), c.train.network["ppm_reduce"] = false; }},
       {"basic blocks, stride 16", [](Config& c) { c.train.layers = 18, c.train.output_stride = 16; }},
       {"weighted classes", [](Config& c) { c.train.class_weights.kind = ClassWeights::Kind::balanced; }},
       {"reference",
@@ -129,7 +130,7 @@ TEST_CASE("a dry run leaves nothing behind: the next real step has the bits that
       for (int64_t c = 0; c < 3; ++c) x.row(row)[c] = static_cast<float>((row * 7 + c * 5) % 11) - 5.0F;
     }
     const auto output = model.forward(autograd::Variable(x), {.training = true, .seed = 3});
-    autograd::backward(models::loss_of(output, Labels(2, 33, 41, 1)).total);
+    autograd::backward(model.loss(output, Labels(2, 33, 41, 1)).total);
     std::vector<float> numbers;
     for (const auto& parameter : model.parameters()) {
       const std::vector<float> gradient = parameter.variable.grad().to_vector();

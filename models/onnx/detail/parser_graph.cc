@@ -1,0 +1,173 @@
+// A network as an ONNX model in memory: its own forward pass, heard op by op without arithmetic, in ONNX's operators.
+#include "models/onnx/detail/parser_graph.h"
+
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "autograd/listener.h"
+#include "layers/batch_norm.h"
+#include "models/onnx/detail/graph.h"
+#include "models/weights/infer.h"
+#include "tensor/base/check.h"
+#include "tensor/dry_run.h"
+
+namespace giza::models {
+namespace {
+
+using autograd::HeardOp;
+
+constexpr int64_t kOperatorSet = 17;
+constexpr int64_t kIrVersion = 8;  // the one that came with operator set 17
+
+/// An op of the pass; tensors by where their numbers lie.
+struct Step {
+  using Place = const float*;
+
+  HeardOp op;  // without its tensors
+  std::vector<Place> inputs;
+  Place output, residual;
+  Shape shape;  // of the output
+};
+
+struct Pass {
+  Step::Place input;
+  std::vector<Step> steps;
+};
+
+/// The network's own forward pass on an input of this size, without arithmetic.
+Pass hear_pass(const SceneParser& model, const OnnxOptions& options) {
+  const DryRun dry(/*threads=*/1);
+  std::vector<HeardOp> ops;  // keep all tensors, so that no two lie in one place
+  const Tensor x = Tensor::activation({options.batch, options.height, options.width, 3});
+  {
+    const autograd::Listening listening([&](const HeardOp& op) { ops.push_back(op); });
+    (void)FrozenParser(model).forward(x).upsampled_logits();
+  }
+  Pass pass{x.data(), {}};
+  for (HeardOp& op : ops) {
+    const Tensor output = std::exchange(op.output, {}), residual = std::exchange(op.residual, {});
+    Step step{{}, {}, output.data(), residual.defined() ? residual.data() : nullptr, output.shape()};
+    for (const Tensor& input : std::exchange(op.inputs, {})) step.inputs.push_back(input.data());
+    step.op = op;
+    pass.steps.push_back(std::move(step));
+  }
+  return pass;
+}
+
+/// Nodes for the steps of a pass, in their order.
+class ParserGraph {
+ public:
+  ParserGraph(const SceneParser& model, onnx::GraphProto* graph) : graph_(graph) {
+    for (const auto& [name, variable] : model.parameters()) tensors_.emplace(name, variable.value());
+    for (const auto& [name, tensor] : model.buffers()) tensors_.emplace(name, tensor);
+  }
+
+  void add(const Pass& pass, const OnnxOptions& options) {
+    values_[pass.input] = graph_.input("input", {options.batch, 3, options.height, options.width},
+                                       "pictures, RGB, each channel (value - mean) / std on the scale of 0 to 255");
+    for (const Step& step : pass.steps) {
+      const bool last = &step == &pass.steps.back();
+      values_[step.output] = node(step, last ? "logits" : fmt::format("{}.{}", step.op.name, count_++));
+    }
+    graph_.output(values_.at(pass.steps.back().output), "scores of the classes, before softmax");
+  }
+
+ private:
+  /// `name`: where the op is of no layer.
+  OnnxValue node(const Step& step, const std::string& name) {
+    const std::string& op = step.op.name;
+    const OnnxValue& x = values_.at(step.inputs[0]);
+    if (op == "conv2d") return convolution(step);
+    if (op == "max_pool2d") return graph_.max_pool(name, x, std::get<ops::Pool2dOptions>(step.op.options));
+    if (op == "adaptive_avg_pool2d") return graph_.adaptive_average_pool(name, x, step.shape[1]);
+    if (op == "adaptive_max_pool2d") return graph_.adaptive_max_pool(name, x, step.shape[1]);
+    if (op == "resize_bilinear") return graph_.resize(name, x, step.shape[1], step.shape[2], step.op.align_corners);
+    check<Error>(op == "concat_channels", "onnx: there is no operator for {} yet", op);
+    std::vector<OnnxValue> parts;
+    for (const Step::Place part : step.inputs) parts.push_back(values_.at(part));
+    return graph_.concat(name, parts);
+  }
+
+  /// A convolution with the batch norm, the residual and the ReLU that its layer ends with. A pyramid's maps are enlarged
+  /// and concatenated with its input first.
+  OnnxValue convolution(const Step& step) {
+    const HeardOp& op = step.op;
+    OnnxValue x = values_.at(step.inputs[0]);
+    if (step.inputs.size() > 1) {
+      std::vector<OnnxValue> parts = {x};
+      for (size_t i = 1; i < step.inputs.size(); ++i) {
+        parts.push_back(graph_.resize(fmt::format("{}.map{}", op.layer, i), values_.at(step.inputs[i]), x.shape[2],
+                                      x.shape[3], op.align_corners));
+      }
+      x = graph_.concat(op.layer + ".concat", parts);
+    }
+    const auto [weight, bias] = folded(op);
+    OnnxValue y = graph_.conv(op.layer, x, weight, bias, std::get<Conv2dOptions>(op.options));
+    if (step.residual != nullptr) y = graph_.add(op.layer + ".add", y, values_.at(step.residual));
+    return op.relu ? graph_.relu(op.layer + ".relu", y) : y;
+  }
+
+  /// Weight and bias of a convolution with its batch norm folded in, as layers::Frozen does it.
+  std::pair<Tensor, Tensor> folded(const HeardOp& op) const {
+    const Tensor& weight = tensors_.at(op.layer + ".weight");
+    const auto found = tensors_.find(op.layer + ".bias");
+    const Tensor bias = found != tensors_.end() ? found->second : Tensor::zeros({weight.dim(0)});
+    if (op.norm.empty()) return {weight, bias};
+    layers::BatchNorm2d norm(weight.dim(0), /*momentum=*/0.1);
+    for (const auto& [name, to] : norm.parameters()) to.value().copy_from(tensors_.at(op.norm + "." + name));
+    for (const auto& [name, to] : norm.buffers()) to.copy_from(tensors_.at(op.norm + "." + name));
+    const auto [scale, shift] = norm.affine();
+    const Tensor scaled = weight.clone();
+    const int64_t each = weight.numel() / weight.dim(0);
+    for (int64_t i = 0; i < weight.numel(); ++i) scaled.data()[i] *= scale.data()[i / each];
+    for (int64_t k = 0; k < weight.dim(0); ++k) shift.data()[k] += scale.data()[k] * bias.data()[k];
+    return {scaled, shift};
+  }
+
+  OnnxGraph graph_;
+  std::map<std::string, Tensor> tensors_;
+  std::map<Step::Place, OnnxValue> values_;
+  int count_ = 0;
+};
+
+std::string triple(const std::array<double, 3>& values) {
+  return fmt::format("{}, {}, {}", values[0], values[1], values[2]);
+}
+
+}  // namespace
+
+onnx::ModelProto parser_onnx(const SceneParser& model, const OnnxOptions& options) {
+  const NetworkOptions description = model.description();
+  const std::string title = find_architecture(description.arch)->title;
+  onnx::ModelProto result;
+  result.set_ir_version(kIrVersion);
+  result.set_producer_name("giza");
+  result.set_producer_version(GIZA_VERSION);
+  onnx::OperatorSetIdProto& operators = *result.add_opset_import();
+  operators.set_domain("");
+  operators.set_version(kOperatorSet);
+  const std::string mean = triple(options.mean), std = triple(options.std);
+  result.set_doc_string(fmt::format(
+      "{} for scene parsing, batch norm folded into the convolutions. input: {} x 3 x {} x {}, (RGB - ({})) "
+      "/ ({}). logits: {} x {} x {} x {}, before softmax.",
+      title, options.batch, options.height, options.width, mean, std, options.batch, description.classes,
+      options.height, options.width));
+  const auto add = [&](const char* key, const std::string& value) {
+    onnx::StringStringEntryProto& entry = *result.add_metadata_props();
+    entry.set_key(key);
+    entry.set_value(value);
+  };
+  add("classes", std::to_string(description.classes));
+  add("mean", mean);
+  add("std", std);
+  add(kModelKey, options_to_json(description));
+
+  onnx::GraphProto* graph = result.mutable_graph();
+  graph->set_name(title);
+  ParserGraph(model, graph).add(hear_pass(model, options), options);
+  return result;
+}
+
+}  // namespace giza::models
