@@ -150,7 +150,7 @@ TEST:
   // A batch of 1 cannot be trained; how it would be tested is still told.
   const auto alone =
       nlohmann::json::parse(run_giza("info --config tiny.yaml TRAIN.batch_size 1 --json", folder.path()).out);
-  CHECK(alone["steps"][0]["refused"].get<std::string>().find("one value") != std::string::npos);
+  CHECK(alone["steps"][0]["refused"].get<std::string>().find("single value") != std::string::npos);
   CHECK(alone["steps"][1]["convolutions"].size() == 25);
   const Outcome people = run_giza("info --config tiny.yaml --conv reference", folder.path());
   REQUIRE(people.status == 0);
