@@ -9,7 +9,10 @@
 #include "train/data/scenes/scenes.h"
 #include "train/data/transforms.h"
 
-using namespace giza;
+namespace models = giza::models;
+namespace train = giza::train;
+using giza::Labels;
+using giza::Tensor;
 
 int main(int argc, char** argv) {
   if (argc != 4) {

@@ -10,7 +10,11 @@
 #include "train/optim/poly_lr.h"
 #include "train/optim/sgd.h"
 
-using namespace giza;
+namespace autograd = giza::autograd;
+namespace models = giza::models;
+namespace train = giza::train;
+using giza::Labels;
+using giza::Tensor;
 
 constexpr int kWidth = 96, kHeight = 48, kBatch = 8;
 
