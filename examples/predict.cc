@@ -20,7 +20,7 @@ int main(int argc, char** argv) {
     return 2;
   }
 
-  // Any file of weights will do: .safetensors or .pth, from giza, semseg, torchvision or mmsegmentation.
+  // Any file of a whole network will do: .safetensors or .pth, from giza, semseg or mmsegmentation.
   const auto net = models::load_parser(argv[1]);
   const models::FrozenParser frozen(*net);  // batch norm folded into the weights
 
