@@ -22,10 +22,10 @@ namespace giza::models {
 namespace {
 
 constexpr std::string_view kMagic = "\x93NUMPY";
-constexpr size_t kMaxHeader = 1 << 16;
+constexpr size_t kMaxNpyHeader = 1 << 16;
 constexpr size_t kMaxAxes = 32;  // NumPy's own limit
 
-struct Header {
+struct NpyHeader {
   std::string descr;
   bool fortran_order = false;
   std::vector<int64_t> shape;
@@ -36,8 +36,8 @@ class HeaderParser {
  public:
   HeaderParser(std::string_view text, const std::string& place) : rest_(text), place_(place) {}
 
-  Header parse() {
-    Header header;
+  NpyHeader parse() {
+    NpyHeader header;
     bool descr = false, order = false, shape = false;
     expect('{');
     while (!accept('}')) {
@@ -150,14 +150,14 @@ std::vector<T> from_fortran(const std::vector<T>& data, const std::vector<int64_
 }
 
 /// An open file and where its `count` numbers begin.
-struct OpenFile {
+struct OpenNpy {
   InputFile file;
   uint64_t data_begin = 0;  // set while the header is read, so before it
-  Header header;
+  NpyHeader header;
   size_t count = 0;
 
   /// `types`: the descriptions that the caller reads, and the bytes of a number of each.
-  OpenFile(const std::string& path, const std::map<std::string, int64_t, std::less<>>& types)
+  OpenNpy(const std::string& path, const std::map<std::string, int64_t, std::less<>>& types)
       : file(path, "a .npy file"), header(HeaderParser(read_header(), path).parse()) {
     const auto type = types.find(header.descr);
     if (type == types.end()) {
@@ -196,8 +196,8 @@ struct OpenFile {
     const size_t digits = version == 1 ? 2 : 4, begin = prefix.size() + digits;
     uint32_t length = 0;
     if (file.size() >= begin) file.read_at(prefix.size(), &length, digits);
-    check<Refusal>(file.size() >= begin && length <= kMaxHeader, "{}: the header is cut off or longer than {} bytes",
-                   path, kMaxHeader);
+    check<Refusal>(file.size() >= begin && length <= kMaxNpyHeader, "{}: the header is cut off or longer than {} bytes",
+                   path, kMaxNpyHeader);
     check<Refusal>(length <= file.size() - begin, "{}: the header is cut off", path);
     data_begin = begin + length;
     return file.read_at(begin, length);
@@ -207,13 +207,13 @@ struct OpenFile {
 }  // namespace
 
 NpyArray read_npy(const std::string& path) {
-  const OpenFile file(path, {{"<f4", 4}, {"<f8", 8}});
+  const OpenNpy file(path, {{"<f4", 4}, {"<f8", 8}});
   const bool wide = file.header.descr == "<f8";
   return {file.header.shape, wide ? file.numbers<double, float>() : file.numbers<float, float>()};
 }
 
 NpyIntegers read_npy_integers(const std::string& path) {
-  const OpenFile file(path, {{"<i4", 4}, {"<i8", 8}, {"|u1", 1}});
+  const OpenNpy file(path, {{"<i4", 4}, {"<i8", 8}, {"|u1", 1}});
   const std::string& type = file.header.descr;
   NpyIntegers array;
   array.shape = file.header.shape;

@@ -21,12 +21,12 @@ constexpr uint64_t kMaxHeader = 100'000'000;  // the format's own limit
 constexpr uint64_t kPrefix = 8;
 
 /// An open file whose header is read.
-struct OpenFile {
+struct OpenSafetensors {
   InputFile file;
   SafetensorsHeader header;
   uint64_t data_begin = 0;
 
-  explicit OpenFile(const std::string& path) : file(path, "a safetensors file") {
+  explicit OpenSafetensors(const std::string& path) : file(path, "a safetensors file") {
     check<Refusal>(file.size() >= kPrefix, "{}: {} bytes are too few for a safetensors file", path, file.size());
     uint64_t length = 0;
     file.read_at(0, &length, kPrefix);
@@ -73,7 +73,7 @@ int64_t checked_numel(const WeightTensor& tensor) {
 }  // namespace
 
 WeightFile read_safetensors(const std::string& path) {
-  OpenFile open(path);
+  OpenSafetensors open(path);
   WeightFile file;
   file.metadata = std::move(open.header.metadata);
   file.tensors.reserve(open.header.tensors.size());
@@ -88,7 +88,7 @@ WeightFile read_safetensors(const std::string& path) {
 }
 
 std::map<std::string, std::string> read_safetensors_metadata(const std::string& path) {
-  return OpenFile(path).header.metadata;
+  return OpenSafetensors(path).header.metadata;
 }
 
 void write_safetensors(const std::string& path, const WeightFile& file) {

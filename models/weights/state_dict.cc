@@ -65,13 +65,13 @@ void for_each_index(const Tensor& tensor, Body&& body) {
 
 /// The file's tensors by the names that the module uses.
 std::map<std::string, const WeightTensor*> index_file(const WeightFile& file, const std::string& place) {
-  constexpr std::string_view kPrefix = "module.";
+  constexpr std::string_view kWrapper = "module.";
   const bool prefixed =
       !file.tensors.empty() &&
-      std::all_of(file.tensors.begin(), file.tensors.end(), [&](const auto& t) { return t.name.starts_with(kPrefix); });
+      std::all_of(file.tensors.begin(), file.tensors.end(), [&](const auto& t) { return t.name.starts_with(kWrapper); });
   std::map<std::string, const WeightTensor*> index;
   for (const WeightTensor& tensor : file.tensors) {
-    std::string name = prefixed ? tensor.name.substr(kPrefix.size()) : tensor.name;
+    std::string name = prefixed ? tensor.name.substr(kWrapper.size()) : tensor.name;
     if (name.ends_with(kTracked) || name.starts_with(kMomentumPrefix)) continue;
     check<Refusal>(index.emplace(name, &tensor).second, "{}: two tensors are named {}", place, name);
   }

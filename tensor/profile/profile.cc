@@ -43,6 +43,14 @@ const char* to_string(Pass pass) {
   }
 }
 
+std::string layer_of(const std::vector<Event>& events, const Event& event) {
+  for (int64_t at = event.parent; at >= 0; at = events[static_cast<size_t>(at)].parent) {
+    const Event& around = events[static_cast<size_t>(at)];
+    if (around.kind == Event::Kind::layer) return around.name;
+  }
+  return {};
+}
+
 Recording::Recording(HardwareCounters* counters)
     : previous_(std::exchange(detail::active, this)), counters_(counters), start_ns_(now_ns()) {}
 

@@ -56,6 +56,9 @@ struct Event {
   Counts self_counts() const { return counts - inside_counts; }
 };
 
+/// The name of the innermost layer around an event of a recording; empty without one.
+std::string layer_of(const std::vector<Event>& events, const Event& event);
+
 /// While one lives, the scopes of this thread are recorded in it: ops are called from one thread, and their kernels
 /// run in parallel inside. Recordings nest; the innermost gets the scopes.
 class Recording {

@@ -4,19 +4,7 @@
 #include <algorithm>
 
 namespace giza::train {
-namespace {
-
 using profile::Event;
-
-const std::string& layer_around(const std::vector<Event>& events, const Event& event) {
-  static const std::string none;
-  for (int64_t at = event.parent; at >= 0; at = events[static_cast<size_t>(at)].parent) {
-    if (events[static_cast<size_t>(at)].kind == Event::Kind::layer) return events[static_cast<size_t>(at)].name;
-  }
-  return none;
-}
-
-}  // namespace
 
 std::vector<ConvolutionUse> convolutions_of(const std::vector<Event>& events) {
   std::vector<ConvolutionUse> uses;
@@ -28,7 +16,7 @@ std::vector<ConvolutionUse> convolutions_of(const std::vector<Event>& events) {
     if (work.kernel == "conv2d_backward_input") pass = &ConvolutionUse::backward_input;
     if (work.kernel == "conv2d_backward_weight") pass = &ConvolutionUse::backward_weight;
     if (pass == nullptr) continue;
-    const std::string& layer = layer_around(events, event);
+    const std::string layer = profile::layer_of(events, event);
     auto use = std::find_if(uses.begin(), uses.end(), [&](const ConvolutionUse& other) {
       return other.layer == layer && other.shape == work.shape;
     });

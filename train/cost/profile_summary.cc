@@ -13,17 +13,6 @@ namespace {
 
 using profile::Event;
 
-std::string layer_of(const std::vector<Event>& events, const Event& kernel) {
-  for (int64_t i = kernel.parent; i >= 0; i = events[static_cast<size_t>(i)].parent) {
-    const Event& around = events[static_cast<size_t>(i)];
-    if (around.kind == Event::Kind::layer) {
-      if (around.name.empty()) break;
-      return around.name;
-    }
-  }
-  return "(" + kernel.work.kernel + ")";
-}
-
 std::vector<std::string> split(const std::string& path) {
   std::vector<std::string> parts;
   std::istringstream stream(path);
@@ -96,7 +85,8 @@ ProfileSummary summarize(const std::vector<Event>& events) {
   for (size_t i = begin; i < end; ++i) {
     const Event& event = events[i];
     if (event.kind != Event::Kind::kernel) continue;
-    const std::string layer = layer_of(events, event);
+    std::string layer = profile::layer_of(events, event);
+    if (layer.empty()) layer = "(" + event.work.kernel + ")";
     kernels[{event.work.kernel, event.work.algorithm}].add(event);
     ShapeRow& shape = shapes[{event.work.kernel, event.work.algorithm, event.work.shape}];
     shape.layers = merge_paths(shape.layers, layer);

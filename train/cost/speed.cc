@@ -20,18 +20,11 @@ std::string key_of(const profile::Work& work) {
   return fmt::format("{}|{}|{}|{:.0f}", work.kernel, work.algorithm, work.shape, work.bytes);
 }
 
-/// The innermost layer around a kernel.
-std::string layer_of(const std::vector<Event>& events, const Event& kernel) {
-  for (int64_t i = kernel.parent; i >= 0; i = events[static_cast<size_t>(i)].parent) {
-    if (events[static_cast<size_t>(i)].kind == Event::Kind::layer) return events[static_cast<size_t>(i)].name;
-  }
-  return {};
-}
-
 /// Names of the groups whose members are scaled from one another, the nearest first.
 std::vector<std::string> groups_of(const std::vector<Event>& events, const Event& kernel) {
   const profile::Work& work = kernel.work;
-  return {fmt::format("{}|{}|{}|{}", work.kernel, work.algorithm, layer_of(events, kernel), to_string(kernel.pass)),
+  return {fmt::format("{}|{}|{}|{}", work.kernel, work.algorithm, profile::layer_of(events, kernel),
+                      to_string(kernel.pass)),
           fmt::format("{}|{}", work.kernel, work.algorithm), work.kernel};
 }
 

@@ -14,10 +14,10 @@
 namespace giza::train {
 namespace {
 
-constexpr double kBound = 1e-3;
-constexpr double kSensitivities = 2;   // how many of the largest seen are allowed
-constexpr double kLargestBound = 0.1;  // however sensitive
-constexpr uint32_t kTrials = 4;
+constexpr double kStepBound = 1e-3;
+constexpr double kStepSensitivities = 2;   // how many of the largest seen are allowed
+constexpr double kLargestStepBound = 0.1;  // however sensitive
+constexpr uint32_t kStepTrials = 4;
 
 /// The steps of a folder.
 struct Steps {
@@ -100,14 +100,14 @@ void verify_steps(const ReferenceFolder& folder, const NetworkBuilder& build, do
   const auto count = static_cast<int64_t>(steps.inputs.size());
   const models::NpyArray expected = folder.array("sgd_loss.npy", {count, 2});
   const std::vector<double> losses = train(*model, steps, 0, 0), theirs(expected.data.begin(), expected.data.end());
-  double bound = kBound;
+  double bound = kStepBound;
   if (const double distance = farthest(losses, theirs); distance > bound) {
     double sensitivity = 0;
-    for (uint32_t trial = 0; trial < kTrials && kSensitivities * sensitivity < distance; ++trial) {
+    for (uint32_t trial = 0; trial < kStepTrials && kStepSensitivities * sensitivity < distance; ++trial) {
       sensitivity = std::max(sensitivity, farthest(train(*build(), steps, noise, trial), losses));
     }
     result.step_sensitivity = sensitivity;
-    bound = std::clamp(kSensitivities * sensitivity, bound, kLargestBound);
+    bound = std::clamp(kStepSensitivities * sensitivity, bound, kLargestStepBound);
   }
   for (size_t i = 0; i < losses.size(); ++i) {
     const bool main = i % 2 == 0;

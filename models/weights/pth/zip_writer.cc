@@ -13,8 +13,8 @@ static_assert(std::endian::native == std::endian::little, "files are little-endi
 namespace giza::models {
 namespace {
 
-constexpr size_t kAlignment = 64, kLocalSize = 30, kExtraHeader = 4;
-constexpr uint16_t kVersion = 20, kVersion64 = 45;   // of the format needed to read: 2.0, with zip64 4.5
+constexpr size_t kAlignment = 64, kLocalHeader = 30, kExtraHeader = 4;
+constexpr uint16_t kNeeds = 20, kNeeds64 = 45;       // of the format needed to read: 2.0, with zip64 4.5
 constexpr uint16_t kDate = (0 << 9) | (1 << 5) | 1;  // 1980-01-01, the first there is: no time stamps
 constexpr uint32_t kWide = 0xFFFFFFFF;               // the zip64 field has the number
 
@@ -43,7 +43,7 @@ class Header {
 /// What local header and directory say alike, from version to sizes.
 Header& common_fields(Header& header, bool zip64, uint32_t crc, uint64_t size, bool wide_size) {
   const uint64_t shown = wide_size ? kWide : size;
-  return header.u16(zip64 ? kVersion64 : kVersion).u16(0).u16(0).u16(0).u16(kDate).u32(crc).u32(shown).u32(shown);
+  return header.u16(zip64 ? kNeeds64 : kNeeds).u16(0).u16(0).u16(0).u16(kDate).u32(crc).u32(shown).u32(shown);
 }
 
 }  // namespace
@@ -61,7 +61,7 @@ void ZipWriter::add(const std::string& name, const void* data, size_t bytes) {
   Header extra;
   if (wide) extra.u16(1).u16(16).u64(bytes).u64(bytes);
   // Padding in an extra field of its own, "FB" as PyTorch has it.
-  const uint64_t unpadded = position_ + kLocalSize + name.size() + extra.bytes().size() + kExtraHeader;
+  const uint64_t unpadded = position_ + kLocalHeader + name.size() + extra.bytes().size() + kExtraHeader;
   const size_t padding = (kAlignment - unpadded % kAlignment) % kAlignment;
   extra.text("FB").u16(padding).text(std::string(padding, 'Z'));
   Header local;
@@ -82,7 +82,7 @@ void ZipWriter::finish() {
     if (wide_size) extra.u64(record.size).u64(record.size);
     if (wide_offset) extra.u64(record.offset);
     Header central;
-    central.u32(0x02014b50).u16(kVersion64);
+    central.u32(0x02014b50).u16(kNeeds64);
     common_fields(central, wide_size || wide_offset, record.crc, record.size, wide_size);
     central.u16(record.name.size()).u16(extra.bytes().size()).u16(0).u16(0).u16(0).u32(0);
     central.u32(wide_offset ? kWide : record.offset).text(record.name).text(extra.bytes());
@@ -91,7 +91,7 @@ void ZipWriter::finish() {
   const uint64_t end = position_, size = end - directory, count = records_.size();
   Header last;
   // Always, as PyTorch's own: the end record then need not be judged by its size.
-  last.u32(0x06064b50).u64(44).u16(kVersion64).u16(kVersion64).u32(0).u32(0).u64(count).u64(count);
+  last.u32(0x06064b50).u64(44).u16(kNeeds64).u16(kNeeds64).u32(0).u32(0).u64(count).u64(count);
   last.u64(size).u64(directory);
   last.u32(0x07064b50).u32(0).u64(end).u32(1);
   const uint64_t count16 = count >= 0xFFFF ? 0xFFFF : count;
