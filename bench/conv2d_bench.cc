@@ -45,7 +45,7 @@ void run(benchmark::State& state, const OpCase& op, ConvPass pass, const Conv2dO
         break;
     }
   }
-  if (options.backend == ConvBackend::native) {
+  if (options.engine.backend == ConvBackend::native) {
     const ConvPlan plan = ops::plan_conv2d(pass, x.shape(), w.shape(), options);
     state.SetLabel(to_string(plan.algorithm));
     count(state, op, plan.executed_flops);
@@ -80,7 +80,7 @@ void add(ConvPass pass, const std::string& who, const OpCase& op, const Body& bo
 
 void add_native(ConvPass pass, const std::string& who, const OpCase& op, ConvAlgorithm algorithm) {
   Conv2dOptions options = op.conv();
-  options.algorithm = algorithm;
+  options.engine.algorithm = algorithm;
   add(pass, who, op, [=](benchmark::State& state) { run(state, op, pass, options); });
 }
 

@@ -21,8 +21,7 @@ Conv2d::Conv2d(const ConvShape& shape, bool bias, Init init, const Random& rando
     : options_{.stride = shape.stride,
                .padding = shape.dilation * (shape.kernel / 2),
                .dilation = shape.dilation,
-               .backend = engine.backend,
-               .algorithm = engine.algorithm} {
+               .engine = engine} {
   const Shape krsc = {shape.out, shape.kernel, shape.kernel, shape.in};
   const int64_t fan_in = shape.kernel * shape.kernel * shape.in;
   weight_ = add_parameter("weight", init == Init::kaiming_normal ? kaiming_normal_fan_out(krsc, random)

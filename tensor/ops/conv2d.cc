@@ -5,7 +5,7 @@
 #include "tensor/backends/reference.h"
 #include "tensor/base/check.h"
 #include "tensor/ops/conv/native.h"
-#include "tensor/ops/conv_spec.h"
+#include "tensor/ops/conv_work.h"
 #include "tensor/ops/elementwise.h"
 #include "tensor/profile/profile.h"
 
@@ -88,7 +88,7 @@ Tensor conv2d_fused(const Tensor& x, const Tensor& w, const ConvEpilogue& epilog
   Tensor y;
   {
     const profile::Scope scope([&] { return profile::conv2d_work(ConvPass::forward, x.shape(), w.shape(), options); });
-    switch (options.backend) {
+    switch (options.engine.backend) {
       case ConvBackend::onednn:
         y = onednn::conv2d(x, dense(w), epilogue.bias, options);
         break;
@@ -113,7 +113,7 @@ Tensor conv2d_backward_input(const Tensor& dy, const Tensor& w, const Shape& x_s
   check_gradient("conv2d_backward_input", dy.shape(), x_shape, w.shape(), options);
   const profile::Scope scope(
       [&] { return profile::conv2d_work(ConvPass::backward_input, x_shape, w.shape(), options); });
-  switch (options.backend) {
+  switch (options.engine.backend) {
     case ConvBackend::onednn:
       return onednn::conv2d_backward_input(dy, dense(w), x_shape, options);
     case ConvBackend::reference:
@@ -129,7 +129,7 @@ void conv2d_backward_weight_to(const Tensor& dw, const Tensor& x, const Tensor& 
   check_gradient("conv2d_backward_weight", dy.shape(), x.shape(), w_shape, options);
   const profile::Scope scope(
       [&] { return profile::conv2d_work(ConvPass::backward_weight, x.shape(), w_shape, options); });
-  switch (options.backend) {
+  switch (options.engine.backend) {
     case ConvBackend::onednn:
       return dw.copy_from(onednn::conv2d_backward_weight(x, dy, w_shape, options));
     case ConvBackend::reference:

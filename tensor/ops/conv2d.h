@@ -36,7 +36,7 @@ const char* to_string(ConvAlgorithm algorithm);
 /// The algorithm of that name. Throws Refusal for another name.
 ConvAlgorithm parse_conv_algorithm(const std::string& name);
 
-/// Who computes convolutions, and how: a choice for a whole model.
+/// Who computes convolutions, and how: mostly one choice for a whole model.
 struct ConvEngine {
   ConvBackend backend = ConvBackend::native;
   ConvAlgorithm algorithm = ConvAlgorithm::automatic;  ///< of the native backend
@@ -46,8 +46,7 @@ struct Conv2dOptions {
   int64_t stride = 1;
   int64_t padding = 0;
   int64_t dilation = 1;
-  ConvBackend backend = ConvBackend::native;
-  ConvAlgorithm algorithm = ConvAlgorithm::automatic;
+  ConvEngine engine = {};
 };
 
 namespace ops {

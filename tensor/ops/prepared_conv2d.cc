@@ -5,7 +5,7 @@
 
 #include "tensor/base/check.h"
 #include "tensor/ops/conv/native.h"
-#include "tensor/ops/conv_spec.h"
+#include "tensor/ops/conv_work.h"
 #include "tensor/profile/profile.h"
 
 namespace giza::ops {
@@ -19,8 +19,8 @@ struct PreparedConv2d::Weights {
 
 PreparedConv2d::PreparedConv2d(const Tensor& w, const Conv2dOptions& options, ConvAlgorithm algorithm) {
   Weights weights{w.shape(), options, {}, {}};
-  weights.options.algorithm = algorithm;
-  if (options.backend == ConvBackend::native) {
+  weights.options.engine.algorithm = algorithm;
+  if (options.engine.backend == ConvBackend::native) {
     weights.filters = native::prepare(w, algorithm, options);
   } else {
     weights.plain = w;

@@ -118,7 +118,7 @@ struct Candidate {
 std::vector<Candidate> candidates(const ConvSpec& spec, ConvPass pass) {
   const auto plan = [&](ConvAlgorithm algorithm) {
     Conv2dOptions options = spec.options;
-    options.algorithm = algorithm;
+    options.engine.algorithm = algorithm;
     return ops::plan_conv2d(pass, spec.input(), spec.weight(), options);
   };
   const double direct_bound = 1e-6 * std::max(1.0, std::sqrt(static_cast<double>(products(spec, pass))) / 64);
@@ -128,7 +128,7 @@ std::vector<Candidate> candidates(const ConvSpec& spec, ConvPass pass) {
     // An algorithm that does not apply falls back to another.
     if (a_choice || plan(algorithm).algorithm != algorithm) continue;
     Candidate candidate{{.name = to_string(algorithm), .chosen = {}, .failed = {}}, spec.options};
-    candidate.options.algorithm = algorithm;
+    candidate.options.engine.algorithm = algorithm;
     candidate.result.executed_flops = plan(algorithm).executed_flops;
     candidate.result.bound = algorithm == ConvAlgorithm::direct ? direct_bound : kWinogradBound;
     for (const ConvAlgorithm choice : {ConvAlgorithm::automatic, ConvAlgorithm::fast}) {
@@ -139,7 +139,7 @@ std::vector<Candidate> candidates(const ConvSpec& spec, ConvPass pass) {
   }
   if (onednn_available()) {
     Candidate candidate{{.name = "onednn", .chosen = {}, .foreign = true, .failed = {}}, spec.options};
-    candidate.options.backend = ConvBackend::onednn;
+    candidate.options.engine.backend = ConvBackend::onednn;
     candidate.result.executed_flops = spec.flops();
     candidate.result.bound = direct_bound;
     list.push_back(candidate);

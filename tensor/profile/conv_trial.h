@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "tensor/ops/conv2d.h"
-#include "tensor/ops/conv_spec.h"
+#include "tensor/profile/conv_spec.h"
 
 namespace giza::profile {
 

@@ -5,11 +5,12 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <sstream>
 #include <utility>
 
 #include "tensor/base/check.h"
+#include "tensor/ops/conv_work.h"
+#include "tensor/profile/field_reader.h"
 
 namespace giza {
 namespace {
@@ -22,28 +23,6 @@ constexpr std::array<std::pair<CaseData, std::string_view>, 8> kDataNames{{{Case
                                                                            {CaseData::large, "large"},
                                                                            {CaseData::nan, "nan"},
                                                                            {CaseData::inf, "inf"}}};
-
-int64_t number(std::string_view text, size_t& at, std::string_view whole) {
-  int64_t value = 0;
-  const char* begin = text.data() + at;
-  const auto [end, error] = std::from_chars(begin, text.data() + text.size(), value);
-  check<Error>(error == std::errc() && end != begin, "op case '{}': a number is missing after '{}'", whole,
-               text.substr(0, at));
-  at += static_cast<size_t>(end - begin);
-  return value;
-}
-
-/// "3" -> (3, 3) and "1x7" -> (1, 7).
-std::pair<int64_t, int64_t> pair_of(std::string_view text, size_t& at, std::string_view whole) {
-  const int64_t first = number(text, at, whole);
-  if (at >= text.size() || text[at] != 'x') return {first, first};
-  return {first, number(text, ++at, whole)};
-}
-
-int64_t same_padding(const OpCase& row) {
-  const bool odd = row.kernel_h % 2 == 1 && row.kernel_w == row.kernel_h;
-  return odd ? row.dilation * (row.kernel_h - 1) / 2 : 0;
-}
 
 void parse_word(OpCase& row, std::string_view word, std::string_view text) {
   if (word == "bias") {
@@ -65,52 +44,24 @@ void parse_word(OpCase& row, std::string_view word, std::string_view text) {
   }
 }
 
-void parse_fields(OpCase& row, std::string_view fields, std::string_view text) {
-  bool padding_given = false;
+void parse_fields(OpCase& row, std::string_view fields) {
   row.channels.clear();
-  for (size_t at = 0; at < fields.size();) {
-    const char letter = fields[at++];
-    switch (letter) {
-      case 'n':
-        row.n = number(fields, at, text);
-        break;
-      case 'h':
-        row.h = number(fields, at, text);
-        break;
-      case 'w':
-        row.w = number(fields, at, text);
-        break;
-      case 'c':
-        row.channels.push_back(number(fields, at, text));
-        break;
-      case 'k':
-        row.k = number(fields, at, text);
-        break;
-      case 'r':
-        std::tie(row.kernel_h, row.kernel_w) = pair_of(fields, at, text);
-        break;
-      case 's':
-        row.stride = number(fields, at, text);
-        break;
-      case 'd':
-        row.dilation = number(fields, at, text);
-        break;
-      case 'b':
-        row.bins = number(fields, at, text);
-        break;
-      case 'o':
-        std::tie(row.out_h, row.out_w) = pair_of(fields, at, text);
-        break;
-      case 'p':
-        row.padding = number(fields, at, text);
-        padding_given = true;
-        break;
-      default:
-        throw Error(fmt::format("op case '{}': unknown field '{}'", text, letter));
-    }
-  }
+  const profile::Field all[] = {{'n', &row.n, 0},
+                                {'h', &row.h},
+                                {'w', &row.w},
+                                {'c', nullptr, 1, nullptr, &row.channels},
+                                {'k', &row.k},
+                                {'r', &row.kernel_h, 1, &row.kernel_w},
+                                {'s', &row.stride},
+                                {'d', &row.dilation},
+                                {'p', &row.padding, 0},
+                                {'b', &row.bins},
+                                {'o', &row.out_h, 1, &row.out_w}};
+  const std::string seen = profile::read_fields(fields, all, "expected those of tests/support/op_cases.h");
   if (row.channels.empty()) row.channels.push_back(1);
-  if (!padding_given) row.padding = same_padding(row);
+  if (seen.find('p') == std::string::npos) {
+    row.padding = profile::same_padding(row.kernel_h, row.kernel_w, row.dilation);
+  }
 }
 
 }  // namespace
@@ -120,7 +71,7 @@ OpCase OpCase::parse(std::string_view text) {
   OpCase row;
   std::string fields, word;
   words >> row.op >> fields;
-  parse_fields(row, fields, text);
+  parse_fields(row, fields);
   while (words >> word) parse_word(row, word, text);
   return row;
 }
@@ -142,7 +93,7 @@ std::string OpCase::name() const {
   }
   field('s', stride, 1);
   field('d', dilation, 1);
-  field('p', padding, same_padding(*this));
+  field('p', padding, profile::same_padding(kernel_h, kernel_w, dilation));
   field('b', bins, 1);
   if (out_h != 1 || out_w != 1) text += fmt::format("o{}x{}", out_h, out_w);
   const std::pair<bool, const char*> words[] = {{bias, "bias"},

@@ -49,7 +49,7 @@ struct OpCase {
   int64_t c() const { return channels.front(); }
   Shape input() const { return {n, h, w, c()}; }
   Shape weight() const { return {k, kernel_h, kernel_w, c()}; }
-  Conv2dOptions conv(ConvBackend backend = ConvBackend::native) const { return {stride, padding, dilation, backend}; }
+  Conv2dOptions conv(ConvBackend backend = ConvBackend::native) const { return {stride, padding, dilation, {backend}}; }
   ops::Pool2dOptions pool() const { return {kernel_h, stride, padding}; }
   /// Output of conv2d and max_pool2d: [N,P,Q,K] and [N,P,Q,C].
   Shape output() const;

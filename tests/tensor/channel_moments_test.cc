@@ -43,7 +43,7 @@ TEST_CASE("moments: every algorithm, target and cut of the work gives those of i
            {ConvAlgorithm::direct, ConvAlgorithm::winograd2, ConvAlgorithm::winograd4}) {
         CAPTURE(std::string(to_string(algorithm)));
         Conv2dOptions options = row.conv();
-        options.algorithm = algorithm;
+        options.engine.algorithm = algorithm;
         for (const Tensor& bias : {Tensor(), far}) {
           ops::ChannelMoments moments;
           const Tensor y = ops::conv2d_fused(x, w, {.bias = bias, .moments = &moments}, options);

@@ -68,7 +68,7 @@ struct ConvProblem {
 
   void check(ConvBackend backend, Layout layout) const {
     Conv2dOptions options = row.conv(backend);
-    options.algorithm = ConvAlgorithm::direct;
+    options.engine.algorithm = ConvAlgorithm::direct;
     const Placed input(x, layout), gradient(dy, layout);
     {
       INFO("forward");

@@ -65,7 +65,7 @@ TEST_CASE("PyTorch goldens: conv2d") {
     for (ConvBackend backend : {ConvBackend::native, ConvBackend::onednn, ConvBackend::reference}) {
       if (backend == ConvBackend::onednn && !onednn_available()) continue;
       CAPTURE(static_cast<int>(backend));
-      const Conv2dOptions options{g["stride"], g["padding"], g["dilation"], backend};
+      const Conv2dOptions options{g["stride"], g["padding"], g["dilation"], {backend}};
       CHECK_SAME(misses(ops::conv2d(x, w, bias, options), g["y"]));
       CHECK_SAME(misses(ops::conv2d_backward_input(dy, w, x.shape(), options), g["dx"][0]));
       CHECK_SAME(misses(ops::conv2d_backward_weight(x, dy, w.shape(), options), g["dx"][1]));

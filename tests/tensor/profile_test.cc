@@ -8,8 +8,8 @@
 
 #include "tensor/base/check.h"
 #include "tensor/ops/conv2d.h"
-#include "tensor/ops/conv_spec.h"
 #include "tensor/ops/elementwise.h"
+#include "tensor/profile/conv_spec.h"
 #include "tensor/profile/counters.h"
 
 namespace giza {

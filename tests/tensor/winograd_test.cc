@@ -18,9 +18,9 @@ constexpr ConvAlgorithm kWinograd[] = {ConvAlgorithm::winograd2, ConvAlgorithm::
 /// Relative L2 of the standards. F(5x5) and F(6x6) keep it where `fast` chooses them; forced where they do not fit, on
 /// maps smaller than a tile or with F(6x6) beyond 64 channels, they may be off by more.
 double bound_of(ConvPass pass, const OpCase& row, Conv2dOptions options) {
-  const ConvAlgorithm forced = options.algorithm;
+  const ConvAlgorithm forced = options.engine.algorithm;
   if (forced == ConvAlgorithm::winograd2 || forced == ConvAlgorithm::winograd4) return 5e-6;
-  options.algorithm = ConvAlgorithm::fast;
+  options.engine.algorithm = ConvAlgorithm::fast;
   return ops::plan_conv2d(pass, row.input(), row.weight(), options).algorithm == forced ? 5e-6 : 2e-5;
 }
 
@@ -41,7 +41,7 @@ std::vector<OpCase> cases() {
 
 Conv2dOptions with(const OpCase& row, ConvAlgorithm algorithm) {
   Conv2dOptions options = row.conv();
-  options.algorithm = algorithm;
+  options.engine.algorithm = algorithm;
   return options;
 }
 
@@ -176,7 +176,7 @@ TEST_CASE("winograd: strided rows of a weight") {
   const Tensor x = make_numbers({1, 12, 13, 33}, CaseData::normal, 2),
                dy = make_numbers({1, 12, 13, 24}, CaseData::normal, 3);
   for (const ConvAlgorithm algorithm : {ConvAlgorithm::direct, ConvAlgorithm::winograd2, ConvAlgorithm::winograd4}) {
-    const Conv2dOptions options{.padding = 1, .algorithm = algorithm};
+    const Conv2dOptions options{.padding = 1, .engine = {.algorithm = algorithm}};
     CHECK(same_bits(ops::conv2d(x, part, {}, options), ops::conv2d(x, part.clone(), {}, options)));
     CHECK(same_bits(ops::conv2d_backward_input(dy, part, x.shape(), options),
                     ops::conv2d_backward_input(dy, part.clone(), x.shape(), options)));

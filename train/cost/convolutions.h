@@ -10,7 +10,7 @@ namespace giza::train {
 
 struct ConvolutionUse {
   std::string layer;  ///< "layer3.2.conv2"
-  std::string shape;  ///< as a word: tensor/ops/conv_spec.h
+  std::string shape;  ///< as a word: tensor/ops/conv_work.h
   struct PassUse {
     std::string algorithm;           ///< empty where the pass does not run
     double flops = 0, executed = 0;  ///< of the direct algorithm, and of this one

@@ -78,17 +78,17 @@ ConvPlan plan_conv2d(ConvPass pass, const Shape& x, const Shape& w, const Conv2d
                                            w[3], w[0], options.dilation);
     if (flops < below) plan = {algorithm, plan.flops, flops};
   };
-  if (winograd_tile(options.algorithm) > 0) {
-    consider(options.algorithm, std::numeric_limits<double>::infinity());
+  if (winograd_tile(options.engine.algorithm) > 0) {
+    consider(options.engine.algorithm, std::numeric_limits<double>::infinity());
     return plan;
   }
   // Below 16 channels a direct product runs over whole vectors and transforms do not.
-  if (options.algorithm == ConvAlgorithm::direct || std::min(w[0], w[3]) < 16) return plan;
+  if (options.engine.algorithm == ConvAlgorithm::direct || std::min(w[0], w[3]) < 16) return plan;
   // A transformed number costs about four times a multiply-add of the products: it is read from and written to memory.
   // So F(2x2), which transforms four numbers for each output, has to save a quarter. Larger tiles transform fewer.
   consider(ConvAlgorithm::winograd2, 0.75 * plan.executed_flops);
   consider(ConvAlgorithm::winograd4, plan.executed_flops);
-  if (options.algorithm == ConvAlgorithm::fast) {
+  if (options.engine.algorithm == ConvAlgorithm::fast) {
     consider(ConvAlgorithm::winograd5, 0.95 * plan.executed_flops);
     // F(6x6) comes close to a relative error of 5e-6 beyond 64 terms, and passes it where tiles are partly empty.
     if ((to_input ? w[0] : w[3]) <= 64) consider(ConvAlgorithm::winograd6, 0.95 * plan.executed_flops);

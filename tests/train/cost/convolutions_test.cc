@@ -5,7 +5,7 @@
 
 #include "models/pspnet.h"
 #include "tensor/dry_run.h"
-#include "tensor/ops/conv_spec.h"
+#include "tensor/profile/conv_spec.h"
 #include "tests/support/op_testing.h"
 
 namespace giza::train {

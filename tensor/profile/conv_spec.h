@@ -1,4 +1,4 @@
-// The shape of a convolution as a word: "n1h60w60c512k512r3d4".
+// The shape of a convolution as somebody types it: "n1h60w60c512k512r3d4".
 #pragma once
 
 #include <cstdint>
@@ -6,7 +6,6 @@
 #include <string_view>
 
 #include "tensor/ops/conv2d.h"
-#include "tensor/profile/profile.h"
 
 namespace giza::profile {
 
@@ -17,9 +16,6 @@ struct ConvSpec {
   int64_t n = 1, h = 0, w = 0, c = 0, k = 0, kernel_h = 1, kernel_w = 1;
   Conv2dOptions options;
 
-  ConvSpec() = default;
-  ConvSpec(const Shape& x, const Shape& weight, const Conv2dOptions& conv_options);
-
   /// Throws Refusal "SPEC: ..." saying what was expected.
   static ConvSpec parse(std::string_view text);
   /// The shortest text that parses to this.
@@ -28,17 +24,9 @@ struct ConvSpec {
   Shape input() const { return {n, h, w, c}; }
   Shape weight() const { return {k, kernel_h, kernel_w, c}; }
   Shape output() const;
-  /// 2 N P Q K R S C: a multiplication and an addition per tap, those on the padding counted.
+  /// As those of conv2d_work (tensor/ops/conv_work.h).
   double flops() const;
-  /// Input, weights and output once each; the same for the forward pass and both gradients.
   double bytes() const;
-
- private:
-  int64_t same_padding() const;
 };
-
-/// What one pass of a convolution of x [N,H,W,C] by w [K,R,S,C] is to a profile: kernel "conv2d_PASS", the shape as a
-/// word, the algorithm of a native one or else the backend, and the operations of both.
-Work conv2d_work(ConvPass pass, const Shape& x, const Shape& w, const Conv2dOptions& options);
 
 }  // namespace giza::profile
