@@ -19,17 +19,18 @@ using V = hn::Vec<D>;
 
 enum class Mask { none, output, affine };
 
-/// The gradient behind the ReLU: dy where the output was positive. d is x - center.
+/// The gradient behind the ReLU in column i: dy where the output was positive. dy and y are rows, d is x - center. What the
+/// mask does not read may be null: i is added to no pointer before.
 template <Mask kMask, class DF, class Lanes>
-HWY_INLINE hn::Vec<DF> gate(DF df, const Lanes& lanes, const float* dy, const float* y, hn::Vec<DF> d,
+HWY_INLINE hn::Vec<DF> gate(DF df, const Lanes& lanes, int64_t i, const float* dy, const float* y, hn::Vec<DF> d,
                             const float* scale, const float* offset) {
   if constexpr (kMask == Mask::output) {
-    return hn::IfThenElseZero(hn::Gt(lanes.load(y), hn::Zero(df)), lanes.load(dy));
+    return hn::IfThenElseZero(hn::Gt(lanes.load(y + i), hn::Zero(df)), lanes.load(dy + i));
   } else if constexpr (kMask == Mask::affine) {
-    const auto output = hn::MulAdd(d, lanes.load(scale), lanes.load(offset));
-    return hn::IfThenElseZero(hn::Gt(output, hn::Zero(df)), lanes.load(dy));
+    const auto output = hn::MulAdd(d, lanes.load(scale + i), lanes.load(offset + i));
+    return hn::IfThenElseZero(hn::Gt(output, hn::Zero(df)), lanes.load(dy + i));
   } else {
-    return lanes.load(dy);
+    return lanes.load(dy + i);
   }
 }
 
@@ -87,8 +88,8 @@ void batch_norm_backward_sums(const float* dy, int64_t dy_stride, const float* x
   with_mask(mask, [&](auto kind) HWY_ATTR {
     sum_over_rows<3>(rows, width, sums, sum_stride, [&](auto lanes, int64_t row, int64_t i, VD* s) HWY_ATTR {
       const VHalf distance = hn::Sub(lanes.load(x + row * x_stride + i), lanes.load(center + i));
-      const VD g = widen(gate<kind>(DHalf(), lanes, dy + row * dy_stride + i, mask.y + row * mask.y_stride + i,
-                                    distance, mask.scale + i, mask.offset + i));
+      const VD g = widen(gate<kind>(DHalf(), lanes, i, dy + row * dy_stride, mask.y + row * mask.y_stride, distance,
+                                    mask.scale, mask.offset));
       const VD d = widen(distance);
       s[0] = hn::Add(s[0], g);
       s[1] = hn::MulAdd(g, d, s[1]);
@@ -107,7 +108,7 @@ HWY_INLINE void backward_data(const float* dy, int64_t dy_stride, const float* x
   for (int64_t r = 0; r < rows; ++r) {
     columns.for_each([&, a = a, g_center = g_center, b = b, center = center, c = c](auto lanes, int64_t i) HWY_ATTR {
       const V d = hn::Sub(lanes.load(x + i), lanes.load(center + i));
-      const V g = gate<kMask>(D(), lanes, dy + i, y + i, d, mask.scale + i, mask.offset + i);
+      const V g = gate<kMask>(D(), lanes, i, dy, y, d, mask.scale, mask.offset);
       const V base = hn::MulAdd(lanes.load(b + i), d, lanes.load(c + i));
       lanes.store(hn::MulAdd(lanes.load(a + i), hn::Sub(g, lanes.load(g_center + i)), base), dx + i);
       if constexpr (kResidual) lanes.store(g, dresidual + i);
@@ -138,7 +139,7 @@ HWY_INLINE void backward_constant(const float* dy, int64_t dy_stride, const floa
   const Columns<D> columns(width);
   for (int64_t r = 0; r < rows; ++r) {
     columns.for_each([&](auto lanes, int64_t i) HWY_ATTR {
-      const V g = gate < kRelu ? Mask::output : Mask::none > (D(), lanes, dy + i, y + i, V(), nullptr, nullptr);
+      const V g = gate < kRelu ? Mask::output : Mask::none > (D(), lanes, i, dy, y, V(), nullptr, nullptr);
       lanes.store(hn::Mul(g, lanes.load(scale + i)), dx + i);
       if constexpr (kResidual) lanes.store(g, dresidual + i);
     });
@@ -158,7 +159,6 @@ void batch_norm_backward_constant(const float* dy, int64_t dy_stride, const floa
   if (y != nullptr) {
     dresidual != nullptr ? run(std::true_type(), std::true_type()) : run(std::true_type(), std::false_type());
   } else {
-    y = dy;  // not read
     dresidual != nullptr ? run(std::false_type(), std::true_type()) : run(std::false_type(), std::false_type());
   }
 }
