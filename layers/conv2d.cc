@@ -28,8 +28,9 @@ Conv2d::Conv2d(const ConvShape& shape, bool bias, Init init, const Random& rando
                                                                  : default_uniform(krsc, fan_in, random));
   if (bias) {
     // Draws after the weight's own.
+    const uint32_t draws = init == Init::kaiming_normal ? kNormalDraws : kUniformDraws;
     Random rest = random;
-    rest.skip(static_cast<uint32_t>(krsc.numel()));
+    rest.skip(draws * static_cast<uint32_t>(krsc.numel()));
     bias_ = add_parameter("bias", default_uniform({shape.out}, fan_in, rest));
   }
 }

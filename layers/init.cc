@@ -23,14 +23,14 @@ void fill(const Tensor& w, const Random& random, uint32_t draws_per_element, Dra
 Tensor kaiming_normal_fan_out(const Shape& krsc, const Random& random) {
   Tensor w = Tensor::empty(krsc);
   const auto deviation = static_cast<float>(std::sqrt(2.0 / static_cast<double>(krsc[0] * krsc[1] * krsc[2])));
-  fill(w, random, 2, [&](Random& part) { return deviation * part.next_normal(); });
+  fill(w, random, kNormalDraws, [&](Random& part) { return deviation * part.next_normal(); });
   return w;
 }
 
 Tensor default_uniform(const Shape& shape, int64_t fan_in, const Random& random) {
   Tensor w = Tensor::empty(shape);
   const auto bound = static_cast<float>(1.0 / std::sqrt(static_cast<double>(fan_in)));
-  fill(w, random, 1, [&](Random& part) { return part.next_uniform(-bound, bound); });
+  fill(w, random, kUniformDraws, [&](Random& part) { return part.next_uniform(-bound, bound); });
   return w;
 }
 

@@ -1,12 +1,15 @@
 // SIGINT and SIGTERM as a flag.
 #include "train/signals.h"
 
+#include <atomic>
 #include <csignal>
 
 namespace giza::train {
 namespace {
 
-volatile std::sig_atomic_t pending = 0;
+// Set by a handler and read by any thread: a lock-free atomic is the one type that the standard allows both.
+std::atomic<int> pending = 0;
+static_assert(std::atomic<int>::is_always_lock_free);
 struct sigaction previous_int, previous_term;
 
 extern "C" void remember_signal(int signal) { pending = signal; }
@@ -29,6 +32,6 @@ SignalGuard::~SignalGuard() {
   sigaction(SIGTERM, &previous_term, nullptr);
 }
 
-int pending_signal() { return static_cast<int>(pending); }
+int pending_signal() { return pending; }
 
 }  // namespace giza::train

@@ -1,6 +1,7 @@
 // Modules, initial weights, convolution and batch norm as layers.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "layers/conv2d.h"
@@ -68,6 +69,22 @@ TEST_CASE("init: the distributions of the paper's code") {
   // A stream of its own per layer, and the same stream again for the same layer.
   CHECK(normal == kaiming_normal_fan_out(shape, random_stream(2)).to_vector());
   CHECK(normal != kaiming_normal_fan_out(shape, random_stream(3)).to_vector());
+}
+
+TEST_CASE("convolution layer: no number of the bias comes from a draw of the weight") {
+  for (const Init init : {Init::default_uniform, Init::kaiming_normal}) {
+    const ConvShape shape = {.in = 3, .out = 16, .kernel = 3};
+    const Conv2d conv(shape, true, init, random_stream(5), {});
+    std::vector<float> bias;
+    for (const auto& p : conv.parameters()) {
+      if (p.name == "bias") bias = p.variable.value().to_vector();
+    }
+    REQUIRE(bias.size() == 16);
+    // What the weight draws, as the bias would draw it: two draws for a normal number, one for a uniform one.
+    const int64_t draws = init == Init::kaiming_normal ? kNormalDraws : kUniformDraws;
+    const std::vector<float> drawn = default_uniform({16 * 27 * draws}, 27, random_stream(5)).to_vector();
+    for (const float v : bias) CHECK(std::count(drawn.begin(), drawn.end(), v) == 0);
+  }
 }
 
 TEST_CASE("convolution layer: keeps the size at stride 1, halves it at stride 2, at any dilation") {
