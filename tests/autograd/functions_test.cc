@@ -11,7 +11,7 @@ using Inputs = std::vector<Variable>;
 
 Tensor normal(const Shape& shape, uint64_t seed) { return make_numbers(shape, CaseData::normal, seed); }
 
-TEST_CASE("gradcheck itself notices a wrong gradient, a missing one and one too many") {
+TEST_CASE("gradcheck itself notices a wrong gradient, a missing one, and one too many") {
   const std::vector<Tensor> x = {normal({1, 2, 2, 3}, 1)};
   auto with_backward = [&](std::function<std::vector<Tensor>(const Tensor&)> backward) {
     return gradcheck(
@@ -30,6 +30,17 @@ TEST_CASE("gradcheck itself notices a wrong gradient, a missing one and one too 
   CHECK(with_backward([&](const Tensor& dy) { return times(dy, 2.0F); }) == "");
   CHECK(with_backward([&](const Tensor& dy) { return times(dy, 2.03F); }) != "");
   CHECK(with_backward([&](const Tensor& dy) { return times(dy, -2.0F); }) != "");
+  // backward() itself refuses a function that gives no gradient, or two for one input.
+  CHECK_THROWS_AS(with_backward([](const Tensor&) { return std::vector<Tensor>(1); }), Error);
+  CHECK_THROWS_AS(with_backward([](const Tensor& dy) { return std::vector<Tensor>{dy, dy}; }), Error);
+  const std::vector<Tensor> two = {x[0], normal({1, 2, 2, 3}, 2)};
+  CHECK(gradcheck([](const Inputs& in) { return autograd::add(in[0], in[1]); }, two) == "");
+  CHECK(gradcheck([](const Inputs& in) { return autograd::add(in[0], in[0]); }, two) == "input 1: no gradient");
+  const auto asks_for_all = [](const Inputs& in) {
+    for (Variable v : in) v.set_requires_grad(true);
+    return autograd::add(in[0], in[1]);
+  };
+  CHECK(gradcheck(asks_for_all, two) == "input 1: a gradient that nobody asked for");
 }
 
 TEST_CASE("conv2d, with and without bias") {
