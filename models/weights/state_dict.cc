@@ -67,8 +67,8 @@ void for_each_index(const Tensor& tensor, Body&& body) {
 std::map<std::string, const WeightTensor*> index_file(const WeightFile& file, const std::string& place) {
   constexpr std::string_view kWrapper = "module.";
   const bool prefixed =
-      !file.tensors.empty() &&
-      std::all_of(file.tensors.begin(), file.tensors.end(), [&](const auto& t) { return t.name.starts_with(kWrapper); });
+      !file.tensors.empty() && std::all_of(file.tensors.begin(), file.tensors.end(),
+                                           [&](const auto& t) { return t.name.starts_with(kWrapper); });
   std::map<std::string, const WeightTensor*> index;
   for (const WeightTensor& tensor : file.tensors) {
     std::string name = prefixed ? tensor.name.substr(kWrapper.size()) : tensor.name;
