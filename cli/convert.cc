@@ -16,6 +16,7 @@
 #include "models/weights/naming.h"
 #include "models/weights/state_dict.h"
 #include "tensor/base/check.h"
+#include "train/config/card.h"
 
 namespace giza::cli {
 namespace {
@@ -67,8 +68,10 @@ std::vector<std::string> without_momentum(WeightFile& file) {
     return true;
   });
   // A checkpoint's own entries (counters, checksum) are of a run that goes on, which these weights no longer do.
-  std::erase_if(file.metadata,
-                [](const auto& entry) { return entry.first.starts_with("giza.") && entry.first != models::kModelKey; });
+  std::erase_if(file.metadata, [](const auto& entry) {
+    const bool card = std::count(std::begin(train::kCardKeys), std::end(train::kCardKeys), entry.first) > 0;
+    return entry.first.starts_with("giza.") && entry.first != models::kModelKey && !card;
+  });
   return dropped;
 }
 
@@ -104,7 +107,11 @@ int run(const Options& options, const Common& common) {
   if (onnx) {
     check<Refusal>(model != nullptr, "{}: is a backbone without a head, expected a whole network to export",
                    options.in);
-    models::export_onnx(options.out, *model, {.height = height, .width = width, .batch = options.batch});
+    models::OnnxOptions graph{.height = height, .width = width, .batch = options.batch};
+    for (const char* key : train::kCardKeys) {
+      if (const auto entry = file.metadata.find(key); entry != file.metadata.end()) graph.metadata.insert(*entry);
+    }
+    models::export_onnx(options.out, *model, graph);
   } else {
     file = models::from_semseg_names(std::move(file), naming, options.in, &nameless);
     if (!nameless.empty()) file.metadata.erase(models::kModelKey);  // the rest is no whole network

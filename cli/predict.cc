@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -14,6 +15,7 @@
 #include "models/weights/infer.h"
 #include "tensor/base/check.h"
 #include "tensor/base/spelling.h"
+#include "train/config/card.h"
 #include "train/config/parts.h"
 #include "train/data/known_datasets.h"
 #include "train/eval/evaluator.h"
@@ -35,7 +37,7 @@ struct Options {
 /// What the pictures are predicted by, and how classes are shown.
 struct Setup {
   std::unique_ptr<models::SceneParser> model;
-  bool from_config = false;
+  bool has_protocol = false;  ///< else pictures keep their size
   train::ProtocolOptions protocol;
   std::vector<std::string> names;
   std::vector<train::Color> colors;
@@ -51,9 +53,14 @@ std::string find_config(const Options& options) {
 
 Setup make_setup(const Options& options, const Common& common) {
   Setup setup;
-  setup.model = models::load_parser(options.weights, common.conv_engine());
+  std::map<std::string, std::string> metadata;
+  setup.model = models::load_parser(options.weights, common.conv_engine(), &metadata);
   const auto classes = static_cast<size_t>(setup.model->classes());
-  const std::string path = find_config(options);
+  const train::ModelCard card = train::card_from_metadata(metadata, setup.model->classes(), options.weights);
+  setup.names = card.names;
+  setup.colors = card.colors;
+  // What weights say of themselves needs no configuration; one that is given counts more.
+  const std::string path = card.protocol && options.config.empty() ? "" : find_config(options);
   if (!path.empty()) {
     const train::Config config = train::load_config(path);
     check<Refusal>(
@@ -61,13 +68,16 @@ Setup make_setup(const Options& options, const Common& common) {
         "{}: DATA.classes is {}, but {} has {} classes; give the configuration it was trained by as --config",
         train::config_place(config, "DATA.classes"), config.data.classes, options.weights, classes);
     setup.protocol = train::test_protocol(config);
-    setup.from_config = true;
+    setup.has_protocol = true;
     // The data set may be gone from where a configuration beside the weights says; only one that was given must hold.
     const auto usable = [&](const std::string& file) {
       return !options.config.empty() || train::built_in_classes(config, file) != nullptr || fs::exists(file);
     };
-    if (usable(config.names_path())) setup.names = train::class_names(config);
-    if (usable(config.colors_path())) setup.colors = train::class_colors(config);
+    if (!config.names_path().empty() && usable(config.names_path())) setup.names = train::class_names(config);
+    if (!config.colors_path().empty() && usable(config.colors_path())) setup.colors = train::class_colors(config);
+  } else if (card.protocol) {
+    setup.protocol = *card.protocol;
+    setup.has_protocol = true;
   } else {
     setup.protocol.base_size = 0;
   }
@@ -195,7 +205,7 @@ int run(const Options& options, const std::vector<std::string>& arguments, const
     }
     const train::Image image = train::read_image(images[i]);
     train::ProtocolOptions protocol = setup.protocol;
-    if (!setup.from_config) {
+    if (!setup.has_protocol) {
       protocol.crop_h = std::min(options.tile, image.height);
       protocol.crop_w = std::min(options.tile, image.width);
     }

@@ -110,6 +110,7 @@ std::string save_checkpoint(const RunFolder& folder, const layers::Module& model
                    {kListHash, state.list_hash},
                    {models::kModelKey, state.model},
                    {kLog, state.log}};
+  file.metadata.insert(state.card.begin(), state.card.end());
   file.metadata[kChecksum] = checksum(file);
   const std::string name = file_name(state.iteration);
   models::write_safetensors(folder.file(name), file);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -17,10 +18,11 @@ namespace giza::train {
 struct TrainingState {
   int64_t iteration = 0;  ///< steps done since the start of training
   uint64_t seed = 0;
-  std::string config_hash;  ///< train/config/config.h: training_hash
-  std::string list_hash;    ///< of the training list
-  std::string model;        ///< options_to_json of the network
-  std::string log;          ///< sums of the log line in the making, JSON
+  std::string config_hash;                       ///< train/config/config.h: training_hash
+  std::string list_hash;                         ///< of the training list
+  std::string model;                             ///< options_to_json of the network
+  std::string log;                               ///< sums of the log line in the making, JSON
+  std::map<std::string, std::string> card = {};  ///< train/config/card.h: what the weights say of themselves
 };
 
 /// Writes iter_NNNNNNNN.safetensors (synced and renamed), points last.safetensors at it, and then removes all but the

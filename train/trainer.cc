@@ -18,6 +18,7 @@
 #include "tensor/base/stopwatch.h"
 #include "tensor/parallel.h"
 #include "train/checkpoint.h"
+#include "train/config/card.h"
 #include "train/config/parts.h"
 #include "train/data/loader.h"
 #include "train/optim/poly_lr.h"
@@ -61,6 +62,7 @@ class Trainer {
   std::unique_ptr<models::SceneParser> model_;
   std::unique_ptr<Sgd> optimizer_;
   ops::CrossEntropyOptions loss_options_;
+  std::map<std::string, std::string> card_;
   int64_t iterations_per_epoch_, iterations_;
 
   int64_t iteration_ = 0;  // steps done
@@ -96,6 +98,7 @@ Trainer::Trainer(const Config& config)
   model_ = refusing(config, [&] { return models::make_parser(model_options_); });
   optimizer_ = std::make_unique<Sgd>(model_->parameter_groups(train_.new_layer_lr),
                                      SgdConfig{.momentum = train_.momentum, .weight_decay = train_.weight_decay});
+  card_ = to_metadata(card_of(config));
   loss_options_ = {.ignore_label = train_.ignore_label, .class_weights = class_weights(config, dataset_)};
 }
 
@@ -217,7 +220,8 @@ void Trainer::save() {
                                         .config_hash = training_hash(config_),
                                         .list_hash = list_hash(dataset_),
                                         .model = models::options_to_json(model_->description()),
-                                        .log = to_json(log)},
+                                        .log = to_json(log),
+                                        .card = card_},
                                        train_.keep_checkpoints);
 }
 

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <map>
 #include <string>
 
 #include "models/scene_parser.h"
@@ -15,6 +16,7 @@ struct OnnxOptions {
   /// What the input is normalised with, for the description in the file: (RGB - mean) / std. Not part of the graph.
   std::array<double, 3> mean = {123.675, 116.28, 103.53};
   std::array<double, 3> std = {58.395, 57.12, 57.375};
+  std::map<std::string, std::string> metadata = {};  ///< entries of the file's metadata beside giza's own
 };
 
 /// False where giza was built without Protocol Buffers.

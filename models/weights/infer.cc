@@ -256,11 +256,13 @@ void check_backbone(const WeightFile& file, const std::string& place) {
   load_state_dict(*make_parser(options), file, place, {.backbone_only = true});
 }
 
-std::unique_ptr<SceneParser> load_parser(const std::string& path, const ConvEngine& conv) {
+std::unique_ptr<SceneParser> load_parser(const std::string& path, const ConvEngine& conv,
+                                         std::map<std::string, std::string>* metadata) {
   const WeightFile file = read_semseg_weights(path);
   NetworkOptions options = options_from_weights(file, path);
   options.backbone.conv = conv;
   options.aux = false;  // used in training only
+  if (metadata != nullptr) *metadata = file.metadata;
   return build_parser(options, file, path);
 }
 

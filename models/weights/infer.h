@@ -1,6 +1,7 @@
 // Which network a file of weights belongs to.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 
@@ -31,7 +32,9 @@ std::unique_ptr<SceneParser> build_parser(const NetworkOptions& options, const W
 /// misshaped name of the ResNet that the file begins to be.
 void check_backbone(const WeightFile& file, const std::string& place);
 
-/// Reads a file, builds its network with convolutions by `conv`, and loads the weights.
-std::unique_ptr<SceneParser> load_parser(const std::string& path, const ConvEngine& conv = {});
+/// Reads a file, builds its network with convolutions by `conv`, and loads the weights. `metadata`, if given, gets what
+/// the file says besides.
+std::unique_ptr<SceneParser> load_parser(const std::string& path, const ConvEngine& conv = {},
+                                         std::map<std::string, std::string>* metadata = nullptr);
 
 }  // namespace giza::models

@@ -163,6 +163,7 @@ onnx::ModelProto parser_onnx(const SceneParser& model, const OnnxOptions& option
   add("mean", mean);
   add("std", std);
   add(kModelKey, options_to_json(description));
+  for (const auto& [key, value] : options.metadata) add(key.c_str(), value);
 
   onnx::GraphProto* graph = result.mutable_graph();
   graph->set_name(title);

@@ -1,0 +1,82 @@
+// What weights say of themselves: written, read back, and refused where somebody tampered with it.
+#include "train/config/card.h"
+
+#include <doctest/doctest.h>
+
+#include "tensor/base/check.h"
+#include "tests/support/temp_folder.h"
+
+namespace giza::train {
+namespace {
+
+ModelCard example() {
+  ModelCard card;
+  card.names = {"road", "sky", "a \"quoted\" \xC3\xA9"};
+  card.colors = {{128, 64, 128}, {0, 0, 255}, {9, 8, 7}};
+  card.protocol.emplace();
+  card.protocol->base_size = 0;
+  card.protocol->crop_h = card.protocol->crop_w = 0;
+  card.protocol->scales = {0.75, 1, 1.25};
+  card.protocol->mirror = false;
+  return card;
+}
+
+TEST_CASE("card: what is written is read back, and other keys are not looked at") {
+  std::map<std::string, std::string> metadata = to_metadata(example());
+  CHECK(metadata.size() == 3);
+  metadata["giza.model"] = "anything";
+  const ModelCard card = card_from_metadata(metadata, 3, "f");
+  CHECK(card.names == example().names);
+  CHECK(card.colors == example().colors);
+  REQUIRE(card.protocol.has_value());
+  CHECK(protocol_name(*card.protocol) == protocol_name(*example().protocol));
+  CHECK(card.protocol->mean == kImageNetMean);
+  CHECK(card.protocol->std == kImageNetStd);
+  const ModelCard none = card_from_metadata({}, 3, "f");
+  CHECK(none.names.empty());
+  CHECK(none.colors.empty());
+  CHECK_FALSE(none.protocol.has_value());
+  CHECK(to_metadata({}).empty());
+}
+
+TEST_CASE("card: no path, no clock: the same configuration gives the same entries anywhere") {
+  const TempFolder a, b;
+  const auto entries = [](const TempFolder& folder) {
+    std::ofstream(folder.file("names.txt")) << "x\ny\n";
+    Config config;
+    config.data.classes = 2;
+    config.data.names_path = folder.file("names.txt");
+    return to_metadata(card_of(config));
+  };
+  CHECK(entries(a) == entries(b));
+  CHECK(entries(a).at("giza.names") == R"(["x","y"])");
+}
+
+TEST_CASE("card: anything else is refused with the file and the key; names cannot command a terminal") {
+  const auto refusal = [](const char* key, const std::string& value) {
+    std::map<std::string, std::string> metadata = to_metadata(example());
+    metadata[key] = value;
+    return message_of<Refusal>([&] { card_from_metadata(metadata, 3, "FILE"); });
+  };
+  CHECK(contains(refusal("giza.names", "[\"a\",\"b\"]"), "FILE: \"giza.names\""));
+  CHECK(contains(refusal("giza.names", "[\"a\",\"b\"]"), "2 names for 3 classes"));
+  CHECK(contains(refusal("giza.names", "[1,2,3]"), "FILE: \"giza.names\""));
+  CHECK(contains(refusal("giza.names", std::string(2 << 20, '[')), "bytes"));
+  CHECK(contains(refusal("giza.colors", "[[1,2,3]]"), "1 colours for 3 classes"));
+  CHECK(contains(refusal("giza.colors", "[[1,2],[1,2,3],[1,2,3]]"), "FILE: \"giza.colors\""));
+  const std::string good = to_metadata(example()).at("giza.protocol");
+  const auto protocol = [&](const std::string& from, const std::string& to) {
+    return refusal("giza.protocol", std::string(good).replace(good.find(from), from.size(), to));
+  };
+  CHECK(contains(protocol("\"base_size\":0", "\"base_size\":-7"), "base size -7"));
+  CHECK(contains(protocol("\"base_size\":0", "\"base_size\":100000000"), "out of range"));
+  CHECK(contains(protocol("\"base_size\":0", "\"base_size\":0.5"), "out of range"));
+  CHECK(contains(protocol("\"base_size\"", "\"size\""), "giza.protocol"));
+  CHECK(contains(protocol("[0.75,1.0,1.25]", "[]"), "scales"));
+  CHECK(contains(refusal("giza.protocol", "nonsense"), "giza.protocol"));
+  std::map<std::string, std::string> metadata = {{"giza.names", "[\"a\\u001b[2J\",\"b\\nc\",\"d\"]"}};
+  CHECK(card_from_metadata(metadata, 3, "f").names == std::vector<std::string>{"a?[2J", "b?c", "d"});
+}
+
+}  // namespace
+}  // namespace giza::train

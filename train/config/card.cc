@@ -1,0 +1,86 @@
+// What weights say of themselves.
+#include "train/config/card.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "tensor/base/check.h"
+#include "tensor/base/text.h"
+#include "train/config/parts.h"
+
+namespace giza::train {
+namespace {
+
+using CardJson = nlohmann::ordered_json;
+
+constexpr size_t kMaxCardText = 1 << 20;  // bytes of one entry
+constexpr size_t kMaxClassName = 256;     // bytes
+
+CardJson protocol_json(const ProtocolOptions& protocol) {
+  return {{"base_size", protocol.base_size}, {"crop_h", protocol.crop_h}, {"crop_w", protocol.crop_w},
+          {"scales", protocol.scales},       {"mirror", protocol.mirror}, {"stride_rate", protocol.stride_rate},
+          {"mean", protocol.mean},           {"std", protocol.std}};
+}
+
+ProtocolOptions protocol_from(const CardJson& json) {
+  ProtocolOptions protocol;
+  json.at("base_size").get_to(protocol.base_size);
+  json.at("crop_h").get_to(protocol.crop_h);
+  json.at("crop_w").get_to(protocol.crop_w);
+  json.at("scales").get_to(protocol.scales);
+  json.at("mirror").get_to(protocol.mirror);
+  json.at("stride_rate").get_to(protocol.stride_rate);
+  json.at("mean").get_to(protocol.mean);
+  json.at("std").get_to(protocol.std);
+  check<Refusal>(protocol_json(protocol) == json && protocol.scales.size() <= 64 && protocol.base_size <= 16384 &&
+                     protocol.crop_h <= 16384 && protocol.crop_w <= 16384,
+                 "values out of range");
+  for (size_t c = 0; c < 3; ++c) check<Refusal>(protocol.std[c] > 0, "a standard deviation that is not above 0");
+  protocol.validate();
+  return protocol;
+}
+
+}  // namespace
+
+ModelCard card_of(const Config& config) { return {class_names(config), class_colors(config), test_protocol(config)}; }
+
+std::map<std::string, std::string> to_metadata(const ModelCard& card) {
+  std::map<std::string, std::string> metadata;
+  // Names are of any encoding: what is not UTF-8 is replaced rather than refused after a training.
+  const auto dump = [](const CardJson& json) { return json.dump(-1, ' ', false, CardJson::error_handler_t::replace); };
+  if (!card.names.empty()) metadata[kCardKeys[0]] = dump(card.names);
+  if (!card.colors.empty()) metadata[kCardKeys[1]] = dump(card.colors);
+  if (card.protocol) metadata[kCardKeys[2]] = dump(protocol_json(*card.protocol));
+  return metadata;
+}
+
+ModelCard card_from_metadata(const std::map<std::string, std::string>& metadata, int64_t classes,
+                             const std::string& place) {
+  ModelCard card;
+  const auto read = [&](const char* key, auto&& take) {
+    const auto found = metadata.find(key);
+    if (found == metadata.end()) return;
+    try {
+      check<Refusal>(found->second.size() <= kMaxCardText, "{} bytes", found->second.size());
+      take(CardJson::parse(found->second));
+    } catch (const std::exception& error) {
+      throw Refusal(fmt::format("{}: \"{}\" in the metadata is not what giza writes ({}); was the file tampered with?",
+                                place, key, quotable(error.what())));
+    }
+  };
+  const auto count = static_cast<size_t>(classes);
+  read(kCardKeys[0], [&](const CardJson& json) {
+    json.get_to(card.names);
+    check<Refusal>(card.names.size() == count, "{} names for {} classes", card.names.size(), classes);
+    for (std::string& name : card.names) name = quotable(name, kMaxClassName);
+  });
+  read(kCardKeys[1], [&](const CardJson& json) {
+    for (const CardJson& color : json) card.colors.push_back(color.get<Color>());
+    check<Refusal>(card.colors.size() >= count, "{} colours for {} classes", card.colors.size(), classes);
+  });
+  read(kCardKeys[2], [&](const CardJson& json) { card.protocol = protocol_from(json); });
+  return card;
+}
+
+}  // namespace giza::train
