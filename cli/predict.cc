@@ -73,8 +73,11 @@ Setup make_setup(const Options& options, const Common& common) {
     const auto usable = [&](const std::string& file) {
       return !options.config.empty() || train::built_in_classes(config, file) != nullptr || fs::exists(file);
     };
-    if (!config.names_path().empty() && usable(config.names_path())) setup.names = train::class_names(config);
-    if (!config.colors_path().empty() && usable(config.colors_path())) setup.colors = train::class_colors(config);
+    const auto replace = [](auto& ours, auto theirs) {
+      if (!theirs.empty()) ours = std::move(theirs);
+    };
+    if (usable(config.names_path())) replace(setup.names, train::class_names(config));
+    if (usable(config.colors_path())) replace(setup.colors, train::class_colors(config));
   } else if (card.protocol) {
     setup.protocol = *card.protocol;
     setup.has_protocol = true;
@@ -232,9 +235,9 @@ void add_predict(Program& program) {
       "the classes seen with their share of the pixels. A folder in place of an IMAGE stands for the .jpg and .png\n"
       "pictures in it and in its subfolders, which are made below DIR too; DIR lies outside of it. Names, colours and "
       "the test protocol come\n"
-      "from --config, else from a config.yaml beside the weights; without either, pictures keep their size and are "
-      "cut\n"
-      "into tiles.\n\n"
+      "from --config, else from the weights, else from a config.yaml beside them; without any, pictures keep their "
+      "size\n"
+      "and are cut into tiles.\n\n"
       "  giza predict --weights runs/my/last.safetensors --out seen street.jpg photos/",
       [options, images](const Common& common) { return run(*options, (*images)->get(), common); });
   *images = std::make_unique<TrailingArguments>(command, "IMAGE...");

@@ -116,6 +116,29 @@ TEST_CASE("scenes, train, eval, predict, compare, run") {
     }
   }
 
+  SUBCASE("weights taken elsewhere, and converted there, still name their classes") {
+    const TemporaryFolder elsewhere;
+    fs::copy_file(folder.path() / result["checkpoint"].get<std::string>(), elsewhere.path() / "w.safetensors");
+    fs::copy_file(folder.path() / "scenes/val/scene_00000.png", elsewhere.path() / "a.png");
+    REQUIRE(run_giza("convert w.safetensors w.pth", elsewhere.path()).status == 0);
+    const auto here = nlohmann::json::parse(
+        run_giza("predict --threads 1 --weights run/last.safetensors --out seen --json scenes/val/scene_00000.png",
+                 folder.path())
+            .out);
+    for (const char* weights : {"w.safetensors", "w.pth"}) {
+      CAPTURE(weights);
+      const Outcome there = run_giza(
+          "predict --threads 1 --json --out seen --weights " + std::string(weights) + " a.png", elsewhere.path());
+      CAPTURE(there.err);
+      REQUIRE(there.status == 0);
+      const auto json = nlohmann::json::parse(there.out);
+      CHECK(json["classes"] == here["classes"]);
+      CHECK(json.dump().find("class ") == std::string::npos);
+      CHECK(read_file(elsewhere.path() / "seen/a_color.png") ==
+            read_file(folder.path() / "seen/scene_00000_color.png"));
+    }
+  }
+
   SUBCASE("eval refuses weights of other classes") {
     const Outcome outcome = run_giza("eval --threads 1 --config tiny.yaml DATA.classes 11 --quiet", folder.path());
     CHECK(outcome.status == 2);
