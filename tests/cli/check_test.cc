@@ -47,7 +47,7 @@ void make_masks(const fs::path& folder, const std::vector<train::Color>& colors)
 }  // namespace
 
 TEST_CASE("check: a data set that fits") {
-  const TemporaryFolder folder;
+  const TempFolder folder;
   make_tiny_run(folder.path());
   const Outcome outcome = run_giza("check --config tiny.yaml", folder.path());
   CAPTURE(outcome.out);
@@ -65,7 +65,7 @@ TEST_CASE("check: a data set that fits") {
 }
 
 TEST_CASE("check: faults, and train refuses the same in one line that points to it") {
-  const TemporaryFolder folder;
+  const TempFolder folder;
   make_tiny_run(folder.path());
   SUBCASE("a wrong class count, repaired by the command that is proposed") {
     const std::string wrong = "DATA.classes 9 DATA.names_path '' DATA.colors_path ''";
@@ -110,9 +110,9 @@ TEST_CASE("check: faults, and train refuses the same in one line that points to 
     CHECK(trained.status == 0);
   }
   SUBCASE("broken and missing files") {
-    const fs::path image = folder.path() / "scenes/train/scene_00003.png";
+    const fs::path image = folder.file("scenes/train/scene_00003.png");
     write_file(image, read_file(image).substr(0, 300));
-    fs::remove(folder.path() / "scenes/valannot/scene_00001.png");
+    fs::remove(folder.file("scenes/valannot/scene_00001.png"));
     const Outcome check = run_giza("check --config tiny.yaml --quiet", folder.path());
     CHECK(check.status == 1);
     CHECK(contains(check.out, "truncated"));
@@ -127,10 +127,10 @@ TEST_CASE("check: faults, and train refuses the same in one line that points to 
 }
 
 TEST_CASE("a VOC-like folder with palette labels: check, train, eval, predict") {
-  const TemporaryFolder folder;
+  const TempFolder folder;
   make_tiny_run(folder.path());
   make_voc_folder(folder.path());
-  write_file(folder.path() / "voc.yaml", R"(DATA:
+  write_file(folder.file("voc.yaml"), R"(DATA:
   dataset: voc2012
   data_root: VOC2012
 TRAIN:
@@ -165,22 +165,22 @@ TEST:
   CHECK(nlohmann::json::parse(eval.out)["classes"][15]["name"] == "person");
   // semseg's folders: indices in gray, the same with a palette in color.
   const std::string name = "/val_scene_00000.png";
-  const auto gray = train::read_labels((folder.path() / "run/val/gray").string() + name);
-  CHECK(train::read_labels((folder.path() / "run/val/color").string() + name).index == gray.index);
+  const auto gray = train::read_labels(folder.file("run/val/gray") + name);
+  CHECK(train::read_labels(folder.file("run/val/color") + name).index == gray.index);
   const train::Color seen = train::voc_color(gray.at(5, 5));
-  const train::Image color = train::read_image((folder.path() / "run/val/color").string() + name);
+  const train::Image color = train::read_image(folder.file("run/val/color") + name);
   CHECK(std::equal(seen.begin(), seen.end(), color.at(5, 5)));
 
-  fs::create_directories(folder.path() / "photos/sub");
-  fs::copy_file(folder.path() / "scenes/val/scene_00000.png", folder.path() / "photos/a.png");
-  fs::copy_file(folder.path() / "scenes/val/scene_00001.png", folder.path() / "photos/sub/a.PNG");
-  write_file(folder.path() / "photos/notes.txt", "no picture");
+  fs::create_directories(folder.file("photos/sub"));
+  fs::copy_file(folder.file("scenes/val/scene_00000.png"), folder.file("photos/a.png"));
+  fs::copy_file(folder.file("scenes/val/scene_00001.png"), folder.file("photos/sub/a.PNG"));
+  write_file(folder.file("photos/notes.txt"), "no picture");
   const Outcome predicted =
       run_giza("predict --weights run/last.safetensors --out seen photos --quiet --no-mirror", folder.path());
   CAPTURE(predicted.err);
   CHECK(predicted.status == 0);
-  CHECK(fs::exists(folder.path() / "seen/a_label.png"));
-  CHECK(fs::exists(folder.path() / "seen/sub/a_label.png"));
+  CHECK(fs::exists(folder.file("seen/a_label.png")));
+  CHECK(fs::exists(folder.file("seen/sub/a_label.png")));
   // Again: what was written is not taken for pictures, and written anew.
   CHECK(run_giza("predict --weights run/last.safetensors --out seen photos --quiet --no-mirror", folder.path()).out ==
         predicted.out);
@@ -188,7 +188,7 @@ TEST:
 }
 
 TEST_CASE("semseg's own configuration: built-in names, and lists that are not there") {
-  const TemporaryFolder folder;
+  const TempFolder folder;
   const std::string yaml = std::string(GIZA_SOURCE_DIR) + "/tests/golden/semseg_voc2012.yaml";
   const Outcome nothing = run_giza("check --config " + yaml, folder.path());
   CHECK(nothing.status == 2);
@@ -207,11 +207,11 @@ TEST_CASE("semseg's own configuration: built-in names, and lists that are not th
 }
 
 TEST_CASE("eval refuses two pictures of one name before it starts") {
-  const TemporaryFolder folder;
+  const TempFolder folder;
   make_tiny_run(folder.path());
-  fs::create_directories(folder.path() / "scenes/other");
-  fs::copy_file(folder.path() / "scenes/val/scene_00001.png", folder.path() / "scenes/other/scene_00000.png");
-  write_file(folder.path() / "two.txt",
+  fs::create_directories(folder.file("scenes/other"));
+  fs::copy_file(folder.file("scenes/val/scene_00001.png"), folder.file("scenes/other/scene_00000.png"));
+  write_file(folder.file("two.txt"),
              "val/scene_00000.png valannot/scene_00000.png\n"
              "other/scene_00000.png valannot/scene_00001.png\n");
   REQUIRE(run_giza("train --config tiny.yaml --quiet epochs 1", folder.path()).status == 0);
@@ -221,7 +221,7 @@ TEST_CASE("eval refuses two pictures of one name before it starts") {
     CHECK(one_line_refusal(eval.err));
     CHECK(contains(eval.err, "two.txt:2: "));
     CHECK(contains(eval.err, "(line 1)"));
-    CHECK_FALSE(fs::exists(folder.path() / "run/val/gray/scene_00000.png"));
+    CHECK_FALSE(fs::exists(folder.file("run/val/gray/scene_00000.png")));
   }
 }
 

@@ -10,8 +10,8 @@
 namespace giza::testing {
 
 TEST_CASE("plan: the tensors' memory is that of a step in a process of its own, to the byte") {
-  const TemporaryFolder folder;
-  write_file(folder.path() / "plan.yaml",
+  const TempFolder folder;
+  write_file(folder.file("plan.yaml"),
              "DATA: {classes: 6}\n"
              "TRAIN: {layers: 18, width: 0.25, train_h: 65, train_w: 65, batch_size: 3}\n"
              "TEST: {base_size: 65, test_h: 65, test_w: 65, mirror: false}\n");
@@ -34,7 +34,7 @@ TEST_CASE("plan: the tensors' memory is that of a step in a process of its own, 
 }
 
 TEST_CASE("plan: text, and a machine that is too small") {
-  const TemporaryFolder folder;
+  const TempFolder folder;
   make_tiny_run(folder.path());
   const Outcome small = run_giza("plan --config tiny.yaml --quick --memory 0.005", folder.path());
   REQUIRE_MESSAGE(small.status == 0, small.err);
@@ -47,7 +47,7 @@ TEST_CASE("plan: text, and a machine that is too small") {
 }
 
 TEST_CASE("plan: what no network fits is refused") {
-  const TemporaryFolder folder;
+  const TempFolder folder;
   make_tiny_run(folder.path());
   const Outcome one = run_giza("plan --config tiny.yaml --quick TRAIN.batch_size 1", folder.path());
   CHECK(one.status == 2);

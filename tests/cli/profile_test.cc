@@ -44,7 +44,7 @@ bool well_formed(const std::string& xml) {
 }  // namespace
 
 TEST_CASE("profile of a training step: shares, layers, trace and picture") {
-  const TemporaryFolder folder;
+  const TempFolder folder;
   const Outcome outcome = run_giza(kTiny + "--mode train --json --svg roof.svg --trace trace.json", folder.path());
   REQUIRE_MESSAGE(outcome.status == 0, outcome.err);
   const auto json = nlohmann::json::parse(outcome.out);
@@ -84,7 +84,7 @@ TEST_CASE("profile of a training step: shares, layers, trace and picture") {
     CHECK(layers.count(layer) == 1);
   }
 
-  const auto trace = nlohmann::json::parse(read_file(folder.path() / "trace.json"))["traceEvents"];
+  const auto trace = nlohmann::json::parse(read_file(folder.file("trace.json")))["traceEvents"];
   std::vector<double> ends;  // of the events that are open
   int complete = 0, steps = 0;
   for (const auto& event : trace) {
@@ -99,7 +99,7 @@ TEST_CASE("profile of a training step: shares, layers, trace and picture") {
   }
   CHECK(steps == 2);
   CHECK(complete > 500);
-  const std::string svg = read_file(folder.path() / "roof.svg");
+  const std::string svg = read_file(folder.file("roof.svg"));
   CHECK(well_formed(svg));
   CHECK(svg.find("FMA peak") != std::string::npos);
   CHECK(svg.find("layer4") != std::string::npos);

@@ -12,8 +12,8 @@
 namespace giza::testing {
 
 Outcome run_giza(const std::string& arguments, const std::filesystem::path& folder) {
-  const TemporaryFolder output;
-  const std::string out = (output.path() / "out").string(), err = (output.path() / "err").string();
+  const TempFolder output;
+  const std::string out = output.file("out"), err = output.file("err");
   const std::string command = "cd '" + folder.string() + "' && { '" GIZA_BINARY "' " + arguments + "; } >'" + out +
                               "' 2>'" + err + "' </dev/null";
   const int status = std::system(command.c_str());
@@ -37,17 +37,6 @@ std::string read_file(const std::filesystem::path& path) {
 
 void write_file(const std::filesystem::path& path, const std::string& text) {
   std::ofstream(path, std::ios::binary) << text;
-}
-
-TemporaryFolder::TemporaryFolder() {
-  std::string name = (std::filesystem::temp_directory_path() / "giza_test_XXXXXX").string();
-  REQUIRE(mkdtemp(name.data()) != nullptr);
-  path_ = name;
-}
-
-TemporaryFolder::~TemporaryFolder() {
-  std::error_code ignored;
-  std::filesystem::remove_all(path_, ignored);
 }
 
 void make_tiny_run(const std::filesystem::path& folder) {

@@ -5,6 +5,8 @@
 #include <fstream>
 #include <string>
 
+#include "tests/support/temp_folder.h"
+
 namespace giza::testing {
 
 struct Outcome {
@@ -20,19 +22,6 @@ bool one_line_refusal(const std::string& text);
 
 std::string read_file(const std::filesystem::path& path);
 void write_file(const std::filesystem::path& path, const std::string& text);
-
-/// A folder of its own, removed at the end.
-class TemporaryFolder {
- public:
-  TemporaryFolder();
-  ~TemporaryFolder();
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
 
 /// 8 training and 2 validation scenes of 48x96 in FOLDER/scenes, and FOLDER/tiny.yaml for a net that takes milliseconds.
 void make_tiny_run(const std::filesystem::path& folder);

@@ -6,11 +6,12 @@
 
 #include "tests/cli/program.h"
 
+using giza::TempFolder;
 using namespace giza::testing;
 namespace fs = std::filesystem;
 
 TEST_CASE("scenes writes a data set and says so") {
-  const TemporaryFolder folder;
+  const TempFolder folder;
   const Outcome outcome =
       run_giza("scenes --out new/data --train 3 --val 2 --size 48x64 --seed 5 --json", folder.path());
   CHECK(outcome.status == 0);
@@ -19,7 +20,7 @@ TEST_CASE("scenes writes a data set and says so") {
   CHECK(line["train"] == 3);
   CHECK(line["height"] == 48);
   CHECK(line["width"] == 64);
-  const fs::path data = folder.path() / "new" / "data";
+  const fs::path data = folder.file("new/data");
   CHECK(read_file(data / "val.txt") ==
         "val/scene_00000.png valannot/scene_00000.png\nval/scene_00001.png valannot/scene_00001.png\n");
   CHECK(fs::exists(data / "trainannot" / "scene_00002.png"));
@@ -27,21 +28,21 @@ TEST_CASE("scenes writes a data set and says so") {
   // The same seed, then another context of the same seed.
   CHECK(run_giza("scenes --out same --train 1 --val 0 --size 48x64 --seed 5 --quiet", folder.path()).status == 0);
   const std::string first = read_file(data / "train" / "scene_00000.png");
-  CHECK(read_file(folder.path() / "same" / "train" / "scene_00000.png") == first);
+  CHECK(read_file(folder.file("same/train/scene_00000.png")) == first);
   int same = 0;
   for (const std::string ground : {"water", "road"}) {
     REQUIRE(run_giza("scenes --out " + ground + " --train 1 --val 0 --size 48x64 --seed 5 --quiet --ground " + ground,
                      folder.path())
                 .status == 0);
-    same += read_file(folder.path() / ground / "train" / "scene_00000.png") == first ? 1 : 0;
+    same += read_file(folder.file(ground) + "/train/scene_00000.png") == first ? 1 : 0;
   }
   CHECK(same == 1);
 }
 
 TEST_CASE("scenes refuses bad usage in one line and writes nothing") {
-  const TemporaryFolder folder;
-  fs::create_directories(folder.path() / "mine");
-  write_file(folder.path() / "mine" / "notes.txt", "keep");
+  const TempFolder folder;
+  fs::create_directories(folder.file("mine"));
+  write_file(folder.file("mine/notes.txt"), "keep");
   struct Fault {
     const char* arguments;
     const char* message;
@@ -67,13 +68,13 @@ TEST_CASE("scenes refuses bad usage in one line and writes nothing") {
     CHECK(outcome.out.empty());
     CHECK(one_line_refusal(outcome.err));
     CHECK(outcome.err.find(fault.message) != std::string::npos);
-    CHECK_FALSE(fs::exists(folder.path() / "d"));
+    CHECK_FALSE(fs::exists(folder.file("d")));
   }
-  CHECK(read_file(folder.path() / "mine" / "notes.txt") == "keep");
+  CHECK(read_file(folder.file("mine/notes.txt")) == "keep");
 }
 
 TEST_CASE("scenes stopped by a signal leaves no list") {
-  const TemporaryFolder folder;
+  const TempFolder folder;
   REQUIRE(run_giza("scenes --out d --train 2 --val 1 --size 48x64 --quiet", folder.path()).status == 0);
   // The replacement of a data set is stopped: its old lists must be gone too.
   const Outcome outcome = run_giza(
@@ -82,7 +83,7 @@ TEST_CASE("scenes stopped by a signal leaves no list") {
       folder.path());
   CHECK(outcome.status == 143);
   CHECK(outcome.err.find("stopped by signal 15") != std::string::npos);
-  CHECK(fs::exists(folder.path() / "d" / "names.txt"));
-  CHECK_FALSE(fs::exists(folder.path() / "d" / "train.txt"));
-  CHECK_FALSE(fs::exists(folder.path() / "d" / "val.txt"));
+  CHECK(fs::exists(folder.file("d/names.txt")));
+  CHECK_FALSE(fs::exists(folder.file("d/train.txt")));
+  CHECK_FALSE(fs::exists(folder.file("d/val.txt")));
 }

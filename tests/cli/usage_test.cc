@@ -98,8 +98,8 @@ TEST_CASE("info as JSON") {
 }
 
 TEST_CASE("info of a configuration lists its convolutions") {
-  const TemporaryFolder folder;
-  write_file(folder.path() / "tiny.yaml", R"(DATA:
+  const TempFolder folder;
+  write_file(folder.file("tiny.yaml"), R"(DATA:
   classes: 5
 TRAIN:
   layers: 50

@@ -14,7 +14,7 @@ namespace {
 const std::string kGolden = GIZA_SOURCE_DIR "/tests/golden/verify";
 
 TEST_CASE("convert: formats and names there and back give the same bytes") {
-  const TemporaryFolder folder;
+  const TempFolder folder;
   const auto convert = [&](const std::string& arguments) {
     const Outcome outcome = run_giza("convert " + arguments + " --json", folder.path());
     REQUIRE_MESSAGE(outcome.status == 0, outcome.err);
@@ -25,10 +25,10 @@ TEST_CASE("convert: formats and names there and back give the same bytes") {
   CHECK(first["whole_network"] == true);
   CHECK(convert("a.safetensors b.pth --naming mmseg")["naming_out"] == "mmseg");
   CHECK(convert("b.pth c.safetensors --naming semseg")["tensors"] == first["tensors"]);
-  CHECK(read_file(folder.path() / "a.safetensors") == read_file(folder.path() / "c.safetensors"));
+  CHECK(read_file(folder.file("a.safetensors")) == read_file(folder.file("c.safetensors")));
   // Without --naming the names stay.
   CHECK(convert("b.pth d.pth")["naming_out"] == "mmseg");
-  CHECK(read_file(folder.path() / "b.pth") == read_file(folder.path() / "d.pth"));
+  CHECK(read_file(folder.file("b.pth")) == read_file(folder.file("d.pth")));
   // A backbone alone.
   const auto resnet = convert("a.safetensors e.pth --naming imagenet");
   CHECK(resnet["whole_network"] == false);
@@ -37,17 +37,17 @@ TEST_CASE("convert: formats and names there and back give the same bytes") {
 }
 
 TEST_CASE("convert: what does not fit is refused in one line, and nothing is written") {
-  const TemporaryFolder folder;
+  const TempFolder folder;
   REQUIRE(run_giza("convert " + kGolden + "/weights.pth a.safetensors", folder.path()).status == 0);
   // The same file with two names changed to others of the same length.
-  std::string bytes = read_file(folder.path() / "a.safetensors");
+  std::string bytes = read_file(folder.file("a.safetensors"));
   for (const auto& [from, to] : {std::pair{"\"layer2.0.conv1.weight\"", "\"layer2.0.konv1.weight\""},
                                  std::pair{"\"ppm.features.3.2.bias\"", "\"ppm.features.3.2.bigs\""}}) {
     const size_t at = bytes.find(from);
     REQUIRE(at != std::string::npos);
     bytes.replace(at, std::string(from).size(), to);
   }
-  write_file(folder.path() / "renamed.safetensors", bytes);
+  write_file(folder.file("renamed.safetensors"), bytes);
   const Outcome renamed = run_giza("convert renamed.safetensors out.pth", folder.path());
   CHECK(renamed.status == 2);
   CHECK(one_line_refusal(renamed.err));
@@ -75,8 +75,7 @@ TEST_CASE("convert: what does not fit is refused in one line, and nothing is wri
     CHECK(one_line_refusal(outcome.err));
     CHECK_MESSAGE(contains(outcome.err, message), outcome.err);
   }
-  for (const char* name : {"out.pth", "out.bin", "out.onnx"})
-    CHECK_FALSE(std::filesystem::exists(folder.path() / name));
+  for (const char* name : {"out.pth", "out.bin", "out.onnx"}) CHECK_FALSE(std::filesystem::exists(folder.file(name)));
 }
 
 TEST_CASE("verify: agrees with PyTorch, says so, and exits 1 where it does not") {
@@ -88,11 +87,11 @@ TEST_CASE("verify: agrees with PyTorch, says so, and exits 1 where it does not")
   CHECK(json.status == 0);
   CHECK(nlohmann::json::parse(json.out)["gradients"].size() == 67);
 
-  const TemporaryFolder folder;
-  std::filesystem::copy(kGolden, folder.path() / "v");
-  std::string logits = read_file(folder.path() / "v" / "logits.npy");
+  const TempFolder folder;
+  std::filesystem::copy(kGolden, folder.file("v"));
+  std::string logits = read_file(folder.file("v/logits.npy"));
   logits[logits.size() - 1] ^= 0x40;  // the exponent of the last number
-  write_file(folder.path() / "v" / "logits.npy", logits);
+  write_file(folder.file("v/logits.npy"), logits);
   const Outcome bad = run_giza("verify v", folder.path());
   CHECK(bad.status == 1);
   CHECK(contains(bad.out, "TOO FAR"));

@@ -8,6 +8,7 @@
 #include "autograd/variable.h"
 #include "models/pspnet.h"
 #include "tensor/simd.h"
+#include "tests/support/scopes.h"
 
 namespace giza {
 namespace {
@@ -143,6 +144,7 @@ void check_network(const json& golden) {
 
 TEST_CASE("small PSPNets agree with PyTorch: logits, losses, gradients, running statistics") {
   for (const char* name : {"basic", "bottleneck", "plain", "baseline"}) {
+    const IsaScope restore;
     std::ifstream file(std::string(GIZA_SOURCE_DIR "/tests/golden/pspnet_") + name + ".json");
     const json golden = json::parse(file);
     for (const std::string& target : isa_targets()) {
@@ -152,7 +154,6 @@ TEST_CASE("small PSPNets agree with PyTorch: logits, losses, gradients, running 
       check_network(golden);
     }
   }
-  set_isa("auto");
 }
 
 double relative_difference(const Tensor& actual, const Tensor& expected) {

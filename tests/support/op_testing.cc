@@ -116,14 +116,9 @@ bool Placed::canaries_intact() const {
 
 bool Placed::intact() const { return canaries_intact() && same_bits(view_, original_); }
 
-ThreadScope::ThreadScope(int threads) : previous_(num_threads()) { set_num_threads(threads); }
-ThreadScope::~ThreadScope() { set_num_threads(previous_); }
-
 void for_each_target(const std::function<void(const std::string& target)>& body) {
   const ThreadScope one(1);
-  struct Restore {
-    ~Restore() { set_isa("auto"); }
-  } restore;
+  const IsaScope restore;
   for (const std::string& target : isa_targets()) {
     set_isa(target);
     body(target);

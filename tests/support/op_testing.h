@@ -12,6 +12,7 @@
 #include "tensor/tensor.h"
 #include "tests/support/op_cases.h"
 #include "tests/support/oracle.h"
+#include "tests/support/scopes.h"
 
 namespace giza {
 
@@ -45,19 +46,6 @@ class Placed {
  private:
   Tensor parent_, view_, original_;
   int64_t row_ = 0, column_ = 0;  // of the view's first element in the parent
-};
-
-/// A number of threads for a scope. Thousands of ops on tiny tensors take one: starting threads for each would cost far
-/// more than the work, above all on a busy machine.
-class ThreadScope {
- public:
-  explicit ThreadScope(int threads);
-  ~ThreadScope();
-  ThreadScope(const ThreadScope&) = delete;
-  ThreadScope& operator=(const ThreadScope&) = delete;
-
- private:
-  int previous_;
 };
 
 /// Calls body(target) with each SIMD target of this machine chosen, and the best again afterwards; in one thread.

@@ -6,6 +6,7 @@
 #include "tensor/base/check.h"
 #include "tensor/simd.h"
 #include "tests/support/op_testing.h"
+#include "tests/support/scopes.h"
 
 namespace giza {
 namespace {
@@ -139,6 +140,7 @@ TEST_CASE("arena: many threads") {
 }
 
 TEST_CASE("set_isa: the targets of this machine, the scalar one last") {
+  const IsaScope restore;
   const std::vector<std::string> targets = isa_targets();
   REQUIRE_FALSE(targets.empty());
   CHECK(isa() == targets.front());

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "tensor/base/check.h"
+#include "tests/support/scopes.h"
 
 namespace giza {
 namespace {
@@ -17,13 +18,11 @@ namespace {
 /// Runs `body` at 1, 2, 3 and 8 threads and restores the number.
 template <class Body>
 void at_each_thread_count(Body&& body) {
-  const int before = num_threads();
   for (int threads : {1, 2, 3, 8}) {
     CAPTURE(threads);
-    set_num_threads(threads);
+    const ThreadScope scope(threads);
     body();
   }
-  set_num_threads(before);
 }
 
 TEST_CASE("parallel_for: every task exactly once") {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "tensor/base/spelling.h"
+#include "tests/support/scopes.h"
 #include "train/signals.h"
 
 namespace giza::train {
@@ -23,7 +24,7 @@ TEST_CASE("durations") {
 }
 
 TEST_CASE("a progress line has count, figure, rate and time left") {
-  set_progress_enabled(false);
+  const QuietScope quiet;
   Progress progress("train", 10, "it", 4);
   CHECK(progress.line() == "4/10");  // nothing done by this process yet: no rate
   progress.update(6, "loss 0.5");
@@ -36,7 +37,6 @@ TEST_CASE("a progress line has count, figure, rate and time left") {
   Progress empty("eval", 0, "images");
   empty.finish();
   CHECK(empty.line() == "0/0");
-  set_progress_enabled(true);
 }
 
 TEST_CASE("signals set a flag while a guard lives") {

@@ -9,6 +9,7 @@
 #include "autograd/variable.h"
 #include "models/pspnet.h"
 #include "tensor/parallel.h"
+#include "tests/support/scopes.h"
 #include "train/optim/sgd.h"
 
 namespace {
@@ -59,7 +60,7 @@ TEST_CASE("a training step takes its buffers from the arena, which has them from
     autograd::backward(net.loss(output, labels).total);
     optimizer.step(0.01);
   };
-  set_num_threads(2);
+  const ThreadScope two(2);
   for (uint32_t i = 0; i < 3; ++i) step(i);
   const ArenaStatistics before = arena_statistics();
   watching = true;

@@ -6,6 +6,7 @@
 
 #include "tensor/base/check.h"
 #include "tensor/parallel.h"
+#include "tests/support/scopes.h"
 #include "tests/train/tiny_set.h"
 #include "train/checkpoint.h"
 #include "train/progress.h"
@@ -18,15 +19,8 @@ namespace fs = std::filesystem;
 
 /// Silences progress, and gives the threads back.
 class Quiet {
- public:
-  Quiet() { set_progress_enabled(false); }
-  ~Quiet() {
-    set_progress_enabled(true);
-    set_num_threads(threads_);
-  }
-
- private:
-  int threads_ = num_threads();
+  QuietScope quiet_;
+  ThreadScope threads_{num_threads()};
 };
 
 std::vector<double> losses_of(const Config& config) {

@@ -13,6 +13,7 @@
 #include "tensor/base/check.h"
 #include "tensor/random.h"
 #include "tests/models/onnx/onnx_interpreter.h"
+#include "tests/support/skip.h"
 #include "tests/support/temp_folder.h"
 
 namespace giza::models {
@@ -88,6 +89,8 @@ std::multiset<std::string> operators(const onnx::ModelProto& onnx) {
 }  // namespace
 
 #ifdef GIZA_HAVE_PROTOBUF
+
+TEST_SUITE_BEGIN("needs Protocol Buffers");
 
 TEST_CASE("onnx: the graph computes what the frozen model does, whatever the options") {
   REQUIRE(onnx_available());
@@ -193,7 +196,13 @@ TEST_CASE("onnx: sizes and files out of range are refused") {
   CHECK(!std::filesystem::exists(path));
 }
 
+TEST_SUITE_END();
+
 #else
+
+TEST_CASE("onnx: what is written" * doctest::test_suite("needs Protocol Buffers")) {
+  skip_test("built without Protocol Buffers");
+}
 
 TEST_CASE("onnx: a build without Protocol Buffers says what to install") {
   const TempFolder folder;

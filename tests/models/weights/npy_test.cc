@@ -10,6 +10,7 @@
 #include <sstream>
 
 #include "tensor/base/check.h"
+#include "tests/support/temp_folder.h"
 
 namespace giza {
 using models::NpyArray;
@@ -19,23 +20,14 @@ namespace {
 /// A file with the given bytes, removed at the end.
 class File {
  public:
-  explicit File(const std::string& bytes = {}) {
-    std::string name = (std::filesystem::temp_directory_path() / "giza_npy_XXXXXX").string();
-    const int descriptor = mkstemp(name.data());
-    REQUIRE(descriptor >= 0);
-    close(descriptor);
-    path = name;
-    std::ofstream(path, std::ios::binary) << bytes;
-  }
-  ~File() { std::filesystem::remove(path); }
-  File(const File&) = delete;
-  File& operator=(const File&) = delete;
-  std::string bytes() const {
-    std::ostringstream text;
-    text << std::ifstream(path, std::ios::binary).rdbuf();
-    return text.str();
-  }
-  std::string path;
+  explicit File(const std::string& content = {}) { write_bytes(path, content); }
+  std::string bytes() const { return read_bytes(path); }
+
+ private:
+  TempFolder folder_;
+
+ public:
+  const std::string path = folder_.file("array.npy");
 };
 
 std::string npy(int version, const std::string& header, const std::string& data) {

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tensor/parallel.h"
+#include "tests/support/scopes.h"
 #include "tests/train/check/check_set.h"
 #include "train/data/known_datasets.h"
 
@@ -53,15 +54,13 @@ TEST_CASE("check: the same report at any number of threads") {
   Set set;
   for (int i = 0; i < 9; ++i) set.add("train", fmt::format("p{}", i), {0, i, 200 + i % 2});
   set.add("val", "v", {0, 1, 2});
-  const int before = num_threads();
   std::vector<std::string> texts;
   for (const int threads : {1, 2, 5}) {
-    set_num_threads(threads);
+    const ThreadScope scope(threads);
     DataReport report = set.check();
     report.seconds = 0;
     texts.push_back(report_json(report));
   }
-  set_num_threads(before);
   CHECK(texts[0] == texts[1]);
   CHECK(texts[0] == texts[2]);
 }

@@ -9,6 +9,7 @@
 #include "tensor/ops/conv2d.h"
 #include "tensor/parallel.h"
 #include "tensor/profile/sampled_run.h"
+#include "tests/support/scopes.h"
 #include "train/cost/memory_limit.h"
 
 namespace giza::train {
@@ -69,15 +70,8 @@ int64_t measured_peak(const Config& config) {
   return arena_statistics().peak - before;
 }
 
-/// Runs with one thread, as the scratch of others is theirs.
-struct OneThread {
-  const int before = num_threads();
-  OneThread() { set_num_threads(1); }
-  ~OneThread() { set_num_threads(before); }
-};
-
 TEST_CASE("the dry run of a training step has the memory of the real one, to the scratch of a thread") {
-  const OneThread one;
+  const ThreadScope one(1);  // the scratch of other threads is theirs
   for (const Variant& variant : variants()) {
     CAPTURE(variant.name);
     Config config = small_config();
@@ -97,7 +91,7 @@ TEST_CASE("the dry run of a training step has the memory of the real one, to the
 }
 
 TEST_CASE("the dry run of a test has the memory of the real one") {
-  const OneThread one;
+  const ThreadScope one(1);  // the scratch of other threads is theirs
   const Config config = small_config();
   for (const bool whole : {false, true}) {
     CAPTURE(whole);

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "tensor/base/check.h"
+#include "tests/support/skip.h"
 #include "tests/support/temp_folder.h"
 #include "train/config/parts.h"
 #include "train/data/dataset.h"
@@ -73,10 +74,10 @@ TEST_CASE("tables: the numbers, and some entries from the sources") {
   CHECK(camvid.ignore_label == 11);
 }
 
-TEST_CASE("camvid's table is that of its files") {
+TEST_CASE("camvid's table is that of its files" * doctest::test_suite("needs CamVid")) {
   const std::string folder = std::string(GIZA_SOURCE_DIR) + "/../shared/data/camvid";
   if (!fs::exists(folder)) {
-    MESSAGE("no CamVid here: skipped");
+    skip_test("no CamVid beside the source folder");
     return;
   }
   const KnownDataset& camvid = *find_known_dataset("camvid");

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "tensor/base/check.h"
+#include "tests/support/temp_folder.h"
 
 namespace giza::train {
 namespace {
@@ -17,17 +18,9 @@ namespace fs = std::filesystem;
 
 /// A file with the given text, in a folder that goes away.
 struct TextFile {
-  std::string folder, path;
-  explicit TextFile(const std::string& text) {
-    std::string name = (fs::temp_directory_path() / "giza_list_XXXXXX").string();
-    REQUIRE(mkdtemp(name.data()) != nullptr);
-    folder = name;
-    path = folder + "/list.txt";
-    std::ofstream(path, std::ios::binary) << text;
-  }
-  ~TextFile() { fs::remove_all(folder); }
-  TextFile(const TextFile&) = delete;
-  TextFile& operator=(const TextFile&) = delete;
+  TempFolder temp;
+  std::string folder = temp.path(), path = temp.file("list.txt");
+  explicit TextFile(const std::string& text) { write_bytes(path, text); }
 };
 
 template <class Read>

@@ -21,13 +21,11 @@ namespace fs = std::filesystem;
 
 /// Small noisy pictures, each different, of two sizes.
 struct NoisySet {
-  std::string folder;
+  TempFolder temp;
+  std::string folder = temp.path();
   DatasetOptions options;
 
   explicit NoisySet(int pictures) {
-    std::string name = (fs::temp_directory_path() / "giza_loader_XXXXXX").string();
-    REQUIRE(mkdtemp(name.data()) != nullptr);
-    folder = name;
     std::ofstream list(folder + "/list.txt");
     for (int i = 0; i < pictures; ++i) {
       const int width = i % 2 == 0 ? 20 : 14;
@@ -46,9 +44,6 @@ struct NoisySet {
     options.list = folder + "/list.txt";
     options.classes = 5;
   }
-  ~NoisySet() { fs::remove_all(folder); }
-  NoisySet(const NoisySet&) = delete;
-  NoisySet& operator=(const NoisySet&) = delete;
 };
 
 TransformOptions small_crop() {

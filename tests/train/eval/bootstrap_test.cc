@@ -8,6 +8,7 @@
 #include "tensor/base/check.h"
 #include "tensor/parallel.h"
 #include "tensor/random.h"
+#include "tests/support/scopes.h"
 
 namespace giza::train {
 namespace {
@@ -72,12 +73,11 @@ TEST_CASE("bootstrap: the width is that of the mean's distribution") {
 TEST_CASE("bootstrap: the same bits at any number of threads, others from another seed") {
   std::vector<std::vector<PictureClass>> pictures;
   for (int i = 0; i < 37; ++i) pictures.push_back(picture(40 + i));
-  const int threads = num_threads();
-  set_num_threads(1);
-  const BootstrapResult one = bootstrap_miou(pictures, 2);
-  set_num_threads(3);
-  const BootstrapResult three = bootstrap_miou(pictures, 2);
-  set_num_threads(threads);
+  const auto with_threads = [&](int count) {
+    const ThreadScope threads(count);
+    return bootstrap_miou(pictures, 2);
+  };
+  const BootstrapResult one = with_threads(1), three = with_threads(3);
   CHECK(one.miou.low == three.miou.low);
   CHECK(one.miou.high == three.miou.high);
   CHECK(one.miou_present.low == three.miou_present.low);

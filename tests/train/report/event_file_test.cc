@@ -13,6 +13,8 @@
 #include <set>
 
 #include "tensor/base/check.h"
+#include "tests/support/scopes.h"
+#include "tests/support/skip.h"
 #include "tests/support/temp_folder.h"
 #include "tests/train/tiny_set.h"
 #include "train/data/image/png.h"
@@ -187,9 +189,11 @@ TEST_CASE("CRC-32C: known vectors and the mask") {
   CHECK(masked_crc32c(length) == 0x224b7fa3U);
 }
 
+TEST_SUITE_BEGIN("needs Protocol Buffers");
+
 TEST_CASE("event file: version, start, scalars and pictures") {
   if (!event_files_available()) {
-    MESSAGE("built without Protocol Buffers, nothing to test");
+    skip_test("built without Protocol Buffers");
     return;
   }
   const TempFolder folder;
@@ -213,7 +217,10 @@ TEST_CASE("event file: version, start, scalars and pictures") {
 }
 
 TEST_CASE("event file: names sort in the order of the runs, whatever the clock says") {
-  if (!event_files_available()) return;
+  if (!event_files_available()) {
+    skip_test("built without Protocol Buffers");
+    return;
+  }
   const TempFolder folder;
   // One from a clock that ran ahead, one of another program.
   std::ofstream(folder.path() + "/events.out.tfevents.2999999999.elsewhere") << "half a rec";
@@ -225,8 +232,11 @@ TEST_CASE("event file: names sort in the order of the runs, whatever the clock s
 }
 
 TEST_CASE("train: TensorBoard's curves are the log's, pictures at each validation") {
-  if (!event_files_available()) return;
-  set_progress_enabled(false);
+  if (!event_files_available()) {
+    skip_test("built without Protocol Buffers");
+    return;
+  }
+  const QuietScope quiet;
   const TinySet set(5);
   Config config = set.config("run");
   config.train.epochs = 2;
@@ -262,12 +272,14 @@ TEST_CASE("train: TensorBoard's curves are the log's, pictures at each validatio
   config.train.tensorboard = false;
   train(config);
   CHECK(event_files(config.train.save_path).empty());
-  set_progress_enabled(true);
 }
 
 TEST_CASE("train: resumed after a kill, TensorBoard's curves go on without a step twice") {
-  if (!event_files_available()) return;
-  set_progress_enabled(false);
+  if (!event_files_available()) {
+    skip_test("built without Protocol Buffers");
+    return;
+  }
+  const QuietScope quiet;
   const TinySet set;
   Config config = set.config("killed");
   config.train.evaluate = true;
@@ -286,13 +298,17 @@ TEST_CASE("train: resumed after a kill, TensorBoard's curves go on without a ste
     CHECK(points == logged(folder, "train", key));
   }
   CHECK(curve(folder, "val/mIoU") == logged(folder, "validation", "mIoU"));
-  set_progress_enabled(true);
 }
 
 TEST_CASE("event file: a folder that is not there") {
-  if (!event_files_available()) return;
+  if (!event_files_available()) {
+    skip_test("built without Protocol Buffers");
+    return;
+  }
   const TempFolder folder;
   CHECK_THROWS_AS(EventFile(folder.path() + "/none", 1), Error);
 }
+
+TEST_SUITE_END();
 
 }  // namespace giza::train

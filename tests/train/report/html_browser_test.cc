@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 
+#include "tests/support/skip.h"
 #include "tests/support/temp_folder.h"
 #include "tests/train/report/report_testing.h"
 
@@ -74,9 +75,11 @@ void check_page(const nlohmann::json& page, int width, bool dark) {
   CHECK(page["title"] == "run " + kScript + " – evaluation report");
 }
 
+TEST_SUITE_BEGIN("needs a browser");
+
 TEST_CASE("browser: a phone and a desktop, light and dark, without an error, a request or a word that cannot be read") {
   if (browser().empty()) {
-    MESSAGE("no chromium here: the page is not tried in a browser");
+    skip_test("no chromium here");
     return;
   }
   const Evaluation evaluation = striped_evaluation(40, 12, 96, 64);
@@ -94,7 +97,10 @@ TEST_CASE("browser: a phone and a desktop, light and dark, without an error, a r
 }
 
 TEST_CASE("browser: a page with next to nothing, and one class") {
-  if (browser().empty()) return;
+  if (browser().empty()) {
+    skip_test("no chromium here");
+    return;
+  }
   const Evaluation evaluation = striped_evaluation(1, 1);
   for (const ReportData& data : {report_data(nullptr, 1), report_data(nullptr, 0), report_data(&evaluation, 0)}) {
     const Visit result = visit(html_report(data), false);
@@ -105,7 +111,10 @@ TEST_CASE("browser: a page with next to nothing, and one class") {
 }
 
 TEST_CASE("browser: the probe finds what is wrong") {
-  if (browser().empty()) return;
+  if (browser().empty()) {
+    skip_test("no chromium here");
+    return;
+  }
   std::string html = html_report(report_data(nullptr, 1));
   html.insert(
       html.find("</main>"),
@@ -118,6 +127,8 @@ TEST_CASE("browser: the probe finds what is wrong") {
   CHECK(result.phone["contrast"] < 2);
   CHECK(result.phone["unnamed"] == 1);
 }
+
+TEST_SUITE_END();
 
 }  // namespace
 }  // namespace giza::train

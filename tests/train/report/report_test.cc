@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "tensor/base/check.h"
+#include "tests/support/temp_folder.h"
 #include "train/draw/picture_sheet.h"
 #include "train/eval/comparison.h"
 
@@ -28,23 +29,10 @@ int64_t count_pixels(const Image& image, Color color) {
   return count;
 }
 
-/// A folder that is gone after the test.
-struct TemporaryFolder {
-  std::filesystem::path path = std::filesystem::temp_directory_path() / "giza_report_test";
-  TemporaryFolder() {
-    std::filesystem::remove_all(path);
-    std::filesystem::create_directories(path);
-  }
-  ~TemporaryFolder() { std::filesystem::remove_all(path); }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  std::string file(const std::string& name) const { return (path / name).string(); }
-};
-
 /// Two pictures of 4 x 2 pixels whose left half is class 0 and right half class 1, and two runs: one that says 0
 /// everywhere, and one that is right.
 struct TwoRuns {
-  TemporaryFolder folder;
+  TempFolder folder;
   Dataset dataset = write();
 
   Dataset write() const {
@@ -54,7 +42,7 @@ struct TwoRuns {
       LabelMap truth(4, 2, 0);
       for (int y = 0; y < 2; ++y) truth.at(2, y) = truth.at(3, y) = 1;
       for (const std::string run : {"zeros", "right"}) {
-        std::filesystem::create_directories(folder.path / run / "gray");
+        std::filesystem::create_directories(folder.file(run + "/gray"));
         write_labels(folder.file(run + "/gray/" + name + ".png"), run == "right" ? truth : LabelMap(4, 2, 0));
       }
       write_labels(folder.file(name + "_label.png"), truth);
@@ -62,7 +50,7 @@ struct TwoRuns {
     }
     list.close();
     DatasetOptions options;
-    options.data_root = folder.path.string();
+    options.data_root = folder.path();
     options.list = folder.file("list.txt");
     options.classes = 2;
     return Dataset(options);
@@ -144,7 +132,7 @@ TEST_CASE("comparison: sheets of the pictures asked for") {
 
 TEST_CASE("comparison: a picture that a run lacks is refused by name") {
   const TwoRuns runs;
-  std::filesystem::remove(runs.folder.path / "right" / "gray" / "b.png");
+  std::filesystem::remove(runs.folder.file("right/gray/b.png"));
   CHECK_THROWS_AS(runs.compare(), Refusal);
 }
 

@@ -38,20 +38,6 @@ void spill(const std::string& path, const Bytes& bytes) {
   file.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
 }
 
-/// A folder that goes away.
-struct Folder {
-  std::string path;
-  Folder() {
-    std::string name = (fs::temp_directory_path() / "giza_image_XXXXXX").string();
-    REQUIRE(mkdtemp(name.data()) != nullptr);
-    path = name;
-  }
-  ~Folder() { fs::remove_all(path); }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  std::string operator/(const std::string& name) const { return path + "/" + name; }
-};
-
 /// Runs `read` and returns what its refusal says, or "" where it gave a picture. Anything else fails.
 template <class Read>
 std::string refusal_of(const Read& read) {
@@ -164,22 +150,22 @@ TEST_CASE("image: what cannot be a label map is refused with the reason") {
 }
 
 TEST_CASE("image: written files read back, and leave nothing else behind") {
-  const Folder folder;
+  const TempFolder folder;
   Image image(5, 3);
   for (size_t i = 0; i < image.rgb.size(); ++i) image.rgb[i] = static_cast<uint8_t>(i * 5);
   LabelMap labels(4, 2);
   labels.index = {0, 1, 2, 3, 252, 253, 254, 255};
-  write_image(folder / "a.png", image);
-  write_image(folder / "a.png", image);
-  write_labels(folder / "b.png", labels);
-  CHECK(read_image(folder / "a.png").rgb == image.rgb);
-  CHECK(read_labels(folder / "b.png").index == labels.index);
-  CHECK(std::distance(fs::directory_iterator(folder.path), fs::directory_iterator{}) == 2);
-  CHECK_THROWS_AS(write_image(folder / "none/a.png", image), Error);
-  CHECK_THROWS_AS(write_image(folder / "c.png", Image()), Error);
-  fs::create_directory(folder / "d.png");
-  CHECK_THROWS_AS(write_image(folder / "d.png", image), Error);
-  CHECK(std::distance(fs::directory_iterator(folder.path), fs::directory_iterator{}) == 3);
+  write_image(folder.file("a.png"), image);
+  write_image(folder.file("a.png"), image);
+  write_labels(folder.file("b.png"), labels);
+  CHECK(read_image(folder.file("a.png")).rgb == image.rgb);
+  CHECK(read_labels(folder.file("b.png")).index == labels.index);
+  CHECK(std::distance(fs::directory_iterator(folder.path()), fs::directory_iterator{}) == 2);
+  CHECK_THROWS_AS(write_image(folder.file("none/a.png"), image), Error);
+  CHECK_THROWS_AS(write_image(folder.file("c.png"), Image()), Error);
+  fs::create_directory(folder.file("d.png"));
+  CHECK_THROWS_AS(write_image(folder.file("d.png"), image), Error);
+  CHECK(std::distance(fs::directory_iterator(folder.path()), fs::directory_iterator{}) == 3);
 }
 
 TEST_CASE("image: colours and overlays") {
@@ -194,25 +180,25 @@ TEST_CASE("image: colours and overlays") {
 }
 
 TEST_CASE("image: missing, empty, foreign and special files are refused, naming them") {
-  const Folder folder;
-  CHECK(contains(refusal_of([&] { read_image(folder / "no.png"); }), folder / "no.png: there is no such file"));
-  spill(folder / "empty.png", {});
-  CHECK(contains(refusal_of([&] { read_image(folder / "empty.png"); }), "is empty"));
-  spill(folder / "text.jpg", {'h', 'e', 'l', 'l', 'o', ' ', 'y', 'o', 'u'});
-  CHECK(contains(refusal_of([&] { read_image(folder / "text.jpg"); }), "neither JPEG nor PNG"));
-  CHECK(contains(refusal_of([&] { read_image_size(folder / "text.jpg"); }), "neither JPEG nor PNG"));
-  CHECK(contains(refusal_of([&] { read_image(folder.path); }), "not a regular file"));
+  const TempFolder folder;
+  CHECK(contains(refusal_of([&] { read_image(folder.file("no.png")); }), folder.file("no.png: there is no such file")));
+  spill(folder.file("empty.png"), {});
+  CHECK(contains(refusal_of([&] { read_image(folder.file("empty.png")); }), "is empty"));
+  spill(folder.file("text.jpg"), {'h', 'e', 'l', 'l', 'o', ' ', 'y', 'o', 'u'});
+  CHECK(contains(refusal_of([&] { read_image(folder.file("text.jpg")); }), "neither JPEG nor PNG"));
+  CHECK(contains(refusal_of([&] { read_image_size(folder.file("text.jpg")); }), "neither JPEG nor PNG"));
+  CHECK(contains(refusal_of([&] { read_image(folder.path()); }), "not a regular file"));
   CHECK(contains(refusal_of([&] { read_image("/dev/zero"); }), "not a regular file"));
-  REQUIRE(mkfifo((folder / "pipe").c_str(), 0600) == 0);
-  CHECK(contains(refusal_of([&] { read_image(folder / "pipe"); }), "not a regular file"));
+  REQUIRE(mkfifo(folder.file("pipe").c_str(), 0600) == 0);
+  CHECK(contains(refusal_of([&] { read_image(folder.file("pipe")); }), "not a regular file"));
   // The name does not matter.
-  fs::copy_file(kPictures + "rgb8.png", folder / "picture.jpg");
-  CHECK(read_image(folder / "picture.jpg").rgb == slurp(kPictures + "rgb8.rgb"));
+  fs::copy_file(kPictures + "rgb8.png", folder.file("picture.jpg"));
+  CHECK(read_image(folder.file("picture.jpg")).rgb == slurp(kPictures + "rgb8.rgb"));
 }
 
 TEST_CASE("image: every truncation is refused") {
-  const Folder folder;
-  const std::string path = folder / "cut";
+  const TempFolder folder;
+  const std::string path = folder.file("cut");
   for (const char* name : {"rgb8.png", "palette4_interlaced.png", "full.jpg", "progressive.jpg", "restart.jpg"}) {
     CAPTURE(name);
     const Bytes whole = slurp(kPictures + name);
@@ -257,8 +243,8 @@ TEST_CASE("image: flipped bits give a refusal or a picture") {
 }
 
 TEST_CASE("image: JPEGs with broken or missing tables never reach the decoder") {
-  const Folder folder;
-  const std::string path = folder / "tables.jpg";
+  const TempFolder folder;
+  const std::string path = folder.file("tables.jpg");
   const Bytes whole = slurp(kPictures + "full.jpg");
   const auto marker = [](Bytes& bytes, uint8_t code) {
     const uint8_t both[] = {0xFF, code};
@@ -284,8 +270,8 @@ TEST_CASE("image: JPEGs with broken or missing tables never reach the decoder") 
 }
 
 TEST_CASE("image: huge sizes in a small file are refused at once") {
-  const Folder folder;
-  const std::string path = folder / "huge";
+  const TempFolder folder;
+  const std::string path = folder.file("huge");
   const auto start = std::chrono::steady_clock::now();
   const Bytes png = slurp(kPictures + "rgb8.png");
   struct Size {

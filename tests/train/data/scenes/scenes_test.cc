@@ -15,6 +15,8 @@
 
 #include "tensor/base/check.h"
 #include "tensor/parallel.h"
+#include "tests/support/scopes.h"
+#include "tests/support/temp_folder.h"
 #include "train/data/scenes/paint.h"
 #include "train/data/scenes/texture.h"
 #include "train/progress.h"
@@ -107,18 +109,11 @@ SceneContext read_context(const Image& image) {
   return context;
 }
 
+/// A folder, and no progress while it is there.
 struct Folder {
-  Folder() {
-    std::string name = (fs::temp_directory_path() / "giza_scenes_XXXXXX").string();
-    REQUIRE(mkdtemp(name.data()) != nullptr);
-    path = name;
-    set_progress_enabled(false);
-  }
-  ~Folder() {
-    fs::remove_all(path);
-    set_progress_enabled(true);
-  }
-  fs::path path;
+  QuietScope quiet;
+  TempFolder temp;
+  fs::path path = temp.path();
 };
 
 std::string read_text(const fs::path& path) {
@@ -280,14 +275,14 @@ TEST_CASE("a written data set is whole, the same for any number of threads, and 
   const Folder folder;
   const SceneOptions options = with_size(64, 48, 3);
   const fs::path one = folder.path / "a", two = folder.path / "b";
-  const int threads = num_threads();
-  set_num_threads(1);
-  write_scenes(one.string(), 5, 3, options);
-  set_num_threads(4);
+  {
+    const ThreadScope threads(1);
+    write_scenes(one.string(), 5, 3, options);
+  }
+  const ThreadScope threads(4);
   write_scenes(two.string(), 70, 9, with_size(64, 64, 4));  // to be replaced, with more pictures than before
   std::ofstream(two / "train" / "scene_00001.png.tmp77.0") << "what an interrupted run left";
   write_scenes(two.string(), 5, 3, options);
-  set_num_threads(threads);
 
   const auto files = all_files(one);
   CHECK(files.size() == 2 * (5 + 3) + 4);
