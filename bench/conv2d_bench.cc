@@ -2,6 +2,7 @@
 //   PASS/native/SHAPE            the algorithm that giza chooses (in the row's label)
 //   PASS/ALGORITHM/SHAPE         each algorithm by force, for 3x3 kernels at stride 1
 //   PASS/onednn/SHAPE            oneDNN as a backend of giza: NHWC in and out, with the reorders to its own layouts
+//   PASS/eigen/SHAPE             Eigen as a backend of giza, for 1x1 kernels
 //   PASS/onednn_best/SHAPE       oneDNN's direct primitive alone, made beforehand, operands in its favourite layouts
 //   PASS/onednn_winograd/SHAPE   the same of its Winograd, where it has one
 // Run alone on an idle machine: build/release/bench/giza_bench --benchmark_filter=forward/native
@@ -45,7 +46,7 @@ void run(benchmark::State& state, const OpCase& op, ConvPass pass, const Conv2dO
         break;
     }
   }
-  if (options.engine.backend == ConvBackend::native) {
+  if (conv_backend(op.weight(), options) == ConvBackend::native) {
     const ConvPlan plan = ops::plan_conv2d(pass, x.shape(), w.shape(), options);
     state.SetLabel(to_string(plan.algorithm));
     count(state, op, plan.executed_flops);
@@ -94,6 +95,10 @@ const bool kRegistered = [] {
           if (algorithm == ConvAlgorithm::automatic || algorithm == ConvAlgorithm::fast) continue;
           add_native(pass, to_string(algorithm), op, algorithm);
         }
+      }
+      if (eigen_available() && conv_backend(op.weight(), op.conv(ConvBackend::eigen)) == ConvBackend::eigen) {
+        add(pass, "eigen", op,
+            [op, pass](benchmark::State& state) { run(state, op, pass, op.conv(ConvBackend::eigen)); });
       }
       if (!onednn_available()) continue;
       add(pass, "onednn", op,

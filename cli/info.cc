@@ -39,6 +39,7 @@ int run(const Common& common, bool measure) {
       {"thread_backend", thread_backend()},
       {"conv", common.conv.empty() ? "native" : common.conv},
       {"onednn", onednn_available()},
+      {"eigen", eigen_available()},
       {"protobuf", models::onnx_available()},
       {"mpi", false},
   };
@@ -53,9 +54,10 @@ int run(const Common& common, bool measure) {
   fmt::print("memory       {:.1f} GB, {:.1f} GB available\n", memory_gb, available_gb);
   fmt::print("SIMD target  {} (of {}; choose with --isa)\n", isa(), fmt::join(isa_targets(), ", "));
   fmt::print("threads      {} by {} (choose with --threads)\n", num_threads(), thread_backend());
-  fmt::print("convolution  {} (of native, {}reference; choose with --conv)\n", json["conv"].get<std::string>(),
-             onednn_available() ? "onednn, " : "");
+  fmt::print("convolution  {} (of native, {}{}reference; choose with --conv)\n", json["conv"].get<std::string>(),
+             onednn_available() ? "onednn, " : "", eigen_available() ? "eigen, " : "");
   fmt::print("oneDNN       {}\n", onednn_available() ? "found" : "not found when this was built");
+  fmt::print("Eigen        {}\n", eigen_available() ? "found" : "not found when this was built");
   fmt::print("protobuf     {}\n", models::onnx_available() ? "found: ONNX export and TensorBoard events"
                                                            : "not found when this was built: no ONNX, no TensorBoard");
   fmt::print("MPI          not used by this version\n");

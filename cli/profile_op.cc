@@ -95,7 +95,7 @@ void print_table(const ConvSpec& spec, const std::vector<ConvPassResult>& passes
   }
   fmt::print(
       "\nerror: relative L2 against sums in double. executed: operations of the algorithm itself. onednn is timed as\n"
-      "giza calls it, with the reorders between layouts.\n");
+      "giza calls it, with the reorders between layouts; eigen is for 1x1 alone (docs/profile-reference.md).\n");
 }
 
 }  // namespace

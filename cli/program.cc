@@ -43,7 +43,8 @@ void add_common_flags(CLI::App* app, Common* common) {
   app->add_option("--isa", common->isa, "SIMD target, as `giza info` lists them; auto: the best")
       ->type_name("NAME")
       ->group(group);
-  app->add_option("--conv", common->conv, "convolutions: native, onednn or reference (slow, double precision)")
+  app->add_option("--conv", common->conv,
+                  "convolutions: native, onednn, eigen (1x1 alone) or reference (slow, double precision)")
       ->type_name("NAME")
       ->group(group);
   app->add_option("--algorithm", common->algorithm,

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <type_traits>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tensor/kernels/gemm.cc"
@@ -19,10 +20,10 @@ using V = hn::Vec<D>;
 
 HWY_INLINE int64_t lanes() { return static_cast<int64_t>(hn::Lanes(D())); }
 
-GemmShape Shape() {
+GemmShape gemm_shape() {
   const int64_t width = kMaxVectors * lanes();
   // 40 KiB of b per panel on AVX-512 (whose cores have 48 KiB of L1), else 24 KiB of 32; no deeper than 384.
-  const int64_t floats = HWY_TARGET == HWY_AVX3 ? 10240 : 6144;
+  const int64_t floats = kMaxVectors == 4 ? 10240 : 6144;
   return {lanes(), width, std::min<int64_t>(384, floats / width)};
 }
 
@@ -30,13 +31,13 @@ template <int kVectors>
 HWY_INLINE void add_row(V (&sum)[kVectors], const float* from, int64_t columns) {
   const D d;
   if (columns == kVectors * lanes()) {
-#pragma GCC unroll 4
+    HWY_UNROLL(4)
     for (int j = 0; j < kVectors; ++j) sum[j] = hn::Add(sum[j], hn::LoadU(d, from + j * lanes()));
     return;
   }
   HWY_ALIGN float whole[kMaxVectors * HWY_MAX_BYTES / sizeof(float)] = {};
   std::memcpy(whole, from, static_cast<size_t>(columns) * sizeof(float));
-#pragma GCC unroll 4
+  HWY_UNROLL(4)
   for (int j = 0; j < kVectors; ++j) sum[j] = hn::Add(sum[j], hn::Load(d, whole + j * lanes()));
 }
 
@@ -44,12 +45,12 @@ template <int kVectors>
 HWY_INLINE void store_row(const V (&sum)[kVectors], float* to, int64_t columns) {
   const D d;
   if (columns == kVectors * lanes()) {
-#pragma GCC unroll 4
+    HWY_UNROLL(4)
     for (int j = 0; j < kVectors; ++j) hn::StoreU(sum[j], d, to + j * lanes());
     return;
   }
   HWY_ALIGN float whole[kMaxVectors * HWY_MAX_BYTES / sizeof(float)];
-#pragma GCC unroll 4
+  HWY_UNROLL(4)
   for (int j = 0; j < kVectors; ++j) hn::Store(sum[j], d, whole + j * lanes());
   std::memcpy(to, whole, static_cast<size_t>(columns) * sizeof(float));
 }
@@ -65,7 +66,7 @@ HWY_INLINE void prefetch_next(const GatherPanel& p, int64_t first) {
 }
 
 template <int kVectors>
-HWY_NOINLINE void GatherTiles(const GatherPanel& p) {
+HWY_NOINLINE void gather_tiles(const GatherPanel& p) {
   const D d;
   const int64_t channels = p.channel_end - p.channel_begin;
   const int64_t columns = p.column_end - p.column_begin;
@@ -90,7 +91,7 @@ HWY_NOINLINE void GatherTiles(const GatherPanel& p) {
       const float* HWY_RESTRICT a5 = row[5] + p.channel_begin;
       for (int64_t c = 0; c < channels; ++c, b += stride) {
         V vb[kVectors];
-#pragma GCC unroll 4
+        HWY_UNROLL(4)
         for (int j = 0; j < kVectors; ++j) vb[j] = hn::LoadU(d, b + j * lanes());
         tile.step(vb, 0, a0[c]);
         tile.step(vb, 1, a1[c]);
@@ -101,14 +102,14 @@ HWY_NOINLINE void GatherTiles(const GatherPanel& p) {
       }
     }
     const bool add = p.accumulate || p.bias != nullptr;
-#pragma GCC unroll 6
+    HWY_UNROLL(6)
     for (int i = 0; i < kTileRows; ++i) {
       if (i >= valid) continue;
       float* to = p.out[first + i] + p.column_begin;
       if (add) add_row(tile.sum[i], p.accumulate ? to : p.bias + p.column_begin, columns);
       if (p.residual != nullptr) add_row(tile.sum[i], p.residual[first + i] + p.column_begin, columns);
       if (p.relu) {
-#pragma GCC unroll 4
+        HWY_UNROLL(4)
         for (int j = 0; j < kVectors; ++j) {
           tile.sum[i][j] = hn::IfThenZeroElse(hn::Lt(tile.sum[i][j], hn::Zero(d)), tile.sum[i][j]);
         }
@@ -119,7 +120,7 @@ HWY_NOINLINE void GatherTiles(const GatherPanel& p) {
 }
 
 template <int kVectors>
-HWY_NOINLINE void OuterTiles(const OuterPanel& p) {
+HWY_NOINLINE void outer_tiles(const OuterPanel& p) {
   const D d;
   const int64_t stride = kVectors * lanes();
   const float* HWY_RESTRICT first = p.a;
@@ -130,15 +131,15 @@ HWY_NOINLINE void OuterTiles(const OuterPanel& p) {
     const float* HWY_RESTRICT b = p.b;
     for (int64_t pixel = 0; pixel < p.pixels; ++pixel, a += kTileRows, b += stride) {
       V vb[kVectors];
-#pragma GCC unroll 4
+      HWY_UNROLL(4)
       for (int j = 0; j < kVectors; ++j) vb[j] = hn::LoadU(d, b + j * lanes());
-#pragma GCC unroll 6
+      HWY_UNROLL(6)
       for (int i = 0; i < kTileRows; ++i) tile.step(vb, i, a[i]);
     }
     float* sums = p.sums + c * stride;
-#pragma GCC unroll 6
+    HWY_UNROLL(6)
     for (int i = 0; i < kTileRows; ++i) {
-#pragma GCC unroll 4
+      HWY_UNROLL(4)
       for (int j = 0; j < kVectors; ++j) {
         float* to = sums + i * stride + j * lanes();
         hn::StoreU(hn::Add(hn::LoadU(d, to), tile.sum[i][j]), d, to);
@@ -147,38 +148,22 @@ HWY_NOINLINE void OuterTiles(const OuterPanel& p) {
   }
 }
 
-void Gather(const GatherPanel& p) {
-  switch ((p.column_end - p.column_begin + lanes() - 1) / lanes()) {
-    case 1:
-      return GatherTiles<1>(p);
-    case 2:
-      return GatherTiles<2>(p);
-#if HWY_TARGET == HWY_AVX3
-    case 3:
-      return GatherTiles<3>(p);
-    case 4:
-      return GatherTiles<4>(p);
-#endif
-    default:
-      return;
+/// Calls body(integral_constant) with the number of vectors that hold `columns`.
+template <int kVectors = 1, class Body>
+HWY_INLINE void with_vectors(int64_t columns, const Body& body) {
+  if (columns <= kVectors * lanes()) {
+    body(std::integral_constant<int, kVectors>());
+  } else if constexpr (kVectors < kMaxVectors) {
+    with_vectors<kVectors + 1>(columns, body);
   }
 }
 
-void Outer(const OuterPanel& p) {
-  switch ((p.columns + lanes() - 1) / lanes()) {
-    case 1:
-      return OuterTiles<1>(p);
-    case 2:
-      return OuterTiles<2>(p);
-#if HWY_TARGET == HWY_AVX3
-    case 3:
-      return OuterTiles<3>(p);
-    case 4:
-      return OuterTiles<4>(p);
-#endif
-    default:
-      return;
-  }
+void gather_panel(const GatherPanel& p) {
+  with_vectors(p.column_end - p.column_begin, [&](auto vectors) HWY_ATTR { gather_tiles<vectors>(p); });
+}
+
+void outer_panel(const OuterPanel& p) {
+  with_vectors(p.columns, [&](auto vectors) HWY_ATTR { outer_tiles<vectors>(p); });
 }
 
 }  // namespace HWY_NAMESPACE
@@ -187,12 +172,12 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace giza::kernels {
-HWY_EXPORT(Shape);
-HWY_EXPORT(Gather);
-HWY_EXPORT(Outer);
+HWY_EXPORT(gemm_shape);
+HWY_EXPORT(gather_panel);
+HWY_EXPORT(outer_panel);
 
-GemmShape gemm_shape() { return HWY_DYNAMIC_DISPATCH(Shape)(); }
-void gather_panel(const GatherPanel& panel) { HWY_DYNAMIC_DISPATCH(Gather)(panel); }
+GemmShape gemm_shape() { return HWY_DYNAMIC_DISPATCH(gemm_shape)(); }
+void gather_panel(const GatherPanel& panel) { HWY_DYNAMIC_DISPATCH(gather_panel)(panel); }
 
 void pack_outer(const float* const* rows, int64_t pixels, int64_t begin, int64_t end, float* to) {
   const int64_t stride = outer_tile_stride(pixels), whole = begin + (end - begin) / kTileRows * kTileRows;
@@ -206,7 +191,7 @@ void pack_outer(const float* const* rows, int64_t pixels, int64_t begin, int64_t
   }
 }
 
-void outer_panel(const OuterPanel& panel) { HWY_DYNAMIC_DISPATCH(Outer)(panel); }
+void outer_panel(const OuterPanel& panel) { HWY_DYNAMIC_DISPATCH(outer_panel)(panel); }
 
 }  // namespace giza::kernels
 #endif

@@ -33,16 +33,16 @@ HWY_INLINE void combine_columns(const Lanes& lanes, const float* in, int64_t in_
   int64_t begin = 0;
   do {  // also without terms: the output is then zero
     V sum[kVectors];
-#pragma GCC unroll 8
+    HWY_UNROLL(8)
     for (int j = 0; j < kVectors; ++j) sum[j] = hn::Zero(d);
     const int64_t end = std::min(begin + kRun, count);
     for (int64_t t = begin; t < end; ++t) {
       const float* row = in + terms[t].row * in_stride;
       const V weight = hn::Set(d, terms[t].weight);
-#pragma GCC unroll 8
+      HWY_UNROLL(8)
       for (int j = 0; j < kVectors; ++j) sum[j] = hn::MulAdd(lanes.load(row + j * kLanes), weight, sum[j]);
     }
-#pragma GCC unroll 8
+    HWY_UNROLL(8)
     for (int j = 0; j < kVectors; ++j) {
       float* to = out + j * kLanes;
       lanes.store(begin > 0 ? hn::Add(lanes.load(to), sum[j]) : sum[j], to);
@@ -84,15 +84,15 @@ HWY_INLINE void product_tile(const Lanes& lanes, const ThinProduct& p, const flo
     const float* right = b + begin * p.b_stride;
     for (int64_t e = begin; e < end; ++e, left += p.a_step, right += p.b_stride) {
       V vb[kVectors];
-#pragma GCC unroll 4
+      HWY_UNROLL(4)
       for (int j = 0; j < kVectors; ++j) vb[j] = lanes.load(right + j * kLanes);
-#pragma GCC unroll 6
+      HWY_UNROLL(6)
       for (int i = 0; i < kRows; ++i) tile.step(vb, i, left[i * p.a_row]);
     }
     const bool add = p.accumulate || begin > 0;
-#pragma GCC unroll 6
+    HWY_UNROLL(6)
     for (int i = 0; i < kRows; ++i) {
-#pragma GCC unroll 4
+      HWY_UNROLL(4)
       for (int j = 0; j < kVectors; ++j) {
         float* to = out + i * p.out_stride + j * kLanes;
         lanes.store(add ? hn::Add(lanes.load(to), tile.sum[i][j]) : tile.sum[i][j], to);

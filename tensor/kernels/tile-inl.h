@@ -15,8 +15,25 @@ namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
 /// Vectors of a tile of kTileRows rows. AVX-512 has 32 registers: 6 x 4 sums, 4 of b, 1 broadcast. The others have 16:
-/// 6 x 2 sums, 2 of b, 1 broadcast.
-constexpr int kMaxVectors = HWY_TARGET == HWY_AVX3 ? 4 : 2;
+/// 6 x 2 sums, 2 of b, 1 broadcast. Highway numbers its targets from the most capable on: what is at most HWY_AVX3 is
+/// AVX-512 or what came after it, and Arm's and all other targets have larger numbers than x86's.
+constexpr int vectors_of(int64_t target) { return target <= HWY_AVX3 ? 4 : 2; }
+constexpr int kMaxVectors = vectors_of(HWY_TARGET);
+
+static_assert(vectors_of(HWY_AVX3) == 4 && vectors_of(HWY_AVX3_DL) == 4);
+#ifdef HWY_AVX3_ZEN4
+static_assert(vectors_of(HWY_AVX3_ZEN4) == 4);
+#endif
+#ifdef HWY_AVX3_SPR
+static_assert(vectors_of(HWY_AVX3_SPR) == 4);
+#endif
+#ifdef HWY_AVX10_2
+static_assert(vectors_of(HWY_AVX10_2) == 4);
+#endif
+static_assert(vectors_of(HWY_AVX2) == 2 && vectors_of(HWY_SSE4) == 2 && vectors_of(HWY_NEON) == 2 &&
+              vectors_of(HWY_SVE) == 2 && vectors_of(HWY_EMU128) == 2 && vectors_of(HWY_SCALAR) == 2);
+// The tile is for registers of 64 bytes wherever it is wide.
+static_assert(kMaxVectors == 2 || hn::MaxLanes(hn::ScalableTag<float>()) == 16);
 
 /// The sums of one tile. Loops over constants, which the compiler unrolls so that every sum stays in a register.
 template <int kRows, int kVectors>
@@ -27,16 +44,16 @@ struct Tile {
   V sum[kRows][kVectors];
 
   HWY_INLINE void clear() {
-#pragma GCC unroll 6
+    HWY_UNROLL(6)
     for (int i = 0; i < kRows; ++i) {
-#pragma GCC unroll 4
+      HWY_UNROLL(4)
       for (int j = 0; j < kVectors; ++j) sum[i][j] = hn::Zero(D());
     }
   }
 
   HWY_INLINE void step(const V (&b)[kVectors], int row, float a) {
     const V broadcast = hn::Set(D(), a);
-#pragma GCC unroll 4
+    HWY_UNROLL(4)
     for (int j = 0; j < kVectors; ++j) sum[row][j] = hn::MulAdd(broadcast, b[j], sum[row][j]);
   }
 };

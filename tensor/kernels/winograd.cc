@@ -79,15 +79,15 @@ HWY_INLINE void add_term(V& sum, bool& empty, double factor, V v) {
 template <class M>
 HWY_INLINE void multiply(const V (&in)[M::kValues.kIn], V (&out)[M::kValues.kOut]) {
   constexpr auto& m = M::kValues;
-#pragma GCC unroll 8
+  HWY_UNROLL(8)
   for (int i = 0; i < m.kOut; ++i) {
     if (i > 1 && row_pair(m, i - 1) && !(i > 2 && row_pair(m, i - 2))) continue;  // made with the row before
     V even = hn::Zero(D()), odd = even;
     bool no_even = true, no_odd = true;
     // Ones first: the other terms are then fused multiply-adds.
-#pragma GCC unroll 2
+    HWY_UNROLL(2)
     for (const bool ones : {true, false}) {
-#pragma GCC unroll 8
+      HWY_UNROLL(8)
       for (int k = 0; k < m.kIn; ++k) {
         if ((m.at[i][k] == 1) != ones) continue;
         if (k % 2 == 0) {
@@ -108,16 +108,16 @@ HWY_INLINE void multiply_transposed(const V (&in)[M::kValues.kIn], V (&out)[M::k
   constexpr auto& m = M::kValues;
   constexpr auto t = m.transposed();
   V sum[m.kIn], difference[m.kIn];
-#pragma GCC unroll 8
+  HWY_UNROLL(8)
   for (int j = 0; j + 1 < m.kIn; ++j) {
     sum[j] = hn::Add(in[j], in[j + 1]);
     difference[j] = hn::Sub(in[j], in[j + 1]);
   }
-#pragma GCC unroll 8
+  HWY_UNROLL(8)
   for (int i = 0; i < m.kOut; ++i) {
     V total = hn::Zero(D());
     bool empty = true;
-#pragma GCC unroll 8
+    HWY_UNROLL(8)
     for (int j = 0; j < m.kIn; ++j) {
       if (j > 1 && row_pair(t, j - 1) && !(j > 2 && row_pair(t, j - 2))) continue;
       add_term(total, empty, m.at[i][j], row_pair(t, j) ? (i % 2 == 0 ? sum[j] : difference[j]) : in[j]);
@@ -143,20 +143,20 @@ template <class Product, class Load, class Store>
 HWY_INLINE void transform_square(const Load& load, const Store& store) {
   constexpr int kIn = Product::kIn, kOut = Product::kOut;
   V half[kOut][kIn];
-#pragma GCC unroll 8
+  HWY_UNROLL(8)
   for (int j = 0; j < kIn; ++j) {
     V in[kIn], out[kOut];
-#pragma GCC unroll 8
+    HWY_UNROLL(8)
     for (int i = 0; i < kIn; ++i) in[i] = load(i, j);
     Product::apply(in, out);
-#pragma GCC unroll 8
+    HWY_UNROLL(8)
     for (int i = 0; i < kOut; ++i) half[i][j] = out[i];
   }
-#pragma GCC unroll 8
+  HWY_UNROLL(8)
   for (int i = 0; i < kOut; ++i) {
     V out[kOut];
     Product::apply(half[i], out);
-#pragma GCC unroll 8
+    HWY_UNROLL(8)
     for (int j = 0; j < kOut; ++j) store(i, j, out[j]);
   }
 }
@@ -329,21 +329,22 @@ HWY_INLINE void with_size(int m, const Body& body) {
   }
 }
 
-void Input(int m, const TilePixels& pixels, const PositionLayout& to, int64_t first) {
+void winograd_input(int m, const TilePixels& pixels, const PositionLayout& to, int64_t first) {
   with_size(m, [&](auto size) HWY_ATTR { to_positions<ByRows<InputMatrix<size>>>(pixels, to, first); });
 }
 
-void Gradient(int m, const TilePixels& pixels, const PositionLayout& to, int64_t first) {
+void winograd_gradient(int m, const TilePixels& pixels, const PositionLayout& to, int64_t first) {
   with_size(m, [&](auto size) HWY_ATTR { to_positions<ByRows<GradientMatrix<size>>>(pixels, to, first); });
 }
 
-void Output(int m, const PositionLayout& from, int64_t first, const TilePixels& pixels, const TileEpilogue& epilogue) {
+void winograd_output(int m, const PositionLayout& from, int64_t first, const TilePixels& pixels,
+                     const TileEpilogue& epilogue) {
   with_size(m,
             [&](auto size) HWY_ATTR { from_positions<ByColumns<OutputMatrix<size>>>(from, first, pixels, epilogue); });
 }
 
-void Weights(int m, const float* w, int64_t k_stride, int64_t tap_stride, int64_t rows, int64_t columns,
-             bool transposed, const PositionLayout& to) {
+void winograd_weights(int m, const float* w, int64_t k_stride, int64_t tap_stride, int64_t rows, int64_t columns,
+                      bool transposed, const PositionLayout& to) {
   with_size(m, [&](auto size) HWY_ATTR {
     using Product = ByRows<FilterMatrix<size>>;
     if (transposed) {
@@ -354,8 +355,8 @@ void Weights(int m, const float* w, int64_t k_stride, int64_t tap_stride, int64_
   });
 }
 
-void WeightGradient(int m, const PositionLayout& from, int64_t begin, int64_t end, int64_t columns, float* dw,
-                    int64_t k_stride, int64_t tap_stride) {
+void winograd_weight_gradient(int m, const PositionLayout& from, int64_t begin, int64_t end, int64_t columns, float* dw,
+                              int64_t k_stride, int64_t tap_stride) {
   with_size(m, [&](auto size) HWY_ATTR {
     filter_gradients<ByColumns<FilterGradientMatrix<size>>>(from, begin, end, columns, dw, k_stride, tap_stride);
   });
@@ -367,29 +368,29 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace giza::kernels {
-HWY_EXPORT(Input);
-HWY_EXPORT(Gradient);
-HWY_EXPORT(Output);
-HWY_EXPORT(Weights);
-HWY_EXPORT(WeightGradient);
+HWY_EXPORT(winograd_input);
+HWY_EXPORT(winograd_gradient);
+HWY_EXPORT(winograd_output);
+HWY_EXPORT(winograd_weights);
+HWY_EXPORT(winograd_weight_gradient);
 
 void winograd_input(int m, const TilePixels& pixels, const PositionLayout& to, int64_t first) {
-  HWY_DYNAMIC_DISPATCH(Input)(m, pixels, to, first);
+  HWY_DYNAMIC_DISPATCH(winograd_input)(m, pixels, to, first);
 }
 void winograd_gradient(int m, const TilePixels& pixels, const PositionLayout& to, int64_t first) {
-  HWY_DYNAMIC_DISPATCH(Gradient)(m, pixels, to, first);
+  HWY_DYNAMIC_DISPATCH(winograd_gradient)(m, pixels, to, first);
 }
 void winograd_output(int m, const PositionLayout& from, int64_t first, const TilePixels& pixels,
                      const TileEpilogue& epilogue) {
-  HWY_DYNAMIC_DISPATCH(Output)(m, from, first, pixels, epilogue);
+  HWY_DYNAMIC_DISPATCH(winograd_output)(m, from, first, pixels, epilogue);
 }
 void winograd_weights(int m, const float* w, int64_t k_stride, int64_t tap_stride, int64_t rows, int64_t columns,
                       bool transposed, const PositionLayout& to) {
-  HWY_DYNAMIC_DISPATCH(Weights)(m, w, k_stride, tap_stride, rows, columns, transposed, to);
+  HWY_DYNAMIC_DISPATCH(winograd_weights)(m, w, k_stride, tap_stride, rows, columns, transposed, to);
 }
 void winograd_weight_gradient(int m, const PositionLayout& from, int64_t begin, int64_t end, int64_t columns, float* dw,
                               int64_t k_stride, int64_t tap_stride) {
-  HWY_DYNAMIC_DISPATCH(WeightGradient)(m, from, begin, end, columns, dw, k_stride, tap_stride);
+  HWY_DYNAMIC_DISPATCH(winograd_weight_gradient)(m, from, begin, end, columns, dw, k_stride, tap_stride);
 }
 
 }  // namespace giza::kernels

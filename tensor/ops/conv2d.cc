@@ -1,6 +1,7 @@
 // Convolution: checks, and the choice of a backend.
 #include "tensor/ops/conv2d.h"
 
+#include "tensor/backends/eigen.h"
 #include "tensor/backends/onednn.h"
 #include "tensor/backends/reference.h"
 #include "tensor/base/check.h"
@@ -15,6 +16,8 @@ const char* to_string(ConvBackend backend) {
   switch (backend) {
     case ConvBackend::onednn:
       return "onednn";
+    case ConvBackend::eigen:
+      return "eigen";
     case ConvBackend::reference:
       return "reference";
     default:
@@ -36,9 +39,18 @@ const char* to_string(ConvPass pass) {
 ConvBackend parse_conv_backend(const std::string& name) {
   if (name == "native") return ConvBackend::native;
   if (name == "reference") return ConvBackend::reference;
-  check<Refusal>(name == "onednn", "--conv {}: unknown backend; choose native, onednn or reference", name);
-  check<Refusal>(onednn_available(), "--conv onednn: this build has no oneDNN; install it and build again");
-  return ConvBackend::onednn;
+  check<Refusal>(name == "onednn" || name == "eigen",
+                 "{}: unknown convolution backend; choose native, onednn, eigen or reference", name);
+  const bool eigen = name == "eigen";
+  check<Refusal>(eigen ? eigen_available() : onednn_available(),
+                 "{}: this build has no such convolution backend; install {} and build again", name,
+                 eigen ? "Eigen" : "oneDNN");
+  return eigen ? ConvBackend::eigen : ConvBackend::onednn;
+}
+
+ConvBackend conv_backend(const Shape& w, const Conv2dOptions& options) {
+  const ConvBackend backend = options.engine.backend;
+  return backend == ConvBackend::eigen && !ops::eigen::applies(w, options) ? ConvBackend::native : backend;
 }
 
 namespace ops {
@@ -88,9 +100,12 @@ Tensor conv2d_fused(const Tensor& x, const Tensor& w, const ConvEpilogue& epilog
   Tensor y;
   {
     const profile::Scope scope([&] { return profile::conv2d_work(ConvPass::forward, x.shape(), w.shape(), options); });
-    switch (options.engine.backend) {
+    switch (conv_backend(w.shape(), options)) {
       case ConvBackend::onednn:
         y = onednn::conv2d(x, dense(w), epilogue.bias, options);
+        break;
+      case ConvBackend::eigen:
+        y = eigen::conv2d(x, w, epilogue.bias, options);
         break;
       case ConvBackend::reference:
         y = reference::conv2d(x, dense(w), epilogue.bias, options);
@@ -113,9 +128,11 @@ Tensor conv2d_backward_input(const Tensor& dy, const Tensor& w, const Shape& x_s
   check_gradient("conv2d_backward_input", dy.shape(), x_shape, w.shape(), options);
   const profile::Scope scope(
       [&] { return profile::conv2d_work(ConvPass::backward_input, x_shape, w.shape(), options); });
-  switch (options.engine.backend) {
+  switch (conv_backend(w.shape(), options)) {
     case ConvBackend::onednn:
       return onednn::conv2d_backward_input(dy, dense(w), x_shape, options);
+    case ConvBackend::eigen:
+      return eigen::conv2d_backward_input(dy, w, x_shape, options);
     case ConvBackend::reference:
       return reference::conv2d_backward_input(dy, dense(w), x_shape, options);
     default:
@@ -129,9 +146,11 @@ void conv2d_backward_weight_to(const Tensor& dw, const Tensor& x, const Tensor& 
   check_gradient("conv2d_backward_weight", dy.shape(), x.shape(), w_shape, options);
   const profile::Scope scope(
       [&] { return profile::conv2d_work(ConvPass::backward_weight, x.shape(), w_shape, options); });
-  switch (options.engine.backend) {
+  switch (conv_backend(w_shape, options)) {
     case ConvBackend::onednn:
       return dw.copy_from(onednn::conv2d_backward_weight(x, dy, w_shape, options));
+    case ConvBackend::eigen:
+      return eigen::conv2d_backward_weight(dw, x, dy, options);
     case ConvBackend::reference:
       return dw.copy_from(reference::conv2d_backward_weight(x, dy, w_shape, options));
     default:

@@ -8,15 +8,16 @@
 
 namespace giza {
 
-/// Implementations behind one signature. `reference` is a naive double-precision loop; `onednn` exists where oneDNN was
-/// found at build time.
-enum class ConvBackend { native, onednn, reference };
+/// Implementations behind one signature. `reference` is a naive double-precision loop; `onednn` and `eigen` exist where
+/// the library was found at build time. `eigen` computes 1x1 convolutions without padding, the rest is native.
+enum class ConvBackend { native, onednn, eigen, reference };
 
-/// "native", "onednn" or "reference".
+/// "native", "onednn", "eigen" or "reference".
 const char* to_string(ConvBackend backend);
 /// The backend of that name. Throws Refusal for another name or a backend that is not built in.
 ConvBackend parse_conv_backend(const std::string& name);
 bool onednn_available();
+bool eigen_available();
 
 /// How the native backend computes. Winograd's F(m x m, 3 x 3) apply to 3x3 kernels at stride 1; elsewhere they mean
 /// direct.
@@ -48,6 +49,9 @@ struct Conv2dOptions {
   int64_t dilation = 1;
   ConvEngine engine = {};
 };
+
+/// Who computes a convolution by w [K,R,S,C]: the engine's backend, but native where that is Eigen and it cannot.
+ConvBackend conv_backend(const Shape& w, const Conv2dOptions& options);
 
 namespace ops {
 class ChannelMoments;

@@ -20,13 +20,14 @@ std::string conv2d_word(const Shape& x, const Shape& w, const Conv2dOptions& opt
 
 Work conv2d_work(ConvPass pass, const Shape& x, const Shape& w, const Conv2dOptions& options) {
   const ConvPlan plan = ops::plan_conv2d(pass, x, w, options);
-  const bool native = options.engine.backend == ConvBackend::native;
+  const ConvBackend backend = conv_backend(w, options);
+  const bool native = backend == ConvBackend::native;
   const Shape y = {x[0], ops::conv_output_size(x[1], w[1], options), ops::conv_output_size(x[2], w[2], options), w[0]};
   return {.kernel = fmt::format("conv2d_{}", to_string(pass)),
           .shape = conv2d_word(x, w, options),
           .flops = plan.flops,
           .bytes = static_cast<double>(sizeof(float)) * static_cast<double>(x.numel() + w.numel() + y.numel()),
-          .algorithm = native ? to_string(plan.algorithm) : to_string(options.engine.backend),
+          .algorithm = native ? to_string(plan.algorithm) : to_string(backend),
           .executed_flops = native ? plan.executed_flops : plan.flops};
 }
 

@@ -20,7 +20,7 @@ struct PreparedConv2d::Weights {
 PreparedConv2d::PreparedConv2d(const Tensor& w, const Conv2dOptions& options, ConvAlgorithm algorithm) {
   Weights weights{w.shape(), options, {}, {}};
   weights.options.engine.algorithm = algorithm;
-  if (options.engine.backend == ConvBackend::native) {
+  if (conv_backend(w.shape(), options) == ConvBackend::native) {
     weights.filters = native::prepare(w, algorithm, options);
   } else {
     weights.plain = w;

@@ -137,9 +137,11 @@ std::vector<Candidate> candidates(const ConvSpec& spec, ConvPass pass) {
     }
     list.push_back(candidate);
   }
-  if (onednn_available()) {
-    Candidate candidate{{.name = "onednn", .chosen = {}, .foreign = true, .failed = {}}, spec.options};
-    candidate.options.engine.backend = ConvBackend::onednn;
+  for (const ConvBackend backend : {ConvBackend::onednn, ConvBackend::eigen}) {
+    if (!(backend == ConvBackend::onednn ? onednn_available() : eigen_available())) continue;
+    Candidate candidate{{.name = to_string(backend), .chosen = {}, .foreign = true, .failed = {}}, spec.options};
+    candidate.options.engine.backend = backend;
+    if (conv_backend(spec.weight(), candidate.options) != backend) continue;
     candidate.result.executed_flops = spec.flops();
     candidate.result.bound = direct_bound;
     list.push_back(candidate);

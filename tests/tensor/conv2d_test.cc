@@ -104,9 +104,13 @@ TEST_CASE("conv2d: native and direct, every target and layout") {
 }
 
 TEST_CASE("conv2d: the backends agree with the oracle") {
-  for (ConvBackend backend : {ConvBackend::reference, ConvBackend::onednn}) {
+  for (ConvBackend backend : {ConvBackend::reference, ConvBackend::onednn, ConvBackend::eigen}) {
     if (backend == ConvBackend::onednn && !onednn_available()) {
       MESSAGE("skipped: oneDNN is not built in");
+      continue;
+    }
+    if (backend == ConvBackend::eigen && !eigen_available()) {
+      MESSAGE("skipped: Eigen is not built in");
       continue;
     }
     CAPTURE(static_cast<int>(backend));
@@ -119,17 +123,20 @@ TEST_CASE("conv2d: the backends agree with the oracle") {
 }
 
 TEST_CASE("conv2d: the same bits at 1, 2 and 3 threads") {
-  for (const OpCase& row : op_cases("conv2d")) {
-    CAPTURE(row.name());
-    const uint64_t seed = seed_of(row.name());
-    const Tensor x = make_numbers(row.input(), row.data, seed), w = make_numbers(row.weight(), row.data, seed + 1);
-    const Tensor dy = make_numbers(row.output(), row.data, seed + 2);
-    CHECK_SAME(differs_between_threads([&] {
-      return std::vector<Tensor>{ops::conv2d(x, w, {}, row.conv()),
-                                 ops::conv2d_backward_input(dy, w, row.input(), row.conv()),
-                                 ops::conv2d_backward_weight(x, dy, row.weight(), row.conv())};
-    }));
-  }
+  // oneDNN answers for itself; Eigen runs in our tasks.
+  for (const ConvBackend backend : {ConvBackend::native, ConvBackend::eigen})
+    for (const OpCase& row : op_cases("conv2d")) {
+      if (backend == ConvBackend::eigen && !(eigen_available() && row.kernel_h == 1)) continue;
+      CAPTURE(row.name());
+      const uint64_t seed = seed_of(row.name());
+      const Tensor x = make_numbers(row.input(), row.data, seed), w = make_numbers(row.weight(), row.data, seed + 1);
+      const Tensor dy = make_numbers(row.output(), row.data, seed + 2);
+      CHECK_SAME(differs_between_threads([&] {
+        return std::vector<Tensor>{ops::conv2d(x, w, {}, row.conv(backend)),
+                                   ops::conv2d_backward_input(dy, w, row.input(), row.conv(backend)),
+                                   ops::conv2d_backward_weight(x, dy, row.weight(), row.conv(backend))};
+      }));
+    }
 }
 
 TEST_CASE("conv2d: messages show both shapes") {
@@ -155,6 +162,16 @@ TEST_CASE("conv2d: names of backends") {
   CHECK(parse_conv_backend("native") == ConvBackend::native);
   CHECK(parse_conv_backend("reference") == ConvBackend::reference);
   CHECK_THROWS_AS(parse_conv_backend("cudnn"), Refusal);
+  if (eigen_available()) {
+    const Conv2dOptions eigen{.engine = {.backend = parse_conv_backend("eigen")}};
+    CHECK(conv_backend({8, 1, 1, 16}, eigen) == ConvBackend::eigen);
+    CHECK(conv_backend({8, 3, 3, 16}, eigen) == ConvBackend::native);
+    Conv2dOptions padded = eigen;
+    padded.padding = 1;
+    CHECK(conv_backend({8, 1, 1, 16}, padded) == ConvBackend::native);
+  } else {
+    CHECK_THROWS_AS(parse_conv_backend("eigen"), Refusal);
+  }
   if (!onednn_available()) CHECK_THROWS_AS(parse_conv_backend("onednn"), Refusal);
 }
 

@@ -62,8 +62,9 @@ std::string misses(const Tensor& actual, const json& golden) {
 TEST_CASE("PyTorch goldens: conv2d") {
   for (const json& g : goldens("conv2d")) {
     const Tensor x = tensor_of(g["x"]), w = tensor_of(g["w"]), bias = tensor_of(g["bias"]), dy = tensor_of(g["dy"]);
-    for (ConvBackend backend : {ConvBackend::native, ConvBackend::onednn, ConvBackend::reference}) {
+    for (ConvBackend backend : {ConvBackend::native, ConvBackend::onednn, ConvBackend::eigen, ConvBackend::reference}) {
       if (backend == ConvBackend::onednn && !onednn_available()) continue;
+      if (backend == ConvBackend::eigen && !eigen_available()) continue;
       CAPTURE(static_cast<int>(backend));
       const Conv2dOptions options{g["stride"], g["padding"], g["dilation"], {backend}};
       CHECK_SAME(misses(ops::conv2d(x, w, bias, options), g["y"]));

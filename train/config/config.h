@@ -93,7 +93,7 @@ struct TrainConfig {
   std::string resume;  ///< a checkpoint, or "auto": the newest in save_path, if any
   bool evaluate = false;
   int threads = 0;                 ///< 0: as many as processors
-  std::string conv = "native";     ///< native | onednn | reference
+  std::string conv = "native";     ///< native | onednn | eigen | reference
   bool recompute = false;          ///< run residual blocks again in the backward pass instead of keeping their inside
   std::string algorithm = "auto";  ///< of native convolutions: auto | fast | direct | winograd2 | 4 | 5 | 6
   bool operator==(const TrainConfig&) const = default;

@@ -143,7 +143,7 @@ const auto kKeys = std::to_array<Key>({
     {"TRAIN", "evaluate", AT(train.evaluate), kRun, "validate on val_list during training"},
     {"TRAIN", "threads", AT(train.threads), {.min = 0, .max = 1024, .effect = Effect::run},
      "threads of the computation; 0: every processor; also by --threads"},
-    {"TRAIN", "conv", AT(train.conv), {.choices = "native|onednn|reference"},
+    {"TRAIN", "conv", AT(train.conv), {.choices = "native|onednn|eigen|reference"},
      "convolution backend; also by --conv"},
     {"TRAIN", "recompute", AT(train.recompute), kRun,
      "less memory for more time: residual blocks are run again in the backward pass; the same bits"},

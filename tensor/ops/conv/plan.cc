@@ -28,7 +28,7 @@ ConvAlgorithm parse_conv_algorithm(const std::string& name) {
     if (name == to_string(algorithm)) return algorithm;
   }
   throw Refusal(fmt::format(
-      "--algorithm {}: unknown algorithm; choose auto, fast, direct, winograd2, winograd4, winograd5 or winograd6",
+      "{}: unknown convolution algorithm; choose auto, fast, direct, winograd2, winograd4, winograd5 or winograd6",
       name));
 }
 
