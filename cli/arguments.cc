@@ -31,44 +31,44 @@ bool is_number(const std::string& text) {
   return text.size() > 1 && text[0] == '-' && (text[1] == '.' || (text[1] >= '0' && text[1] <= '9'));
 }
 
-std::vector<std::string> trailing_arguments(const CLI::App* command) {
-  std::vector<std::string> arguments = command->remaining();
+std::vector<std::string> trailing_arguments(const CLI::App& app) {
+  std::vector<std::string> arguments = app.remaining();
   for (const std::string& argument : arguments) {
     check<Refusal>(argument.empty() || argument[0] != '-' || is_number(argument),
-                   "{}: unknown flag {}; `giza {} --help` shows the usage", command->get_name(), argument,
-                   command->get_name());
+                   "{}: unknown flag {}; `giza {} --help` shows the usage", app.get_name(), argument, app.get_name());
   }
   return arguments;
 }
 
 }  // namespace
 
-TrailingArguments::TrailingArguments(CLI::App* command, const std::string& usage) : command_(command) {
-  command->allow_extras();
-  command->formatter(std::make_shared<UsageFormatter>(usage));
+void TrailingArguments::declare(CLI::App& app, const std::string& usage) {
+  app_ = &app;
+  app.allow_extras();
+  app.formatter(std::make_shared<UsageFormatter>(usage));
 }
 
-std::vector<std::string> TrailingArguments::get() const { return trailing_arguments(command_); }
+std::vector<std::string> TrailingArguments::get() const { return trailing_arguments(*app_); }
 
-ConfigArguments::ConfigArguments(CLI::App* command, bool required)
-    : command_(command), file_(std::make_shared<std::string>()) {
-  command->allow_extras();
-  command->formatter(std::make_shared<UsageFormatter>("[KEY VALUE ...]"));
-  command->add_option("--config", *file_, "configuration: semseg's YAML with some keys of our own")
+void ConfigArguments::declare(CLI::App& app, bool required) {
+  app_ = &app;
+  app.allow_extras();
+  app.formatter(std::make_shared<UsageFormatter>("[KEY VALUE ...]"));
+  app.add_option("--config", file_, "configuration: semseg's YAML with some keys of our own")
       ->required(required)
       ->type_name("FILE");
 }
 
 bool ConfigArguments::given() const {
-  if (!file_->empty()) return true;
-  const std::vector<std::string> rest = trailing_arguments(command_);
-  check<Refusal>(rest.empty(), "{}: {} without --config FILE; `giza {} --help` shows the usage", command_->get_name(),
-                 rest.empty() ? "" : rest.front(), command_->get_name());
+  if (!file_.empty()) return true;
+  const std::vector<std::string> rest = trailing_arguments(*app_);
+  check<Refusal>(rest.empty(), "{}: {} without --config FILE; `giza {} --help` shows the usage", app_->get_name(),
+                 rest.empty() ? "" : rest.front(), app_->get_name());
   return false;
 }
 
 train::Config ConfigArguments::load(const Common& common) const {
-  train::Config config = train::load_config(*file_, trailing_arguments(command_));
+  train::Config config = train::load_config(file_, trailing_arguments(*app_));
   if (!config.unused.empty() && !common.quiet) {
     fmt::print(stderr, "giza: {}: without a meaning on a CPU, ignored: {}\n", config.file,
                fmt::join(config.unused, ", "));

@@ -21,56 +21,72 @@
 namespace giza::cli {
 namespace {
 
-struct Options {
-  int depth = 50;
-  int size = 473;
-  int batch = 1;
-  int classes = 150;
-  int runs = 3;
-  double width = 1;
-  std::string mode = "infer";
-  bool recompute = false;
-};
-
-std::function<void()> make_step(const Options& options, const Common& common) {
-  return train::make_model_step({.depth = options.depth,
-                                 .size = options.size,
-                                 .batch = options.batch,
-                                 .classes = options.classes,
-                                 .width = options.width,
-                                 .training = options.mode == "train",
-                                 .conv = common.conv_engine(),
-                                 .recompute = options.recompute,
-                                 .seed = static_cast<uint64_t>(common.seed.value_or(0))});
-}
-
 double peak_rss_gb() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
   return static_cast<double>(usage.ru_maxrss) / 1e6;
 }
 
-int run(const Options& options, const Common& common) {
-  const std::function<void()> step = make_step(options, common);
-  train::Progress progress("bench", options.runs + 1, "step");
+class BenchModelCommand : public Command {
+ public:
+  BenchModelCommand()
+      : Command("model", "seconds per step of a whole PSPNet, and its memory",
+                R"(infer: one forward pass. train: forward, loss + 0.4 auxiliary loss, backward, SGD step. Random
+pictures and labels; one step to warm up, then --runs timed ones. With --json one line:
+  {mode, depth, size, batch, classes, width, threads, isa, conv, runs, median_s, best_s,
+   peak_rss_gb, arena_peak_gb}
+
+  giza bench model --depth 50 --size 473 --batch 2 --classes 150 --mode train --json)") {}
+
+  void declare(CLI::App& app) override;
+  int run(const Common& common) override;
+
+ private:
+  train::ModelStepOptions step_;
+  std::string mode_ = "infer";
+  int runs_ = 3;
+};
+
+void BenchModelCommand::declare(CLI::App& app) {
+  app.add_option("--depth", step_.depth, "18, 34, 50, 101, 152 or 269")->capture_default_str();
+  app.add_option("--size", step_.size, "side of the square pictures")->check(within(1, 16384))->capture_default_str();
+  app.add_option("--batch", step_.batch, "pictures of a step")->check(within(1, 1024))->capture_default_str();
+  app.add_option("--classes", step_.classes, "number of classes")->check(within(1, 4096))->capture_default_str();
+  app.add_option("--width", step_.width, "factor on all channel counts")
+      ->check(within(0.01, 8.0))
+      ->capture_default_str();
+  app.add_option("--mode", mode_, "infer or train")
+      ->check(CLI::IsMember({"infer", "train"}).description(""))
+      ->capture_default_str();
+  app.add_flag("--recompute", step_.recompute,
+               "train: keep only the inputs of residual blocks and run each again going back");
+  app.add_option("--runs", runs_, "timed steps")->check(within(1, 10000))->capture_default_str();
+}
+
+int BenchModelCommand::run(const Common& common) {
+  step_.training = mode_ == "train";
+  step_.conv = common.conv_engine();
+  step_.seed = static_cast<uint64_t>(common.seed.value_or(0));
+  const std::function<void()> step = train::make_model_step(step_);
+  train::Progress progress("bench", runs_ + 1, "step");
   step();  // warms up: page faults, weights transformed once
   std::vector<double> seconds;
-  for (int i = 0; i < options.runs; ++i) {
+  for (int i = 0; i < runs_; ++i) {
     progress.update(i + 1);
     seconds.push_back(seconds_of(step));
   }
-  progress.update(options.runs + 1);
+  progress.update(runs_ + 1);
   progress.finish();
-  const nlohmann::ordered_json result = {{"mode", options.mode},
-                                         {"depth", options.depth},
-                                         {"size", options.size},
-                                         {"batch", options.batch},
-                                         {"classes", options.classes},
-                                         {"width", options.width},
+  const nlohmann::ordered_json result = {{"mode", mode_},
+                                         {"depth", step_.depth},
+                                         {"size", step_.size},
+                                         {"batch", step_.batch},
+                                         {"classes", step_.classes},
+                                         {"width", step_.width},
                                          {"threads", num_threads()},
                                          {"isa", isa()},
                                          {"conv", common.conv.empty() ? "native" : common.conv},
-                                         {"runs", options.runs},
+                                         {"runs", runs_},
                                          {"median_s", median(seconds)},
                                          {"best_s", *std::min_element(seconds.begin(), seconds.end())},
                                          {"peak_rss_gb", peak_rss_gb()},
@@ -80,43 +96,15 @@ int run(const Options& options, const Common& common) {
   } else {
     fmt::print(
         "PSPNet{} {} at {}x{}, batch {}, {} classes, {} threads: median {:.3f} s, best {:.3f} s, peak {:.2f} GB\n",
-        options.depth, options.mode == "train" ? "training step" : "forward pass", options.size, options.size,
-        options.batch, options.classes, num_threads(), median(seconds),
-        *std::min_element(seconds.begin(), seconds.end()), peak_rss_gb());
+        step_.depth, mode_ == "train" ? "training step" : "forward pass", step_.size, step_.size, step_.batch,
+        step_.classes, num_threads(), median(seconds), *std::min_element(seconds.begin(), seconds.end()),
+        peak_rss_gb());
   }
   return 0;
 }
 
 }  // namespace
 
-void add_bench(Program& program) {
-  CLI::App* group = program.add_group("bench", "time and memory; `giza bench model --help`");
-  const auto options = std::make_shared<Options>();
-  CLI::App* command = program.add_to(
-      group, "model", "seconds per step of a whole PSPNet, and its memory",
-      "infer: one forward pass. train: forward, loss + 0.4 auxiliary loss, backward, SGD step. Random pictures and\n"
-      "labels; one step to warm up, then --runs timed ones. With --json one line:\n"
-      "  {mode, depth, size, batch, classes, width, threads, isa, conv, runs, median_s, best_s, peak_rss_gb,\n"
-      "   arena_peak_gb}\n\n"
-      "  giza bench model --depth 50 --size 473 --batch 2 --classes 150 --mode train --json",
-      [options](const Common& common) { return run(*options, common); });
-  command->add_option("--depth", options->depth, "18, 34, 50, 101, 152 or 269")->capture_default_str();
-  command->add_option("--size", options->size, "side of the square pictures")
-      ->check(within(1, 16384))
-      ->capture_default_str();
-  command->add_option("--batch", options->batch, "pictures of a step")->check(within(1, 1024))->capture_default_str();
-  command->add_option("--classes", options->classes, "number of classes")
-      ->check(within(1, 4096))
-      ->capture_default_str();
-  command->add_option("--width", options->width, "factor on all channel counts")
-      ->check(within(0.01, 8.0))
-      ->capture_default_str();
-  command->add_option("--mode", options->mode, "infer or train")
-      ->check(CLI::IsMember({"infer", "train"}).description(""))
-      ->capture_default_str();
-  command->add_flag("--recompute", options->recompute,
-                    "train: keep only the inputs of residual blocks and run each again going back");
-  command->add_option("--runs", options->runs, "timed steps")->check(within(1, 10000))->capture_default_str();
-}
+std::unique_ptr<Command> bench_model_command() { return std::make_unique<BenchModelCommand>(); }
 
 }  // namespace giza::cli

@@ -1,12 +1,12 @@
-// How a subcommand is added to the program. Each cli/NAME.cc defines one add_NAME: flags and printing only.
+// A subcommand of the program: each cli/NAME.cc defines one class, flags and printing only, and makes it by NAME_command().
 #pragma once
 
 #include <CLI/CLI.hpp>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tensor/ops/conv2d.h"
@@ -36,21 +36,39 @@ struct Common {
   }
 };
 
-/// Runs a command; returns the exit status. Refusal, Error and Interrupted are handled by main.
-using Run = std::function<int(const Common&)>;
+/// A subcommand. Its options are its members: `declare` tells CLI11 their addresses, so it is never copied.
+class Command {
+ public:
+  /// `summary` is its line in `giza --help`; `help` stands below the flags in its own: what it reads and writes, and an
+  /// example.
+  Command(std::string name, std::string summary, std::string help)
+      : name_(std::move(name)), summary_(std::move(summary)), help_(std::move(help)) {}
+  virtual ~Command() = default;
+  Command(const Command&) = delete;
+  Command& operator=(const Command&) = delete;
+
+  /// Adds flags and arguments, once.
+  virtual void declare(CLI::App& app) = 0;
+  /// Runs; returns the exit status. Refusal, Error and Interrupted are handled by Program.
+  virtual int run(const Common& common) = 0;
+
+  const std::string& name() const { return name_; }
+  const std::string& summary() const { return summary_; }
+  const std::string& help() const { return help_; }
+
+ private:
+  std::string name_, summary_, help_;
+};
 
 /// The program: its subcommands, and which of them was chosen.
 class Program {
  public:
   Program();
 
-  /// Adds a subcommand with the common flags. `summary` is its line in `giza --help`; `more` stands below the flags in
-  /// its own help: what it reads and writes, and an example.
-  CLI::App* add(const std::string& name, const std::string& summary, const std::string& more, Run run);
-  /// Adds a subcommand that only has subcommands, such as `bench`; and one of those.
+  /// Adds a command with the common flags; with a group, as one of that group's.
+  void add(std::unique_ptr<Command> command, CLI::App* group = nullptr);
+  /// Adds a word that only has commands below it, such as `bench`.
   CLI::App* add_group(const std::string& name, const std::string& summary);
-  CLI::App* add_to(CLI::App* group, const std::string& name, const std::string& summary, const std::string& more,
-                   Run run);
 
   /// Parses, applies the common flags, runs; all errors become one line on stderr and an exit status.
   int main(int argc, const char* const* argv);
@@ -60,13 +78,14 @@ class Program {
 
   CLI::App app_;
   Common common_;
-  Run chosen_;
+  std::vector<std::unique_ptr<Command>> commands_;
+  Command* chosen_ = nullptr;
 };
 
 /// --config FILE and trailing KEY VALUE pairs, for commands that read a configuration.
 class ConfigArguments {
  public:
-  explicit ConfigArguments(CLI::App* command, bool required = true);
+  void declare(CLI::App& app, bool required = true);
 
   /// True if there is a --config. Throws Refusal for KEY VALUE pairs without one.
   bool given() const;
@@ -75,34 +94,34 @@ class ConfigArguments {
   train::Config load(const Common& common) const;
 
  private:
-  CLI::App* command_;
-  std::shared_ptr<std::string> file_;  // CLI11 writes to its address, wherever copies of this object go
+  const CLI::App* app_ = nullptr;
+  std::string file_;
 };
 
 /// Positional arguments of any number and form. CLI11's own lists would take a name such as [a].png apart.
 class TrailingArguments {
  public:
   /// `usage` stands in the usage line: "IMAGE...".
-  TrailingArguments(CLI::App* command, const std::string& usage);
+  void declare(CLI::App& app, const std::string& usage);
   /// Throws Refusal for a flag among them that the command does not know.
   std::vector<std::string> get() const;
 
  private:
-  CLI::App* command_;
+  const CLI::App* app_ = nullptr;
 };
 
-void add_info(Program& program);
-void add_scenes(Program& program);
-void add_check(Program& program);
-void add_train(Program& program);
-void add_eval(Program& program);
-void add_plan(Program& program);
-void add_predict(Program& program);
-void add_compare(Program& program);
-void add_run(Program& program);
-void add_convert(Program& program);
-void add_verify(Program& program);
-void add_bench(Program& program);
-void add_profile(Program& program);
+std::unique_ptr<Command> info_command();
+std::unique_ptr<Command> scenes_command();
+std::unique_ptr<Command> check_command();
+std::unique_ptr<Command> train_command();
+std::unique_ptr<Command> eval_command();
+std::unique_ptr<Command> plan_command();
+std::unique_ptr<Command> predict_command();
+std::unique_ptr<Command> compare_command();
+std::unique_ptr<Command> run_command();
+std::unique_ptr<Command> convert_command();
+std::unique_ptr<Command> verify_command();
+std::unique_ptr<Command> bench_model_command();
+std::unique_ptr<Command> profile_command();
 
 }  // namespace giza::cli

@@ -17,11 +17,38 @@
 namespace giza::cli {
 namespace {
 
-struct Options {
-  std::string config, out;
-  std::vector<std::string> groups;
-  int pictures = train::SheetOptions{}.pictures;
+class CompareCommand : public Command {
+ public:
+  CompareCommand()
+      : Command("compare", "several evaluated networks side by side: a table and picture sheets",
+                R"(Each FOLDER is the TEST.save_folder of a `giza eval` with TEST.save_masks true, on the same
+TEST.test_list. Prints IoU in percent by class and network, with the means of groups of classes;
+writes sheets of pictures with input, truth and each network's answer to --out.
+
+  giza compare --config configs/scenes/psp.yaml --out pictures --group 'context=boat,car' \
+    baseline=demo/baseline/val PSPNet=demo/psp/val)") {}
+
+  void declare(CLI::App& app) override;
+  int run(const Common& common) override;
+
+ private:
+  TrailingArguments runs_;
+  std::string config_, out_;
+  std::vector<std::string> groups_;
+  int pictures_ = train::SheetOptions{}.pictures;
 };
+
+void CompareCommand::declare(CLI::App& app) {
+  runs_.declare(app, "NAME=FOLDER...");
+  app.add_option("--config", config_, "configuration of the data set")->required()->type_name("FILE");
+  app.add_option("--out", out_, "folder of the sheets; none are written without it")->type_name("DIR");
+  app.add_option("--group", groups_, "classes whose mean is told apart; may be repeated")
+      ->type_name("NAME=CLASS,...")
+      ->expected(1)
+      ->allow_extra_args(false)  // one class list per --group; what follows is a NAME=FOLDER
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  app.add_option("--pictures", pictures_, "pictures on the sheets")->check(within(1, 10000))->capture_default_str();
+}
 
 std::vector<train::ComparedRun> parse_runs(const std::vector<std::string>& texts) {
   std::vector<train::ComparedRun> runs;
@@ -35,8 +62,8 @@ std::vector<train::ComparedRun> parse_runs(const std::vector<std::string>& texts
   return runs;
 }
 
-void print_json(const train::Comparison& comparison, const std::vector<train::ClassGroup>& groups,
-                const std::vector<std::string>& sheets) {
+void print_comparison_json(const train::Comparison& comparison, const std::vector<train::ClassGroup>& groups,
+                           const std::vector<std::string>& sheets) {
   nlohmann::ordered_json json = {{"runs", nlohmann::ordered_json::array()}, {"sheets", sheets}};
   for (size_t i = 0; i < comparison.runs.size(); ++i) {
     const train::Evaluation& evaluation = comparison.evaluations[i];
@@ -51,30 +78,30 @@ void print_json(const train::Comparison& comparison, const std::vector<train::Cl
   fmt::print("{}\n", json.dump());
 }
 
-int run(const Options& options, const std::vector<std::string>& texts, const Common& common) {
-  const std::vector<train::ComparedRun> runs = parse_runs(texts);
-  const train::Config config = train::load_config(options.config);
+int CompareCommand::run(const Common& common) {
+  const std::vector<train::ComparedRun> runs = parse_runs(runs_.get());
+  const train::Config config = train::load_config(config_);
   train::require_keys(config, {"DATA.classes"});
   train::EvaluateOptions evaluate;
   evaluate.protocol = "saved predictions";
   evaluate.names = train::class_names(config);
   evaluate.progress = !common.quiet;
   std::vector<train::ClassGroup> groups;
-  for (const std::string& text : options.groups) groups.push_back(train::parse_class_group(text, evaluate.names));
+  for (const std::string& text : groups_) groups.push_back(train::parse_class_group(text, evaluate.names));
 
   const train::SignalGuard guard;
   const train::Dataset dataset(train::dataset_options(config, train::Split::test));
   const train::Comparison comparison = train::compare_runs(runs, dataset, evaluate);
   std::vector<std::string> sheets;
-  if (!options.out.empty()) {
+  if (!out_.empty()) {
     train::SheetOptions sheet;
-    sheet.pictures = options.pictures;
+    sheet.pictures = pictures_;
     sheet.names = evaluate.names;
     sheet.colors = train::class_colors(config);
-    sheets = train::write_comparison_sheets(comparison, dataset, options.out, sheet);
+    sheets = train::write_comparison_sheets(comparison, dataset, out_, sheet);
   }
   if (common.json) {
-    print_json(comparison, groups, sheets);
+    print_comparison_json(comparison, groups, sheets);
   } else {
     fmt::print("{}", train::comparison_table(comparison, groups));
     for (const std::string& sheet : sheets) fmt::print("{}\n", sheet);
@@ -84,30 +111,6 @@ int run(const Options& options, const std::vector<std::string>& texts, const Com
 
 }  // namespace
 
-void add_compare(Program& program) {
-  const auto options = std::make_shared<Options>();
-  const auto runs = std::make_shared<std::unique_ptr<TrailingArguments>>();
-  CLI::App* command =
-      program.add("compare", "several evaluated networks side by side: a table and picture sheets",
-                  "Each FOLDER is the TEST.save_folder of a `giza eval` with TEST.save_masks true, on the same "
-                  "TEST.test_list. Prints\n"
-                  "IoU in percent by class and network, with the means of groups of classes; writes sheets of pictures "
-                  "with input,\n"
-                  "truth and each network's answer to --out.\n\n"
-                  "  giza compare --config configs/scenes/psp.yaml --out pictures --group 'context=boat,car' \\\n"
-                  "    baseline=demo/baseline/val PSPNet=demo/psp/val",
-                  [options, runs](const Common& common) { return run(*options, (*runs)->get(), common); });
-  *runs = std::make_unique<TrailingArguments>(command, "NAME=FOLDER...");
-  command->add_option("--config", options->config, "configuration of the data set")->required()->type_name("FILE");
-  command->add_option("--out", options->out, "folder of the sheets; none are written without it")->type_name("DIR");
-  command->add_option("--group", options->groups, "classes whose mean is told apart; may be repeated")
-      ->type_name("NAME=CLASS,...")
-      ->expected(1)
-      ->allow_extra_args(false)  // one class list per --group; what follows is a NAME=FOLDER
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-  command->add_option("--pictures", options->pictures, "pictures on the sheets")
-      ->check(within(1, 10000))
-      ->capture_default_str();
-}
+std::unique_ptr<Command> compare_command() { return std::make_unique<CompareCommand>(); }
 
 }  // namespace giza::cli

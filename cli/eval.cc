@@ -47,10 +47,10 @@ std::unique_ptr<models::SceneParser> load_network(const train::Config& config) {
   return model;
 }
 
-struct Span {
+struct PictureSpan {
   int64_t begin, end;
 };
-Span pictures_of(const train::TestConfig& test) {
+PictureSpan pictures_of(const train::TestConfig& test) {
   return {test.index_start, test.index_step == 0 ? INT64_MAX : int64_t{test.index_start} + test.index_step};
 }
 
@@ -60,7 +60,7 @@ int predict_unlabelled(const train::Config& config, const models::SceneParser& m
   const std::vector<train::ListEntry> entries = train::list_pictures(options, train::LabelColumn::optional);
   const train::Network network = train::network_of(model);
   const train::ProtocolOptions protocol = train::test_protocol(config);
-  const Span span = pictures_of(config.test);
+  const PictureSpan span = pictures_of(config.test);
   const int64_t end = std::min(span.end, static_cast<int64_t>(entries.size()));
   // Before the first picture: two of one name would leave one result.
   train::check_output_names(train::listing_place(options), entries, static_cast<size_t>(span.begin),
@@ -81,8 +81,38 @@ int predict_unlabelled(const train::Config& config, const models::SceneParser& m
   return 0;
 }
 
-int run(const ConfigArguments& arguments, const Common& common, const std::string& report) {
-  const train::Config config = arguments.load(common);
+class EvalCommand : public Command {
+ public:
+  EvalCommand()
+      : Command("eval", "the test protocol on a data set: mIoU, accuracies, masks",
+                R"(Reads TEST.model_path and TEST.test_list (without it, the TEST.split of DATA.dataset); writes
+TEST.save_folder/metrics.json and, with TEST.save_masks true, gray/NAME.png (class indices) and
+color/NAME.png (the same with a palette of the classes' colours; without a file of them, PASCAL
+VOC's rule). TEST.split test: no labels, only masks are written. The protocol is semseg's: the
+picture scaled, cut into tiles, each averaged with its mirror image; several TEST.scales are
+averaged. Two means are printed: over all classes with absent ones as 0 (semseg), and over those
+present (mmsegmentation); then the interval of the first in 95 % of resamplings of the pictures.
+
+TEST.save_folder/report.html (or --report FILE) shows it all in a browser: classes, confusions,
+boundaries, the worst and the best pictures, and the curves of the training where its log.jsonl
+lies beside TEST.model_path.
+
+  giza eval --config configs/scenes/psp.yaml TEST.scales '[0.75, 1.0, 1.25]')") {}
+
+  void declare(CLI::App& app) override {
+    arguments_.declare(app);
+    app.add_option("--report", report_, "the page to write instead of TEST.save_folder/report.html")->type_name("FILE");
+  }
+
+  int run(const Common& common) override;
+
+ private:
+  ConfigArguments arguments_;
+  std::string report_;
+};
+
+int EvalCommand::run(const Common& common) {
+  const train::Config config = arguments_.load(common);
   train::require_keys(config, {"DATA.classes", "TEST.save_folder"});
   const train::SignalGuard guard;
   train::ProtocolOptions protocol = train::test_protocol(config);
@@ -98,7 +128,7 @@ int run(const ConfigArguments& arguments, const Common& common, const std::strin
     return predict_unlabelled(config, *model);
   }
   const train::Dataset dataset(train::dataset_options(config, train::Split::test));
-  const Span span = pictures_of(config.test);
+  const PictureSpan span = pictures_of(config.test);
   if (!model) {
     train::check_output_names(train::listing_place(dataset.options()), dataset.entries(),
                               static_cast<size_t>(span.begin), static_cast<size_t>(span.end));
@@ -119,7 +149,7 @@ int run(const ConfigArguments& arguments, const Common& common, const std::strin
   std::filesystem::create_directories(config.test.save_folder, error);
   check<Refusal>(!error, "{}: the folder cannot be made: {}", config.test.save_folder, error.message());
   train::write_metrics(config.test.save_folder + "/metrics.json", evaluation);
-  const std::string page = report.empty() ? config.test.save_folder + "/report.html" : report;
+  const std::string page = report_.empty() ? config.test.save_folder + "/report.html" : report_;
   train::write_evaluation_report(page, config, dataset, evaluation);
   if (!common.quiet) fmt::print(stderr, "giza: the report is {}\n", page);
   if (common.json) {
@@ -132,29 +162,6 @@ int run(const ConfigArguments& arguments, const Common& common, const std::strin
 
 }  // namespace
 
-void add_eval(Program& program) {
-  const auto arguments = std::make_shared<std::unique_ptr<ConfigArguments>>();
-  const auto report = std::make_shared<std::string>();
-  CLI::App* command = program.add(
-      "eval", "the test protocol on a data set: mIoU, accuracies, masks",
-      "Reads TEST.model_path and TEST.test_list (without it, the TEST.split of DATA.dataset); writes\n"
-      "TEST.save_folder/metrics.json and, with TEST.save_masks true, gray/NAME.png (class indices) and color/NAME.png\n"
-      "(the same with a palette of the classes' colours; without a file of them, PASCAL VOC's rule). TEST.split test: "
-      "no\n"
-      "labels, only masks are written. The protocol is semseg's: the picture scaled, cut into tiles, each averaged "
-      "with\n"
-      "its mirror image; several TEST.scales are averaged. Two means are printed: over all classes with absent ones "
-      "as\n"
-      "0 (semseg), and over those present (mmsegmentation); then the interval of the first in 95 % of resamplings of\n"
-      "the pictures.\n\n"
-      "TEST.save_folder/report.html (or --report FILE) shows it all in a browser: classes, confusions, boundaries, "
-      "the\n"
-      "worst and the best pictures, and the curves of the training where its log.jsonl lies beside TEST.model_path.\n\n"
-      "  giza eval --config configs/scenes/psp.yaml TEST.scales '[0.75, 1.0, 1.25]'",
-      [arguments, report](const Common& common) { return run(**arguments, common, *report); });
-  *arguments = std::make_unique<ConfigArguments>(command);
-  command->add_option("--report", *report, "the page to write instead of TEST.save_folder/report.html")
-      ->type_name("FILE");
-}
+std::unique_ptr<Command> eval_command() { return std::make_unique<EvalCommand>(); }
 
 }  // namespace giza::cli

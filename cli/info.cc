@@ -3,7 +3,6 @@
 #include <fmt/ranges.h>
 #include <unistd.h>
 
-#include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
 
@@ -22,7 +21,43 @@ namespace {
 
 double gigabytes(int64_t bytes) { return static_cast<double>(bytes) / 1e9; }
 
-int run(const Common& common, bool measure) {
+class InfoCommand : public Command {
+ public:
+  InfoCommand()
+      : Command("info", "this build and this machine: SIMD target, threads, optional parts, measured peak",
+                R"(The peak is measured on the spot and takes a second: float32 fused multiply-adds that stay in
+registers, and copies of memory larger than the caches. It is the yardstick for the shares that
+benchmarks print.
+
+With --config nothing is measured or run: a table of every convolution of the configured network,
+at its training crop and batch and at one test crop: its shape, the algorithm of each pass, which
+is a function of shape and SIMD target (--isa) or forced by --algorithm, and the operations of the
+direct algorithm and of the one chosen. With --json one line
+  {config, isa, conv, algorithm, steps: [{step, input, convolutions: [{layer, shape,
+   forward: {algorithm, gflop, executed_gflop}, backward_input, backward_weight, gflop,
+   executed_gflop}], total}]}
+where a pass that does not run is null. The shape is what `giza profile --op 'conv2d SHAPE'` takes.
+
+  giza info --config psp50.yaml TRAIN.batch_size 2 --algorithm fast)") {}
+
+  void declare(CLI::App& app) override {
+    arguments_.declare(app, /*required=*/false);
+    app.add_flag("--no-peak", no_peak_, "do not measure");
+  }
+
+  int run(const Common& common) override {
+    return arguments_.given() ? info_model(arguments_.load(common), common) : info_machine(common);
+  }
+
+ private:
+  int info_machine(const Common& common) const;
+
+  ConfigArguments arguments_;
+  bool no_peak_ = false;
+};
+
+int InfoCommand::info_machine(const Common& common) const {
+  const bool measure = !no_peak_;
   const std::string cpu = processor_name(), compiler = compiler_name();
   const double memory_gb = gigabytes(physical_memory());
   const double available_gb = gigabytes(train::available_bytes().value_or(0));
@@ -60,7 +95,7 @@ int run(const Common& common, bool measure) {
   fmt::print("Eigen        {}\n", eigen_available() ? "found" : "not found when this was built");
   fmt::print("protobuf     {}\n", models::onnx_available() ? "found: ONNX export and TensorBoard events"
                                                            : "not found when this was built: no ONNX, no TensorBoard");
-  fmt::print("MPI          not used by this version\n");
+  fmt::print("MPI          not built in\n");
   if (measure) {
     fmt::print("peak         {:.0f} GFLOP/s on one core, {:.0f} on {} threads (float32 FMA, measured)\n",
                peak.core_gflops, peak.all_gflops, num_threads());
@@ -72,27 +107,6 @@ int run(const Common& common, bool measure) {
 
 }  // namespace
 
-void add_info(Program& program) {
-  const auto skip = std::make_shared<bool>(false);
-  const auto config = std::make_shared<std::optional<ConfigArguments>>();
-  CLI::App* command = program.add(
-      "info", "this build and this machine: SIMD target, threads, optional parts, measured peak",
-      "The peak is measured on the spot and takes a second: float32 fused multiply-adds that stay in registers, and\n"
-      "copies of memory larger than the caches. It is the yardstick for the shares that benchmarks print.\n\n"
-      "With --config nothing is measured or run: a table of every convolution of the configured network, at its\n"
-      "training crop and batch and at one test crop: its shape, the algorithm of each pass, which is a function of\n"
-      "shape and SIMD target (--isa) or forced by --algorithm, and the operations of the direct algorithm and of the\n"
-      "one chosen. With --json one line {config, isa, conv, algorithm, steps: [{step, input, convolutions: [{layer,\n"
-      "shape, forward: {algorithm, gflop, executed_gflop}, backward_input, backward_weight, gflop,\n"
-      "executed_gflop}], total}]}; a pass that does not run is null. The shape is what `giza profile --op 'conv2d\n"
-      "SHAPE'` takes.\n\n"
-      "  giza info --config psp50.yaml TRAIN.batch_size 2 --algorithm fast",
-      [skip, config](const Common& common) {
-        if ((*config)->given()) return info_model((*config)->load(common), common);
-        return run(common, !*skip);
-      });
-  config->emplace(command, /*required=*/false);
-  command->add_flag("--no-peak", *skip, "do not measure");
-}
+std::unique_ptr<Command> info_command() { return std::make_unique<InfoCommand>(); }
 
 }  // namespace giza::cli

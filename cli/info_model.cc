@@ -64,7 +64,7 @@ Work total_of(const std::vector<train::ConvolutionUse>& uses) {
 
 ordered_json gflop(const Work& work) { return {{"gflop", work.direct / 1e9}, {"executed_gflop", work.executed / 1e9}}; }
 
-ordered_json to_json(const Step& step) {
+ordered_json step_json(const Step& step) {
   ordered_json list = ordered_json::array();
   for (const train::ConvolutionUse& use : step.uses) {
     ordered_json item = {{"layer", use.layer}, {"shape", use.shape}};
@@ -87,7 +87,7 @@ ordered_json to_json(const Step& step) {
   return json;
 }
 
-void print(const Step& step) {
+void print_step(const Step& step) {
   const auto number = [](double flops) { return fmt::format("{:.2f}", flops / 1e9); };
   fmt::print("\n{}, {}\n", step.name, step.x);
   if (!step.refusal.empty()) {
@@ -145,18 +145,18 @@ int info_model(const train::Config& config, const Common& common) {
                          {"isa", isa()},
                          {"conv", config.train.conv},
                          {"algorithm", to_string(engine.algorithm)}};
-    for (const Step& each : steps) json["steps"].push_back(to_json(each));
+    for (const Step& each : steps) json["steps"].push_back(step_json(each));
     fmt::print("{}\n", json.dump());
     return 0;
   }
   fmt::print("{}: convolutions by {}{}, SIMD target {}\n", config.file, config.train.conv,
              engine.backend == ConvBackend::native ? fmt::format(" (--algorithm {})", to_string(engine.algorithm)) : "",
              isa());
-  for (const Step& each : steps) print(each);
+  for (const Step& each : steps) print_step(each);
   fmt::print(
       "\nGFLOP: operations of the direct algorithm, all passes shown; executed: of the algorithms chosen. In the line\n"
       "of totals, both for each pass.{}\n",
-      config.train.arch != "baseline" && engine.backend == ConvBackend::native
+      config.train.arch == "psp" && engine.backend == ConvBackend::native
           ? " cls.0 is its part on the feature map: its part on the pyramid's maps is no convolution\n"
             "of theirs upsampled, but products on their cells (docs/structured-head.md)."
           : "");

@@ -1,20 +1,21 @@
-// giza: one program, one subcommand per job.
+// giza: one program, one subcommand per job; here is the list of them, in the order of `giza --help`.
 #include "cli/command.h"
 
 int main(int argc, char** argv) {
-  giza::cli::Program program;
-  giza::cli::add_info(program);
-  giza::cli::add_scenes(program);
-  giza::cli::add_check(program);
-  giza::cli::add_train(program);
-  giza::cli::add_eval(program);
-  giza::cli::add_plan(program);
-  giza::cli::add_predict(program);
-  giza::cli::add_compare(program);
-  giza::cli::add_run(program);
-  giza::cli::add_convert(program);
-  giza::cli::add_verify(program);
-  giza::cli::add_bench(program);
-  giza::cli::add_profile(program);
+  using namespace giza::cli;
+  Program program;
+  program.add(info_command());
+  program.add(scenes_command());
+  program.add(check_command());
+  program.add(train_command());
+  program.add(eval_command());
+  program.add(plan_command());
+  program.add(predict_command());
+  program.add(compare_command());
+  program.add(run_command());
+  program.add(convert_command());
+  program.add(verify_command());
+  program.add(bench_model_command(), program.add_group("bench", "time and memory; `giza bench model --help`"));
+  program.add(profile_command());
   return program.main(argc, argv);
 }

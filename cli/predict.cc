@@ -27,15 +27,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Options {
-  std::string weights, out, config;
-  int tile = 713;
-  double opacity = 0.5;
-  bool no_mirror = false;
-};
-
 /// What the pictures are predicted by, and how classes are shown.
-struct Setup {
+struct PredictSetup {
   std::unique_ptr<models::SceneParser> model;
   bool has_protocol = false;  ///< else pictures keep their size
   train::ProtocolOptions protocol;
@@ -43,87 +36,41 @@ struct Setup {
   std::vector<train::Color> colors;
 };
 
-/// The configuration given, or the one that training left beside the weights.
-std::string find_config(const Options& options) {
-  if (!options.config.empty()) return options.config;
-  const fs::path beside = fs::path(options.weights).parent_path() / "config.yaml";
-  std::error_code error;
-  return fs::is_regular_file(beside, error) ? beside.string() : "";
-}
-
-Setup make_setup(const Options& options, const Common& common) {
-  Setup setup;
-  std::map<std::string, std::string> metadata;
-  setup.model = models::load_parser(options.weights, common.conv_engine(), &metadata);
-  const auto classes = static_cast<size_t>(setup.model->classes());
-  const train::ModelCard card = train::card_from_metadata(metadata, setup.model->classes(), options.weights);
-  setup.names = card.names;
-  setup.colors = card.colors;
-  // What weights say of themselves needs no configuration; one that is given counts more.
-  const std::string path = card.protocol && options.config.empty() ? "" : find_config(options);
-  if (!path.empty()) {
-    const train::Config config = train::load_config(path);
-    check<Refusal>(
-        static_cast<size_t>(config.data.classes) == classes,
-        "{}: DATA.classes is {}, but {} has {} classes; give the configuration it was trained by as --config",
-        train::config_place(config, "DATA.classes"), config.data.classes, options.weights, classes);
-    setup.protocol = train::test_protocol(config);
-    setup.has_protocol = true;
-    // The data set may be gone from where a configuration beside the weights says; only one that was given must hold.
-    const auto usable = [&](const std::string& file) {
-      return !options.config.empty() || train::built_in_classes(config, file) != nullptr || fs::exists(file);
-    };
-    const auto replace = [](auto& ours, auto theirs) {
-      if (!theirs.empty()) ours = std::move(theirs);
-    };
-    if (usable(config.names_path())) replace(setup.names, train::class_names(config));
-    if (usable(config.colors_path())) replace(setup.colors, train::class_colors(config));
-  } else if (card.protocol) {
-    setup.protocol = *card.protocol;
-    setup.has_protocol = true;
-  } else {
-    setup.protocol.base_size = 0;
-  }
-  if (options.no_mirror) setup.protocol.mirror = false;
-  for (size_t c = setup.names.size(); c < classes; ++c) setup.names.push_back(fmt::format("class {}", c));
-  setup.colors = train::completed_colors(std::move(setup.colors), classes);
-  return setup;
-}
-
-struct Share {
+struct ClassShare {
   std::string name;
   double share;
 };
 /// The classes of a label map, the largest first.
-std::vector<Share> class_shares(const train::LabelMap& labels, const std::vector<std::string>& names) {
+std::vector<ClassShare> class_shares(const train::LabelMap& labels, const std::vector<std::string>& names) {
   std::array<int64_t, 256> counts{};
   for (uint8_t label : labels.index) ++counts[label];
-  std::vector<Share> shares;
+  std::vector<ClassShare> shares;
   for (size_t c = 0; c < names.size() && c < counts.size(); ++c) {
     if (counts[c] == 0) continue;
     shares.push_back({names[c], static_cast<double>(counts[c]) / static_cast<double>(labels.index.size())});
   }
-  std::stable_sort(shares.begin(), shares.end(), [](const Share& a, const Share& b) { return a.share > b.share; });
+  std::stable_sort(shares.begin(), shares.end(),
+                   [](const ClassShare& a, const ClassShare& b) { return a.share > b.share; });
   return shares;
 }
 
-void print_shares(const std::string& image, const std::string& stem, const std::vector<Share>& shares, bool json) {
+void print_shares(const std::string& image, const std::string& stem, const std::vector<ClassShare>& shares, bool json) {
   if (json) {
     nlohmann::ordered_json line = {{"image", image},
                                    {"label", stem + "_label.png"},
                                    {"color", stem + "_color.png"},
                                    {"overlay", stem + "_overlay.png"},
                                    {"classes", nlohmann::ordered_json::array()}};
-    for (const Share& share : shares) line["classes"].push_back({{"name", share.name}, {"share", share.share}});
+    for (const ClassShare& share : shares) line["classes"].push_back({{"name", share.name}, {"share", share.share}});
     fmt::print("{}\n", line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
     return;
   }
   fmt::print("{}\n", image);
-  for (const Share& share : shares) fmt::print("  {:5.1f} %  {}\n", 100 * share.share, share.name);
+  for (const ClassShare& share : shares) fmt::print("  {:5.1f} %  {}\n", 100 * share.share, share.name);
 }
 
 /// The pictures to work on, and for each the path that its three files begin with.
-struct Work {
+struct Pictures {
   std::vector<std::string> images, stems;
 };
 
@@ -145,7 +92,7 @@ void check_outside(const std::string& folder, const fs::path& out) {
 }
 
 /// Adds the pictures of a folder and of the folders in it, in the order of their names. Results keep the subfolders.
-void add_folder(const std::string& folder, const fs::path& out, Work& work) {
+void add_folder(const std::string& folder, const fs::path& out, Pictures& pictures) {
   std::vector<fs::path> found;
   std::error_code error;
   for (auto entry = fs::recursive_directory_iterator(folder, error);
@@ -159,39 +106,127 @@ void add_folder(const std::string& folder, const fs::path& out, Work& work) {
   check<Refusal>(!found.empty(), "{}: holds no .jpg or .png pictures, nor do the folders in it", folder);
   std::sort(found.begin(), found.end());
   for (const fs::path& path : found) {
-    work.images.push_back(path.string());
-    work.stems.push_back((out / path.lexically_relative(folder).replace_extension()).string());
+    pictures.images.push_back(path.string());
+    pictures.stems.push_back((out / path.lexically_relative(folder).replace_extension()).string());
   }
 }
 
 /// Throws Refusal where two pictures would write the same files.
-Work list_work(const std::vector<std::string>& arguments, const std::string& out) {
-  Work work;
+Pictures list_pictures(const std::vector<std::string>& arguments, const std::string& out) {
+  Pictures pictures;
   for (const std::string& argument : arguments) {
     std::error_code error;
     if (fs::is_directory(argument, error)) {
       check_outside(argument, out);
-      add_folder(argument, out, work);
+      add_folder(argument, out, pictures);
     } else {
-      work.images.push_back(argument);
-      work.stems.push_back((fs::path(out) / fs::path(argument).stem()).string());
+      pictures.images.push_back(argument);
+      pictures.stems.push_back((fs::path(out) / fs::path(argument).stem()).string());
     }
   }
   std::set<std::string> seen;
-  for (size_t i = 0; i < work.images.size(); ++i) {
-    check<Refusal>(seen.insert(work.stems[i]).second,
+  for (size_t i = 0; i < pictures.images.size(); ++i) {
+    check<Refusal>(seen.insert(pictures.stems[i]).second,
                    "{}: another picture has the same name, and would write the same files; predict it apart",
-                   work.images[i]);
+                   pictures.images[i]);
   }
-  return work;
+  return pictures;
 }
 
-int run(const Options& options, const std::vector<std::string>& arguments, const Common& common) {
+class PredictCommand : public Command {
+ public:
+  PredictCommand()
+      : Command("predict", "classes of your own pictures: label image, colours, overlay",
+                R"(Writes DIR/NAME_label.png (class indices), NAME_color.png and NAME_overlay.png for each picture,
+and prints the classes seen with their share of the pixels. A folder in place of an IMAGE stands for
+the .jpg and .png pictures in it and in its subfolders, which are made below DIR too; DIR lies
+outside of it. Names, colours and the test protocol come from --config, else from the weights, else
+from a config.yaml beside them; without any, pictures keep their size and are cut into tiles.
+
+  giza predict --weights runs/my/last.safetensors --out seen street.jpg photos/)") {}
+
+  void declare(CLI::App& app) override;
+  int run(const Common& common) override;
+
+ private:
+  /// The configuration given, or the one that training left beside the weights.
+  std::string find_config() const;
+  PredictSetup make_setup(const Common& common) const;
+
+  TrailingArguments images_;
+  std::string weights_, out_, config_;
+  int tile_ = 713;
+  double opacity_ = 0.5;
+  bool no_mirror_ = false;
+};
+
+void PredictCommand::declare(CLI::App& app) {
+  images_.declare(app, "IMAGE...");
+  app.add_option("--weights", weights_, "weights of a PSPNet")->required()->type_name("FILE");
+  app.add_option("--out", out_, "folder of the results, made if need be")->required()->type_name("DIR");
+  app.add_option("--config", config_, "configuration that the weights were trained by")->type_name("FILE");
+  app.add_option("--tile", tile_, "largest side of a tile where no configuration says the protocol")
+      ->check(within(33, 8192))
+      ->capture_default_str();
+  app.add_option("--opacity", opacity_, "of the class colours in the overlay")
+      ->check(within(0.0, 1.0))
+      ->capture_default_str();
+  app.add_flag("--no-mirror", no_mirror_, "do not average with the mirrored picture: twice as fast");
+}
+
+std::string PredictCommand::find_config() const {
+  if (!config_.empty()) return config_;
+  const fs::path beside = fs::path(weights_).parent_path() / "config.yaml";
+  std::error_code error;
+  return fs::is_regular_file(beside, error) ? beside.string() : "";
+}
+
+PredictSetup PredictCommand::make_setup(const Common& common) const {
+  PredictSetup setup;
+  std::map<std::string, std::string> metadata;
+  setup.model = models::load_parser(weights_, common.conv_engine(), &metadata);
+  const auto classes = static_cast<size_t>(setup.model->classes());
+  const train::ModelCard card = train::card_from_metadata(metadata, setup.model->classes(), weights_);
+  setup.names = card.names;
+  setup.colors = card.colors;
+  // What weights say of themselves needs no configuration; one that is given counts more.
+  const std::string path = card.protocol && config_.empty() ? "" : find_config();
+  if (!path.empty()) {
+    const train::Config config = train::load_config(path);
+    check<Refusal>(
+        static_cast<size_t>(config.data.classes) == classes,
+        "{}: DATA.classes is {}, but {} has {} classes; give the configuration it was trained by as --config",
+        train::config_place(config, "DATA.classes"), config.data.classes, weights_, classes);
+    setup.protocol = train::test_protocol(config);
+    setup.has_protocol = true;
+    // The data set may be gone from where a configuration beside the weights says; only one that was given must hold.
+    const auto usable = [&](const std::string& file) {
+      return !config_.empty() || train::built_in_classes(config, file) != nullptr || fs::exists(file);
+    };
+    const auto replace = [](auto& ours, auto theirs) {
+      if (!theirs.empty()) ours = std::move(theirs);
+    };
+    if (usable(config.names_path())) replace(setup.names, train::class_names(config));
+    if (usable(config.colors_path())) replace(setup.colors, train::class_colors(config));
+  } else if (card.protocol) {
+    setup.protocol = *card.protocol;
+    setup.has_protocol = true;
+  } else {
+    setup.protocol.base_size = 0;
+  }
+  if (no_mirror_) setup.protocol.mirror = false;
+  for (size_t c = setup.names.size(); c < classes; ++c) setup.names.push_back(fmt::format("class {}", c));
+  setup.colors = train::completed_colors(std::move(setup.colors), classes);
+  return setup;
+}
+
+int PredictCommand::run(const Common& common) {
+  const std::vector<std::string> arguments = images_.get();
   check<Refusal>(!arguments.empty(), "predict: no pictures, expected IMAGE...; `giza predict --help` shows the usage");
-  const auto [images, stems] = list_work(arguments, options.out);
+  const auto [images, stems] = list_pictures(arguments, out_);
   // Faults of later pictures are found before the first is worked on.
   for (const std::string& image : images) train::read_image_size(image);
-  const Setup setup = make_setup(options, common);
+  const PredictSetup setup = make_setup(common);
   const train::Network network = train::network_of(*setup.model);
   for (const std::string& stem : stems) {
     const fs::path folder = fs::path(stem).parent_path();
@@ -209,14 +244,14 @@ int run(const Options& options, const std::vector<std::string>& arguments, const
     const train::Image image = train::read_image(images[i]);
     train::ProtocolOptions protocol = setup.protocol;
     if (!setup.has_protocol) {
-      protocol.crop_h = std::min(options.tile, image.height);
-      protocol.crop_w = std::min(options.tile, image.width);
+      protocol.crop_h = std::min(tile_, image.height);
+      protocol.crop_w = std::min(tile_, image.width);
     }
     const train::LabelMap labels = train::predict_labels(network, image, protocol);
     const train::Image color = train::colorize(labels, setup.colors);
     train::write_labels(stems[i] + "_label.png", labels);
     train::write_image(stems[i] + "_color.png", color);
-    train::write_image(stems[i] + "_overlay.png", train::overlay(image, color, options.opacity));
+    train::write_image(stems[i] + "_overlay.png", train::overlay(image, color, opacity_));
     progress.update(static_cast<int64_t>(i) + 1);
     print_shares(images[i], stems[i], class_shares(labels, setup.names), common.json);
   }
@@ -226,31 +261,6 @@ int run(const Options& options, const std::vector<std::string>& arguments, const
 
 }  // namespace
 
-void add_predict(Program& program) {
-  const auto options = std::make_shared<Options>();
-  const auto images = std::make_shared<std::unique_ptr<TrailingArguments>>();
-  CLI::App* command = program.add(
-      "predict", "classes of your own pictures: label image, colours, overlay",
-      "Writes DIR/NAME_label.png (class indices), NAME_color.png and NAME_overlay.png for each picture, and prints\n"
-      "the classes seen with their share of the pixels. A folder in place of an IMAGE stands for the .jpg and .png\n"
-      "pictures in it and in its subfolders, which are made below DIR too; DIR lies outside of it. Names, colours and "
-      "the test protocol come\n"
-      "from --config, else from the weights, else from a config.yaml beside them; without any, pictures keep their "
-      "size\n"
-      "and are cut into tiles.\n\n"
-      "  giza predict --weights runs/my/last.safetensors --out seen street.jpg photos/",
-      [options, images](const Common& common) { return run(*options, (*images)->get(), common); });
-  *images = std::make_unique<TrailingArguments>(command, "IMAGE...");
-  command->add_option("--weights", options->weights, "weights of a PSPNet")->required()->type_name("FILE");
-  command->add_option("--out", options->out, "folder of the results, made if need be")->required()->type_name("DIR");
-  command->add_option("--config", options->config, "configuration that the weights were trained by")->type_name("FILE");
-  command->add_option("--tile", options->tile, "largest side of a tile where no configuration says the protocol")
-      ->check(within(33, 8192))
-      ->capture_default_str();
-  command->add_option("--opacity", options->opacity, "of the class colours in the overlay")
-      ->check(within(0.0, 1.0))
-      ->capture_default_str();
-  command->add_flag("--no-mirror", options->no_mirror, "do not average with the mirrored picture: twice as fast");
-}
+std::unique_ptr<Command> predict_command() { return std::make_unique<PredictCommand>(); }
 
 }  // namespace giza::cli

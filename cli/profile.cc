@@ -34,47 +34,14 @@ namespace {
 using nlohmann::ordered_json;
 using train::WorkTotal;
 
-struct Options {
-  train::ModelStepOptions step;
-  std::string mode = "infer";
-  int runs = 0;
-  bool layers = false, kernels = false, all = false;
-  std::string op, svg, trace;
-};
-
-struct Measured {
+struct MeasuredSteps {
   train::ProfileSummary summary;
   MachinePeak peak;
   std::vector<profile::Event> events;
   std::string why_no_counters;  // empty if there are some
 };
 
-Measured measure(const Options& options) {
-  const std::function<void()> step = train::make_model_step(options.step);
-  train::Progress progress("profile", options.runs + 1, "step");
-  step();  // warms up: page faults, threads
-  // The peaks before and after.
-  const MachinePeak before = measure_peak();
-  profile::HardwareCounters counters;
-  Measured measured;
-  {
-    const profile::Recording recording(counters.available() ? &counters : nullptr);
-    for (int i = 0; i < options.runs; ++i) {
-      progress.update(i + 1);
-      const profile::Span span(fmt::format("step {}", i + 1));
-      step();
-    }
-    measured.events = recording.events();
-  }
-  progress.update(options.runs + 1);
-  progress.finish();
-  measured.peak = faster(before, measure_peak());
-  measured.summary = train::summarize(measured.events);
-  measured.why_no_counters = counters.why_not();
-  return measured;
-}
-
-ordered_json figures(const WorkTotal& total, const Measured& measured) {
+ordered_json figures(const WorkTotal& total, const MeasuredSteps& measured) {
   ordered_json json = {{"calls", total.calls},
                        {"seconds", total.seconds},
                        {"share", total.seconds / measured.summary.wall_s},
@@ -93,7 +60,109 @@ ordered_json figures(const WorkTotal& total, const Measured& measured) {
   return json;
 }
 
-ordered_json to_json(const Options& options, const Common& common, const Measured& measured) {
+std::string subtitle(const MeasuredSteps& measured) {
+  return fmt::format("{}, {}, {} thread{}; {:.3f} s a step (median of {})", processor_name(), isa(), num_threads(),
+                     num_threads() == 1 ? "" : "s", measured.summary.wall_s, measured.summary.steps_s.size());
+}
+
+/// Refuses a file that could not be written once the work is done.
+void check_folder(const char* flag, const std::string& path) {
+  if (path.empty()) return;
+  const std::filesystem::path folder = std::filesystem::path(path).parent_path();
+  check<Refusal>(folder.empty() || std::filesystem::is_directory(folder), "{} {}: there is no folder {}", flag, path,
+                 folder.string());
+}
+
+class ProfileCommand : public Command {
+ public:
+  ProfileCommand()
+      : Command("profile", "where the time of a step goes, per kernel and layer; or one convolution by every algorithm",
+                R"(Runs steps of a PSPNet on random pictures, as `giza bench model` does, and measures the machine's
+peaks in the same run. GFLOP/s count the operations of the direct algorithm, `executed` those of
+the one that was chosen; GB/s count inputs and outputs once. docs/profile.md explains the columns
+and the picture. With --op one convolution runs by every algorithm and backend, forward and both
+gradients, held against sums in double precision; exit status 1 if an error of ours is outside its
+bound. Letters: n batch, h w input size, c input and k output channels, r kernel size (or RxS),
+s stride, d dilation, p padding.
+
+  giza profile --depth 50 --size 473 --mode train --svg roofline.svg --trace trace.json
+  giza profile --op 'conv2d n1h60w60c512k512r3d4')") {}
+
+  void declare(CLI::App& app) override;
+  int run(const Common& common) override;
+
+ private:
+  MeasuredSteps measure() const;
+  ordered_json to_json(const Common& common, const MeasuredSteps& measured) const;
+  std::string title() const;
+  void print_tables(const MeasuredSteps& measured) const;
+
+  train::ModelStepOptions step_;
+  std::string mode_ = "infer";
+  int runs_ = 0;
+  bool layers_ = false, kernels_ = false, all_ = false;
+  std::string op_, svg_, trace_;
+};
+
+void ProfileCommand::declare(CLI::App& app) {
+  CLI::Option* op = app.add_option("--op", op_, "one op by every algorithm: 'conv2d SPEC'");
+  op->type_name("SPEC");
+  const auto of_model = [&](CLI::Option* option) { return option->excludes(op); };
+  CLI::Option* weights = of_model(app.add_option("--weights", step_.weights, "profile the network of this file"));
+  weights->type_name("FILE");
+  of_model(app.add_option("--depth", step_.depth, "18, 34, 50, 101, 152 or 269"))
+      ->excludes(weights)
+      ->capture_default_str();
+  of_model(app.add_option("--size", step_.size, "side of the square pictures"))
+      ->check(within(1, 16384))
+      ->capture_default_str();
+  of_model(app.add_option("--batch", step_.batch, "pictures of a step"))->check(within(1, 1024))->capture_default_str();
+  of_model(app.add_option("--classes", step_.classes, "number of classes"))
+      ->excludes(weights)
+      ->check(within(1, 4096))
+      ->capture_default_str();
+  of_model(app.add_option("--width", step_.width, "factor on all channel counts"))
+      ->excludes(weights)
+      ->check(within(0.01, 8.0))
+      ->capture_default_str();
+  of_model(app.add_option("--mode", mode_, "infer or train"))
+      ->check(CLI::IsMember({"infer", "train"}).description(""))
+      ->capture_default_str();
+  app.add_option("--runs", runs_, "measured steps (3), or rounds of --op (what fits into 3 s)")
+      ->check(within(1, 10000));
+  of_model(app.add_flag("--kernels", kernels_, "only the table of kernels"));
+  of_model(app.add_flag("--layers", layers_, "only the table of layers"));
+  of_model(app.add_flag("--all", all_, "every layer, not only the 25 that take longest"));
+  of_model(app.add_option("--svg", svg_, "write the roofline picture"))->type_name("FILE");
+  of_model(app.add_option("--trace", trace_, "write a trace for ui.perfetto.dev or about:tracing"))->type_name("FILE");
+}
+
+MeasuredSteps ProfileCommand::measure() const {
+  const std::function<void()> step = train::make_model_step(step_);
+  train::Progress progress("profile", runs_ + 1, "step");
+  step();  // warms up: page faults, threads
+  // The peaks before and after.
+  const MachinePeak before = measure_peak();
+  profile::HardwareCounters counters;
+  MeasuredSteps measured;
+  {
+    const profile::Recording recording(counters.available() ? &counters : nullptr);
+    for (int i = 0; i < runs_; ++i) {
+      progress.update(i + 1);
+      const profile::Span span(fmt::format("step {}", i + 1));
+      step();
+    }
+    measured.events = recording.events();
+  }
+  progress.update(runs_ + 1);
+  progress.finish();
+  measured.peak = faster(before, measure_peak());
+  measured.summary = train::summarize(measured.events);
+  measured.why_no_counters = counters.why_not();
+  return measured;
+}
+
+ordered_json ProfileCommand::to_json(const Common& common, const MeasuredSteps& measured) const {
   const train::ProfileSummary& summary = measured.summary;
   ordered_json kernels = ordered_json::array(), layers = ordered_json::array();
   for (const train::KernelRow& row : summary.kernels) {
@@ -109,23 +178,23 @@ ordered_json to_json(const Options& options, const Common& common, const Measure
     item.update(figures(row.all(), measured));
     layers.push_back(std::move(item));
   }
-  ordered_json json = {{"mode", options.mode}};
-  if (options.step.weights.empty()) {
-    json["depth"] = options.step.depth;
-    json["classes"] = options.step.classes;
-    json["width"] = options.step.width;
+  ordered_json json = {{"mode", mode_}};
+  if (step_.weights.empty()) {
+    json["depth"] = step_.depth;
+    json["classes"] = step_.classes;
+    json["width"] = step_.width;
   } else {
-    json["weights"] = options.step.weights;
+    json["weights"] = step_.weights;
   }
   json.update(ordered_json{
-      {"size", options.step.size},
-      {"batch", options.step.batch},
+      {"size", step_.size},
+      {"batch", step_.batch},
       {"cpu", processor_name()},
       {"threads", num_threads()},
       {"isa", isa()},
       {"conv", common.conv.empty() ? "native" : common.conv},
       {"algorithm", common.algorithm.empty() ? "auto" : common.algorithm},
-      {"runs", options.runs},
+      {"runs", runs_},
       {"peak", peak_json(measured.peak)},
       {"step_s", summary.wall_s},
       {"steps_s", summary.steps_s},
@@ -138,123 +207,58 @@ ordered_json to_json(const Options& options, const Common& common, const Measure
   return json;
 }
 
-std::string title(const Options& options) {
-  const std::string network = options.step.weights.empty()
-                                  ? fmt::format("PSPNet{}, {} classes", options.step.depth, options.step.classes)
-                                  : std::filesystem::path(options.step.weights).filename().string();
-  return fmt::format("{}, {}x{}, batch {}: {}", network, options.step.size, options.step.size, options.step.batch,
-                     options.step.training ? "training step" : "forward pass");
+std::string ProfileCommand::title() const {
+  const std::string network = step_.weights.empty() ? fmt::format("PSPNet{}, {} classes", step_.depth, step_.classes)
+                                                    : std::filesystem::path(step_.weights).filename().string();
+  return fmt::format("{}, {}x{}, batch {}: {}", network, step_.size, step_.size, step_.batch,
+                     step_.training ? "training step" : "forward pass");
 }
 
-std::string subtitle(const Measured& measured) {
-  return fmt::format("{}, {}, {} thread{}; {:.3f} s a step (median of {})", processor_name(), isa(), num_threads(),
-                     num_threads() == 1 ? "" : "s", measured.summary.wall_s, measured.summary.steps_s.size());
-}
-
-void print_tables(const Options& options, const Measured& measured) {
-  const bool both = options.layers == options.kernels;
-  fmt::print("{}\n{}\n{}\n", title(options), subtitle(measured), peak_line(measured.peak));
-  if (both || options.kernels) {
+void ProfileCommand::print_tables(const MeasuredSteps& measured) const {
+  const bool both = layers_ == kernels_;
+  fmt::print("{}\n{}\n{}\n", title(), subtitle(measured), peak_line(measured.peak));
+  if (both || kernels_) {
     fmt::print("\nkernels of the median step\n{}", train::kernel_table(measured.summary, measured.peak));
   }
-  if (both || options.layers) {
+  if (both || layers_) {
     constexpr size_t kUsual = 25;
-    fmt::print(
-        "\nlayers of the median step, with the ms of the forward and backward pass and the update\n{}",
-        train::layer_table(measured.summary, measured.peak, options.all ? std::numeric_limits<size_t>::max() : kUsual));
+    fmt::print("\nlayers of the median step, with the ms of the forward and backward pass and the update\n{}",
+               train::layer_table(measured.summary, measured.peak, all_ ? std::numeric_limits<size_t>::max() : kUsual));
   }
   if (!measured.why_no_counters.empty()) {
     fmt::print("\nno hardware counters: {}\n", measured.why_no_counters);
-  } else if (both || options.kernels) {
+  } else if (both || kernels_) {
     fmt::print("\nhardware counters, all threads\n{}", train::counter_table(measured.summary));
   }
 }
 
-/// Refuses a file that could not be written once the work is done.
-void check_folder(const char* flag, const std::string& path) {
-  if (path.empty()) return;
-  const std::filesystem::path folder = std::filesystem::path(path).parent_path();
-  check<Refusal>(folder.empty() || std::filesystem::is_directory(folder), "{} {}: there is no folder {}", flag, path,
-                 folder.string());
-}
-
-int run(Options options, const Common& common) {
-  if (!options.op.empty()) return profile_op(options.op, options.runs, common);
-  check_folder("--svg", options.svg);
-  check_folder("--trace", options.trace);
+int ProfileCommand::run(const Common& common) {
+  if (!op_.empty()) return profile_op(op_, runs_, common);
+  check_folder("--svg", svg_);
+  check_folder("--trace", trace_);
   constexpr int kUsualRuns = 3;
-  if (options.runs == 0) options.runs = kUsualRuns;
-  options.step.training = options.mode == "train";
-  options.step.conv = common.conv_engine();
-  options.step.seed = static_cast<uint64_t>(common.seed.value_or(0));
-  const Measured measured = measure(options);
-  if (!options.svg.empty()) {
-    write_file(options.svg, train::roofline_svg(measured.summary, measured.peak, num_threads(),
-                                                {title(options), subtitle(measured)}));
+  if (runs_ == 0) runs_ = kUsualRuns;
+  step_.training = mode_ == "train";
+  step_.conv = common.conv_engine();
+  step_.seed = static_cast<uint64_t>(common.seed.value_or(0));
+  const MeasuredSteps measured = measure();
+  if (!svg_.empty()) {
+    write_file(svg_,
+               train::roofline_svg(measured.summary, measured.peak, num_threads(), {title(), subtitle(measured)}));
   }
-  if (!options.trace.empty()) {
-    write_file(options.trace, train::trace_json(measured.events, title(options)));
+  if (!trace_.empty()) {
+    write_file(trace_, train::trace_json(measured.events, title()));
   }
   if (common.json) {
-    fmt::print("{}\n", to_json(options, common, measured).dump());
+    fmt::print("{}\n", to_json(common, measured).dump());
   } else {
-    print_tables(options, measured);
+    print_tables(measured);
   }
   return 0;
 }
 
 }  // namespace
 
-void add_profile(Program& program) {
-  const auto options = std::make_shared<Options>();
-  CLI::App* command = program.add(
-      "profile", "where the time of a step goes, per kernel and layer; or one convolution by every algorithm",
-      "Runs steps of a PSPNet on random pictures, as `giza bench model` does, and measures the machine's peaks in the\n"
-      "same run. GFLOP/s count the operations of the direct algorithm, `executed` those of the one that was chosen;\n"
-      "GB/s count inputs and outputs once. docs/profile.md explains the columns and the picture.\n"
-      "With --op one convolution runs by every algorithm and backend, forward and both gradients, held against sums "
-      "in\n"
-      "double precision; exit status 1 if an error of ours is outside its bound. Letters: n batch, h w input size, c "
-      "input and "
-      "k\n"
-      "output channels, r kernel size (or RxS), s stride, d dilation, p padding.\n\n"
-      "  giza profile --depth 50 --size 473 --mode train --svg roofline.svg --trace trace.json\n"
-      "  giza profile --op 'conv2d n1h60w60c512k512r3d4'",
-      [options](const Common& common) { return run(*options, common); });
-  train::ModelStepOptions& step = options->step;
-  CLI::Option* op = command->add_option("--op", options->op, "one op by every algorithm: 'conv2d SPEC'");
-  op->type_name("SPEC");
-  const auto of_model = [&](CLI::Option* option) { return option->excludes(op); };
-  CLI::Option* weights = of_model(command->add_option("--weights", step.weights, "profile the network of this file"));
-  weights->type_name("FILE");
-  of_model(command->add_option("--depth", step.depth, "18, 34, 50, 101, 152 or 269"))
-      ->excludes(weights)
-      ->capture_default_str();
-  of_model(command->add_option("--size", step.size, "side of the square pictures"))
-      ->check(within(1, 16384))
-      ->capture_default_str();
-  of_model(command->add_option("--batch", step.batch, "pictures of a step"))
-      ->check(within(1, 1024))
-      ->capture_default_str();
-  of_model(command->add_option("--classes", step.classes, "number of classes"))
-      ->excludes(weights)
-      ->check(within(1, 4096))
-      ->capture_default_str();
-  of_model(command->add_option("--width", step.width, "factor on all channel counts"))
-      ->excludes(weights)
-      ->check(within(0.01, 8.0))
-      ->capture_default_str();
-  of_model(command->add_option("--mode", options->mode, "infer or train"))
-      ->check(CLI::IsMember({"infer", "train"}).description(""))
-      ->capture_default_str();
-  command->add_option("--runs", options->runs, "measured steps (3), or rounds of --op (what fits into 3 s)")
-      ->check(within(1, 10000));
-  of_model(command->add_flag("--kernels", options->kernels, "only the table of kernels"));
-  of_model(command->add_flag("--layers", options->layers, "only the table of layers"));
-  of_model(command->add_flag("--all", options->all, "every layer, not only the 25 that take longest"));
-  of_model(command->add_option("--svg", options->svg, "write the roofline picture"))->type_name("FILE");
-  of_model(command->add_option("--trace", options->trace, "write a trace for ui.perfetto.dev or about:tracing"))
-      ->type_name("FILE");
-}
+std::unique_ptr<Command> profile_command() { return std::make_unique<ProfileCommand>(); }
 
 }  // namespace giza::cli

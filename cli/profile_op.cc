@@ -31,7 +31,7 @@ std::string spec_of(const std::string& op) {
   return op.substr(start);
 }
 
-ordered_json to_json(const ConvSpec& spec, const std::vector<ConvPassResult>& passes, const MachinePeak& peak) {
+ordered_json contest_json(const ConvSpec& spec, const std::vector<ConvPassResult>& passes, const MachinePeak& peak) {
   ordered_json list = ordered_json::array();
   for (const ConvPassResult& pass : passes) {
     ordered_json results = ordered_json::array();
@@ -66,7 +66,7 @@ ordered_json to_json(const ConvSpec& spec, const std::vector<ConvPassResult>& pa
   return json;
 }
 
-void print_table(const ConvSpec& spec, const std::vector<ConvPassResult>& passes, const MachinePeak& peak) {
+void print_contest(const ConvSpec& spec, const std::vector<ConvPassResult>& passes, const MachinePeak& peak) {
   fmt::print("conv2d {}: {} * {} -> {}\n", spec.text(), spec.input(), spec.weight(), spec.output());
   fmt::print("{:.3g} GFLOP a pass, {:.3g} MB of operands and result: {:.3g} FLOP/byte\n", spec.flops() / 1e9,
              spec.bytes() / 1e6, spec.flops() / spec.bytes());
@@ -110,9 +110,9 @@ int profile_op(const std::string& op, int runs, const Common& common) {
   }
   const MachinePeak peak = faster(before, measure_peak());
   if (common.json) {
-    fmt::print("{}\n", to_json(spec, passes, peak).dump());
+    fmt::print("{}\n", contest_json(spec, passes, peak).dump());
   } else {
-    print_table(spec, passes, peak);
+    print_contest(spec, passes, peak);
   }
   for (const ConvPassResult& pass : passes) {
     for (const ConvResult& result : pass.results) {

@@ -66,28 +66,24 @@ Program::Program() : app_("giza parses scenes: a class for every pixel of a pict
   app_.require_subcommand(1, 1);
   app_.get_formatter()->column_width(30);
   app_.footer(
-      "`giza COMMAND --help` tells more about a command.\n"
-      "Results go to stdout, everything else to stderr. Exit status: 0 done; 1 it failed, or the answer is no;\n"
-      "2 refused: bad usage, configuration, data or weights; 130, 143 stopped by a signal after saving.");
+      R"(`giza COMMAND --help` tells more about a command.
+Results go to stdout, everything else to stderr. Exit status: 0 done; 1 it failed, or the answer is
+no; 2 refused: bad usage, configuration, data or weights; 130, 143 stopped by a signal after saving.)");
 }
 
-CLI::App* Program::add(const std::string& name, const std::string& summary, const std::string& more, Run run) {
-  return add_to(&app_, name, summary, more, std::move(run));
+void Program::add(std::unique_ptr<Command> command, CLI::App* group) {
+  Command& added = *commands_.emplace_back(std::move(command));
+  CLI::App* app = (group == nullptr ? &app_ : group)->add_subcommand(added.name(), added.summary());
+  app->footer(added.help());
+  add_common_flags(app, &common_);
+  app->callback([this, &added] { chosen_ = &added; });
+  added.declare(*app);
 }
 
 CLI::App* Program::add_group(const std::string& name, const std::string& summary) {
   CLI::App* group = app_.add_subcommand(name, summary);
   group->require_subcommand(1, 1);
   return group;
-}
-
-CLI::App* Program::add_to(CLI::App* group, const std::string& name, const std::string& summary, const std::string& more,
-                          Run run) {
-  CLI::App* command = group->add_subcommand(name, summary);
-  command->footer(more);
-  add_common_flags(command, &common_);
-  command->callback([this, run = std::move(run)] { chosen_ = run; });
-  return command;
 }
 
 int Program::parse_and_run(int argc, const char* const* argv) {
@@ -115,7 +111,7 @@ int Program::parse_and_run(int argc, const char* const* argv) {
   set_isa(common_.isa);
   common_.conv_engine();  // refuses an unknown name and a backend that is not built in
   train::set_progress_enabled(!common_.quiet);
-  const int status = chosen_(common_);
+  const int status = chosen_->run(common_);
   check<Error>(std::fflush(stdout) == 0 && std::ferror(stdout) == 0, "stdout: the results could not be written");
   return status;
 }

@@ -15,45 +15,50 @@
 namespace giza::cli {
 namespace {
 
-struct Options {
-  std::string weights, input, output;
+class RunCommand : public Command {
+ public:
+  RunCommand()
+      : Command("run", "the bare network: an array of pictures in, logits out",
+                R"(The input is N,3,H,W, normalised as in training: (RGB - mean) / std with mean (123.675, 116.28,
+103.53) and std (58.395, 57.12, 57.375). The output is N,classes,H,W, before softmax. Both are .npy
+files of float32.
+
+  giza run --weights last.safetensors --input x.npy --output logits.npy)") {}
+
+  void declare(CLI::App& app) override {
+    app.add_option("--weights", weights_, "weights of a PSPNet")->required()->type_name("FILE");
+    app.add_option("--input", input_, "pictures, .npy")->required()->type_name("FILE");
+    app.add_option("--output", output_, "where the logits go, .npy")->required()->type_name("FILE");
+  }
+
+  int run(const Common& common) override;
+
+ private:
+  std::string weights_, input_, output_;
 };
 
-int run(const Options& options, const Common& common) {
-  const models::NpyArray input = models::read_npy(options.input);
-  const Tensor x = models::activation_from_nchw(input, options.input);
-  check<Refusal>(x.channels() == 3, "{}: shape ({}) has {} channels, expected N,3,H,W", options.input,
+int RunCommand::run(const Common& common) {
+  const models::NpyArray input = models::read_npy(input_);
+  const Tensor x = models::activation_from_nchw(input, input_);
+  check<Refusal>(x.channels() == 3, "{}: shape ({}) has {} channels, expected N,3,H,W", input_,
                  fmt::join(input.shape, ", "), x.channels());
-  const auto model = models::load_parser(options.weights, common.conv_engine());
+  const auto model = models::load_parser(weights_, common.conv_engine());
   Tensor logits;
   const double seconds =
       seconds_of([&] { logits = models::FrozenParser(*model).forward(x).upsampled_logits().value(); });
   const models::NpyArray output = models::nchw_from_activation(logits);
-  models::write_npy(options.output, output);
+  models::write_npy(output_, output);
   if (common.json) {
-    fmt::print(
-        "{}\n",
-        nlohmann::ordered_json{{"output", options.output}, {"shape", output.shape}, {"seconds", seconds}}.dump());
+    fmt::print("{}\n",
+               nlohmann::ordered_json{{"output", output_}, {"shape", output.shape}, {"seconds", seconds}}.dump());
   } else {
-    fmt::print("{}: logits ({}), {:.3f} s\n", options.output, fmt::join(output.shape, ", "), seconds);
+    fmt::print("{}: logits ({}), {:.3f} s\n", output_, fmt::join(output.shape, ", "), seconds);
   }
   return 0;
 }
 
 }  // namespace
 
-void add_run(Program& program) {
-  const auto options = std::make_shared<Options>();
-  CLI::App* command = program.add(
-      "run", "the bare network: an array of pictures in, logits out",
-      "The input is N,3,H,W, normalised as in training: (RGB - mean) / std with mean (123.675, 116.28, 103.53) and "
-      "std\n"
-      "(58.395, 57.12, 57.375). The output is N,classes,H,W, before softmax. Both are .npy files of float32.\n\n"
-      "  giza run --weights last.safetensors --input x.npy --output logits.npy",
-      [options](const Common& common) { return run(*options, common); });
-  command->add_option("--weights", options->weights, "weights of a PSPNet")->required()->type_name("FILE");
-  command->add_option("--input", options->input, "pictures, .npy")->required()->type_name("FILE");
-  command->add_option("--output", options->output, "where the logits go, .npy")->required()->type_name("FILE");
-}
+std::unique_ptr<Command> run_command() { return std::make_unique<RunCommand>(); }
 
 }  // namespace giza::cli

@@ -14,13 +14,59 @@
 namespace giza::cli {
 namespace {
 
-int run(const ConfigArguments& arguments, const Common& common, bool trace_nan) {
-  const train::Config config = arguments.load(common);
-  train::require_keys(config, {"DATA.classes", "TRAIN.save_path"});
-  std::optional<autograd::TraceNonFinite> trace;
-  if (trace_nan) trace.emplace();
-  const train::TrainResult result = train::train(config);
-  if (common.json) {
+class TrainCommand : public Command {
+ public:
+  TrainCommand()
+      : Command("train", "train by a configuration",
+                R"(KEY VALUE pairs replace keys of the file: `TRAIN.epochs 3`, or `epochs 3` where one section alone
+has the key. The folder TRAIN.save_path gets the resolved configuration, log.jsonl (a line per
+print_freq iterations), TensorBoard events (`tensorboard --logdir DIR`), checkpoints
+(last.safetensors is the newest) and report.html, a page with curves and, after each validation,
+everything about it (docs/report.md), for any browser. An interrupted run (Ctrl-C saves first) goes
+on to the same bits with `TRAIN.resume auto`. The same seed gives the same weights at any number of
+threads.
+
+  giza train --config configs/scenes/psp.yaml TRAIN.epochs 3 TRAIN.save_path runs/short)") {}
+
+  void declare(CLI::App& app) override {
+    arguments_.declare(app);
+    app.add_flag("--trace-nan", trace_nan_, "check every op for NaN and infinity, and name the first (slower)");
+    add_listing(app, "--help-keys", train::help_keys, "list every key of a configuration and exit");
+    // What docs/configuration.md is made of; for those who change the table of keys.
+    add_listing(app, "--keys-as-markdown", train::keys_as_markdown, "")->group("");
+  }
+
+  int run(const Common& common) override {
+    const train::Config config = arguments_.load(common);
+    train::require_keys(config, {"DATA.classes", "TRAIN.save_path"});
+    std::optional<autograd::TraceNonFinite> trace;
+    if (trace_nan_) trace.emplace();
+    try {
+      print(train::train(config), config, common.json);
+    } catch (const train::Diverged& error) {
+      if (trace_nan_) throw;
+      throw Error(fmt::format("{}; --trace-nan names the first op", error.what()));
+    }
+    return 0;
+  }
+
+ private:
+  static CLI::Option* add_listing(CLI::App& app, const char* flag, std::string (*text)(), const char* help) {
+    const auto print_and_exit = [text] {
+      fmt::print("{}", text());
+      throw CLI::Success();
+    };
+    return app.add_flag_callback(flag, print_and_exit, help);
+  }
+
+  static void print(const train::TrainResult& result, const train::Config& config, bool as_json);
+
+  ConfigArguments arguments_;
+  bool trace_nan_ = false;
+};
+
+void TrainCommand::print(const train::TrainResult& result, const train::Config& config, bool as_json) {
+  if (as_json) {
     nlohmann::ordered_json json = {{"iterations", result.iterations},
                                    {"loss", result.loss},
                                    {"seconds", result.seconds},
@@ -34,7 +80,7 @@ int run(const ConfigArguments& arguments, const Common& common, bool trace_nan) 
                             {"mIoU_present", result.validation->metrics.miou_present}};
     }
     fmt::print("{}\n", json.dump());
-    return 0;
+    return;
   }
   fmt::print("trained {} iterations in {}, loss {:.4f}: {}\n", result.iterations,
              train::format_duration(result.seconds), result.loss, result.checkpoint);
@@ -42,41 +88,10 @@ int run(const ConfigArguments& arguments, const Common& common, bool trace_nan) 
     fmt::print("validation ({}): mIoU {:.4f}, mAcc {:.4f}, allAcc {:.4f}\n", result.validation->protocol,
                result.validation->metrics.miou, result.validation->metrics.macc, result.validation->metrics.all_acc);
   }
-  return 0;
 }
 
 }  // namespace
 
-void add_train(Program& program) {
-  const auto arguments = std::make_shared<std::unique_ptr<ConfigArguments>>();
-  const auto trace_nan = std::make_shared<bool>(false);
-  CLI::App* command = program.add(
-      "train", "train by a configuration",
-      "KEY VALUE pairs replace keys of the file: `TRAIN.epochs 3`, or `epochs 3` where one section alone has the key.\n"
-      "The folder TRAIN.save_path gets the resolved configuration, log.jsonl (a line per print_freq iterations),\n"
-      "TensorBoard events (`tensorboard --logdir DIR`), checkpoints (last.safetensors is the newest) and report.html,\n"
-      "a page with curves and, after each validation, everything about it (docs/report.md), for any browser. An\n"
-      "interrupted run (Ctrl-C saves first) goes on to the same bits with `TRAIN.resume auto`. The same seed gives\n"
-      "the same weights at any number of threads.\n\n"
-      "  giza train --config configs/scenes/psp.yaml TRAIN.epochs 3 TRAIN.save_path runs/short",
-      [arguments, trace_nan](const Common& common) { return run(**arguments, common, *trace_nan); });
-  *arguments = std::make_unique<ConfigArguments>(command);
-  command->add_flag("--trace-nan", *trace_nan, "check every op for NaN and infinity, and name the first (slower)");
-  command->add_flag_callback(
-      "--help-keys",
-      [] {
-        fmt::print("{}", train::help_keys());
-        throw CLI::Success();
-      },
-      "list every key of a configuration and exit");
-  // What docs/configuration.md is made of; for those who change the table of keys.
-  command
-      ->add_flag_callback("--keys-as-markdown",
-                          [] {
-                            fmt::print("{}", train::keys_as_markdown());
-                            throw CLI::Success();
-                          })
-      ->group("");
-}
+std::unique_ptr<Command> train_command() { return std::make_unique<TrainCommand>(); }
 
 }  // namespace giza::cli

@@ -17,7 +17,7 @@ using train::VerifyFigure;
 
 std::string verdict(bool passed) { return passed ? "ok" : "TOO FAR"; }
 
-void print(const std::vector<VerifyFigure>& figures) {
+void print_figures(const std::vector<VerifyFigure>& figures) {
   for (const VerifyFigure& figure : figures) {
     fmt::print("{:<44} {:>11} {:>12.3e} {:>12.3e} {:>9.0e}  {}\n", figure.name, figure.elements, figure.relative_l2,
                figure.max_abs, figure.bound, verdict(figure.passed));
@@ -29,14 +29,14 @@ void print_sensitivity(const std::optional<double>& sensitivity) {
   fmt::print("  rounding of input and parameters alone moves them by up to {:.3e}\n", *sensitivity);
 }
 
-void print_table(const train::Verification& result) {
+void print_verification(const train::Verification& result) {
   fmt::print("{}\n{:<44} {:>11} {:>12} {:>12} {:>9}\n", result.network, "", "numbers", "relative L2", "largest",
              "bound");
-  if (result.logits) print({*result.logits});
-  print(result.losses);
-  print(result.gradients);
-  if (result.gradient_scale) print({*result.gradient_scale});
-  print(result.steps);
+  if (result.logits) print_figures({*result.logits});
+  print_figures(result.losses);
+  print_figures(result.gradients);
+  if (result.gradient_scale) print_figures({*result.gradient_scale});
+  print_figures(result.steps);
   if (result.argmax) {
     const train::VerifyArgmax& argmax = *result.argmax;
     fmt::print("argmax differs at {} of {} pixels", argmax.differing, argmax.pixels);
@@ -62,7 +62,7 @@ void print_table(const train::Verification& result) {
   fmt::print("{}\n", result.passed() ? "agrees" : "DOES NOT AGREE");
 }
 
-nlohmann::ordered_json to_json(const std::vector<VerifyFigure>& figures) {
+nlohmann::ordered_json figures_json(const std::vector<VerifyFigure>& figures) {
   auto list = nlohmann::ordered_json::array();
   for (const VerifyFigure& figure : figures) {
     list.push_back({{"name", figure.name},
@@ -75,9 +75,9 @@ nlohmann::ordered_json to_json(const std::vector<VerifyFigure>& figures) {
   return list;
 }
 
-void print_json(const train::Verification& result) {
+void print_verification_json(const train::Verification& result) {
   nlohmann::ordered_json json{{"network", result.network}, {"passed", result.passed()}};
-  if (result.logits) json["logits"] = to_json({*result.logits})[0];
+  if (result.logits) json["logits"] = figures_json({*result.logits})[0];
   if (result.argmax) {
     json["argmax"] = {{"pixels", result.argmax->pixels},
                       {"differing", result.argmax->differing},
@@ -85,44 +85,52 @@ void print_json(const train::Verification& result) {
                       {"margin_bound", result.argmax->margin_bound},
                       {"passed", result.argmax->passed}};
   }
-  json["losses"] = to_json(result.losses);
+  json["losses"] = figures_json(result.losses);
   if (result.sensitivity) json["gradient_sensitivity"] = *result.sensitivity;
-  if (result.gradient_scale) json["gradient_scale"] = to_json({*result.gradient_scale})[0];
-  json["gradients"] = to_json(result.gradients);
-  json["steps"] = to_json(result.steps);
+  if (result.gradient_scale) json["gradient_scale"] = figures_json({*result.gradient_scale})[0];
+  json["gradients"] = figures_json(result.gradients);
+  json["steps"] = figures_json(result.steps);
   if (result.step_sensitivity) json["step_sensitivity"] = *result.step_sensitivity;
   json["absent"] = result.absent;
   fmt::print("{}\n", json.dump());
 }
 
+class VerifyCommand : public Command {
+ public:
+  VerifyCommand()
+      : Command("verify", "hold a network's logits, losses and gradients against another framework's",
+                R"(DIR holds weights.pth (or weights.safetensors), input.npy (N,3,H,W), label.npy (N,H,W), and what
+the other framework made of them: logits.npy (evaluation mode), loss.npy (main, auxiliary) and
+grads.pth (of main + 0.4 auxiliary; training mode, dropout off). With sgd.json, sgd_input.npy,
+sgd_label.npy and sgd_loss.npy the losses of steps of training are held against each other too.
+Every error figure is printed; status 1 if one is beyond its bound: relative L2 of logits and
+losses 1e-5 with --algorithm direct, else 1e-4; of gradients 1e-4 or 1e-3, of the losses of steps
+1e-3. Where gradients or steps are beyond that, rounding is tried out, and twice what it moves them
+by is allowed, to 0.9 and 0.1 at most (docs/weights.md).
+
+  giza verify golden/
+  giza verify golden/ --algorithm direct --json)") {}
+
+  void declare(CLI::App& app) override {
+    app.add_option("dir", folder_, "folder of weights, input and reference")->required()->type_name("DIR");
+  }
+
+  int run(const Common& common) override {
+    const train::Verification result = train::verify_folder(folder_, common.conv_engine());
+    if (common.json) {
+      print_verification_json(result);
+    } else {
+      print_verification(result);
+    }
+    return result.passed() ? 0 : 1;
+  }
+
+ private:
+  std::string folder_;
+};
+
 }  // namespace
 
-void add_verify(Program& program) {
-  const auto folder = std::make_shared<std::string>();
-  CLI::App* command = program.add(
-      "verify", "hold a network's logits, losses and gradients against another framework's",
-      "DIR holds weights.pth (or weights.safetensors), input.npy (N,3,H,W), label.npy (N,H,W), and what the other\n"
-      "framework made of them: logits.npy (evaluation mode), loss.npy (main, auxiliary) and grads.pth (of main + 0.4\n"
-      "auxiliary; training mode, dropout off). With sgd.json, sgd_input.npy, sgd_label.npy and sgd_loss.npy the "
-      "losses\n"
-      "of steps of training are held against each other too. Every error figure is printed; status 1 if one is beyond\n"
-      "its bound: relative L2 of logits and losses 1e-5 with --algorithm direct, else 1e-4; of gradients 1e-4 or\n"
-      "1e-3, of the losses of steps 1e-3. Where gradients or steps are beyond that, rounding is tried out, and twice "
-      "what\n"
-      "it moves them by is allowed, to 0.9 and 0.1 at most\n"
-      "(docs/weights.md).\n\n"
-      "  giza verify golden/\n"
-      "  giza verify golden/ --algorithm direct --json",
-      [folder](const Common& common) {
-        const train::Verification result = train::verify_folder(*folder, common.conv_engine());
-        if (common.json) {
-          print_json(result);
-        } else {
-          print_table(result);
-        }
-        return result.passed() ? 0 : 1;
-      });
-  command->add_option("dir", *folder, "folder of weights, input and reference")->required()->type_name("DIR");
-}
+std::unique_ptr<Command> verify_command() { return std::make_unique<VerifyCommand>(); }
 
 }  // namespace giza::cli
