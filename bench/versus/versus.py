@@ -202,7 +202,8 @@ def parse_args() -> argparse.Namespace:
     add = parser.add_argument
     add("--case", type=parse_case, action="append", default=[], metavar="CASE",
         help="MODE:DEPTH:SIZE:BATCH[:CLASSES], such as infer:50:473:1 or train:50:473:2; 150 classes; repeatable")
-    add("--preset", choices=("headline", "table"), help="the issue's two cases; the whole table")
+    add("--preset", choices=("headline", "table"), help="headline: PSPNet50 at 473, inference and training; "
+        "table: every depth, size and batch")
     add("--peers", type=parse_peers, metavar="A,B", help="of " + ", ".join(PEERS) + "; +malloc after a name keeps the "
         "heap and asks for huge pages")
     add("--rounds", type=int, default=3)
