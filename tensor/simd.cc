@@ -45,7 +45,7 @@ void set_isa(const std::string& name) {
     if (name == hwy::TargetName(target)) found = target;
   }
   choose(forced);
-  check<Refusal>(found != 0, "--isa {}: not a target of this machine; choose auto or one of {}", name,
+  check<Refusal>(found != 0, "SIMD target {}: not one that this machine has; choose auto or one of {}", name,
                  fmt::join(names, ", "));
   forced = found == -1 ? 0 : found;
   choose(forced);

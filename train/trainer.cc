@@ -184,9 +184,9 @@ models::ParserLoss Trainer::forward(const Batch& batch) {
 /// One update. Returns the loss.
 double Trainer::step(const Batch& batch, double learning_rate) {
   const auto stop = [&](const std::string& what) {
-    throw Error(
+    throw Diverged(
         fmt::format("iteration {}: {}; nothing was updated or saved since the last checkpoint; samples: {}; lower "
-                    "TRAIN.base_lr or lengthen TRAIN.warmup_iters; --trace-nan names the first op",
+                    "TRAIN.base_lr or lengthen TRAIN.warmup_iters",
                     iteration_ + 1, what, fmt::join(batch.names, ", ")));
   };
   optimizer_->zero_grad();

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "tensor/base/check.h"
 #include "train/config/config.h"
 #include "train/eval/evaluator.h"
 
@@ -17,6 +18,12 @@ struct TrainResult {
   double seconds = 0;                    ///< of this call
   std::string checkpoint;                ///< the last one written
   std::optional<Evaluation> validation;  ///< the last one
+};
+
+/// Loss or gradient became NaN or infinite.
+class Diverged : public Error {
+ public:
+  using Error::Error;
 };
 
 /// Called after each step with the number of steps done so far and the step's loss.
@@ -32,7 +39,7 @@ using StepObserver = std::function<void(int64_t iteration, double loss)>;
 ///   {"type": "validation", iteration, epoch, protocol, mIoU, mAcc, allAcc, mIoU_present, seconds}.
 ///
 /// SIGINT and SIGTERM (train/signals.h; train() holds the guard) finish the step, save, and throw Interrupted. NaN or
-/// infinity in loss or gradient throws Error before the update, naming the iteration, the parameter and the samples.
+/// infinity in loss or gradient throws Diverged before the update, naming the iteration, the parameter and the samples.
 /// Throws Refusal for data, weights or checkpoints that do not fit.
 TrainResult train(const Config& config, const StepObserver& after_step = {});
 

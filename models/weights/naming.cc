@@ -206,12 +206,12 @@ WeightFile from_semseg_names(WeightFile file, Naming naming, const std::string& 
     case Naming::torchvision:
       check<Refusal>(!deep,
                      "{}: has the deep stem of three convolutions, which torchvision's ResNets have no names for; "
-                     "expected the plain stem, or --naming imagenet (the authors' ResNets)",
+                     "expected the plain stem, or the naming imagenet (the authors' ResNets)",
                      place);
       table = join(kTorchvision);
       break;
     case Naming::imagenet:
-      check<Refusal>(deep, "{}: has the plain stem; expected the deep stem, or --naming torchvision", place);
+      check<Refusal>(deep, "{}: has the plain stem; expected the deep stem, or the naming torchvision", place);
       table = join(kImagenet);
       break;
     case Naming::mmseg:

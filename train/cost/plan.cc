@@ -291,7 +291,7 @@ Plan Planner::make() {
   plan_.peak = speed_.peak();
   plan_.threads = options_.threads;
   plan_.quick = options_.quick;
-  plan_.limit = options_.memory_bytes > 0 ? MemoryLimit{options_.memory_bytes, "--memory"} : here_;
+  plan_.limit = options_.memory_bytes > 0 ? MemoryLimit{options_.memory_bytes, "memory given"} : here_;
   count_parts();
 
   TrainingPlan& training = plan_.training;

@@ -80,7 +80,7 @@ std::string ways_text(const std::vector<Way>& ways, const char* unit) {
 }
 
 std::string basis(const Plan& plan, double share, const std::string& where) {
-  if (plan.quick) return "from peaks and typical shares of them (--quick): right to about a factor of 1.5";
+  if (plan.quick) return "from peaks and typical shares of them: right to about a factor of 1.5";
   if (where.empty()) return "from peaks and typical shares of them: nothing of it could be run here";
   return fmt::format(
       "from kernels timed on {}{}", where,

@@ -40,14 +40,14 @@ Comparison compare_runs(std::vector<ComparedRun> runs, const Dataset& dataset, c
 ClassGroup parse_class_group(const std::string& text, const std::vector<std::string>& names) {
   const size_t equals = text.find('=');
   check<Refusal>(equals != std::string::npos && equals > 0 && equals + 1 < text.size(),
-                 "--group {}: a group of classes is expected as NAME=CLASS,CLASS,...", text);
+                 "class group {}: a group of classes is expected as NAME=CLASS,CLASS,...", text);
   ClassGroup group{text.substr(0, equals), {}};
   size_t begin = equals + 1;
   while (begin <= text.size()) {
     const size_t end = std::min(text.find(',', begin), text.size());
     const std::string name = text.substr(begin, end - begin);
     const auto found = std::find(names.begin(), names.end(), name);
-    check<Refusal>(found != names.end(), "--group {}: no class is named \"{}\", expected one of {}", text, name,
+    check<Refusal>(found != names.end(), "class group {}: no class is named \"{}\", expected one of {}", text, name,
                    fmt::join(names, ", "));
     group.classes.push_back(static_cast<int>(found - names.begin()));
     begin = end + 1;

@@ -158,7 +158,7 @@ const std::vector<Color>& scene_class_colors() {
 void check_scene_options(const SceneOptions& options) {
   const auto in_range = [](int side, int least) { return side >= least && side <= kSceneMaxSide; };
   check<Refusal>(in_range(options.width, kSceneMinWidth) && in_range(options.height, kSceneMinHeight),
-                 "scenes: size {}x{} (height x width) is out of range, expected {}x{} to {}x{}, choose another --size",
+                 "scenes: size {}x{} (height x width) is out of range, expected {}x{} to {}x{}, choose another size",
                  options.height, options.width, kSceneMinHeight, kSceneMinWidth, kSceneMaxSide, kSceneMaxSide);
 }
 
