@@ -54,12 +54,14 @@ find_cmake() {
   return 1
 }
 
-# build TARGET OPTION...: configures build/release with the options and builds the target.
+# build TARGET OPTION...: configures build/$preset (release, unless the script says otherwise) with the options and builds
+# the target.
+preset=release
 build() {
   local target=$1 cmake
   shift
   cmake=$(find_cmake) || fail "no cmake $cmake_needed or later found; scripts/install-deps installs one"
   cd "$root"
-  "$cmake" --preset release "$@"
-  "$cmake" --build build/release --target "$target"
+  "$cmake" --preset "$preset" "$@"
+  "$cmake" --build "build/$preset" --target "$target"
 }
