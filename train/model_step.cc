@@ -2,19 +2,22 @@
 #include "train/model_step.h"
 
 #include <memory>
+#include <utility>
 
 #include "models/scene_parser.h"
 #include "models/weights/infer.h"
 #include "tensor/base/check.h"
 #include "tensor/random.h"
+#include "train/config/parts.h"
+#include "train/cost/rehearsal.h"
 #include "train/optim/sgd.h"
 
 namespace giza::train {
 namespace {
 
-Tensor random_pictures(const ModelStepOptions& options) {
-  Tensor x = Tensor::activation({options.batch, options.size, options.size, 3});
-  Random random(options.seed, Purpose::test);
+Tensor random_pictures(const Shape& shape, uint64_t seed) {
+  Tensor x = Tensor::activation(shape);
+  Random random(seed, Purpose::test);
   for (int64_t row = 0; row < x.rows(); ++row) {
     for (int64_t c = 0; c < 3; ++c) x.row(row)[c] = random.next_normal();
   }
@@ -41,15 +44,17 @@ std::shared_ptr<models::SceneParser> make_model(const ModelStepOptions& options)
   return models::make_parser(model);
 }
 
+std::function<void()> inference_step(std::shared_ptr<models::SceneParser> model, const Tensor& x) {
+  const auto frozen = std::make_shared<models::FrozenParser>(*model);
+  return [model = std::move(model), frozen, x] { frozen->forward(x).upsampled_logits(); };
+}
+
 }  // namespace
 
 std::function<void()> make_model_step(const ModelStepOptions& options) {
   const std::shared_ptr<models::SceneParser> model = make_model(options);
-  const autograd::Variable x(random_pictures(options));
-  if (!options.training) {
-    const auto frozen = std::make_shared<models::FrozenParser>(*model);
-    return [model, frozen, x] { frozen->forward(x.value()).upsampled_logits(); };
-  }
+  const autograd::Variable x(random_pictures({options.batch, options.size, options.size, 3}, options.seed));
+  if (!options.training) return inference_step(model, x.value());
   const auto labels = std::make_shared<Labels>(random_labels(options, model->classes()));
   const auto optimizer = std::make_shared<Sgd>(model->parameter_groups(/*new_layer_factor=*/10), SgdConfig{});
   const auto iteration = std::make_shared<uint32_t>(0);
@@ -60,6 +65,18 @@ std::function<void()> make_model_step(const ModelStepOptions& options) {
     autograd::backward(model->loss(out, *labels).total);
     optimizer->step(0.01);
   };
+}
+
+std::function<void()> make_model_step(const Config& config, bool training) {
+  if (training) {
+    const auto rehearsal = std::make_shared<TrainingRehearsal>(config);
+    return [rehearsal] { rehearsal->step(); };
+  }
+  models::NetworkOptions options = model_options(config);
+  options.aux = false;  // used in training only
+  std::shared_ptr<models::SceneParser> model = refusing(config, [&] { return models::make_parser(options); });
+  return inference_step(std::move(model),
+                        random_pictures({1, config.test.test_h, config.test.test_w, 3}, options.seed));
 }
 
 }  // namespace giza::train

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "tensor/ops/conv2d.h"
+#include "train/config/config.h"
 
 namespace giza::train {
 
@@ -25,5 +26,9 @@ struct ModelStepOptions {
 /// A function that runs one step: one forward pass as `giza run` does it; or, for training, forward, loss + 0.4 auxiliary
 /// loss, backward and an SGD step. Throws Refusal for a depth or file that is no PSPNet.
 std::function<void()> make_model_step(const ModelStepOptions& options);
+
+/// The same of a configuration's network: a step of its training, with its batch, crop, loss and recomputation; or its
+/// network on one picture of TEST's crop. Throws Refusal for a configuration that no network fits.
+std::function<void()> make_model_step(const Config& config, bool training);
 
 }  // namespace giza::train
