@@ -50,11 +50,11 @@ void TrailingArguments::declare(CLI::App& app, const std::string& usage) {
 
 std::vector<std::string> TrailingArguments::get() const { return trailing_arguments(*app_); }
 
-void ConfigArguments::declare(CLI::App& app, bool required) {
+CLI::Option* ConfigArguments::declare(CLI::App& app, bool required) {
   app_ = &app;
   app.allow_extras();
   app.formatter(std::make_shared<UsageFormatter>("[KEY VALUE ...]"));
-  app.add_option("--config", file_, "configuration: semseg's YAML with some keys of our own")
+  return app.add_option("--config", file_, "configuration: semseg's YAML with some keys of our own")
       ->required(required)
       ->type_name("FILE");
 }

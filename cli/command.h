@@ -85,7 +85,7 @@ class Program {
 /// --config FILE and trailing KEY VALUE pairs, for commands that read a configuration.
 class ConfigArguments {
  public:
-  void declare(CLI::App& app, bool required = true);
+  CLI::Option* declare(CLI::App& app, bool required = true);
 
   /// True if there is a --config. Throws Refusal for KEY VALUE pairs without one.
   bool given() const;
@@ -112,6 +112,7 @@ class TrailingArguments {
 
 std::unique_ptr<Command> info_command();
 std::unique_ptr<Command> scenes_command();
+std::unique_ptr<Command> init_command();
 std::unique_ptr<Command> check_command();
 std::unique_ptr<Command> train_command();
 std::unique_ptr<Command> eval_command();

@@ -6,6 +6,7 @@ int main(int argc, char** argv) {
   Program program;
   program.add(info_command());
   program.add(scenes_command());
+  program.add(init_command());
   program.add(check_command());
   program.add(train_command());
   program.add(eval_command());

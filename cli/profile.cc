@@ -14,6 +14,7 @@
 #include "cli/command.h"
 #include "cli/peak_figures.h"
 #include "cli/profile_op.h"
+#include "cli/step_config.h"
 #include "tensor/base/check.h"
 #include "tensor/base/file.h"
 #include "tensor/base/machine.h"
@@ -85,6 +86,10 @@ gradients, held against sums in double precision; exit status 1 if an error of o
 bound. Letters: n batch, h w input size, c input and k output channels, r kernel size (or RxS),
 s stride, d dilation, p padding.
 
+With --config the network, classes, crop, batch and loss are those of a configuration, and KEY VALUE
+pairs replace its keys.
+
+  giza profile --config configs/camvid/psp.yaml --mode train
   giza profile --depth 50 --size 473 --mode train --svg roofline.svg --trace trace.json
   giza profile --op 'conv2d n1h60w60c512k512r3d4')") {}
 
@@ -98,6 +103,7 @@ s stride, d dilation, p padding.
   void print_tables(const MeasuredSteps& measured) const;
 
   train::ModelStepOptions step_;
+  StepConfig config_;
   std::string mode_ = "infer";
   int runs_ = 0;
   bool layers_ = false, kernels_ = false, all_ = false;
@@ -107,21 +113,23 @@ s stride, d dilation, p padding.
 void ProfileCommand::declare(CLI::App& app) {
   CLI::Option* op = app.add_option("--op", op_, "one op by every algorithm: 'conv2d SPEC'");
   op->type_name("SPEC");
+  CLI::Option* config = config_.declare(app)->excludes(op);
   const auto of_model = [&](CLI::Option* option) { return option->excludes(op); };
-  CLI::Option* weights = of_model(app.add_option("--weights", step_.weights, "profile the network of this file"));
+  const auto of_flags = [&](CLI::Option* option) { return of_model(option)->excludes(config); };
+  CLI::Option* weights = of_flags(app.add_option("--weights", step_.weights, "profile the network of this file"));
   weights->type_name("FILE");
-  of_model(app.add_option("--depth", step_.depth, "18, 34, 50, 101, 152 or 269"))
+  of_flags(app.add_option("--depth", step_.depth, "18, 34, 50, 101, 152 or 269"))
       ->excludes(weights)
       ->capture_default_str();
-  of_model(app.add_option("--size", step_.size, "side of the square pictures"))
+  of_flags(app.add_option("--size", step_.size, "side of the square pictures"))
       ->check(within(1, 16384))
       ->capture_default_str();
-  of_model(app.add_option("--batch", step_.batch, "pictures of a step"))->check(within(1, 1024))->capture_default_str();
-  of_model(app.add_option("--classes", step_.classes, "number of classes"))
+  of_flags(app.add_option("--batch", step_.batch, "pictures of a step"))->check(within(1, 1024))->capture_default_str();
+  of_flags(app.add_option("--classes", step_.classes, "number of classes"))
       ->excludes(weights)
       ->check(within(1, 4096))
       ->capture_default_str();
-  of_model(app.add_option("--width", step_.width, "factor on all channel counts"))
+  of_flags(app.add_option("--width", step_.width, "factor on all channel counts"))
       ->excludes(weights)
       ->check(within(0.01, 8.0))
       ->capture_default_str();
@@ -138,7 +146,7 @@ void ProfileCommand::declare(CLI::App& app) {
 }
 
 MeasuredSteps ProfileCommand::measure() const {
-  const std::function<void()> step = train::make_model_step(step_);
+  const std::function<void()> step = config_.given() ? config_.step() : train::make_model_step(step_);
   train::Progress progress("profile", runs_ + 1, "step");
   step();  // warms up: page faults, threads
   // The peaks before and after.
@@ -179,20 +187,23 @@ ordered_json ProfileCommand::to_json(const Common& common, const MeasuredSteps& 
     layers.push_back(std::move(item));
   }
   ordered_json json = {{"mode", mode_}};
-  if (step_.weights.empty()) {
+  if (config_.given()) {
+    json.update(config_.json());
+  } else if (step_.weights.empty()) {
     json["depth"] = step_.depth;
     json["classes"] = step_.classes;
     json["width"] = step_.width;
   } else {
     json["weights"] = step_.weights;
   }
+  if (!config_.given()) json.update(ordered_json{{"size", step_.size}, {"batch", step_.batch}});
   json.update(ordered_json{
-      {"size", step_.size},
-      {"batch", step_.batch},
       {"cpu", processor_name()},
       {"threads", num_threads()},
       {"isa", isa()},
-      {"conv", common.conv.empty() ? "native" : common.conv},
+      {"conv", config_.given()       ? config_.conv()
+               : common.conv.empty() ? "native"
+                                     : common.conv},
       {"algorithm", common.algorithm.empty() ? "auto" : common.algorithm},
       {"runs", runs_},
       {"peak", peak_json(measured.peak)},
@@ -208,10 +219,11 @@ ordered_json ProfileCommand::to_json(const Common& common, const MeasuredSteps& 
 }
 
 std::string ProfileCommand::title() const {
+  const char* kind = step_.training ? "training step" : "forward pass";
+  if (config_.given()) return fmt::format("{}: {}", config_.title(), kind);
   const std::string network = step_.weights.empty() ? fmt::format("PSPNet{}, {} classes", step_.depth, step_.classes)
                                                     : std::filesystem::path(step_.weights).filename().string();
-  return fmt::format("{}, {}x{}, batch {}: {}", network, step_.size, step_.size, step_.batch,
-                     step_.training ? "training step" : "forward pass");
+  return fmt::format("{}, {}x{}, batch {}: {}", network, step_.size, step_.size, step_.batch, kind);
 }
 
 void ProfileCommand::print_tables(const MeasuredSteps& measured) const {
@@ -241,6 +253,7 @@ int ProfileCommand::run(const Common& common) {
   step_.training = mode_ == "train";
   step_.conv = common.conv_engine();
   step_.seed = static_cast<uint64_t>(common.seed.value_or(0));
+  config_.load(common, step_.training);
   const MeasuredSteps measured = measure();
   if (!svg_.empty()) {
     write_file(svg_,

@@ -46,6 +46,29 @@ void make_masks(const fs::path& folder, const std::vector<train::Color>& colors)
 
 }  // namespace
 
+TEST_CASE("init: from folders to a training, by the commands that it prints") {
+  const TempFolder folder;
+  REQUIRE(run_giza("scenes --out s --train 10 --val 1 --size 48x64 --quiet", folder.path()).status == 0);
+  const Outcome made =
+      run_giza("init my --images s/train --labels s/trainannot --names s/names.txt --json", folder.path());
+  CAPTURE(made.err);
+  REQUIRE(made.status == 0);
+  const auto json = nlohmann::json::parse(made.out);
+  CHECK(json["train"] == 8);
+  CHECK(json["val"] == 2);
+  CHECK(json["classes"] == 12);
+  CHECK(run_giza("check --config my/config.yaml", folder.path()).status == 0);
+  const Outcome trained = run_giza(
+      "train --config my/config.yaml --threads 1 --quiet TRAIN.epochs 1 TRAIN.width 0.125 TRAIN.blocks '[1,1,1,1]'",
+      folder.path());
+  CAPTURE(trained.err);
+  CHECK(trained.status == 0);
+  CHECK(run_giza("eval --config my/config.yaml --threads 1 --quiet", folder.path()).status == 0);
+  const Outcome again = run_giza("init my --images s/train --labels s/trainannot", folder.path());
+  CHECK(again.status == 2);
+  CHECK(one_line_refusal(again.err));
+}
+
 TEST_CASE("check: a data set that fits") {
   const TempFolder folder;
   make_tiny_run(folder.path());

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "tests/cli/program.h"
+#include "tests/support/temp_folder.h"
 
 namespace giza::testing {
 
@@ -42,6 +43,47 @@ bool well_formed(const std::string& xml) {
 }
 
 }  // namespace
+
+TEST_CASE("bench and profile run a step of a configuration's own network") {
+  const TempFolder folder;
+  std::ofstream(folder.file("tiny.yaml")) << R"(DATA:
+  classes: 5
+TRAIN:
+  layers: 18
+  blocks: [1, 1, 1, 1]
+  width: 0.125
+  train_h: 41
+  train_w: 57
+  batch_size: 2
+TEST:
+  test_h: 33
+  test_w: 49
+)";
+  for (const std::string mode : {"infer", "train"}) {
+    const auto input = mode == "train" ? std::vector<int>{3, 41, 57, 3} : std::vector<int>{1, 33, 49, 3};
+    for (const std::string command : {"bench model", "profile"}) {
+      CAPTURE(command);
+      const Outcome outcome = run_giza(command + " --config tiny.yaml --threads 1 --runs 1 --json --quiet --mode " +
+                                           mode + " TRAIN.batch_size 3 TRAIN.arch baseline",
+                                       folder.path());
+      CAPTURE(outcome.err);
+      REQUIRE(outcome.status == 0);
+      const auto json = nlohmann::json::parse(outcome.out);
+      CHECK(json["config"] == "tiny.yaml");
+      CHECK(json["arch"] == "baseline");
+      CHECK(json["classes"] == 5);
+      CHECK(json["input"] == input);
+      CHECK_FALSE(json.contains("depth"));
+    }
+  }
+  for (const char* arguments : {"bench model --config tiny.yaml --depth 50", "profile --config tiny.yaml --width 2",
+                                "bench model TRAIN.batch_size 3", "profile --config no.yaml"}) {
+    CAPTURE(arguments);
+    const Outcome outcome = run_giza(arguments, folder.path());
+    CHECK(outcome.status == 2);
+    CHECK(one_line_refusal(outcome.err));
+  }
+}
 
 TEST_CASE("profile of a training step: shares, layers, trace and picture") {
   const TempFolder folder;

@@ -1,0 +1,73 @@
+// giza init: a first configuration for somebody's own pictures; flags and printing around train/check/starter.h.
+#include <fmt/format.h>
+
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "cli/command.h"
+#include "train/check/starter.h"
+
+namespace giza::cli {
+namespace {
+
+class InitCommand : public Command {
+ public:
+  InitCommand()
+      : Command("init", "a first configuration for your own pictures",
+                R"(Makes the folder DIR with config.yaml, train.txt, val.txt and names.txt from a folder of pictures
+(.jpg, .png) and one of masks: a PNG of the same name for each picture, whose grey value or palette
+index is the class; 255 is ignored. NAME_label.png, NAME_mask.png and NAME_L.png are found too, and
+subfolders are followed. Every fifth picture is held out to validate. Pictures without a mask are
+left out and named.
+
+  giza init my --images photos --labels masks
+  giza check --config my/config.yaml
+  giza train --config my/config.yaml)") {}
+
+  void declare(CLI::App& app) override {
+    app.add_option("dir", options_.folder, "folder to make")->required()->type_name("DIR");
+    app.add_option("--images", options_.images, "folder of the pictures")->required()->type_name("DIR");
+    app.add_option("--labels", options_.labels, "folder of the masks")->required()->type_name("DIR");
+    app.add_option("--names", options_.names,
+                   "file with a class name per line; else they are called class 0, class 1, ...")
+        ->type_name("FILE");
+    app.add_option("--val-every", options_.val_every, "hold every so manieth picture out")
+        ->check(within(2, 1000000))
+        ->type_name("N")
+        ->capture_default_str();
+  }
+
+  int run(const Common& common) override {
+    const train::Starter starter = train::write_starter(options_);
+    if (!common.quiet) {
+      for (const std::string& image : starter.without_mask) {
+        fmt::print(stderr, "giza: {}: has no mask in {}, left out\n", image, options_.labels);
+      }
+    }
+    if (common.json) {
+      fmt::print("{}\n", nlohmann::ordered_json{{"config", starter.config},
+                                                {"train", starter.train},
+                                                {"val", starter.val},
+                                                {"classes", starter.classes},
+                                                {"left_out", starter.without_mask.size()}}
+                             .dump());
+      return 0;
+    }
+    fmt::print("{}: {} pictures to train on, {} to validate, {} classes, about {} x {} pixels\n", starter.config,
+               starter.train, starter.val, starter.classes, starter.width, starter.height);
+    if (options_.names.empty()) fmt::print("{}/names.txt: give the classes their names\n", options_.folder);
+    fmt::print("next: giza check --config {0}\n      giza plan --config {0}\n      giza train --config {0}\n",
+               starter.config);
+    return 0;
+  }
+
+ private:
+  train::StarterOptions options_;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> init_command() { return std::make_unique<InitCommand>(); }
+
+}  // namespace giza::cli
