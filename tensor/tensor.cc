@@ -78,7 +78,7 @@ void Tensor::copy_from(const Tensor& other) const {
   } else {
     const int64_t width = channels();
     parallel_ranges(rows(), kTaskFloats / std::max<int64_t>(width, 1) + 1, [&](int64_t begin, int64_t end) {
-      kernels::copy_rows(other.row(begin), other.row_stride_, row(begin), row_stride_, end - begin, width);
+      kernels::copy_rows({other.row(begin), other.row_stride_}, {row(begin), row_stride_}, end - begin, width);
     });
   }
 }
@@ -90,7 +90,7 @@ void Tensor::fill(float value) const {
   } else {
     const int64_t width = channels();
     parallel_ranges(rows(), kTaskFloats / std::max<int64_t>(width, 1) + 1, [&](int64_t begin, int64_t end) {
-      kernels::fill_rows(value, row(begin), row_stride_, end - begin, width);
+      kernels::fill_rows(value, {row(begin), row_stride_}, end - begin, width);
     });
   }
 }

@@ -19,45 +19,44 @@ using V = hn::Vec<D>;
 /// A position in all lanes, carried in float vectors as bits.
 HWY_INLINE V position_bits(int64_t position) { return hn::BitCast(D(), hn::Set(DI(), static_cast<int32_t>(position))); }
 
-void max_pool_row(const float* x, int64_t x_stride, int64_t picture_width, PoolRange rows, const PoolRange* columns,
-                  float* y, float* positions, int64_t y_stride, int64_t pixels, int64_t width) {
+void max_pool_row(ConstRows x, int64_t picture_width, PoolRange rows, const PoolRange* columns, Rows y, Rows positions,
+                  int64_t pixels, int64_t width) {
   const Columns<D> channels(width);
   for (int64_t q = 0; q < pixels; ++q) {
     const PoolRange range = columns[q];
     const int64_t first = rows.begin * picture_width + range.begin;
-    if (positions == nullptr) {
+    if (positions.data == nullptr) {
       channels.for_each([&](auto lanes, int64_t i) HWY_ATTR {
-        V best = lanes.load(x + first * x_stride + i);
+        V best = lanes.load(x.row(first) + i);
         for (int64_t r = rows.begin; r < rows.end; ++r) {
-          const float* row = x + r * picture_width * x_stride + i;
+          const float* row = x.row(r * picture_width) + i;
           for (int64_t c = range.begin; c < range.end; ++c) {
-            const V v = lanes.load(row + c * x_stride);
+            const V v = lanes.load(row + c * x.stride);
             best = hn::IfThenElse(hn::Or(hn::Gt(v, best), hn::IsNaN(v)), v, best);
           }
         }
-        lanes.store(best, y + q * y_stride + i);
+        lanes.store(best, y.row(q) + i);
       });
     } else {
       channels.for_each([&](auto lanes, int64_t i) HWY_ATTR {
-        V best = lanes.load(x + first * x_stride + i), where = position_bits(first);
+        V best = lanes.load(x.row(first) + i), where = position_bits(first);
         for (int64_t r = rows.begin; r < rows.end; ++r) {
-          const float* row = x + r * picture_width * x_stride + i;
+          const float* row = x.row(r * picture_width) + i;
           for (int64_t c = range.begin; c < range.end; ++c) {
-            const V v = lanes.load(row + c * x_stride);
+            const V v = lanes.load(row + c * x.stride);
             const auto larger = hn::AndNot(hn::IsNaN(best), hn::Or(hn::Gt(v, best), hn::IsNaN(v)));
             best = hn::IfThenElse(larger, v, best);
             where = hn::IfThenElse(larger, position_bits(r * picture_width + c), where);
           }
         }
-        lanes.store(where, positions + q * y_stride + i);
+        lanes.store(where, positions.row(q) + i);
       });
     }
   }
 }
 
-void max_pool_backward_row(const float* dy, int64_t dy_stride, const float* positions, int64_t positions_stride,
-                           int64_t out_width, PoolRange rows, const PoolRange* columns, int64_t row, float* dx,
-                           int64_t dx_stride, int64_t pixels, int64_t width) {
+void max_pool_backward_row(ConstRows dy, ConstRows positions, int64_t out_width, PoolRange rows,
+                           const PoolRange* columns, int64_t row, Rows dx, int64_t pixels, int64_t width) {
   const Columns<D> channels(width);
   for (int64_t x = 0; x < pixels; ++x) {
     const PoolRange range = columns[x];
@@ -67,31 +66,31 @@ void max_pool_backward_row(const float* dy, int64_t dy_stride, const float* posi
       for (int64_t p = rows.begin; p < rows.end; ++p) {
         for (int64_t q = range.begin; q < range.end; ++q) {
           const int64_t out = p * out_width + q;
-          const V where = lanes.load(positions + out * positions_stride + i);
+          const V where = lanes.load(positions.row(out) + i);
           const auto chosen = hn::RebindMask(D(), hn::Eq(hn::BitCast(DI(), where), mine));
-          sum = hn::Add(sum, hn::IfThenElseZero(chosen, lanes.load(dy + out * dy_stride + i)));
+          sum = hn::Add(sum, hn::IfThenElseZero(chosen, lanes.load(dy.row(out) + i)));
         }
       }
-      lanes.store(sum, dx + x * dx_stride + i);
+      lanes.store(sum, dx.row(x) + i);
     });
   }
 }
 
-void average_pool_backward_row(const float* dy, int64_t dy_stride, int64_t out_width, PoolRange rows,
-                               const PoolRange* columns, const float* row_factors, const float* column_factors,
-                               float* dx, int64_t dx_stride, int64_t pixels, int64_t width, bool add) {
+void average_pool_backward_row(ConstRows dy, int64_t out_width, PoolRange rows, const PoolRange* columns,
+                               const float* row_factors, const float* column_factors, Rows dx, int64_t pixels,
+                               int64_t width, bool add) {
   const Columns<D> channels(width);
   for (int64_t x = 0; x < pixels; ++x) {
     const PoolRange range = columns[x];
     channels.for_each([&](auto lanes, int64_t i) HWY_ATTR {
-      V sum = add ? lanes.load(dx + x * dx_stride + i) : hn::Zero(D());
+      V sum = add ? lanes.load(dx.row(x) + i) : hn::Zero(D());
       for (int64_t p = rows.begin; p < rows.end; ++p) {
         for (int64_t q = range.begin; q < range.end; ++q) {
           const V factor = hn::Set(D(), row_factors[p] * column_factors[q]);
-          sum = hn::MulAdd(lanes.load(dy + (p * out_width + q) * dy_stride + i), factor, sum);
+          sum = hn::MulAdd(lanes.load(dy.row(p * out_width + q) + i), factor, sum);
         }
       }
-      lanes.store(sum, dx + x * dx_stride + i);
+      lanes.store(sum, dx.row(x) + i);
     });
   }
 }
@@ -107,24 +106,23 @@ HWY_EXPORT(max_pool_row);
 HWY_EXPORT(max_pool_backward_row);
 HWY_EXPORT(average_pool_backward_row);
 
-void max_pool_row(const float* x, int64_t x_stride, int64_t picture_width, PoolRange rows, const PoolRange* columns,
-                  float* y, float* positions, int64_t y_stride, int64_t pixels, int64_t width) {
+void max_pool_row(ConstRows x, int64_t picture_width, PoolRange rows, const PoolRange* columns, Rows y, Rows positions,
+                  int64_t pixels, int64_t width) {
   HWY_DYNAMIC_DISPATCH(max_pool_row)
-  (x, x_stride, picture_width, rows, columns, y, positions, y_stride, pixels, width);
+  (x, picture_width, rows, columns, y, positions, pixels, width);
 }
 
-void max_pool_backward_row(const float* dy, int64_t dy_stride, const float* positions, int64_t positions_stride,
-                           int64_t out_width, PoolRange rows, const PoolRange* columns, int64_t row, float* dx,
-                           int64_t dx_stride, int64_t pixels, int64_t width) {
+void max_pool_backward_row(ConstRows dy, ConstRows positions, int64_t out_width, PoolRange rows,
+                           const PoolRange* columns, int64_t row, Rows dx, int64_t pixels, int64_t width) {
   HWY_DYNAMIC_DISPATCH(max_pool_backward_row)
-  (dy, dy_stride, positions, positions_stride, out_width, rows, columns, row, dx, dx_stride, pixels, width);
+  (dy, positions, out_width, rows, columns, row, dx, pixels, width);
 }
 
-void average_pool_backward_row(const float* dy, int64_t dy_stride, int64_t out_width, PoolRange rows,
-                               const PoolRange* columns, const float* row_factors, const float* column_factors,
-                               float* dx, int64_t dx_stride, int64_t pixels, int64_t width, bool add) {
+void average_pool_backward_row(ConstRows dy, int64_t out_width, PoolRange rows, const PoolRange* columns,
+                               const float* row_factors, const float* column_factors, Rows dx, int64_t pixels,
+                               int64_t width, bool add) {
   HWY_DYNAMIC_DISPATCH(average_pool_backward_row)
-  (dy, dy_stride, out_width, rows, columns, row_factors, column_factors, dx, dx_stride, pixels, width, add);
+  (dy, out_width, rows, columns, row_factors, column_factors, dx, pixels, width, add);
 }
 
 }  // namespace giza::kernels

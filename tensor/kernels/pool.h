@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#include "tensor/rows.h"
+
 namespace giza::kernels {
 
 /// Positions [begin, end) along an axis: the inputs of an output, or the outputs that an input is part of.
@@ -11,21 +13,20 @@ struct PoolRange {
 };
 
 /// One row of outputs: the maximum over the pixels rows x columns[q] of the picture x, which is picture_width pixels
-/// wide. NaN is larger than all numbers. If `positions` is not null, the position y * picture_width + x of the first
+/// wide. NaN is larger than all numbers. If `positions` is given, the position y * picture_width + x of the first
 /// maximum is written there as the bits of an int32, and y is not written.
-void max_pool_row(const float* x, int64_t x_stride, int64_t picture_width, PoolRange rows, const PoolRange* columns,
-                  float* y, float* positions, int64_t y_stride, int64_t pixels, int64_t width);
+void max_pool_row(ConstRows x, int64_t picture_width, PoolRange rows, const PoolRange* columns, Rows y, Rows positions,
+                  int64_t pixels, int64_t width);
 
 /// One row of inputs, number `row`: the sum of dy over the outputs rows x columns[x] whose positions name this pixel.
 /// dy and positions are pictures of out_width pixels.
-void max_pool_backward_row(const float* dy, int64_t dy_stride, const float* positions, int64_t positions_stride,
-                           int64_t out_width, PoolRange rows, const PoolRange* columns, int64_t row, float* dx,
-                           int64_t dx_stride, int64_t pixels, int64_t width);
+void max_pool_backward_row(ConstRows dy, ConstRows positions, int64_t out_width, PoolRange rows,
+                           const PoolRange* columns, int64_t row, Rows dx, int64_t pixels, int64_t width);
 
 /// One row of inputs: the sum of dy[p, q] * row_factors[p] * column_factors[q] over the outputs rows x columns[x].
 /// With `add`, on top of what dx holds.
-void average_pool_backward_row(const float* dy, int64_t dy_stride, int64_t out_width, PoolRange rows,
-                               const PoolRange* columns, const float* row_factors, const float* column_factors,
-                               float* dx, int64_t dx_stride, int64_t pixels, int64_t width, bool add);
+void average_pool_backward_row(ConstRows dy, int64_t out_width, PoolRange rows, const PoolRange* columns,
+                               const float* row_factors, const float* column_factors, Rows dx, int64_t pixels,
+                               int64_t width, bool add);
 
 }  // namespace giza::kernels

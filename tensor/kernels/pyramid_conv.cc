@@ -27,8 +27,7 @@ constexpr int64_t kRun = 32;
 
 /// kVectors vectors of one output row: as many sums in flight as hide the latency of FMA.
 template <int kVectors, class Lanes>
-HWY_INLINE void combine_columns(const Lanes& lanes, const float* in, int64_t in_stride, const RowTerm* terms,
-                                int64_t count, float* out) {
+HWY_INLINE void combine_columns(const Lanes& lanes, ConstRows in, const RowTerm* terms, int64_t count, float* out) {
   const D d;
   int64_t begin = 0;
   do {  // also without terms: the output is then zero
@@ -37,7 +36,7 @@ HWY_INLINE void combine_columns(const Lanes& lanes, const float* in, int64_t in_
     for (int j = 0; j < kVectors; ++j) sum[j] = hn::Zero(d);
     const int64_t end = std::min(begin + kRun, count);
     for (int64_t t = begin; t < end; ++t) {
-      const float* row = in + terms[t].row * in_stride;
+      const float* row = in.row(terms[t].row);
       const V weight = hn::Set(d, terms[t].weight);
       HWY_UNROLL(8)
       for (int j = 0; j < kVectors; ++j) sum[j] = hn::MulAdd(lanes.load(row + j * kLanes), weight, sum[j]);
@@ -51,22 +50,22 @@ HWY_INLINE void combine_columns(const Lanes& lanes, const float* in, int64_t in_
   } while (begin < count);
 }
 
-void combine_rows(const float* in, int64_t in_stride, const RowTerm* terms, const int32_t* first, int64_t outputs,
-                  float* out, int64_t out_stride, int64_t width) {
+void combine_rows(ConstRows in, const RowTerm* terms, const int32_t* first, int64_t outputs, Rows out, int64_t width) {
   constexpr int kWide = 8;
   const int64_t wide = width / (kWide * kLanes) * (kWide * kLanes), whole = width / kLanes * kLanes;
-  for (int64_t o = 0; o < outputs; ++o, out += out_stride) {
+  for (int64_t o = 0; o < outputs; ++o, out.data += out.stride) {
     const RowTerm* list = terms + first[o];
     const int64_t count = first[o + 1] - first[o];
     int64_t i = 0;
     for (; i < wide; i += kWide * kLanes) {
-      combine_columns<kWide>(AllLanes<D>(), in + i, in_stride, list, count, out + i);
+      combine_columns<kWide>(AllLanes<D>(), {in.data + i, in.stride}, list, count, out.data + i);
     }
     for (; i < whole; i += kLanes) {
-      combine_columns<1>(AllLanes<D>(), in + i, in_stride, list, count, out + i);
+      combine_columns<1>(AllLanes<D>(), {in.data + i, in.stride}, list, count, out.data + i);
     }
     if (i < width) {
-      combine_columns<1>(FirstLanes<D>(static_cast<size_t>(width - i)), in + i, in_stride, list, count, out + i);
+      combine_columns<1>(FirstLanes<D>(static_cast<size_t>(width - i)), {in.data + i, in.stride}, list, count,
+                         out.data + i);
     }
   }
 }
@@ -157,9 +156,8 @@ namespace giza::kernels {
 HWY_EXPORT(combine_rows);
 HWY_EXPORT(thin_product);
 
-void combine_rows(const float* in, int64_t in_stride, const RowTerm* terms, const int32_t* first, int64_t outputs,
-                  float* out, int64_t out_stride, int64_t width) {
-  HWY_DYNAMIC_DISPATCH(combine_rows)(in, in_stride, terms, first, outputs, out, out_stride, width);
+void combine_rows(ConstRows in, const RowTerm* terms, const int32_t* first, int64_t outputs, Rows out, int64_t width) {
+  HWY_DYNAMIC_DISPATCH(combine_rows)(in, terms, first, outputs, out, width);
 }
 
 void thin_product(const ThinProduct& product) { HWY_DYNAMIC_DISPATCH(thin_product)(product); }

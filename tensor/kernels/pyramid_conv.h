@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#include "tensor/rows.h"
+
 namespace giza::kernels {
 
 /// A row of an input, and what it is multiplied by.
@@ -13,8 +15,7 @@ struct RowTerm {
 
 /// For each o < outputs: row o of out = sum over terms[first[o]] to terms[first[o + 1] - 1] of
 /// weight * row of in. Rows of `width` floats; a sparse matrix times a dense one.
-void combine_rows(const float* in, int64_t in_stride, const RowTerm* terms, const int32_t* first, int64_t outputs,
-                  float* out, int64_t out_stride, int64_t width);
+void combine_rows(ConstRows in, const RowTerm* terms, const int32_t* first, int64_t outputs, Rows out, int64_t width);
 
 /// out[m][n] (+)= sum over e < depth of a[m * a_row + e * a_step] * b[e * b_stride + n], m < rows, n < width. Nothing is
 /// packed: for products that read a large operand once. Sums longer than 128 terms are sums of sums of 128.

@@ -12,9 +12,9 @@ HWY_BEFORE_NAMESPACE();
 namespace giza::kernels {
 namespace HWY_NAMESPACE {
 
-void sum_rows(const float* x, int64_t x_stride, int64_t rows, int64_t width, double* sums) {
+void sum_rows(ConstRows x, int64_t rows, int64_t width, double* sums) {
   sum_over_rows<1>(rows, width, sums, 0, [&](auto lanes, int64_t row, int64_t i, VD* s) HWY_ATTR {
-    s[0] = hn::Add(s[0], widen(lanes.load(x + row * x_stride + i)));
+    s[0] = hn::Add(s[0], widen(lanes.load(x.row(row) + i)));
   });
 }
 
@@ -27,8 +27,8 @@ namespace giza::kernels {
 
 HWY_EXPORT(sum_rows);
 
-void sum_rows(const float* x, int64_t x_stride, int64_t rows, int64_t width, double* sums) {
-  HWY_DYNAMIC_DISPATCH(sum_rows)(x, x_stride, rows, width, sums);
+void sum_rows(ConstRows x, int64_t rows, int64_t width, double* sums) {
+  HWY_DYNAMIC_DISPATCH(sum_rows)(x, rows, width, sums);
 }
 
 }  // namespace giza::kernels

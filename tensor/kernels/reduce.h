@@ -3,9 +3,11 @@
 
 #include <cstdint>
 
+#include "tensor/rows.h"
+
 namespace giza::kernels {
 
 /// sums[i] += x[.., i] over all rows, for `width` columns. sums is padded to a multiple of 16.
-void sum_rows(const float* x, int64_t x_stride, int64_t rows, int64_t width, double* sums);
+void sum_rows(ConstRows x, int64_t rows, int64_t width, double* sums);
 
 }  // namespace giza::kernels

@@ -26,26 +26,24 @@ HWY_INLINE void blend(const C& columns, const float* a, float a_weight, const fl
   });
 }
 
-void resize_rows(const float* a, float a_weight, const float* b, float b_weight, int64_t x_stride, float* y,
-                 int64_t y_stride, int64_t pixels, int64_t width) {
+void resize_rows(ConstRows a, float a_weight, ConstRows b, float b_weight, Rows y, int64_t pixels, int64_t width) {
   const Columns<D> columns(width);
   for (int64_t i = 0; i < pixels; ++i) {
-    blend(columns, a + i * x_stride, a_weight, b + i * x_stride, b_weight, y + i * y_stride);
+    blend(columns, a.row(i), a_weight, b.row(i), b_weight, y.row(i));
   }
 }
 
-void resize_pixels(const float* x, int64_t x_stride, const ResizeTap* taps, float* y, int64_t y_stride, int64_t pixels,
-                   int64_t width) {
+void resize_pixels(ConstRows x, const ResizeTap* taps, Rows y, int64_t pixels, int64_t width) {
   const Columns<D> columns(width);
   for (int64_t q = 0; q < pixels; ++q) {
     const ResizeTap& tap = taps[q];
-    blend(columns, x + tap.low * x_stride, tap.low_weight, x + tap.high * x_stride, tap.high_weight, y + q * y_stride);
+    blend(columns, x.row(tap.low), tap.low_weight, x.row(tap.high), tap.high_weight, y.row(q));
   }
 }
 
 /// dx = sum over q in source of weight * dy[q * stride].
 template <class C>
-HWY_INLINE void gather(const C& columns, const float* dy, int64_t stride, const ResizeSources& source, float* dx) {
+HWY_INLINE void gather(const C& columns, ConstRows dy, const ResizeSources& source, float* dx) {
   // Long sums by runs of 16: the rounding errors of a sum of n terms then grow like n/16 + 16.
   constexpr int64_t kRun = 16;
   columns.for_each([&](auto lanes, int64_t i) HWY_ATTR {
@@ -53,7 +51,7 @@ HWY_INLINE void gather(const C& columns, const float* dy, int64_t stride, const 
     for (int64_t first = source.begin; first < source.end; first += kRun) {
       V run = hn::Zero(D());
       for (int64_t q = first; q < std::min(first + kRun, source.end); ++q) {
-        run = hn::MulAdd(lanes.load(dy + q * stride + i), hn::Set(D(), source.weights[q - source.begin]), run);
+        run = hn::MulAdd(lanes.load(dy.row(q) + i), hn::Set(D(), source.weights[q - source.begin]), run);
       }
       sum = hn::Add(sum, run);
     }
@@ -61,16 +59,15 @@ HWY_INLINE void gather(const C& columns, const float* dy, int64_t stride, const 
   });
 }
 
-void resize_gather_pixels(const float* dy, int64_t dy_stride, const ResizeSources* sources, float* dx,
-                          int64_t dx_stride, int64_t pixels, int64_t width) {
+void resize_gather_pixels(ConstRows dy, const ResizeSources* sources, Rows dx, int64_t pixels, int64_t width) {
   const Columns<D> columns(width);
-  for (int64_t i = 0; i < pixels; ++i) gather(columns, dy, dy_stride, sources[i], dx + i * dx_stride);
+  for (int64_t i = 0; i < pixels; ++i) gather(columns, dy, sources[i], dx.row(i));
 }
 
-void resize_gather_rows(const float* dy, int64_t dy_stride, int64_t row_stride, const ResizeSources& source, float* dx,
-                        int64_t dx_stride, int64_t pixels, int64_t width) {
+void resize_gather_rows(ConstRows dy, int64_t row_stride, const ResizeSources& source, Rows dx, int64_t pixels,
+                        int64_t width) {
   const Columns<D> columns(width);
-  for (int64_t i = 0; i < pixels; ++i) gather(columns, dy + i * dy_stride, row_stride, source, dx + i * dx_stride);
+  for (int64_t i = 0; i < pixels; ++i) gather(columns, {dy.row(i), row_stride}, source, dx.row(i));
 }
 
 }  // namespace HWY_NAMESPACE
@@ -85,24 +82,21 @@ HWY_EXPORT(resize_pixels);
 HWY_EXPORT(resize_gather_pixels);
 HWY_EXPORT(resize_gather_rows);
 
-void resize_rows(const float* a, float a_weight, const float* b, float b_weight, int64_t x_stride, float* y,
-                 int64_t y_stride, int64_t pixels, int64_t width) {
-  HWY_DYNAMIC_DISPATCH(resize_rows)(a, a_weight, b, b_weight, x_stride, y, y_stride, pixels, width);
+void resize_rows(ConstRows a, float a_weight, ConstRows b, float b_weight, Rows y, int64_t pixels, int64_t width) {
+  HWY_DYNAMIC_DISPATCH(resize_rows)(a, a_weight, b, b_weight, y, pixels, width);
 }
 
-void resize_pixels(const float* x, int64_t x_stride, const ResizeTap* taps, float* y, int64_t y_stride, int64_t pixels,
-                   int64_t width) {
-  HWY_DYNAMIC_DISPATCH(resize_pixels)(x, x_stride, taps, y, y_stride, pixels, width);
+void resize_pixels(ConstRows x, const ResizeTap* taps, Rows y, int64_t pixels, int64_t width) {
+  HWY_DYNAMIC_DISPATCH(resize_pixels)(x, taps, y, pixels, width);
 }
 
-void resize_gather_pixels(const float* dy, int64_t dy_stride, const ResizeSources* sources, float* dx,
-                          int64_t dx_stride, int64_t pixels, int64_t width) {
-  HWY_DYNAMIC_DISPATCH(resize_gather_pixels)(dy, dy_stride, sources, dx, dx_stride, pixels, width);
+void resize_gather_pixels(ConstRows dy, const ResizeSources* sources, Rows dx, int64_t pixels, int64_t width) {
+  HWY_DYNAMIC_DISPATCH(resize_gather_pixels)(dy, sources, dx, pixels, width);
 }
 
-void resize_gather_rows(const float* dy, int64_t dy_stride, int64_t row_stride, const ResizeSources& source, float* dx,
-                        int64_t dx_stride, int64_t pixels, int64_t width) {
-  HWY_DYNAMIC_DISPATCH(resize_gather_rows)(dy, dy_stride, row_stride, source, dx, dx_stride, pixels, width);
+void resize_gather_rows(ConstRows dy, int64_t row_stride, const ResizeSources& source, Rows dx, int64_t pixels,
+                        int64_t width) {
+  HWY_DYNAMIC_DISPATCH(resize_gather_rows)(dy, row_stride, source, dx, pixels, width);
 }
 
 }  // namespace giza::kernels

@@ -3,11 +3,12 @@
 
 #include <cstdint>
 
+#include "tensor/rows.h"
+
 namespace giza::kernels {
 
 /// y = a * a_weight + b * b_weight for `pixels` pixels: interpolation between two rows of a picture.
-void resize_rows(const float* a, float a_weight, const float* b, float b_weight, int64_t x_stride, float* y,
-                 int64_t y_stride, int64_t pixels, int64_t width);
+void resize_rows(ConstRows a, float a_weight, ConstRows b, float b_weight, Rows y, int64_t pixels, int64_t width);
 
 /// What output q of an axis is made of: input low * low_weight + input high * high_weight.
 struct ResizeTap {
@@ -16,8 +17,7 @@ struct ResizeTap {
 };
 
 /// y[q] = taps[q] of the row x, for `pixels` output pixels.
-void resize_pixels(const float* x, int64_t x_stride, const ResizeTap* taps, float* y, int64_t y_stride, int64_t pixels,
-                   int64_t width);
+void resize_pixels(ConstRows x, const ResizeTap* taps, Rows y, int64_t pixels, int64_t width);
 
 /// The outputs [begin, end) that input i of an axis is part of; weights[0] is its weight in output `begin`.
 struct ResizeSources {
@@ -26,11 +26,10 @@ struct ResizeSources {
 };
 
 /// dx[i] = sum over q in sources[i] of weight * dy[q], for `pixels` input pixels: the adjoint of resize_pixels.
-void resize_gather_pixels(const float* dy, int64_t dy_stride, const ResizeSources* sources, float* dx,
-                          int64_t dx_stride, int64_t pixels, int64_t width);
+void resize_gather_pixels(ConstRows dy, const ResizeSources* sources, Rows dx, int64_t pixels, int64_t width);
 
 /// dx = sum over p in source of weight * row p of dy, for `pixels` pixels; rows are row_stride floats apart.
-void resize_gather_rows(const float* dy, int64_t dy_stride, int64_t row_stride, const ResizeSources& source, float* dx,
-                        int64_t dx_stride, int64_t pixels, int64_t width);
+void resize_gather_rows(ConstRows dy, int64_t row_stride, const ResizeSources& source, Rows dx, int64_t pixels,
+                        int64_t width);
 
 }  // namespace giza::kernels

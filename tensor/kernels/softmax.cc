@@ -139,45 +139,44 @@ HWY_INLINE M is_column(hn::Vec<DI> lanes, int64_t i, int32_t label) {
   return hn::RebindMask(D(), hn::Eq(lanes, hn::Set(DI(), label - static_cast<int32_t>(i))));
 }
 
-void softmax(const float* x, int64_t x_stride, float* y, int64_t y_stride, int64_t rows, int64_t width) {
+void softmax(ConstRows x, Rows y, int64_t rows, int64_t width) {
   with_columns(width, [&](const auto& columns) HWY_ATTR {
-    for (int64_t r = 0; r < rows; ++r, x += x_stride, y += y_stride) {
-      typename std::decay_t<decltype(columns)>::Buffer exps(y);
-      const V top = row_max(columns, x);
+    for (int64_t r = 0; r < rows; ++r, x.data += x.stride, y.data += y.stride) {
+      typename std::decay_t<decltype(columns)>::Buffer exps(y.data);
+      const V top = row_max(columns, x.data);
       V sum = hn::Zero(D());
       columns.for_each([&](auto lanes, int64_t i) HWY_ATTR {
-        const V e = exp_nonpositive(hn::Sub(lanes.load(x + i), top));
+        const V e = exp_nonpositive(hn::Sub(lanes.load(x.data + i), top));
         exps.put(lanes, e, i);
         sum = hn::Add(sum, lanes.keep(e));
       });
       const V factor = hn::Set(D(), 1.0F / hn::GetLane(hn::SumOfLanes(D(), sum)));
       columns.for_each([&](auto lanes, int64_t i)
-                           HWY_ATTR { lanes.store(hn::Mul(exps.take(lanes, i), factor), y + i); });
+                           HWY_ATTR { lanes.store(hn::Mul(exps.take(lanes, i), factor), y.data + i); });
     }
   });
 }
 
-void softmax_backward(const float* dy, int64_t dy_stride, const float* y, int64_t y_stride, float* dx,
-                      int64_t dx_stride, int64_t rows, int64_t width) {
+void softmax_backward(ConstRows dy, ConstRows y, Rows dx, int64_t rows, int64_t width) {
   with_columns(width, [&](const auto& columns) HWY_ATTR {
-    for (int64_t r = 0; r < rows; ++r, dy += dy_stride, y += y_stride, dx += dx_stride) {
+    for (int64_t r = 0; r < rows; ++r, dy.data += dy.stride, y.data += y.stride, dx.data += dx.stride) {
       // dy counts from its value at the largest y, which changes nothing, as y sums to 1: for a confident row, where that
       // y is all but 1, its dy would be all of the sum, and leave only rounding errors of the difference.
-      const V largest = row_max(columns, y);
+      const V largest = row_max(columns, y.data);
       V origin = hn::Set(D(), -std::numeric_limits<float>::infinity());
       columns.for_each([&](auto lanes, int64_t i) HWY_ATTR {
-        const M chosen = lanes.keep(hn::Eq(lanes.load(y + i), largest));
-        origin = hn::Max(origin, hn::IfThenElse(chosen, lanes.load(dy + i), origin));
+        const M chosen = lanes.keep(hn::Eq(lanes.load(y.data + i), largest));
+        origin = hn::Max(origin, hn::IfThenElse(chosen, lanes.load(dy.data + i), origin));
       });
       origin = hn::MaxOfLanes(D(), origin);
       V dot = hn::Zero(D());
       columns.for_each([&](auto lanes, int64_t i) HWY_ATTR {
-        dot = hn::MulAdd(lanes.keep(hn::Sub(lanes.load(dy + i), origin)), lanes.load(y + i), dot);
+        dot = hn::MulAdd(lanes.keep(hn::Sub(lanes.load(dy.data + i), origin)), lanes.load(y.data + i), dot);
       });
       dot = hn::SumOfLanes(D(), dot);
       columns.for_each([&](auto lanes, int64_t i) HWY_ATTR {
-        const V distance = hn::Sub(hn::Sub(lanes.load(dy + i), origin), dot);
-        lanes.store(hn::Mul(lanes.load(y + i), distance), dx + i);
+        const V distance = hn::Sub(hn::Sub(lanes.load(dy.data + i), origin), dot);
+        lanes.store(hn::Mul(lanes.load(y.data + i), distance), dx.data + i);
       });
     }
   });
@@ -186,7 +185,7 @@ void softmax_backward(const float* dy, int64_t dy_stride, const float* y, int64_
 // Pixels whose logarithms are taken together, as vectors over pixels.
 constexpr int64_t kPixels = 64;
 
-CrossEntropySums cross_entropy(const float* logits, int64_t stride, const int32_t* labels, int32_t ignore_label,
+CrossEntropySums cross_entropy(ConstRows logits, const int32_t* labels, int32_t ignore_label,
                                const float* class_weights, float* lse, int64_t rows, int64_t width) {
   CrossEntropySums sums{0, 0, -1};
   const D d;
@@ -197,7 +196,7 @@ CrossEntropySums cross_entropy(const float* logits, int64_t stride, const int32_
     for (int64_t first = 0; first < rows; first += kPixels) {
       const int64_t count = std::min(kPixels, rows - first);
       for (int64_t j = 0; j < count; ++j) {
-        const float* x = logits + (first + j) * stride;
+        const float* x = logits.row(first + j);
         const int32_t label = labels[first + j];
         const bool valid = label != ignore_label;
         if (valid && (label < 0 || label >= width)) {
@@ -238,25 +237,24 @@ CrossEntropySums cross_entropy(const float* logits, int64_t stride, const int32_
   return sums;
 }
 
-void cross_entropy_backward(const float* logits, int64_t stride, const int32_t* labels, int32_t ignore_label,
-                            const float* class_weights, const float* lse, float factor, float* dx, int64_t dx_stride,
-                            int64_t rows, int64_t width) {
+void cross_entropy_backward(ConstRows logits, const int32_t* labels, int32_t ignore_label, const float* class_weights,
+                            const float* lse, float factor, Rows dx, int64_t rows, int64_t width) {
   const D d;
   const auto iota = hn::Iota(DI(), 0);
   with_columns(width, [&](const auto& columns) HWY_ATTR {
-    for (int64_t r = 0; r < rows; ++r, logits += stride, dx += dx_stride) {
+    for (int64_t r = 0; r < rows; ++r, logits.data += logits.stride, dx.data += dx.stride) {
       const int32_t label = labels[r];
       if (label == ignore_label) {
-        columns.for_each([&](auto lanes, int64_t i) HWY_ATTR { lanes.store(hn::Zero(d), dx + i); });
+        columns.for_each([&](auto lanes, int64_t i) HWY_ATTR { lanes.store(hn::Zero(d), dx.data + i); });
         continue;
       }
       // exp(x - lse) is the softmax but for the rounding of lse, which is large for large logits: so divide by the sum.
       // The label's own p - 1 is -(sum of the others), which keeps its digits where p is close to 1.
-      typename std::decay_t<decltype(columns)>::Buffer exps(dx);
+      typename std::decay_t<decltype(columns)>::Buffer exps(dx.data);
       const V log_sum = hn::Set(d, lse[r]);
       V others = hn::Zero(d), own = hn::Zero(d);
       columns.for_each([&](auto lanes, int64_t i) HWY_ATTR {
-        const V e = exp_nonpositive(hn::Sub(lanes.load(logits + i), log_sum));
+        const V e = exp_nonpositive(hn::Sub(lanes.load(logits.data + i), log_sum));
         exps.put(lanes, e, i);
         const V real = lanes.keep(e);
         const M mine = is_column(iota, i, label);
@@ -268,20 +266,20 @@ void cross_entropy_backward(const float* logits, int64_t stride, const int32_t* 
       const V gains = hn::Set(d, gain), own_gradient = hn::Mul(hn::SumOfLanes(d, others), hn::Set(d, -gain));
       columns.for_each([&](auto lanes, int64_t i) HWY_ATTR {
         const V gradient = hn::Mul(exps.take(lanes, i), gains);
-        lanes.store(hn::IfThenElse(is_column(iota, i, label), own_gradient, gradient), dx + i);
+        lanes.store(hn::IfThenElse(is_column(iota, i, label), own_gradient, gradient), dx.data + i);
       });
     }
   });
 }
 
-void argmax(const float* x, int64_t x_stride, int32_t* labels, int64_t rows, int64_t width) {
+void argmax(ConstRows x, int32_t* labels, int64_t rows, int64_t width) {
   const D d;
   with_columns(width, [&](const auto& columns) HWY_ATTR {
     const V lowest = hn::Set(d, -std::numeric_limits<float>::infinity());
-    for (int64_t r = 0; r < rows; ++r, x += x_stride) {
+    for (int64_t r = 0; r < rows; ++r, x.data += x.stride) {
       V sum = hn::Zero(d), top = lowest;
       columns.for_each([&](auto lanes, int64_t i) HWY_ATTR {
-        const V v = lanes.load_or(x + i, lowest);
+        const V v = lanes.load_or(x.data + i, lowest);
         top = hn::Max(top, v);
         sum = hn::IfThenElse(hn::IsNaN(v), v, sum);
       });
@@ -290,7 +288,7 @@ void argmax(const float* x, int64_t x_stride, int32_t* labels, int64_t rows, int
       int64_t found = width;
       columns.for_each([&](auto lanes, int64_t i) HWY_ATTR {
         if (found != width) return;
-        const V v = lanes.load(x + i);
+        const V v = lanes.load(x.data + i);
         const intptr_t lane = hn::FindFirstTrue(d, lanes.keep(has_nan ? hn::IsNaN(v) : hn::Eq(v, top)));
         if (lane >= 0) found = i + lane;
       });
@@ -312,29 +310,25 @@ HWY_EXPORT(cross_entropy);
 HWY_EXPORT(cross_entropy_backward);
 HWY_EXPORT(argmax);
 
-void softmax(const float* x, int64_t x_stride, float* y, int64_t y_stride, int64_t rows, int64_t width) {
-  HWY_DYNAMIC_DISPATCH(softmax)(x, x_stride, y, y_stride, rows, width);
+void softmax(ConstRows x, Rows y, int64_t rows, int64_t width) { HWY_DYNAMIC_DISPATCH(softmax)(x, y, rows, width); }
+
+void softmax_backward(ConstRows dy, ConstRows y, Rows dx, int64_t rows, int64_t width) {
+  HWY_DYNAMIC_DISPATCH(softmax_backward)(dy, y, dx, rows, width);
 }
 
-void softmax_backward(const float* dy, int64_t dy_stride, const float* y, int64_t y_stride, float* dx,
-                      int64_t dx_stride, int64_t rows, int64_t width) {
-  HWY_DYNAMIC_DISPATCH(softmax_backward)(dy, dy_stride, y, y_stride, dx, dx_stride, rows, width);
-}
-
-CrossEntropySums cross_entropy(const float* logits, int64_t stride, const int32_t* labels, int32_t ignore_label,
+CrossEntropySums cross_entropy(ConstRows logits, const int32_t* labels, int32_t ignore_label,
                                const float* class_weights, float* lse, int64_t rows, int64_t width) {
-  return HWY_DYNAMIC_DISPATCH(cross_entropy)(logits, stride, labels, ignore_label, class_weights, lse, rows, width);
+  return HWY_DYNAMIC_DISPATCH(cross_entropy)(logits, labels, ignore_label, class_weights, lse, rows, width);
 }
 
-void cross_entropy_backward(const float* logits, int64_t stride, const int32_t* labels, int32_t ignore_label,
-                            const float* class_weights, const float* lse, float factor, float* dx, int64_t dx_stride,
-                            int64_t rows, int64_t width) {
+void cross_entropy_backward(ConstRows logits, const int32_t* labels, int32_t ignore_label, const float* class_weights,
+                            const float* lse, float factor, Rows dx, int64_t rows, int64_t width) {
   HWY_DYNAMIC_DISPATCH(cross_entropy_backward)
-  (logits, stride, labels, ignore_label, class_weights, lse, factor, dx, dx_stride, rows, width);
+  (logits, labels, ignore_label, class_weights, lse, factor, dx, rows, width);
 }
 
-void argmax(const float* x, int64_t x_stride, int32_t* labels, int64_t rows, int64_t width) {
-  HWY_DYNAMIC_DISPATCH(argmax)(x, x_stride, labels, rows, width);
+void argmax(ConstRows x, int32_t* labels, int64_t rows, int64_t width) {
+  HWY_DYNAMIC_DISPATCH(argmax)(x, labels, rows, width);
 }
 
 }  // namespace giza::kernels

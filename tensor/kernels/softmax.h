@@ -3,12 +3,13 @@
 
 #include <cstdint>
 
+#include "tensor/rows.h"
+
 namespace giza::kernels {
 
-void softmax(const float* x, int64_t x_stride, float* y, int64_t y_stride, int64_t rows, int64_t width);
+void softmax(ConstRows x, Rows y, int64_t rows, int64_t width);
 /// dx = y (dy - sum(dy y)).
-void softmax_backward(const float* dy, int64_t dy_stride, const float* y, int64_t y_stride, float* dx,
-                      int64_t dx_stride, int64_t rows, int64_t width);
+void softmax_backward(ConstRows dy, ConstRows y, Rows dx, int64_t rows, int64_t width);
 
 struct CrossEntropySums {
   double loss;        ///< sum of weight * loss over the valid pixels
@@ -17,15 +18,14 @@ struct CrossEntropySums {
 };
 
 /// Loss of `rows` pixels, and lse = log sum exp of each. class_weights may be null.
-CrossEntropySums cross_entropy(const float* logits, int64_t stride, const int32_t* labels, int32_t ignore_label,
+CrossEntropySums cross_entropy(ConstRows logits, const int32_t* labels, int32_t ignore_label,
                                const float* class_weights, float* lse, int64_t rows, int64_t width);
 
 /// dx = factor * class_weights[label] * (softmax - onehot), 0 at ignored pixels. class_weights may be null.
-void cross_entropy_backward(const float* logits, int64_t stride, const int32_t* labels, int32_t ignore_label,
-                            const float* class_weights, const float* lse, float factor, float* dx, int64_t dx_stride,
-                            int64_t rows, int64_t width);
+void cross_entropy_backward(ConstRows logits, const int32_t* labels, int32_t ignore_label, const float* class_weights,
+                            const float* lse, float factor, Rows dx, int64_t rows, int64_t width);
 
 /// Column of the first largest value of each row; the first NaN if there is one.
-void argmax(const float* x, int64_t x_stride, int32_t* labels, int64_t rows, int64_t width);
+void argmax(ConstRows x, int32_t* labels, int64_t rows, int64_t width);
 
 }  // namespace giza::kernels

@@ -257,15 +257,15 @@ HWY_INLINE float* row_of(const PositionLayout& layout, int64_t row, int64_t colu
 
 // Rotated filters, a vector of columns c at a time.
 template <class Product>
-HWY_NOINLINE void filters_by_row(const float* w, int64_t k_stride, int64_t tap_stride, int64_t rows, int64_t columns,
-                                 const PositionLayout& to) {
+HWY_NOINLINE void filters_by_row(ConstRows w, int64_t rows, int64_t columns, const PositionLayout& to) {
   const D d;
   const Columns<D> vectors(columns);
-  for (int64_t k = 0; k < rows; ++k, w += k_stride) {
+  for (int64_t k = 0; k < rows; ++k) {
+    const float* filter = w.row(9 * k);
     vectors.for_each([&](auto lanes, int64_t c) HWY_ATTR {
       float* at = row_of(to, k, c, columns);
       transform_square<Product>(
-          [&](int r, int s) HWY_ATTR { return lanes.load(w + (8 - (r * 3 + s)) * tap_stride + c); },
+          [&](int r, int s) HWY_ATTR { return lanes.load(filter + (8 - (r * 3 + s)) * w.stride + c); },
           [&](int i, int j, V v) HWY_ATTR { hn::StoreU(v, d, at + (i * Product::kOut + j) * to.position_stride); });
     });
   }
@@ -274,8 +274,7 @@ HWY_NOINLINE void filters_by_row(const float* w, int64_t k_stride, int64_t tap_s
 // Filters with rows and columns exchanged: blocks of a vector of k by a vector of c are turned in a small square, number
 // by number (gathers are slower: processors with the mitigation of CVE-2022-40982 run them one lane at a time).
 template <class Product>
-HWY_NOINLINE void filters_by_column(const float* w, int64_t k_stride, int64_t tap_stride, int64_t rows, int64_t columns,
-                                    const PositionLayout& to) {
+HWY_NOINLINE void filters_by_column(ConstRows w, int64_t rows, int64_t columns, const PositionLayout& to) {
   const D d;
   HWY_ALIGN float block[9][kLanes * kLanes] = {};
   for (int64_t first = 0; first < columns; first += kLanes) {
@@ -284,7 +283,7 @@ HWY_NOINLINE void filters_by_column(const float* w, int64_t k_stride, int64_t ta
       const int64_t height = std::min(kLanes, rows - k);
       for (int tap = 0; tap < 9; ++tap) {
         for (int64_t i = 0; i < height; ++i) {
-          const float* from = w + (k + i) * k_stride + tap * tap_stride + first;
+          const float* from = w.row(9 * (k + i) + tap) + first;
           for (int64_t j = 0; j < width; ++j) block[tap][j * kLanes + i] = from[j];
         }
       }
@@ -299,17 +298,16 @@ HWY_NOINLINE void filters_by_column(const float* w, int64_t k_stride, int64_t ta
 }
 
 template <class Product>
-HWY_NOINLINE void filter_gradients(const PositionLayout& from, int64_t begin, int64_t end, int64_t columns, float* all,
-                                   int64_t k_stride, int64_t tap_stride) {
+HWY_NOINLINE void filter_gradients(const PositionLayout& from, int64_t begin, int64_t end, int64_t columns, Rows dw) {
   const D d;
   const Columns<D> vectors(columns);
   for (int64_t k = begin; k < end; ++k) {
-    float* dw = all + k * k_stride;
+    float* filter = dw.row(9 * k);
     vectors.for_each([&](auto lanes, int64_t c) HWY_ATTR {
       const float* at = row_of(from, k, c, columns);
       transform_square<Product>(
           [&](int i, int j) HWY_ATTR { return hn::LoadU(d, at + (i * Product::kIn + j) * from.position_stride); },
-          [&](int r, int s, V v) HWY_ATTR { lanes.store(v, dw + (r * 3 + s) * tap_stride + c); });
+          [&](int r, int s, V v) HWY_ATTR { lanes.store(v, filter + (r * 3 + s) * dw.stride + c); });
     });
   }
 }
@@ -343,22 +341,20 @@ void winograd_output(int m, const PositionLayout& from, int64_t first, const Til
             [&](auto size) HWY_ATTR { from_positions<ByColumns<OutputMatrix<size>>>(from, first, pixels, epilogue); });
 }
 
-void winograd_weights(int m, const float* w, int64_t k_stride, int64_t tap_stride, int64_t rows, int64_t columns,
-                      bool transposed, const PositionLayout& to) {
+void winograd_weights(int m, ConstRows w, int64_t rows, int64_t columns, bool transposed, const PositionLayout& to) {
   with_size(m, [&](auto size) HWY_ATTR {
     using Product = ByRows<FilterMatrix<size>>;
     if (transposed) {
-      filters_by_row<Product>(w, k_stride, tap_stride, rows, columns, to);
+      filters_by_row<Product>(w, rows, columns, to);
     } else {
-      filters_by_column<Product>(w, k_stride, tap_stride, rows, columns, to);
+      filters_by_column<Product>(w, rows, columns, to);
     }
   });
 }
 
-void winograd_weight_gradient(int m, const PositionLayout& from, int64_t begin, int64_t end, int64_t columns, float* dw,
-                              int64_t k_stride, int64_t tap_stride) {
+void winograd_weight_gradient(int m, const PositionLayout& from, int64_t begin, int64_t end, int64_t columns, Rows dw) {
   with_size(m, [&](auto size) HWY_ATTR {
-    filter_gradients<ByColumns<FilterGradientMatrix<size>>>(from, begin, end, columns, dw, k_stride, tap_stride);
+    filter_gradients<ByColumns<FilterGradientMatrix<size>>>(from, begin, end, columns, dw);
   });
 }
 
@@ -384,13 +380,11 @@ void winograd_output(int m, const PositionLayout& from, int64_t first, const Til
                      const TileEpilogue& epilogue) {
   HWY_DYNAMIC_DISPATCH(winograd_output)(m, from, first, pixels, epilogue);
 }
-void winograd_weights(int m, const float* w, int64_t k_stride, int64_t tap_stride, int64_t rows, int64_t columns,
-                      bool transposed, const PositionLayout& to) {
-  HWY_DYNAMIC_DISPATCH(winograd_weights)(m, w, k_stride, tap_stride, rows, columns, transposed, to);
+void winograd_weights(int m, ConstRows w, int64_t rows, int64_t columns, bool transposed, const PositionLayout& to) {
+  HWY_DYNAMIC_DISPATCH(winograd_weights)(m, w, rows, columns, transposed, to);
 }
-void winograd_weight_gradient(int m, const PositionLayout& from, int64_t begin, int64_t end, int64_t columns, float* dw,
-                              int64_t k_stride, int64_t tap_stride) {
-  HWY_DYNAMIC_DISPATCH(winograd_weight_gradient)(m, from, begin, end, columns, dw, k_stride, tap_stride);
+void winograd_weight_gradient(int m, const PositionLayout& from, int64_t begin, int64_t end, int64_t columns, Rows dw) {
+  HWY_DYNAMIC_DISPATCH(winograd_weight_gradient)(m, from, begin, end, columns, dw);
 }
 
 }  // namespace giza::kernels

@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#include "tensor/rows.h"
+
 namespace giza::kernels {
 
 /// Where the numbers of tiles lie by position: [position][panel][tile][columns of the panel]. With one panel as wide as
@@ -41,15 +43,12 @@ struct TileEpilogue {
 void winograd_output(int m, const PositionLayout& from, int64_t first, const TilePixels& pixels,
                      const TileEpilogue& epilogue);
 
-/// G g G^T of filters: w[k * k_stride + (r * 3 + s) * tap_stride + c] for k < rows, c < columns. transposed false: to
-/// row c, column k (forward); true: to row k, column c (backward-data), the filter rotated by half a turn. A row of `to`
-/// is a "tile". Columns up to whole vectors become zero.
-void winograd_weights(int m, const float* w, int64_t k_stride, int64_t tap_stride, int64_t rows, int64_t columns,
-                      bool transposed, const PositionLayout& to);
+/// G g G^T of filters: row 9 k + 3 r + s of w holds tap (r, s) of filter k < rows, `columns` channels c. transposed false:
+/// to row c, column k (forward); true: to row k, column c (backward-data), the filter rotated by half a turn. A row of
+/// `to` is a "tile". Columns up to whole vectors become zero.
+void winograd_weights(int m, ConstRows w, int64_t rows, int64_t columns, bool transposed, const PositionLayout& to);
 
-/// G^T U G of products U by position, "tile" k in [begin, end), column c, stored at
-/// dw[k * k_stride + (r * 3 + s) * tap_stride + c].
-void winograd_weight_gradient(int m, const PositionLayout& from, int64_t begin, int64_t end, int64_t columns, float* dw,
-                              int64_t k_stride, int64_t tap_stride);
+/// G^T U G of products U by position, "tile" k in [begin, end), column c, stored in row 9 k + 3 r + s of dw.
+void winograd_weight_gradient(int m, const PositionLayout& from, int64_t begin, int64_t end, int64_t columns, Rows dw);
 
 }  // namespace giza::kernels

@@ -132,7 +132,7 @@ Tensor average_pool(const char* op, const Tensor& x, std::span<const int64_t> bi
         // Row after row of the picture, as memory has them.
         for (int64_t h = rows.begin(band); h < rows.end(band); ++h) {
           for (int64_t s = 0; s < segments; ++s) {
-            kernels::sum_rows(x.row((item * height + h) * width + columns.begin(s)) + channel, x.row_stride(),
+            kernels::sum_rows(rows_from(x, (item * height + h) * width + columns.begin(s), channel),
                               columns.end(s) - columns.begin(s), count, to + s * stride);
           }
         }
@@ -182,10 +182,9 @@ Tensor average_pool_backward(const char* op, const Tensor& dy, const Shape& x, s
       int64_t first = 0;
       for (size_t b = 0; b < bins.size(); ++b) {
         const Cells &down = rows.sizes[b], &along = columns.sizes[b];
-        kernels::average_pool_backward_row(dy.row(first + item * bins[b] * bins[b]), dy.row_stride(), bins[b],
-                                           down.cells[band], along.cells.data(), down.factors.data(),
-                                           along.factors.data(), rectangles.row(task * segments),
-                                           rectangles.row_stride(), segments, channels, /*add=*/b > 0);
+        kernels::average_pool_backward_row(rows_from(dy, first + item * bins[b] * bins[b]), bins[b], down.cells[band],
+                                           along.cells.data(), down.factors.data(), along.factors.data(),
+                                           rows_from(rectangles, task * segments), segments, channels, /*add=*/b > 0);
         first += batch * bins[b] * bins[b];
       }
     }

@@ -67,10 +67,8 @@ Tensor normalize(const Fold& fold, const Tensor& x, const Tensor& residual, Colu
   const float* scale = parameters.columns(1);
   const float* offset = parameters.columns(2);
   fold.for_each_range([&](int64_t row, int64_t rows, int64_t columns) {
-    kernels::batch_norm_normalize(fold.row(x, row), fold.stride(x),
-                                  residual.defined() ? fold.row(residual, row) : nullptr,
-                                  residual.defined() ? fold.stride(residual) : 0, center, scale, offset, relu,
-                                  fold.row(y, row), fold.stride(y), rows, columns);
+    kernels::batch_norm_normalize(fold.of(x, row), fold.of(residual, row), center, scale, offset, relu, fold.of(y, row),
+                                  rows, columns);
   });
   return y;
 }
@@ -82,18 +80,16 @@ struct MaskSource {
 
   /// For the kernels, at a row and column of a Fold.
   kernels::BatchNormMask at(const Fold& fold, int64_t row, int64_t column) const {
-    if (y.defined()) return {fold.row(y, row) + column, fold.stride(y), nullptr, nullptr};
-    if (scale != nullptr) return {nullptr, 0, scale + column, offset + column};
-    return {};
+    if (scale != nullptr) return {{}, scale + column, offset + column};
+    return {fold.of(y, row, column), nullptr, nullptr};
   }
 };
 
 void accumulate_backward(Partials& sums, const Fold& fold, const Tensor& dy, const Tensor& x, const MaskSource& mask,
                          const float* center) {
   sums.accumulate([&](int64_t row, int64_t rows, int64_t column, int64_t columns, double* to) {
-    kernels::batch_norm_backward_sums(fold.row(dy, row) + column, fold.stride(dy), fold.row(x, row) + column,
-                                      fold.stride(x), mask.at(fold, row, column), center + column, rows, columns, to,
-                                      sums.stride());
+    kernels::batch_norm_backward_sums(fold.of(dy, row, column), fold.of(x, row, column), mask.at(fold, row, column),
+                                      center + column, rows, columns, to, sums.stride());
   });
 }
 
@@ -122,8 +118,7 @@ void find_moments(const Fold& fold, const Tensor& x, ArenaVector* means, ArenaVe
   fold.tile(x.data(), shift.data());
   Partials sums(fold, 2);
   sums.accumulate([&](int64_t row, int64_t rows, int64_t column, int64_t columns, double* to) {
-    kernels::batch_norm_moments(fold.row(x, row) + column, fold.stride(x), shift.data() + column, rows, columns, to,
-                                sums.stride());
+    kernels::batch_norm_moments(fold.of(x, row, column), shift.data() + column, rows, columns, to, sums.stride());
   });
   const auto n = static_cast<double>(x.rows());
   for (int64_t c = 0; c < x.channels(); ++c) {
@@ -259,10 +254,8 @@ BatchNormGradients batch_norm_train_backward(const Tensor& dy, const Tensor& x, 
                                         parameters.columns(4)};
   const Tensor &dx = gradients.x, &dresidual = gradients.residual;
   fold.for_each_range([&](int64_t row, int64_t rows, int64_t columns) {
-    kernels::batch_norm_backward_data(fold.row(dy, row), fold.stride(dy), fold.row(x, row), fold.stride(x),
-                                      mask.at(fold, row, 0), slopes, fold.row(dx, row), fold.stride(dx),
-                                      need_residual ? fold.row(dresidual, row) : nullptr,
-                                      need_residual ? fold.stride(dresidual) : 0, rows, columns);
+    kernels::batch_norm_backward_data(fold.of(dy, row), fold.of(x, row), mask.at(fold, row, 0), slopes,
+                                      fold.of(dx, row), fold.of(dresidual, row), rows, columns);
   });
   return gradients;
 }
@@ -295,10 +288,8 @@ BatchNormGradients batch_norm_eval_backward(const Tensor& dy, const Tensor& x, c
   const float* scale = parameters.columns(1);
   const Tensor &dx = gradients.x, &dresidual = gradients.residual;
   fold.for_each_range([&](int64_t row, int64_t rows, int64_t columns) {
-    kernels::batch_norm_backward_constant(
-        fold.row(dy, row), fold.stride(dy), mask.defined() ? fold.row(mask, row) : nullptr,
-        mask.defined() ? fold.stride(mask) : 0, scale, fold.row(dx, row), fold.stride(dx),
-        need_residual ? fold.row(dresidual, row) : nullptr, need_residual ? fold.stride(dresidual) : 0, rows, columns);
+    kernels::batch_norm_backward_constant(fold.of(dy, row), fold.of(mask, row), scale, fold.of(dx, row),
+                                          fold.of(dresidual, row), rows, columns);
   });
   return gradients;
 }

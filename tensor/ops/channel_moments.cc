@@ -27,7 +27,7 @@ void ChannelMoments::add(int64_t block, const float* pixels, int64_t stride, int
     const int64_t padded = (end == channels_ ? stride_ : end) - begin;
     for (int k = 0; k < 2; ++k) std::fill_n(sums + k * stride_, padded, 0.0);
   }
-  kernels::batch_norm_moments(pixels + begin, stride, shift, rows, end - begin, sums, stride_);
+  kernels::batch_norm_moments({pixels + begin, stride}, shift, rows, end - begin, sums, stride_);
   if (begin == 0) (*counts_)[block] += rows;
 }
 

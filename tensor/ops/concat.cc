@@ -23,8 +23,7 @@ Tensor concat_channels(std::span<const Tensor> parts) {
   parallel_ranges(y.rows(), row_grain(channels), [&](int64_t begin, int64_t end) {
     int64_t at = 0;
     for (const Tensor& part : parts) {
-      kernels::copy_rows(part.row(begin), part.row_stride(), y.row(begin) + at, y.row_stride(), end - begin,
-                         part.channels());
+      kernels::copy_rows(rows_from(part, begin), {y.row(begin) + at, y.row_stride()}, end - begin, part.channels());
       at += part.channels();
     }
   });

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "tensor/parallel.h"
+#include "tensor/rows.h"
 #include "tensor/tensor.h"
 
 namespace giza::ops {
@@ -16,6 +17,11 @@ constexpr int64_t kTaskFloats = 32768;
 /// Rows per task for rows of `width` floats.
 inline int64_t row_grain(int64_t width) { return std::max<int64_t>(1, kTaskFloats / std::max<int64_t>(width, 1)); }
 
+/// The rows of a tensor from `row` and `column` on; of an undefined one no rows.
+inline Rows rows_from(const Tensor& t, int64_t row, int64_t column = 0) {
+  return t.defined() ? Rows{t.row(row) + column, t.row_stride()} : Rows{};
+}
+
 /// A range of the rows of some tensors of one shape.
 struct Block {
   bool flat;      ///< all tensors are dense: the block is one long row
@@ -23,8 +29,7 @@ struct Block {
   int64_t begin;  ///< its first row; if flat, its first element
   int64_t rows, width;
 
-  float* of(const Tensor& t) const { return flat ? t.data() + begin : t.row(begin); }
-  int64_t stride(const Tensor& t) const { return flat ? width : t.row_stride(); }
+  Rows of(const Tensor& t) const { return flat ? Rows{t.data() + begin, width} : rows_from(t, begin); }
 };
 
 /// Number of blocks of for_each_block.

@@ -29,8 +29,8 @@ Tensor dropout2d(const Tensor& x, const Tensor& mask) {
   const int64_t tasks = (pixels + grain - 1) / grain;
   parallel_for(x.dim(0) * tasks, [&](int64_t task) {
     const int64_t item = task / tasks, begin = task % tasks * grain, row = item * pixels + begin;
-    kernels::scale_columns(x.row(row), x.row_stride(), mask.row(item), y.row(row), y.row_stride(),
-                           std::min(grain, pixels - begin), x.channels());
+    kernels::scale_columns(rows_from(x, row), mask.row(item), rows_from(y, row), std::min(grain, pixels - begin),
+                           x.channels());
   });
   return y;
 }

@@ -16,8 +16,7 @@ namespace giza::ops {
 Tensor relu(const Tensor& x) {
   Tensor y = Tensor::activation(x.shape());
   const profile::Scope scope([&] { return profile::elementwise("relu", 1, x, y); });
-  for_each_block([&](const Block& b) { kernels::relu(b.of(x), b.stride(x), b.of(y), b.stride(y), b.rows, b.width); }, x,
-                 y);
+  for_each_block([&](const Block& b) { kernels::relu(b.of(x), b.of(y), b.rows, b.width); }, x, y);
   return y;
 }
 
@@ -25,11 +24,8 @@ Tensor relu_backward(const Tensor& dy, const Tensor& y) {
   check(dy.shape() == y.shape(), "relu_backward: dy {} for y {}", dy.shape(), y.shape());
   Tensor dx = Tensor::activation(y.shape());
   const profile::Scope scope([&] { return profile::elementwise("relu_backward", 1, dy, y, dx); });
-  for_each_block(
-      [&](const Block& b) {
-        kernels::relu_backward(b.of(dy), b.stride(dy), b.of(y), b.stride(y), b.of(dx), b.stride(dx), b.rows, b.width);
-      },
-      dy, y, dx);
+  for_each_block([&](const Block& b) { kernels::relu_backward(b.of(dy), b.of(y), b.of(dx), b.rows, b.width); }, dy, y,
+                 dx);
   return dx;
 }
 
@@ -38,11 +34,8 @@ namespace {
 void add_to(const Tensor& a, const Tensor& b, const Tensor& y) {
   const profile::Scope scope([&] { return profile::elementwise("add", 1, a, b, y); });
   for_each_block(
-      [&](const Block& block) {
-        kernels::add(block.of(a), block.stride(a), block.of(b), block.stride(b), block.of(y), block.stride(y),
-                     block.rows, block.width);
-      },
-      a, b, y);
+      [&](const Block& block) { kernels::add(block.of(a), block.of(b), block.of(y), block.rows, block.width); }, a, b,
+      y);
 }
 
 }  // namespace
@@ -62,9 +55,7 @@ void add_into(const Tensor& a, const Tensor& b) {
 Tensor scale(const Tensor& x, float factor) {
   Tensor y = Tensor::activation(x.shape());
   const profile::Scope scope([&] { return profile::elementwise("scale", 1, x, y); });
-  for_each_block(
-      [&](const Block& b) { kernels::scale(b.of(x), b.stride(x), factor, b.of(y), b.stride(y), b.rows, b.width); }, x,
-      y);
+  for_each_block([&](const Block& b) { kernels::scale(b.of(x), factor, b.of(y), b.rows, b.width); }, x, y);
   return y;
 }
 
@@ -73,7 +64,7 @@ Tensor sum_rows(const Tensor& x) {
   const Fold fold(x.shape(), x.dense());
   Partials partials(fold, 1);
   partials.accumulate([&](int64_t row, int64_t rows, int64_t column, int64_t columns, double* sums) {
-    kernels::sum_rows(fold.row(x, row) + column, fold.stride(x), rows, columns, sums);
+    kernels::sum_rows(fold.of(x, row, column), rows, columns, sums);
   });
   Tensor sum = Tensor::empty({x.channels()});
   for (int64_t c = 0; c < x.channels(); ++c) sum.data()[c] = static_cast<float>(partials.sum(0, c));
@@ -85,8 +76,7 @@ bool all_finite(const Tensor& x) {
   const int64_t blocks = count_blocks(x);
   const Scratch<bool> finite(blocks);
   std::fill_n(finite.data(), blocks, true);  // also where no task is run (tensor/dry_run.h)
-  for_each_block([&](const Block& b) { finite[b.index] = kernels::all_finite(b.of(x), b.stride(x), b.rows, b.width); },
-                 x);
+  for_each_block([&](const Block& b) { finite[b.index] = kernels::all_finite(b.of(x), b.rows, b.width); }, x);
   return std::all_of(finite.data(), finite.data() + blocks, [](bool block) { return block; });
 }
 

@@ -18,9 +18,12 @@ struct Fold {
   int64_t channels, width, rows, tail;
 
   Fold(const Shape& shape, bool dense);
-  /// Row r of the folded rows.
-  float* row(const Tensor& t, int64_t r) const { return t.data() + r * stride(t); }
-  int64_t stride(const Tensor& t) const { return width == channels ? t.row_stride() : width; }
+  /// The folded rows from row r and `column` on; of an undefined tensor no rows.
+  Rows of(const Tensor& t, int64_t r, int64_t column = 0) const {
+    if (!t.defined()) return {};
+    const int64_t stride = width == channels ? t.row_stride() : width;
+    return {t.data() + r * stride + column, stride};
+  }
   /// Calls body(first row, rows, columns), in parallel, on ranges of rows that cover everything.
   template <class Body>
   void for_each_range(const Body& body) const {

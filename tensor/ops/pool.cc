@@ -108,10 +108,10 @@ Tensor max_pool(const char* op, const Tensor& x, const Axis& rows, const Axis& c
   const profile::Scope scope([&] { return describe(op, x.shape(), rows, columns, x, y); });
   for_each_row(x.dim(0), rows.out, floats_read(x, rows), x.channels(),
                [&](int64_t item, int64_t p, int64_t channel, int64_t channels) {
-                 kernels::max_pool_row(x.row(item * rows.in * columns.in) + channel, x.row_stride(), columns.in,
-                                       rows.inputs[p], columns.inputs.data(),
-                                       y.row((item * rows.out + p) * columns.out) + channel, nullptr, y.row_stride(),
-                                       columns.out, channels);
+                 kernels::max_pool_row(rows_from(x, item * rows.in * columns.in, channel), columns.in, rows.inputs[p],
+                                       columns.inputs.data(),
+                                       rows_from(y, (item * rows.out + p) * columns.out, channel), {}, columns.out,
+                                       channels);
                });
   return y;
 }
@@ -122,19 +122,19 @@ Tensor max_pool_backward(const char* op, const Tensor& dy, const Tensor& x, cons
   const Tensor positions = Tensor::activation(dy.shape());
   for_each_row(x.dim(0), rows.out, floats_read(x, rows), x.channels(),
                [&](int64_t item, int64_t p, int64_t channel, int64_t channels) {
-                 kernels::max_pool_row(x.row(item * rows.in * columns.in) + channel, x.row_stride(), columns.in,
-                                       rows.inputs[p], columns.inputs.data(), nullptr,
-                                       positions.row((item * rows.out + p) * columns.out) + channel,
-                                       positions.row_stride(), columns.out, channels);
+                 kernels::max_pool_row(rows_from(x, item * rows.in * columns.in, channel), columns.in, rows.inputs[p],
+                                       columns.inputs.data(), {},
+                                       rows_from(positions, (item * rows.out + p) * columns.out, channel), columns.out,
+                                       channels);
                });
   Tensor dx = Tensor::activation(x.shape());
   for_each_row(x.dim(0), rows.in, columns.in * x.channels(), x.channels(),
                [&](int64_t item, int64_t h, int64_t channel, int64_t channels) {
                  const int64_t picture = item * rows.out * columns.out;
-                 kernels::max_pool_backward_row(
-                     dy.row(picture) + channel, dy.row_stride(), positions.row(picture) + channel,
-                     positions.row_stride(), columns.out, rows.outputs[h], columns.outputs.data(), h,
-                     dx.row((item * rows.in + h) * columns.in) + channel, dx.row_stride(), columns.in, channels);
+                 kernels::max_pool_backward_row(rows_from(dy, picture, channel), rows_from(positions, picture, channel),
+                                                columns.out, rows.outputs[h], columns.outputs.data(), h,
+                                                rows_from(dx, (item * rows.in + h) * columns.in, channel), columns.in,
+                                                channels);
                });
   return dx;
 }

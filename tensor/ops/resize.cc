@@ -40,8 +40,7 @@ Tensor resize_bilinear_backward(const Tensor& dy, const Shape& x_shape, bool ali
   const Tensor half = Tensor::activation({x_shape[0], height, w, channels});
   parallel_ranges(x_shape[0] * height, row_grain(std::max(width, w) * channels), [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
-      kernels::resize_gather_pixels(dy.row(i * width), dy.row_stride(), columns.data(), half.row(i * w),
-                                    half.row_stride(), w, channels);
+      kernels::resize_gather_pixels(rows_from(dy, i * width), columns.data(), rows_from(half, i * w), w, channels);
     }
   });
   parallel_ranges(x_shape[0] * h, row_grain(2 * w * channels), [&](int64_t begin, int64_t end) {
@@ -50,10 +49,9 @@ Tensor resize_bilinear_backward(const Tensor& dy, const Shape& x_shape, bool ali
       const kernels::ResizeSources& source = rows.data()[i % h];
       const int64_t row_stride = w * half.row_stride();
       if (half.row_stride() == channels) {
-        kernels::resize_gather_rows(from, 0, row_stride, source, dx.row(i * w), 0, 1, w * channels);
+        kernels::resize_gather_rows({from, 0}, row_stride, source, {dx.row(i * w), 0}, 1, w * channels);
       } else {
-        kernels::resize_gather_rows(from, half.row_stride(), row_stride, source, dx.row(i * w), dx.row_stride(), w,
-                                    channels);
+        kernels::resize_gather_rows({from, half.row_stride()}, row_stride, source, rows_from(dx, i * w), w, channels);
       }
     }
   });

@@ -58,7 +58,7 @@ Tensor softmax(const Tensor& x) {
   // An exponential counts as one operation.
   const profile::Scope scope([&] { return profile::elementwise("softmax", 5, x, y); });
   parallel_ranges(x.rows(), row_grain(x.channels()), [&](int64_t begin, int64_t end) {
-    kernels::softmax(x.row(begin), x.row_stride(), y.row(begin), y.row_stride(), end - begin, x.channels());
+    kernels::softmax(rows_from(x, begin), rows_from(y, begin), end - begin, x.channels());
   });
   return y;
 }
@@ -69,8 +69,8 @@ Tensor softmax_backward(const Tensor& dy, const Tensor& y) {
   Tensor dx = Tensor::activation(y.shape());
   const profile::Scope scope([&] { return profile::elementwise("softmax_backward", 4, y, dy, dx); });
   parallel_ranges(y.rows(), row_grain(y.channels()), [&](int64_t begin, int64_t end) {
-    kernels::softmax_backward(dy.row(begin), dy.row_stride(), y.row(begin), y.row_stride(), dx.row(begin),
-                              dx.row_stride(), end - begin, y.channels());
+    kernels::softmax_backward(rows_from(dy, begin), rows_from(y, begin), rows_from(dx, begin), end - begin,
+                              y.channels());
   });
   return dx;
 }
@@ -88,8 +88,8 @@ CrossEntropyResult cross_entropy(const Tensor& logits, const Labels& labels, con
   std::fill_n(sums.data(), blocks, kernels::CrossEntropySums{0, 1, -1});
   parallel_for(blocks, [&](int64_t block) {
     const int64_t begin = block * grain, count = std::min(grain, rows - begin);
-    sums[block] = kernels::cross_entropy(logits.row(begin), logits.row_stride(), labels.values.data() + begin,
-                                         options.ignore_label, weights, result.lse.data() + begin, count, classes);
+    sums[block] = kernels::cross_entropy(rows_from(logits, begin), labels.values.data() + begin, options.ignore_label,
+                                         weights, result.lse.data() + begin, count, classes);
   });
   for (int64_t block = 0; block < blocks; ++block) {
     if (sums[block].bad_label < 0) continue;
@@ -115,9 +115,9 @@ Tensor cross_entropy_backward(float dloss, const Tensor& logits, const Labels& l
   }
   const auto factor = static_cast<float>(dloss / forward.weight);
   parallel_ranges(logits.rows(), row_grain(logits.channels()), [&](int64_t begin, int64_t end) {
-    kernels::cross_entropy_backward(logits.row(begin), logits.row_stride(), labels.values.data() + begin,
-                                    options.ignore_label, weights, forward.lse.row(begin), factor, dx.row(begin),
-                                    dx.row_stride(), end - begin, logits.channels());
+    kernels::cross_entropy_backward(rows_from(logits, begin), labels.values.data() + begin, options.ignore_label,
+                                    weights, forward.lse.row(begin), factor, rows_from(dx, begin), end - begin,
+                                    logits.channels());
   });
   return dx;
 }
@@ -127,7 +127,7 @@ Labels argmax(const Tensor& x) {
   Labels labels(x.dim(0), x.dim(1), x.dim(2));
   const profile::Scope scope([&] { return profile::elementwise("argmax", 1, x); });
   parallel_ranges(x.rows(), row_grain(x.channels()), [&](int64_t begin, int64_t end) {
-    kernels::argmax(x.row(begin), x.row_stride(), labels.values.data() + begin, end - begin, x.channels());
+    kernels::argmax(rows_from(x, begin), labels.values.data() + begin, end - begin, x.channels());
   });
   return labels;
 }

@@ -87,7 +87,7 @@ struct GradientRows {
   /// to += factor * from
   void add(float* to, const float* from, float factor) const {
     const bool flat = stride == channels;
-    kernels::resize_rows(to, 1.0F, from, factor, stride, to, stride, flat ? 1 : pixels,
+    kernels::resize_rows({to, stride}, 1.0F, {from, stride}, factor, {to, stride}, flat ? 1 : pixels,
                          flat ? pixels * channels : channels);
   }
 };
@@ -121,13 +121,13 @@ UpsampleCrossEntropyResult upsample_cross_entropy(const Tensor& logits, const La
                    [&](int64_t first, int64_t pixels, const float* enlarged, int64_t stride) {
                      const int32_t* own = labels.values.data() + first;
                      const CrossEntropySums part =
-                         kernels::cross_entropy(enlarged, stride, own, options.ignore_label, weights,
+                         kernels::cross_entropy({enlarged, stride}, own, options.ignore_label, weights,
                                                 result.loss.lse.data() + first, pixels, channels);
                      if (part.bad_label >= 0 && count.bad_label < 0) count.bad_label = first + part.bad_label;
                      sum.loss += part.loss;
                      sum.weight += part.weight;
                      int32_t guess[kChunk];
-                     kernels::argmax(enlarged, stride, guess, pixels, channels);
+                     kernels::argmax({enlarged, stride}, guess, pixels, channels);
                      for (int64_t i = 0; i < pixels; ++i) {
                        const bool valid = own[i] != options.ignore_label;
                        count.valid += valid;
@@ -191,11 +191,11 @@ Tensor upsample_cross_entropy_backward(float dloss, const Tensor& logits, const 
         const int64_t end = std::min(x + kChunk, width);
         float* chunk = pixels + x * stride;
         rows.enlarge(row, x, end, chunk, stride);
-        kernels::cross_entropy_backward(chunk, stride, labels.values.data() + i * width + x, options.ignore_label,
-                                        weights, forward.lse.row(i * width + x), factor, chunk, stride, end - x,
+        kernels::cross_entropy_backward({chunk, stride}, labels.values.data() + i * width + x, options.ignore_label,
+                                        weights, forward.lse.row(i * width + x), factor, {chunk, stride}, end - x,
                                         channels);
       }
-      kernels::resize_gather_pixels(pixels, stride, columns.data(), half, gradient.stride, w, channels);
+      kernels::resize_gather_pixels({pixels, stride}, columns.data(), {half, gradient.stride}, w, channels);
       const ResizeTap& tap = rows.tap(p);
       if (band.low == band.high) {
         gradient.add(to_low, half, tap.low_weight + tap.high_weight);
@@ -232,8 +232,8 @@ Labels upsample_argmax(const char* op, const Tensor& logits, int64_t height, int
   parallel_ranges(logits.dim(0) * height, row_grain(width * channels), [&](int64_t begin, int64_t end) {
     for_each_chunk(rows, begin, end, width, channels,
                    [&](int64_t first, int64_t pixels, float* enlarged, int64_t stride) {
-                     if (softmax) kernels::softmax(enlarged, stride, enlarged, stride, pixels, channels);
-                     kernels::argmax(enlarged, stride, labels.values.data() + first, pixels, channels);
+                     if (softmax) kernels::softmax({enlarged, stride}, {enlarged, stride}, pixels, channels);
+                     kernels::argmax({enlarged, stride}, labels.values.data() + first, pixels, channels);
                    });
   });
   return labels;

@@ -61,9 +61,11 @@ MachinePeak measure_peak() {
   peak.all_gflops = fma_rate(num_threads()) / kGiga;
   const Tensor x = Tensor::zeros({kFloats});
   const Tensor y = Tensor::zeros({kFloats});
-  peak.copy_gbs =
-      copy_rate(x, y, [](const float* from, float* to, int64_t n) { kernels::copy_rows(from, n, to, n, 1, n); }) /
-      kGiga;
+  peak.copy_gbs = copy_rate(x, y,
+                            [](const float* from, float* to, int64_t n) {
+                              kernels::copy_rows({from, n}, {to, n}, 1, n);
+                            }) /
+                  kGiga;
   peak.stream_gbs = copy_rate(x, y, kernels::stream_copy) / kGiga;
   return peak;
 }

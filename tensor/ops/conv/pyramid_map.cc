@@ -27,7 +27,7 @@ RowMatrix RowMatrix::transposed() const {
 
 void RowMatrix::multiply(const float* in, int64_t in_stride, int64_t begin, int64_t end, float* out, int64_t out_stride,
                          int64_t width) const {
-  kernels::combine_rows(in, in_stride, terms_.data(), first_.data() + begin, end - begin, out, out_stride, width);
+  kernels::combine_rows({in, in_stride}, terms_.data(), first_.data() + begin, end - begin, {out, out_stride}, width);
 }
 
 namespace {

@@ -176,9 +176,8 @@ Filters transform_filters(int m, const Tensor& w, bool transposed) {
                                         layout.panel_columns(panel)};
     // Forward: depth is c and columns are k. Transposed: the other way round.
     const int64_t k = transposed ? block.channel_begin : column, c = transposed ? column : block.channel_begin;
-    kernels::winograd_weights(m, w.row(k * 9) + c, 9 * w.row_stride(), w.row_stride(),
-                              transposed ? block.channels() : columns, transposed ? columns : block.channels(),
-                              transposed, to);
+    kernels::winograd_weights(m, {w.row(k * 9) + c, w.row_stride()}, transposed ? block.channels() : columns,
+                              transposed ? columns : block.channels(), transposed, to);
   });
   return filters;
 }

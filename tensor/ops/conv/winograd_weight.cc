@@ -78,8 +78,7 @@ void backward_weight(int m, const Tensor& x, const Tensor& dy, const Tensor& dw,
   const kernels::PositionLayout from = {products.data(),           product_stride, gemm.width,
                                         product_rows * gemm.width, gemm.width,     last_columns};
   parallel_ranges(out_channels, 8, [&](int64_t begin, int64_t end) {
-    kernels::winograd_weight_gradient(m, from, begin, end, in_channels, dw.data(), 9 * dw.row_stride(),
-                                      dw.row_stride());
+    kernels::winograd_weight_gradient(m, from, begin, end, in_channels, {dw.data(), dw.row_stride()});
   });
 }
 

@@ -60,14 +60,15 @@ void BilinearRows::blend(int64_t i, float* row) const {
   const float* low = x_.row((item * h + tap.low) * w);
   const float* high = x_.row((item * h + tap.high) * w);
   if (x_.dense()) {  // one long pixel
-    kernels::resize_rows(low, tap.low_weight, high, tap.high_weight, 0, row, 0, 1, w * channels);
+    kernels::resize_rows({low, 0}, tap.low_weight, {high, 0}, tap.high_weight, {row, 0}, 1, w * channels);
   } else {
-    kernels::resize_rows(low, tap.low_weight, high, tap.high_weight, x_.row_stride(), row, stride_, w, channels);
+    kernels::resize_rows({low, x_.row_stride()}, tap.low_weight, {high, x_.row_stride()}, tap.high_weight,
+                         {row, stride_}, w, channels);
   }
 }
 
 void BilinearRows::enlarge(const float* row, int64_t begin, int64_t end, float* y, int64_t y_stride) const {
-  kernels::resize_pixels(row, stride_, columns_.data() + begin, y, y_stride, end - begin, x_.channels());
+  kernels::resize_pixels({row, stride_}, columns_.data() + begin, {y, y_stride}, end - begin, x_.channels());
 }
 
 }  // namespace giza::ops
