@@ -18,14 +18,19 @@ namespace {
 std::atomic<bool> watching = false;
 std::atomic<size_t> largest = 0, total = 0;
 
-void* counted(size_t bytes) {
+/// Null where the heap has no more.
+void* counted_or_null(size_t bytes) {
   if (watching) {
     total += bytes;
     size_t before = largest;
     while (before < bytes && !largest.compare_exchange_weak(before, bytes)) {
     }
   }
-  if (void* block = std::malloc(std::max<size_t>(bytes, 1))) return block;
+  return std::malloc(std::max<size_t>(bytes, 1));
+}
+
+void* counted(size_t bytes) {
+  if (void* block = counted_or_null(bytes)) return block;
   throw std::bad_alloc();
 }
 
@@ -33,6 +38,9 @@ void* counted(size_t bytes) {
 
 void* operator new(size_t bytes) { return counted(bytes); }
 void* operator new[](size_t bytes) { return counted(bytes); }
+// Those of std::stable_sort: one that is left out would be another allocator's, whose blocks the deletes below cannot free.
+void* operator new(size_t bytes, const std::nothrow_t&) noexcept { return counted_or_null(bytes); }
+void* operator new[](size_t bytes, const std::nothrow_t&) noexcept { return counted_or_null(bytes); }
 void operator delete(void* block) noexcept { std::free(block); }
 void operator delete[](void* block) noexcept { std::free(block); }
 void operator delete(void* block, size_t) noexcept { std::free(block); }
