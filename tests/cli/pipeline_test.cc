@@ -25,7 +25,7 @@ bool same_tensors(const fs::path& a, const fs::path& b) {
     const models::WeightTensor &x = first.tensors[i], &y = second.tensors[i];
     const bool same = x.name == y.name && x.shape == y.shape && x.integers == y.integers &&
                       x.data.size() == y.data.size() &&
-                      std::memcmp(x.data.data(), y.data.data(), x.data.size() * sizeof(float)) == 0;
+                      (x.data.empty() || std::memcmp(x.data.data(), y.data.data(), x.data.size() * sizeof(float)) == 0);
     if (!same) return false;
   }
   return true;
