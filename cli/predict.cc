@@ -14,10 +14,10 @@
 #include "cli/command.h"
 #include "models/weights/infer.h"
 #include "tensor/base/check.h"
-#include "tensor/base/spelling.h"
 #include "train/config/card.h"
 #include "train/config/parts.h"
 #include "train/data/known_datasets.h"
+#include "train/data/layout.h"
 #include "train/eval/evaluator.h"
 #include "train/progress.h"
 #include "train/signals.h"
@@ -74,11 +74,6 @@ struct Pictures {
   std::vector<std::string> images, stems;
 };
 
-bool is_picture(const fs::path& path) {
-  const std::string extension = lower_case(path.extension().string());
-  return extension == ".jpg" || extension == ".jpeg" || extension == ".png";
-}
-
 /// Throws Refusal where results in `out` would be taken for pictures of `folder` the next time.
 void check_outside(const std::string& folder, const fs::path& out) {
   std::error_code error;
@@ -93,21 +88,9 @@ void check_outside(const std::string& folder, const fs::path& out) {
 
 /// Adds the pictures of a folder and of the folders in it, in the order of their names. Results keep the subfolders.
 void add_folder(const std::string& folder, const fs::path& out, Pictures& pictures) {
-  std::vector<fs::path> found;
-  std::error_code error;
-  for (auto entry = fs::recursive_directory_iterator(folder, error);
-       !error && entry != fs::recursive_directory_iterator(); entry.increment(error)) {
-    const fs::path& path = entry->path();
-    const bool hidden = path.filename().string().front() == '.';
-    if (hidden && entry->is_directory(error)) entry.disable_recursion_pending();
-    if (!hidden && is_picture(path) && entry->is_regular_file(error)) found.push_back(path);
-  }
-  check<Refusal>(!error, "{}: the folder cannot be read ({})", folder, error.message());
-  check<Refusal>(!found.empty(), "{}: holds no .jpg or .png pictures, nor do the folders in it", folder);
-  std::sort(found.begin(), found.end());
-  for (const fs::path& path : found) {
-    pictures.images.push_back(path.string());
-    pictures.stems.push_back((out / path.lexically_relative(folder).replace_extension()).string());
+  for (const std::string& image : train::pictures_below(folder)) {
+    pictures.images.push_back(image);
+    pictures.stems.push_back((out / fs::path(image).lexically_relative(folder).replace_extension()).string());
   }
 }
 

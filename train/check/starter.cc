@@ -9,9 +9,10 @@
 
 #include "tensor/base/check.h"
 #include "tensor/base/file.h"
-#include "tensor/base/spelling.h"
 #include "tensor/base/text.h"
+#include "train/config/yaml.h"
 #include "train/data/image/image.h"
+#include "train/data/layout.h"
 #include "train/data/list.h"
 
 namespace giza::train {
@@ -20,30 +21,10 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int kIgnore = 255;
-constexpr size_t kMostPictures = 1'000'000;
 
 struct FoundPair {
   std::string image, mask;
 };
-
-std::vector<fs::path> pictures_below(const std::string& folder) {
-  std::vector<fs::path> found;
-  std::error_code error;
-  for (auto entry = fs::recursive_directory_iterator(folder, error);
-       !error && entry != fs::recursive_directory_iterator(); entry.increment(error)) {
-    const std::string extension = lower_case(entry->path().extension().string());
-    const bool hidden = entry->path().filename().string().front() == '.';
-    if (hidden && entry->is_directory(error)) entry.disable_recursion_pending();
-    if (hidden || (extension != ".jpg" && extension != ".jpeg" && extension != ".png")) continue;
-    if (entry->is_regular_file(error)) found.push_back(entry->path());
-    check<Refusal>(found.size() <= kMostPictures, "{}: holds more than {} pictures; is it the right folder?", folder,
-                   kMostPictures);
-  }
-  check<Refusal>(!error, "{}: the folder cannot be read ({})", folder, error.message());
-  check<Refusal>(!found.empty(), "{}: holds no .jpg or .png pictures, nor do the folders in it", folder);
-  std::sort(found.begin(), found.end());
-  return found;
-}
 
 /// The mask of a picture; empty where there is none.
 std::string mask_of(const StarterOptions& options, const fs::path& image) {
@@ -80,12 +61,6 @@ std::string list_text(const std::vector<FoundPair>& pairs) {
 
 /// A crop that fits most pictures: at most `side`, one more than a multiple of 8.
 int crop_side(int length, int side) { return std::max(33, (std::min(length, side) - 1) / 8 * 8 + 1); }
-
-std::string yaml_quoted(const std::string& text) {
-  std::string result = "'";
-  for (const char c : text) result += c == '\'' ? "''" : std::string(1, c);
-  return result + "'";
-}
 
 std::string configuration(const StarterOptions& options, const Starter& starter) {
   const auto path = [&](const char* name) { return yaml_quoted((fs::path(options.folder) / name).string()); };
@@ -152,7 +127,8 @@ Starter write_starter(const StarterOptions& options) {
   std::vector<FoundPair> train, val;
   std::vector<std::array<int, 2>> sizes;
   int largest = -1;
-  for (const fs::path& image : pictures_below(options.images)) {
+  for (const std::string& image_path : pictures_below(options.images)) {
+    const fs::path image = image_path;
     const std::string mask = mask_of(options, image);
     if (mask.empty()) {
       // Where both are in one folder, masks are no pictures without one.

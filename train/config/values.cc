@@ -158,12 +158,6 @@ class Reader {
   const std::string& place_;
 };
 
-std::string quoted(const std::string& text) {
-  std::string result = "'";
-  for (char c : text) result += c == '\'' ? "''" : std::string(1, c);
-  return result + "'";
-}
-
 }  // namespace
 
 std::string describe_type(const Key& key) {
@@ -192,7 +186,7 @@ std::string write_value(const Key& key, const Config& config) {
   Config copy = config;
   return std::visit(Overloaded{
                         [](const bool* value) -> std::string { return *value ? "true" : "false"; },
-                        [](const std::string* value) { return quoted(*value); },
+                        [](const std::string* value) { return yaml_quoted(*value); },
                         [](const std::vector<int>* value) { return fmt::format("[{}]", fmt::join(*value, ", ")); },
                         [](const std::vector<double>* value) { return fmt::format("[{}]", fmt::join(*value, ", ")); },
                         [](const std::map<int, int>* value) {

@@ -120,6 +120,12 @@ class TreeBuilder : public YAML::EventHandler {
 
 std::string quote_for_message(std::string_view text) { return '"' + quotable(text, 60) + '"'; }
 
+std::string yaml_quoted(const std::string& text) {
+  std::string result = "'";
+  for (char c : text) result += c == '\'' ? "''" : std::string(1, c);
+  return result + "'";
+}
+
 YamlNode parse_yaml(std::string_view text, const std::string& name) {
   check<Refusal>(text.size() <= kMaxYamlBytes, "{}: larger than {} KB, not a configuration", name,
                  kMaxYamlBytes / 1024);

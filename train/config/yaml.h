@@ -24,6 +24,9 @@ struct YamlEntry {
   YamlNode key, value;
 };
 
+/// Text as a scalar of YAML, in single quotes.
+std::string yaml_quoted(const std::string& text);
+
 /// Parses one document of at most kMaxYamlBytes, kMaxYamlDepth levels and kMaxYamlEntries
 /// keys in a map. Throws Refusal "NAME:LINE: ..." for syntax
 /// errors, duplicate keys, keys that are not plain text, several documents, aliases (the tree can then not be larger

@@ -192,6 +192,25 @@ Layout read_layout(const KnownDataset& dataset, const std::string& root, Split s
   throw Error(fmt::format("read_layout: no layout of {}", dataset.name));
 }
 
+std::vector<std::string> pictures_below(const std::string& folder) {
+  std::vector<std::string> found;
+  std::error_code error;
+  for (auto entry = fs::recursive_directory_iterator(folder, error);
+       !error && entry != fs::recursive_directory_iterator(); entry.increment(error)) {
+    const fs::path& path = entry->path();
+    const std::string name = path.filename().string();
+    const bool hidden = name.front() == '.';
+    if (hidden && entry->is_directory(error)) entry.disable_recursion_pending();
+    if (!hidden && is_picture(name) && entry->is_regular_file(error)) found.push_back(path.string());
+    check<Refusal>(found.size() <= kMaxFiles, "{}: holds more than {} pictures; is it the right folder?", folder,
+                   kMaxFiles);
+  }
+  check<Refusal>(!error, "{}: the folder cannot be read ({})", folder, error.message());
+  check<Refusal>(!found.empty(), "{}: holds no .jpg or .png pictures, nor do the folders in it", folder);
+  std::sort(found.begin(), found.end(), [](const fs::path& a, const fs::path& b) { return a < b; });
+  return found;
+}
+
 bool holds_train_ids(const std::string& label) { return label.ends_with("labelTrainIds.png"); }
 
 }  // namespace giza::train
