@@ -33,9 +33,9 @@ With --config nothing is measured or run: a table of every convolution of the co
 at its training crop and batch and at one test crop: its shape, the algorithm of each pass, which
 is a function of shape and SIMD target (--isa) or forced by --algorithm, and the operations of the
 direct algorithm and of the one chosen. With --json one line
-  {config, isa, conv, algorithm, steps: [{step, input, convolutions: [{layer, shape,
-   forward: {algorithm, gflop, executed_gflop}, backward_input, backward_weight, gflop,
-   executed_gflop}], total}]}
+  {config, isa, conv, algorithm, network, loss: {aux_weight, ignore_label, class_weights},
+   steps: [{step, input, convolutions: [{layer, shape, forward: {algorithm, gflop, executed_gflop},
+   backward_input, backward_weight, gflop, executed_gflop}], total}]}
 where a pass that does not run is null. The shape is what `giza profile --op 'conv2d SHAPE'` takes.
 
   giza info --config psp50.yaml TRAIN.batch_size 2 --algorithm fast)") {}

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "models/weights/infer.h"
 #include "tensor/simd.h"
 #include "train/config/parts.h"
 #include "train/cost/convolutions.h"
@@ -139,12 +140,18 @@ int info_model(const train::Config& config, const Common& common) {
       step("training step", {config.train.batch_size, config.train.train_h, config.train.train_w, 3}, true),
       step(test.whole_image ? "a test picture as large as the crop" : "one test crop", {1, test.test_h, test.test_w, 3},
            false)};
-  const ConvEngine engine = train::model_options(config).backbone.conv;
+  const models::NetworkOptions network = train::model_options(config);
+  const ConvEngine engine = network.backbone.conv;
   if (common.json) {
     ordered_json json = {{"config", config.file},
                          {"isa", isa()},
                          {"conv", config.train.conv},
-                         {"algorithm", to_string(engine.algorithm)}};
+                         {"algorithm", to_string(engine.algorithm)},
+                         {"network", ordered_json::parse(models::options_to_json(network))},
+                         {"loss",
+                          {{"aux_weight", config.train.aux_weight},
+                           {"ignore_label", config.train.ignore_label},
+                           {"class_weights", config.train.class_weights.values}}}};
     for (const Step& each : steps) json["steps"].push_back(step_json(each));
     fmt::print("{}\n", json.dump());
     return 0;

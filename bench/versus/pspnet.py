@@ -10,10 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3),
-          269: (3, 30, 48, 8)}
-BINS = (1, 2, 3, 6)
-AUX_WEIGHT = 0.4
+from cases import Case, Network
 
 
 def conv_bn(cin: int, cout: int, kernel: int, stride: int = 1, dilation: int = 1) -> tuple[nn.Conv2d, nn.BatchNorm2d]:
@@ -62,11 +59,12 @@ class Bottleneck(nn.Module):
 class PyramidPooling(nn.Module):
     """Average pools to the bins, 1x1 convolutions, and everything upsampled and concatenated to the input."""
 
-    def __init__(self, cin: int) -> None:
+    def __init__(self, cin: int, bins: tuple[int, ...]) -> None:
         super().__init__()
         self.features = nn.ModuleList(
-            nn.Sequential(nn.AdaptiveAvgPool2d(bins), *conv_bn(cin, cin // len(BINS), 1), nn.ReLU(inplace=True))
-            for bins in BINS)
+            nn.Sequential(nn.AdaptiveAvgPool2d(side), *conv_bn(cin, cin // len(bins), 1), nn.ReLU(inplace=True))
+            for side in bins)
+        self.out_channels = cin + cin // len(bins) * len(bins)
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.cat([x] + [upsample(branch(x), x.shape[2:]) for branch in self.features], 1)
@@ -75,21 +73,27 @@ class PyramidPooling(nn.Module):
 class PSPNet(nn.Module):
     """x [N,3,H,W] -> logits [N,classes,H,W]; in training mode the pair (logits, auxiliary logits)."""
 
-    def __init__(self, depth: int, classes: int) -> None:
+    def __init__(self, network: Network) -> None:
         super().__init__()
-        block = Bottleneck if depth >= 50 else BasicBlock
-        head_channels = 512 if depth >= 50 else 128
-        self.layer0 = deep_stem()
-        cin = 128
-        for i, (planes, stride, dilation) in enumerate(((64, 1, 1), (128, 2, 1), (256, 1, 2), (512, 1, 4))):
+        block = Bottleneck if network.bottleneck else BasicBlock
+        self.layer0, cin = deep_stem(network)
+        stride, dilation = 4, 1  # so far
+        widths = []  # channels out of each stage
+        for i, count in enumerate(network.blocks):
+            planes = network.scaled(64 << i)
+            step = 1 if i == 0 or stride == network.output_stride else 2
+            stride *= step
+            dilation *= 1 if i == 0 else 2 // step
             blocks = []
-            for b in range(BLOCKS[depth][i]):
-                blocks.append(block(cin, planes, stride if b == 0 else 1, dilation))
+            for b in range(count):
+                blocks.append(block(cin, planes, step if b == 0 else 1, dilation))
                 cin = planes * block.expansion
             setattr(self, f"layer{i + 1}", nn.Sequential(*blocks))
-        self.ppm = PyramidPooling(cin)
-        self.cls = head(2 * cin, head_channels, classes)
-        self.aux = head(cin // 2, head_channels // 2, classes)
+            widths.append(cin)
+        channels = network.head_channels or network.scaled(512 if network.bottleneck else 128)
+        self.ppm = PyramidPooling(cin, network.bins)
+        self.cls = head(self.ppm.out_channels, channels, network)
+        self.aux = head(widths[2], network.aux_channels or max(1, channels // 2), network)
 
     def forward(self, x: Tensor) -> Tensor | tuple[Tensor, Tensor]:
         mid = self.layer3(self.layer2(self.layer1(self.layer0(x))))
@@ -97,26 +101,28 @@ class PSPNet(nn.Module):
         return (logits, upsample(self.aux(mid), x.shape[2:])) if self.training else logits
 
 
-def deep_stem() -> nn.Sequential:
-    """Three 3x3 convolutions in place of the 7x7, and the max pool."""
+def deep_stem(network: Network) -> tuple[nn.Sequential, int]:
+    """Three 3x3 convolutions in place of the 7x7, and the max pool; and how many channels come out."""
+    narrow, wide = network.scaled(network.stem_channels), network.scaled(2 * network.stem_channels)
     layers: list[nn.Module] = []
-    for cin, cout, stride in ((3, 64, 2), (64, 64, 1), (64, 128, 1)):
+    for cin, cout, stride in ((3, narrow, 2), (narrow, narrow, 1), (narrow, wide, 1)):
         layers += [*conv_bn(cin, cout, 3, stride), nn.ReLU(inplace=True)]
-    return nn.Sequential(*layers, nn.MaxPool2d(3, 2, 1))
+    return nn.Sequential(*layers, nn.MaxPool2d(3, 2, 1)), wide
 
 
-def head(cin: int, mid: int, classes: int) -> nn.Sequential:
-    return nn.Sequential(*conv_bn(cin, mid, 3), nn.ReLU(inplace=True), nn.Dropout2d(0.1), nn.Conv2d(mid, classes, 1))
+def head(cin: int, mid: int, network: Network) -> nn.Sequential:
+    return nn.Sequential(*conv_bn(cin, mid, 3), nn.ReLU(inplace=True), nn.Dropout2d(network.dropout),
+                         nn.Conv2d(mid, network.classes, 1))
 
 
 def upsample(x: Tensor, size: torch.Size) -> Tensor:
     return F.interpolate(x, size, mode="bilinear", align_corners=True)
 
 
-def training_loss(model: PSPNet, x: Tensor, y: Tensor) -> Tensor:
-    """Cross-entropy of the main head + 0.4 of the auxiliary one, 255 ignored."""
-    main, aux = model(x)
-    return F.cross_entropy(main, y, ignore_index=255) + AUX_WEIGHT * F.cross_entropy(aux, y, ignore_index=255)
+def make_loss(network: Network) -> nn.Module:
+    """The pixels' cross-entropy, its classes weighted and a label ignored as the network has it."""
+    weights = torch.tensor(network.class_weights) if network.class_weights else None
+    return nn.CrossEntropyLoss(weight=weights, ignore_index=network.ignore_label)
 
 
 def randomize_batch_norms(model: PSPNet) -> None:
@@ -129,10 +135,10 @@ def randomize_batch_norms(model: PSPNet) -> None:
             nn.init.uniform_(module.running_var, 0.5, 1.5)
 
 
-def count_work(depth: int, size: int, batch: int, classes: int) -> dict[str, float]:
+def count_work(case: Case) -> dict[str, float]:
     """Parameters, the auxiliary head's included, and the convolutions' multiply-adds of a forward pass (evaluation)."""
     with torch.device("meta"):
-        model = PSPNet(depth, classes).eval()
+        model = PSPNet(case.network).eval()
         macs = 0
 
         def count(module: nn.Conv2d, _inputs: tuple[Tensor], out: Tensor) -> None:
@@ -142,5 +148,5 @@ def count_work(depth: int, size: int, batch: int, classes: int) -> dict[str, flo
         for module in model.modules():
             if isinstance(module, nn.Conv2d):
                 module.register_forward_hook(count)
-        model(torch.empty(batch, 3, size, size))
+        model(torch.empty(case.batch, 3, case.height, case.width))
     return {"parameters": sum(p.numel() for p in model.parameters()), "gmac": macs / 1e9}

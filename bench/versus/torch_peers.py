@@ -47,7 +47,7 @@ class StaticAveragePool(nn.Module):
 def build(case: Case, weights: Path | None) -> pspnet.PSPNet:
     """The network, of the given weights or random ones."""
     torch.manual_seed(0)
-    model = pspnet.PSPNet(case.depth, case.classes)
+    model = pspnet.PSPNet(case.network)
     if weights is not None:
         model.load_state_dict(torch.load(weights, weights_only=True))
     return model
@@ -103,13 +103,19 @@ def train_step(peer: str, case: Case, x: np.ndarray, threads: int) -> tuple[Step
     settings(peer, threads)
     model = build(case, None).train().to(memory_format=memory_format(peer))
     pictures = torch.from_numpy(x).to(memory_format=memory_format(peer))
-    labels = torch.randint(0, case.classes, (case.batch, case.size, case.size))
+    labels = torch.randint(0, case.network.classes, (case.batch, case.height, case.width))
     optimizer = torch.optim.SGD(model.parameters(), 0.01, momentum=0.9, weight_decay=1e-4, fused=True)
-    loss = compiler(peer)(pspnet.training_loss)
+    cross_entropy = pspnet.make_loss(case.network)
+
+    def training_loss(x: Tensor, y: Tensor) -> Tensor:
+        main, aux = model(x)
+        return cross_entropy(main, y) + case.network.aux_weight * cross_entropy(aux, y)
+
+    loss = compiler(peer)(training_loss)
 
     def step() -> None:
         optimizer.zero_grad(set_to_none=True)
-        loss(model, pictures, labels).backward()
+        loss(pictures, labels).backward()
         optimizer.step()
 
     return step, precision()
@@ -119,17 +125,18 @@ def write_reference(case: Case, folder: Path) -> None:
     """weights.pt, the same as weights.safetensors, input.npy, and the logits that eager PyTorch computes."""
     model = build(case, None).eval()
     pspnet.randomize_batch_norms(model)
-    x = torch.randn(case.batch, 3, case.size, case.size)
+    x = torch.randn(case.batch, 3, case.height, case.width)
     torch.save(model.state_dict(), folder / "weights.pt")
-    write_safetensors({k: v.numpy() for k, v in model.state_dict().items() if v.dim()}, folder / "weights.safetensors")
+    tensors = {name: value.numpy() for name, value in model.state_dict().items() if value.dim()}
+    write_safetensors(tensors, case.network.description, folder / "weights.safetensors")
     np.save(folder / "input.npy", x.numpy())
     with torch.inference_mode():
         np.save(folder / "logits.npy", model(x).numpy())
 
 
-def write_safetensors(tensors: dict[str, np.ndarray], path: Path) -> None:
+def write_safetensors(tensors: dict[str, np.ndarray], description: str, path: Path) -> None:
     """The format is a length, a JSON header and the bytes: less to write than to depend on."""
-    header, offset = {}, 0
+    header, offset = {"__metadata__": {"giza.model": description}} if description else {}, 0
     for name, value in tensors.items():
         if value.dtype != np.float32:
             raise TypeError(f"{name} is {value.dtype}, expected float32")
@@ -149,5 +156,5 @@ def export_onnx(case: Case, weights: Path | None, path: Path) -> None:
     for branch in model.ppm.features:
         branch[0] = StaticAveragePool(branch[0].output_size)
     with contextlib.redirect_stdout(sys.stderr):  # stdout is for the result
-        torch.onnx.export(model, (torch.randn(case.batch, 3, case.size, case.size),), path, dynamo=True,
+        torch.onnx.export(model, (torch.randn(case.batch, 3, case.height, case.width),), path, dynamo=True,
                           external_data=False, input_names=["pictures"], output_names=["logits"])

@@ -2,6 +2,7 @@
 """giza against PyTorch, ONNX Runtime and OpenVINO on this machine: time and peak memory.
 
   bench/versus/versus.py --preset headline                      # PSPNet50 at 473: inference and a training step
+  bench/versus/versus.py --preset small --steps 20              # the demo's net and CamVid's: training steps
   bench/versus/versus.py --case infer:50:473:1 --peers eager-cl,openvino --rounds 5
   bench/versus/versus.py --preset table --json table.json --markdown
 
@@ -11,6 +12,7 @@ Status: 0 measured; 1 giza's logits are not PyTorch's, or giza failed; 2 bad usa
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import os
 import shlex
@@ -23,7 +25,8 @@ from pathlib import Path
 sys.dont_write_bytecode = True
 
 import report  # noqa: E402
-from cases import ONNX_PEERS, PEERS, Case, allocator_tuned, base, default_peers, label, preset  # noqa: E402
+from cases import ONNX_PEERS, PEERS, PRESETS, Case, allocator_tuned, base, default_peers, label  # noqa: E402
+from cases import parse, preset  # noqa: E402
 from environment import ALLOCATOR, HERE, ROOT, Outcome, installed, machine, make_venv, python_of, run, say  # noqa: E402
 
 BOUND = 1e-4  # relative L2 of fp32 logits, Winograd included
@@ -76,24 +79,38 @@ class Versus:
         command = [str(self.giza), *options, "--threads", str(self.args.threads), "--quiet"]
         return run(command, self.args.limit, self.env)
 
+    def case_of(self, text: str) -> Case:
+        """Of a --case. A configuration is explained by giza itself, so that both sides have the same network."""
+        found = parse(text)
+        if isinstance(found, Case):
+            return found
+        mode, file = found
+        info = self.run_giza("info", "--config", file, "--json")
+        if info.result is None:
+            raise SystemExit(f"versus: {file}: {info.reason}")
+        try:
+            return Case.of_config(mode, file, info.result)
+        except ValueError as error:
+            raise SystemExit(f"versus: {error}") from error
+
     # Agreement
 
-    def check(self, depth: int, classes: int) -> None:
+    def check(self, of: Case) -> None:
         """Who computes other logits than PyTorch must not be timed: giza ends the run, a peer loses its row."""
-        case = Case("infer", depth, self.args.check_size, 1, classes)
+        case = of.of_size(self.args.check_size, self.args.check_size)
         with tempfile.TemporaryDirectory(dir=self.args.work) as name:
             folder = Path(name)
-            made = self.worker("reference", folder, "--case", str(case))
+            made = self.worker("reference", folder, "--case", case.to_json())
             if made.result is None:
                 reason = self.unusable["eager"] or made.reason
                 raise SystemExit(f"versus: PyTorch computes no reference, so nothing can be checked: {reason}")
             self.check_giza(case, folder)
             peers = [p for p in self.peers_of(case) if not allocator_tuned(p) and self.is_checked(p)]
             if any(peer in ONNX_PEERS for peer in peers):
-                self.worker("export", folder, "--case", str(case))  # a failure shows in what reads it
+                self.worker("export", folder, "--case", case.to_json())  # a failure shows in what reads it
             for peer in peers:
-                found = self.worker("check", folder, "--peer", peer, "--case", str(case))
-                self.judge(peer, depth, found)
+                found = self.worker("check", folder, "--peer", peer, "--case", case.to_json())
+                self.judge(peer, case.network.name, found)
 
     def is_checked(self, peer: str) -> bool:
         """Compiling for one small picture takes a minute, so that only --check-compiled does it."""
@@ -109,16 +126,16 @@ class Versus:
         if found.result is None or not found.result["relative_l2"] < BOUND:
             what = found.reason if found.result is None else f"relative L2 {found.result['relative_l2']:.1e}"
             raise SystemExit(f"versus: giza's logits are not PyTorch's for {case.title()}: {what}, allowed {BOUND:.0e}")
-        self.note(f"giza, depth {case.depth}: relative L2 {found.result['relative_l2']:.1e}")
+        self.note(f"giza, {case.network.name}: relative L2 {found.result['relative_l2']:.1e}")
 
-    def judge(self, peer: str, depth: int, found: Outcome) -> None:
+    def judge(self, peer: str, network: str, found: Outcome) -> None:
         if found.result is None:
-            self.unusable[peer] = f"failed the check at depth {depth}: {found.reason}"
+            self.unusable[peer] = f"failed the check of {network}: {found.reason}"
         elif not found.result["relative_l2"] < BOUND or found.result["precision"] != "f32":
-            self.unusable[peer] = (f"wrong at depth {depth}: relative L2 {found.result['relative_l2']:.1e}, "
+            self.unusable[peer] = (f"wrong for {network}: relative L2 {found.result['relative_l2']:.1e}, "
                                    f"precision {found.result['precision']}")
         else:
-            self.note(f"{PEERS[peer]}, depth {depth}: relative L2 {found.result['relative_l2']:.1e}")
+            self.note(f"{PEERS[peer]}, {network}: relative L2 {found.result['relative_l2']:.1e}")
 
     def note(self, line: str) -> None:
         say(line)
@@ -135,11 +152,11 @@ class Versus:
         names = [report.GIZA, *self.peers_of(case)]
         rows = {name: {"label": label(name), "reason": "" if name == report.GIZA else self.unusable[base(name)],
                        "rounds": {}} for name in names}
-        entry = {"case": str(case), "title": case.title(), "rows": rows}
+        entry = {"case": dataclasses.asdict(case), "title": case.title(), "rows": rows}
         self.record["cases"].append(entry)
         with tempfile.TemporaryDirectory(dir=self.args.work) as name:
             folder = Path(name)
-            entry["work"] = self.worker("work", folder, "--case", str(case)).result
+            entry["work"] = self.worker("work", folder, "--case", case.to_json()).result
             self.export(case, folder, rows)
             for i in range(self.args.rounds):
                 start = i % len(names)
@@ -152,7 +169,7 @@ class Versus:
     def export(self, case: Case, folder: Path, rows: dict[str, dict]) -> None:
         wanting = [row for name, row in rows.items() if base(name) in ONNX_PEERS and not row["reason"]]
         if wanting:
-            made = self.worker("export", folder, "--case", str(case))
+            made = self.worker("export", folder, "--case", case.to_json())
             for row in wanting:
                 row["reason"] = f"no ONNX file: {made.reason}" if made.result is None else ""
 
@@ -161,11 +178,10 @@ class Versus:
         if row["reason"]:
             return
         if name == report.GIZA:
-            sizes = [f"--{key}={getattr(case, key)}" for key in ("mode", "depth", "size", "batch", "classes")]
-            found = self.run_giza("bench", "model", *sizes, "--json", f"--runs={self.args.steps}",
-                                  *shlex.split(self.args.giza_args))
+            found = self.run_giza("bench", "model", *case.giza, f"--mode={case.mode}", "--json",
+                                  f"--runs={self.args.steps}", *shlex.split(self.args.giza_args))
         else:
-            found = self.worker("measure", folder, "--peer", base(name), "--case", str(case),
+            found = self.worker("measure", folder, "--peer", base(name), "--case", case.to_json(),
                                 tuned=allocator_tuned(name))
         if found.result is None:
             row["reason"] = found.reason
@@ -174,7 +190,7 @@ class Versus:
         else:
             row["rounds"][i] = found.result
         what = row["reason"] or f"{found.result['median_s']:.3f} s, {found.result['peak_rss_gb']:.2f} GB"
-        say(f"{case}, round {i + 1} of {self.args.rounds}, {row['label']}: {what}")
+        say(f"{case.title()}, round {i + 1} of {self.args.rounds}, {row['label']}: {what}")
 
     def save(self) -> None:
         """After each measurement: a long run that is stopped keeps what it has."""
@@ -201,9 +217,9 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     add("--case", type=parse_case, action="append", default=[], metavar="CASE",
-        help="MODE:DEPTH:SIZE:BATCH[:CLASSES], such as infer:50:473:1 or train:50:473:2; 150 classes; repeatable")
-    add("--preset", choices=("headline", "table"), help="headline: PSPNet50 at 473, inference and training; "
-        "table: every depth, size and batch")
+        help="MODE:DEPTH:SIZE:BATCH[:CLASSES], such as infer:50:473:1 or train:50:473:2, 150 classes; or "
+        "MODE:FILE.yaml, the network and sizes of a configuration of giza; repeatable")
+    add("--preset", choices=tuple(PRESETS), help="; ".join(f"{name}: {text}" for name, text in PRESETS.items()))
     add("--peers", type=parse_peers, metavar="A,B", help="of " + ", ".join(PEERS) + "; +malloc after a name keeps the "
         "heap and asks for huge pages")
     add("--rounds", type=int, default=3)
@@ -222,7 +238,7 @@ def parse_args() -> argparse.Namespace:
     add("--json", type=Path, metavar="FILE", help="all figures")
     add("--markdown", action="store_true", help="tables as Markdown")
     args = parser.parse_args()
-    args.case += preset(args.preset) if args.preset else []
+    args.case += preset(args.preset, os.path.relpath(ROOT / "configs")) if args.preset else []
     if not args.case:
         parser.error("name a --case or a --preset")
     if min(args.rounds, args.steps, args.threads) < 1:
@@ -230,11 +246,12 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
-def parse_case(text: str) -> Case:
+def parse_case(text: str) -> str:
     try:
-        return Case.parse(text)
+        parse(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
+    return text
 
 
 def parse_peers(text: str) -> list[str]:
@@ -248,11 +265,12 @@ def parse_peers(text: str) -> list[str]:
 def main() -> int:
     args = parse_args()
     versus = Versus(args)
-    for depth, classes in sorted({(case.depth, case.classes) for case in args.case}):
-        versus.check(depth, classes)
+    cases = [versus.case_of(text) for text in args.case]
+    for case in {case.network: case for case in cases}.values():
+        versus.check(case)
     print(report.header(versus.record), flush=True)
     entries = []
-    for case in args.case:
+    for case in cases:
         entries.append(versus.measure(case))
         show(entries[-1], args.markdown)
     return 1 if any(entry["rows"][report.GIZA]["reason"] for entry in entries) else 0

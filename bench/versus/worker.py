@@ -32,7 +32,7 @@ def make_step(peer: str, case: Case, x: np.ndarray, folder: Path, threads: int,
 
         if peer == "openvino":
             return onnx_peers.openvino_step(folder / "model.onnx", x, threads)
-        shape = (case.batch, case.classes, case.size, case.size)
+        shape = (case.batch, case.network.classes, case.height, case.width)
         return onnx_peers.onnxruntime_step(folder / "model.onnx", x, shape, threads)
     import torch_peers
 
@@ -61,7 +61,7 @@ def peak_since_gb() -> float:
 def measure(args: argparse.Namespace) -> dict[str, object]:
     """Warms up (twice where the first step compiles or plans), then times the steps."""
     case = args.case
-    x = np.random.default_rng(0).standard_normal((case.batch, 3, case.size, case.size), dtype=np.float32)
+    x = np.random.default_rng(0).standard_normal((case.batch, 3, case.height, case.width), dtype=np.float32)
     start = time.perf_counter()
     step, precision = make_step(args.peer, case, x, args.folder, args.threads, None)
     for _ in range(1 if case.mode == "train" and args.peer.startswith("eager") else 2):
@@ -116,8 +116,7 @@ def export(args: argparse.Namespace) -> dict[str, object]:
 def work(args: argparse.Namespace) -> dict[str, object]:
     import pspnet
 
-    case = args.case
-    return dict(pspnet.count_work(case.depth, case.size, case.batch, case.classes))
+    return dict(pspnet.count_work(args.case))
 
 
 def main() -> None:
@@ -125,7 +124,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("job", choices=jobs)
     parser.add_argument("--peer")
-    parser.add_argument("--case", type=Case.parse)
+    parser.add_argument("--case", type=Case.from_json)
     parser.add_argument("--folder", type=Path, default=Path("."))
     parser.add_argument("--output", type=Path)
     parser.add_argument("--threads", type=int, default=1)
