@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes op_goldens.json: small results of PyTorch that tests/tensor/golden_test.cc holds giza's ops against.
+"""Writes op_goldens.json: small results of PyTorch that tests/tensor/ops/golden_test.cc holds giza's ops against.
 
 Made with PyTorch 2.13 on a CPU; the version that ran is in the file. All arrays are in PyTorch's order (NCHW, OIHW) as
 {"shape": [...], "data": [...]}, with enough digits for float32. Run it again only to add cases:

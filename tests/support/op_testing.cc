@@ -8,6 +8,7 @@
 #include <limits>
 #include <random>
 
+#include "tensor/base/hash.h"
 #include "tensor/parallel.h"
 #include "tensor/simd.h"
 
@@ -88,9 +89,9 @@ Labels make_labels(int64_t n, int64_t h, int64_t w, int64_t classes, int32_t ign
 }
 
 uint64_t seed_of(const std::string& name) {
-  uint64_t hash = 0xCBF29CE484222325;  // FNV-1a
-  for (char letter : name) hash = (hash ^ static_cast<unsigned char>(letter)) * 0x100000001B3;
-  return hash;
+  Fnv1a hash;
+  hash.add_bytes(name);
+  return hash.value();
 }
 
 Placed::Placed(const Tensor& numbers, Layout layout) : original_(numbers.clone()) {

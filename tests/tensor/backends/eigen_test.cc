@@ -4,6 +4,9 @@
 
 #include "tensor/kernels/winograd_matrices.h"
 #include "tests/support/op_testing.h"
+#include "tests/support/skip.h"
+
+TEST_SUITE_BEGIN("needs Eigen");
 
 #ifdef GIZA_HAVE_EIGEN
 #include <Eigen/Dense>
@@ -106,6 +109,8 @@ TEST_CASE("Winograd's matrices solve the Vandermonde system of their points") {
 
 #else
 
-TEST_CASE("products and Winograd's matrices against Eigen") { MESSAGE("skipped: built without Eigen"); }
+TEST_CASE("products and Winograd's matrices against Eigen") { giza::skip_test("built without Eigen"); }
 
 #endif
+
+TEST_SUITE_END();

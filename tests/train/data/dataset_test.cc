@@ -40,16 +40,6 @@ struct TinySet {
   std::string label_path(int i) const { return folder + "/" + std::to_string(i) + "_label.png"; }
 };
 
-template <class Read>
-std::string refusal_of(const Read& read) {
-  try {
-    read();
-    return "";
-  } catch (const Refusal& refusal) {
-    return refusal.what();
-  }
-}
-
 bool starts_with(const std::string& text, const std::string& start) { return text.rfind(start, 0) == 0; }
 
 }  // namespace
@@ -90,14 +80,15 @@ TEST_CASE("dataset: labels out of range are refused with file, place and value")
   write_labels(set.label_path(1), labels);
   const Dataset dataset(set.options);
   CHECK_NOTHROW(dataset.load(0));
-  const std::string fault = refusal_of([&] { dataset.load(1); });
+  const std::string fault = message_of<Refusal>([&] { dataset.load(1); });
   CHECK(starts_with(fault, set.label_path(1) + ": label 3 at x 4, y 2; expected 0 to 2, or 255"));
 
   DatasetOptions other = set.options;
   other.classes = 10;
   CHECK_NOTHROW(Dataset(other).load(1));
   other.ignore_label = 9;
-  CHECK(starts_with(refusal_of([&] { Dataset(other).load(1); }), set.label_path(1) + ": label 255 at x 0, y 0"));
+  CHECK(
+      starts_with(message_of<Refusal>([&] { Dataset(other).load(1); }), set.label_path(1) + ": label 255 at x 0, y 0"));
 }
 
 TEST_CASE("dataset: label tables") {
@@ -125,7 +116,7 @@ TEST_CASE("dataset: label tables") {
   CHECK(pair->labels.at(1, 0) == 2);
   labels.at(2, 1) = 200;
   write_labels(set.label_path(0), labels);
-  CHECK(starts_with(refusal_of([&] { Dataset(options).load(0); }),
+  CHECK(starts_with(message_of<Refusal>([&] { Dataset(options).load(0); }),
                     set.label_path(0) + ": label 200 (class 199 by the label mapping) at x 2, y 1"));
 }
 
@@ -133,10 +124,10 @@ TEST_CASE("dataset: sizes that differ, missing files and bad settings are refuse
   const TinySet set(2);
   write_labels(set.label_path(1), LabelMap(5, 6));
   const Dataset dataset(set.options);
-  const std::string fault = refusal_of([&] { dataset.load(1); });
+  const std::string fault = message_of<Refusal>([&] { dataset.load(1); });
   CHECK(starts_with(fault, set.label_path(1) + ": has 5 x 6 pixels, its image " + set.folder + "/1.png has 6 x 5"));
   fs::remove(set.label_path(0));
-  CHECK(starts_with(refusal_of([&] { Dataset bad(set.options); }), set.options.list + ":1: label "));
+  CHECK(starts_with(message_of<Refusal>([&] { Dataset bad(set.options); }), set.options.list + ":1: label "));
   DatasetOptions options = set.options;
   options.classes = 0;
   CHECK_THROWS_AS(Dataset{options}, Refusal);

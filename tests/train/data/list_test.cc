@@ -23,20 +23,10 @@ struct TextFile {
   explicit TextFile(const std::string& text) { write_bytes(path, text); }
 };
 
-template <class Read>
-std::string refusal_of(const Read& read) {
-  try {
-    read();
-    return "";
-  } catch (const Refusal& refusal) {
-    return refusal.what();
-  }
-}
-
 /// The refusal of a list, without the file's name, from the line number on.
 std::string list_fault(const std::string& text, LabelColumn column = LabelColumn::required) {
   const TextFile file(text);
-  const std::string fault = refusal_of([&] { read_list(file.path, "/data", column); });
+  const std::string fault = message_of<Refusal>([&] { read_list(file.path, "/data", column); });
   return fault.rfind(file.path + ":", 0) == 0 ? fault.substr(file.path.size() + 1) : fault;
 }
 
@@ -73,18 +63,19 @@ TEST_CASE("list: malformed lists are refused with the line") {
   CHECK(starts_with(list_fault(std::string("a b\nc\0d e\n", 10)), "2: holds a zero byte"));
   CHECK(starts_with(list_fault(""), " lists no pictures"));
   CHECK(starts_with(list_fault("# nothing\n\n"), " lists no pictures"));
-  CHECK(starts_with(refusal_of([] { read_list("/no/such/list", ""); }), "/no/such/list: there is no such file"));
-  CHECK(starts_with(refusal_of([] { read_list("/", ""); }), "/: this is not a regular file"));
+  CHECK(
+      starts_with(message_of<Refusal>([] { read_list("/no/such/list", ""); }), "/no/such/list: there is no such file"));
+  CHECK(starts_with(message_of<Refusal>([] { read_list("/", ""); }), "/: this is not a regular file"));
 }
 
 TEST_CASE("list: a missing file is named with its line") {
   const TextFile file("list.txt list.txt\n\nlist.txt gone.png\n");
   const std::vector<ListEntry> entries = read_list(file.path, file.folder);
-  const std::string fault = refusal_of([&] { check_list_files(file.path, entries); });
+  const std::string fault = message_of<Refusal>([&] { check_list_files(file.path, entries); });
   CHECK(starts_with(fault, file.path + ":3: label '" + file.folder + "/gone.png' cannot be found"));
   CHECK_NOTHROW(check_list_files(file.path, {entries[0]}));
   const ListEntry folder{file.folder, "", 7};
-  CHECK(starts_with(refusal_of([&] { check_list_files(file.path, {folder}); }),
+  CHECK(starts_with(message_of<Refusal>([&] { check_list_files(file.path, {folder}); }),
                     file.path + ":7: image '" + file.folder + "' is not a regular"));
 }
 
@@ -92,9 +83,9 @@ TEST_CASE("list: names") {
   const TextFile file("wall\r\ntraffic light\nsky\n\n");
   CHECK(read_names(file.path) == std::vector<std::string>{"wall", "traffic light", "sky"});
   const TextFile gap("wall\n\nsky\n");
-  CHECK(starts_with(refusal_of([&] { read_names(gap.path); }), gap.path + ":2: is empty"));
+  CHECK(starts_with(message_of<Refusal>([&] { read_names(gap.path); }), gap.path + ":2: is empty"));
   const TextFile empty("\n");
-  CHECK(starts_with(refusal_of([&] { read_names(empty.path); }), empty.path + ": is empty"));
+  CHECK(starts_with(message_of<Refusal>([&] { read_names(empty.path); }), empty.path + ": is empty"));
 }
 
 TEST_CASE("list: colours") {
@@ -103,7 +94,8 @@ TEST_CASE("list: colours") {
   for (const char* line : {"1 2", "1 2 3 4", "1 2 256", "1 -2 3", "1 2 x", "1 2 3.5", "1,2,3"}) {
     CAPTURE(line);
     const TextFile bad(std::string("0 0 0\n") + line + "\n");
-    CHECK(starts_with(refusal_of([&] { read_colors(bad.path); }), bad.path + ":2: '" + line + "' is not a colour"));
+    CHECK(starts_with(message_of<Refusal>([&] { read_colors(bad.path); }),
+                      bad.path + ":2: '" + line + "' is not a colour"));
   }
 }
 

@@ -3,7 +3,10 @@
 
 #include <numbers>
 
+#include "tests/support/skip.h"
 #include "train/data/transforms.h"
+
+TEST_SUITE_BEGIN("needs Eigen");
 
 #ifdef GIZA_HAVE_EIGEN
 #include <Eigen/Geometry>
@@ -47,6 +50,8 @@ TEST_CASE("rotation: pixels come from where Eigen says") {
 
 #else
 
-TEST_CASE("rotations against Eigen") { MESSAGE("skipped: built without Eigen"); }
+TEST_CASE("rotations against Eigen") { giza::skip_test("built without Eigen"); }
 
 #endif
+
+TEST_SUITE_END();

@@ -135,42 +135,6 @@ TEST_CASE("winograd: the same bits at 1, 2 and 3 threads") {
   }
 }
 
-TEST_CASE("prepared convolution: bias, residual and ReLU in one step, each algorithm and backend") {
-  for (const char* text : {"conv2d n2h13w12c33k40r3", "conv2d n1h15w15c16k150r3d4", "conv2d n1h13w13c150k33r1",
-                           "conv2d n1h13w13c3k16r3s2", "conv2d n1h6w6c520k40r3"}) {
-    const OpCase row = OpCase::parse(text);
-    CAPTURE(text);
-    const Tensor x = make_numbers(row.input(), row.data, 1), w = make_numbers(row.weight(), row.data, 2);
-    const Tensor bias = make_numbers({row.k}, row.data, 3), residual = make_numbers(row.output(), row.data, 4);
-    Array plain = oracle::conv2d(Array(x), Array(w), Array(bias), {row.stride, row.padding, row.dilation});
-    Array sum = plain;
-    const Array addend(residual);
-    for (int64_t i = 0; i < row.output().numel(); ++i) sum[i] = std::max(0.0, sum[i] + addend[i]);
-    const auto check = [&](const Conv2dOptions& options, ConvAlgorithm algorithm) {
-      const ops::PreparedConv2d conv(w, options, algorithm);
-      CHECK_SAME(differs(conv(x, {bias, {}, false}), plain, 5e-6));
-      for (const Layout layout : kLayouts) {
-        const Placed placed(residual, layout);
-        CHECK_SAME(differs(conv(x, {bias, placed, true}), sum, 5e-6));
-        CHECK(placed.intact());
-      }
-    };
-    for_each_target([&](const std::string& target) {
-      CAPTURE(target);
-      for (const ConvAlgorithm algorithm :
-           {ConvAlgorithm::automatic, ConvAlgorithm::direct, ConvAlgorithm::winograd4}) {
-        const Conv2dOptions options = with(row, algorithm);
-        check(options, ops::plan_conv2d(ConvPass::forward, row.input(), row.weight(), options).algorithm);
-      }
-    });
-    if (onednn_available()) check(row.conv(ConvBackend::onednn), ConvAlgorithm::direct);
-  }
-  const Tensor x = Tensor::zeros({1, 7, 7, 16}), w = Tensor::zeros({8, 3, 3, 16});
-  const ops::PreparedConv2d conv(w, {.padding = 1}, ConvAlgorithm::direct);
-  CHECK_SHAPE_ERROR(conv(x, {{}, Tensor::zeros({1, 5, 7, 8}), false}), "[1,5,7,8]", "[1,7,7,8]");
-  CHECK_SHAPE_ERROR(conv(Tensor::zeros({1, 7, 7, 17}), {}), "[1,7,7,17]", "[8,3,3,16]");
-}
-
 TEST_CASE("winograd: strided rows of a weight") {
   const Tensor wide = make_numbers({24, 3, 3, 50}, CaseData::normal, 1), part = wide.channel_slice(7, 40);
   const Tensor x = make_numbers({1, 12, 13, 33}, CaseData::normal, 2),

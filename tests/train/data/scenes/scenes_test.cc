@@ -9,11 +9,13 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <span>
 #include <sstream>
 #include <string>
 #include <vector>
 
 #include "tensor/base/check.h"
+#include "tensor/base/hash.h"
 #include "tensor/parallel.h"
 #include "tests/support/scopes.h"
 #include "tests/support/temp_folder.h"
@@ -46,13 +48,12 @@ bool is_context(int label) {
   return std::find(kSceneContextClasses.begin(), kSceneContextClasses.end(), label) != kSceneContextClasses.end();
 }
 
-/// FNV-1a.
-uint64_t hash_bytes(const std::vector<uint8_t>& bytes, uint64_t hash = 0xCBF29CE484222325U) {
-  for (const uint8_t byte : bytes) hash = (hash ^ byte) * 0x100000001B3U;
-  return hash;
+uint64_t hash_scene(const Scene& scene) {
+  Fnv1a hash;
+  hash.add_bytes(std::span(scene.labels.index));
+  hash.add_bytes(std::span(scene.image.rgb));
+  return hash.value();
 }
-
-uint64_t hash_scene(const Scene& scene) { return hash_bytes(scene.labels.index, hash_bytes(scene.image.rgb)); }
 
 /// First and last column, and first and last row, of the pixels for which `wanted(x, y)`.
 struct Box {
@@ -133,16 +134,6 @@ std::vector<std::pair<std::string, std::string>> all_files(const fs::path& folde
   }
   std::sort(files.begin(), files.end());
   return files;
-}
-
-template <class Call>
-std::string refusal_of(const Call& call) {
-  try {
-    call();
-  } catch (const Refusal& refusal) {
-    return refusal.what();
-  }
-  return "";
 }
 
 }  // namespace
@@ -266,7 +257,7 @@ TEST_CASE("seed, split and index each make another picture, and every class turn
 
 TEST_CASE("sides out of range are refused") {
   for (const auto& [width, height] : {std::pair{63, 96}, std::pair{192, 47}, std::pair{4097, 96}, std::pair{192, -1}}) {
-    const std::string message = refusal_of([&, w = width, h = height] { make_scene(with_size(w, h), 0, 0); });
+    const std::string message = message_of<Refusal>([&, w = width, h = height] { make_scene(with_size(w, h), 0, 0); });
     CHECK(message.find("out of range") != std::string::npos);
   }
 }
@@ -323,19 +314,22 @@ TEST_CASE("other people's folders and impossible counts are refused and left alo
   const Folder folder;
   const SceneOptions options = with_size(64, 48);
   std::ofstream(folder.path / "thesis.txt") << "years of work";
-  CHECK(refusal_of([&] { write_scenes(folder.path.string(), 2, 1, options); }).find("holds other files") !=
+  CHECK(message_of<Refusal>([&] { write_scenes(folder.path.string(), 2, 1, options); }).find("holds other files") !=
         std::string::npos);
   std::ofstream(folder.path / "names.txt") << "sky\nbuilding\n";  // another data set
-  CHECK(refusal_of([&] { write_scenes(folder.path.string(), 2, 1, options); }).find("holds other files") !=
+  CHECK(message_of<Refusal>([&] { write_scenes(folder.path.string(), 2, 1, options); }).find("holds other files") !=
         std::string::npos);
   CHECK(all_files(folder.path).size() == 2);
-  CHECK(refusal_of([&] { write_scenes((folder.path / "thesis.txt").string(), 2, 1, options); }).find("not a folder") !=
-        std::string::npos);
+  CHECK(message_of<Refusal>([&] {
+          write_scenes((folder.path / "thesis.txt").string(), 2, 1, options);
+        }).find("not a folder") != std::string::npos);
   const std::string fresh = (folder.path / "fresh").string();
-  CHECK(refusal_of([&] { write_scenes(fresh, -1, 1, options); }).find("expected 0 to") != std::string::npos);
-  CHECK(refusal_of([&] { write_scenes(fresh, 1, 100001, options); }).find("expected 0 to") != std::string::npos);
-  CHECK(refusal_of([&] { write_scenes(fresh, 0, 0, options); }).find("no pictures") != std::string::npos);
-  CHECK(refusal_of([&] { write_scenes(fresh, 1, 1, with_size(10, 10)); }).find("out of range") != std::string::npos);
+  CHECK(message_of<Refusal>([&] { write_scenes(fresh, -1, 1, options); }).find("expected 0 to") != std::string::npos);
+  CHECK(message_of<Refusal>([&] { write_scenes(fresh, 1, 100001, options); }).find("expected 0 to") !=
+        std::string::npos);
+  CHECK(message_of<Refusal>([&] { write_scenes(fresh, 0, 0, options); }).find("no pictures") != std::string::npos);
+  CHECK(message_of<Refusal>([&] { write_scenes(fresh, 1, 1, with_size(10, 10)); }).find("out of range") !=
+        std::string::npos);
   CHECK_FALSE(fs::exists(fresh));
 }
 
