@@ -238,7 +238,7 @@ void write_npy(const std::string& path, const NpyArray& array) {
   header.append(63 - (kPrefix + header.size()) % 64, ' ');
   header += '\n';
   const auto length = static_cast<uint16_t>(header.size());
-  AtomicFile file(path);
+  OutputFile file(path);
   file.write(kMagic);
   file.write("\x01\x00", 2);
   file.write(&length, sizeof(length));

@@ -120,7 +120,7 @@ void write_safetensors(const std::string& path, const WeightFile& file) {
   json.resize((json.size() + 7) / 8 * 8, ' ');
   check<Error>(json.size() <= kMaxHeader, "{}: the header would be {} bytes long", path, json.size());
 
-  AtomicFile out(path);
+  OutputFile out(path);
   const uint64_t length = json.size();
   out.write(&length, sizeof length);
   out.write(json);

@@ -2,13 +2,19 @@
 #include "tensor/base/file.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 #include <filesystem>
+#include <mutex>
+#include <set>
+#include <utility>
 
 #include "tensor/base/check.h"
 
@@ -20,11 +26,87 @@ std::string folder_of(const std::string& path) {
   return folder.empty() ? "." : folder;
 }
 
+/// A system call's result, the call made again as long as a signal interrupts it.
+template <class Call>
+auto retried(const Call& call) {
+  auto result = call();
+  while (result < 0 && errno == EINTR) result = call();
+  return result;
+}
+
+/// N of /dev/fd/N and its other names; -1 for other paths. Opening these anew would begin at the start of what a shell has
+/// appended to, and /dev/stdout may lead to a file that others write to at the same time.
+int inherited_descriptor(const std::string& path) {
+  if (path == "/dev/stdout") return STDOUT_FILENO;
+  if (path == "/dev/stderr") return STDERR_FILENO;
+  for (const std::string_view start : {"/dev/fd/", "/proc/self/fd/"}) {
+    if (!path.starts_with(start)) continue;
+    int descriptor = -1;
+    const char* end = path.data() + path.size();
+    const auto [rest, error] = std::from_chars(path.data() + start.size(), end, descriptor);
+    if (error == std::errc() && rest == end) return descriptor;
+  }
+  return -1;
+}
+
+/// Where links lead, be it to a file that does not exist. Throws Error for a circle of links.
+std::string follow_links(std::string path) {
+  for (int links = 0; links < 40; ++links) {
+    std::error_code error;
+    const std::filesystem::path next = std::filesystem::read_symlink(path, error);
+    if (error) return path;  // no link
+    path = (std::filesystem::path(folder_of(path)) / next).string();
+  }
+  throw Error(fmt::format("{}: leads through too many links", path));
+}
+
+constexpr std::string_view kTemporaryStart = ".giza-", kTemporaryEnd = ".tmp";
+constexpr size_t kTemporaryDigits = 16;
+
+/// A name that nobody else has, short whatever the file is called. Random rather than numbered by process: process ids
+/// come again, in containers at every start.
+std::string temporary_name(const std::string& folder) {
+  static std::atomic<uint64_t> counter{0};
+  uint64_t number = 0;
+  if (::getrandom(&number, sizeof(number), GRND_NONBLOCK) != static_cast<ssize_t>(sizeof(number))) {
+    number = (static_cast<uint64_t>(::getpid()) << 32) + counter++;
+  }
+  return fmt::format("{}/{}{:016x}{}", folder, kTemporaryStart, number, kTemporaryEnd);
+}
+
+bool is_temporary(std::string_view name) {
+  return name.size() == kTemporaryStart.size() + kTemporaryDigits + kTemporaryEnd.size() &&
+         name.starts_with(kTemporaryStart) && name.ends_with(kTemporaryEnd);
+}
+
+/// Removes the temporary files of killed processes, once for each folder.
+void remove_abandoned(const std::string& folder) {
+  static std::mutex mutex;
+  static std::set<std::string> seen;
+  {
+    const std::lock_guard lock(mutex);
+    if (!seen.insert(folder).second) return;
+  }
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
+    if (!is_temporary(entry.path().filename().string())) continue;
+    const std::string path = entry.path().string();
+    const int descriptor = ::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    struct stat status {};
+    // A link that was to be renamed cannot be opened, and nobody needs it for longer than a moment.
+    const bool link = descriptor < 0 && errno == ELOOP;
+    const bool mine = descriptor >= 0 && ::fstat(descriptor, &status) == 0 && status.st_uid == ::geteuid() &&
+                      ::flock(descriptor, LOCK_EX | LOCK_NB) == 0;
+    if (link || mine) ::unlink(path.c_str());
+    if (descriptor >= 0) ::close(descriptor);
+  }
+}
+
 }  // namespace
 
 InputFile::InputFile(const std::string& path, const char* expected) : path_(path) {
   // O_NONBLOCK: opening a pipe that nobody writes to would wait forever.
-  descriptor_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  descriptor_ = retried([&] { return ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK); });
   const int reason = errno;
   check<Refusal>(descriptor_ >= 0 || reason != ENOENT, "{}: there is no such file, expected {}", path, expected);
   check<Refusal>(descriptor_ >= 0, "{}: the file cannot be opened for reading: {}", path, std::strerror(reason));
@@ -44,9 +126,10 @@ void InputFile::read_at(uint64_t offset, void* to, size_t bytes) const {
                  bytes, offset, size_);
   char* at = static_cast<char*>(to);
   while (bytes > 0) {
-    const ssize_t got = ::pread(descriptor_, at, bytes, static_cast<off_t>(offset));
-    if (got < 0 && errno == EINTR) continue;
-    check<Refusal>(got > 0, "{}: the file cannot be read at byte {}; copy it again", path_, offset);
+    const ssize_t got = retried([&] { return ::pread(descriptor_, at, bytes, static_cast<off_t>(offset)); });
+    check<Refusal>(got >= 0, "{}: the file cannot be read at byte {}: {}", path_, offset, std::strerror(errno));
+    check<Refusal>(got > 0, "{}: the file ends at byte {}, before the end that it had when it was opened", path_,
+                   offset);
     at += got;
     bytes -= static_cast<size_t>(got);
     offset += static_cast<uint64_t>(got);
@@ -76,64 +159,100 @@ std::vector<uint8_t> read_file(const std::string& path, size_t limit) {
   return bytes;
 }
 
-AtomicFile::AtomicFile(const std::string& path, Durability durability) : path_(path), durability_(durability) {
-  // A link stays, and what it points to is replaced.
-  std::error_code error;
-  if (std::filesystem::is_symlink(path_, error)) {
-    const std::filesystem::path target = std::filesystem::weakly_canonical(path_, error);
-    if (!error) path_ = target.string();
+OutputFile::OutputFile(const std::string& path, Durability durability) : path_(path), durability_(durability) {
+  check<Refusal>(!path.empty(), "the path of a file to write is empty");
+  if (const int given = inherited_descriptor(path); given >= 0) {
+    descriptor_ = ::fcntl(given, F_DUPFD_CLOEXEC, 0);
+    if (descriptor_ < 0) fail("cannot be opened for writing");
+    return;
   }
-  // The process id and a counter keep two writers of one name apart; what a killed one leaves behind ends in .tmp.
-  static std::atomic<unsigned> counter{0};
-  temporary_ = fmt::format("{}.{}.{}.tmp", path_, ::getpid(), counter++);
-  descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-  if (descriptor_ < 0) fail("cannot be created");
-  // A file that was there keeps its mode.
+  target_ = follow_links(path);
   struct stat before {};
-  if (::stat(path_.c_str(), &before) == 0) ::fchmod(descriptor_, before.st_mode & 07777);
+  const bool exists = ::stat(target_.c_str(), &before) == 0;
+  check<Refusal>(!exists || !S_ISDIR(before.st_mode), "{}: this is a folder, expected the path of a file", path);
+  if (exists && !S_ISREG(before.st_mode)) {
+    descriptor_ = retried([&] { return ::open(target_.c_str(), O_WRONLY | O_NOCTTY | O_CLOEXEC); });
+    if (descriptor_ < 0) fail("cannot be opened for writing");
+    return;
+  }
+  remove_abandoned(folder_of(target_));
+  open_temporary();
+  if (!exists) return;
+  // As far as the system lets us: another owner needs privileges, and some file systems have no modes.
+  if (::fchown(descriptor_, before.st_uid, before.st_gid) != 0) errno = 0;
+  if (::fchmod(descriptor_, before.st_mode & 07777) != 0) errno = 0;
 }
 
-AtomicFile::~AtomicFile() {
+OutputFile::~OutputFile() {
   if (descriptor_ < 0) return;
+  if (!temporary_.empty()) ::unlink(temporary_.c_str());
   ::close(descriptor_);
-  ::unlink(temporary_.c_str());
 }
 
-void AtomicFile::write(const void* data, size_t bytes) {
+void OutputFile::open_temporary() {
+  for (int attempt = 0; attempt < 100; ++attempt) {
+    temporary_ = temporary_name(folder_of(target_));
+    descriptor_ = retried([&] { return ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666); });
+    if (descriptor_ < 0 && errno == EEXIST) continue;
+    if (descriptor_ < 0) fail("cannot be created");
+    // The lock tells remove_abandoned() that somebody is at work. It may have come first, and removed the file.
+    struct stat status {};
+    const bool locked = retried([&] { return ::flock(descriptor_, LOCK_EX); }) == 0;
+    if (!locked || ::fstat(descriptor_, &status) != 0 || status.st_nlink > 0) return;
+    ::close(descriptor_);
+  }
+  fail("cannot be created");
+}
+
+void OutputFile::write(const void* data, size_t bytes) {
   const char* from = static_cast<const char*>(data);
   while (bytes > 0) {
-    const ssize_t written = ::write(descriptor_, from, bytes);
-    if (written < 0 && errno == EINTR) continue;
+    const ssize_t written = retried([&] { return ::write(descriptor_, from, bytes); });
     if (written < 0) fail("cannot be written");
     from += written;
     bytes -= static_cast<size_t>(written);
   }
 }
 
-void AtomicFile::commit() {
-  const bool synced = durability_ == Durability::synced;
-  if (synced && ::fsync(descriptor_) != 0) fail("cannot be written to disk");
-  if (::rename(temporary_.c_str(), path_.c_str()) != 0) fail("cannot be renamed into place");
-  ::close(descriptor_);
-  descriptor_ = -1;
-  if (synced) sync_folder(folder_of(path_));
+void OutputFile::commit() {
+  const bool synced = durability_ == Durability::synced && !temporary_.empty();
+  if (synced && retried([&] { return ::fsync(descriptor_); }) != 0) fail("cannot be written to disk");
+  if (!temporary_.empty() && ::rename(temporary_.c_str(), target_.c_str()) != 0) fail("cannot be renamed into place");
+  // Some file systems tell of a full disk only now.
+  if (::close(std::exchange(descriptor_, -1)) != 0 && errno != EINTR) fail("cannot be written");
+  if (synced) sync_folder(folder_of(target_));
 }
 
-void AtomicFile::fail(const char* action) const {
+void OutputFile::fail(const char* action) const {
   const int reason = errno;
   throw Error(fmt::format("{}: {}: {}", path_, action, std::strerror(reason)));
 }
 
 void write_file(const std::string& path, std::string_view text) {
-  AtomicFile file(path);
+  OutputFile file(path);
   file.write(text);
   file.commit();
 }
 
-void write_file(const std::string& path, std::span<const uint8_t> bytes, AtomicFile::Durability durability) {
-  AtomicFile file(path, durability);
+void write_file(const std::string& path, std::span<const uint8_t> bytes, OutputFile::Durability durability) {
+  OutputFile file(path, durability);
   file.write(bytes.data(), bytes.size());
   file.commit();
+}
+
+void point_link_at(const std::string& path, const std::string& name) {
+  const std::string folder = folder_of(path), temporary = temporary_name(folder), target = folder + "/" + name;
+  // A link cannot be overwritten in place, so a new one is renamed over it.
+  std::error_code error;
+  std::filesystem::create_symlink(name, temporary, error);
+  if (error) std::filesystem::create_hard_link(target, temporary, error);
+  if (error) std::filesystem::copy_file(target, temporary, error);
+  if (!error) std::filesystem::rename(temporary, path, error);
+  if (error) ::unlink(temporary.c_str());
+  check<Error>(!error, "{}: cannot be made to lead to {}: {}", path, name, error.message());
+  // Two names of one file are no reason for rename() to do anything, so the temporary one may still be there.
+  ::unlink(temporary.c_str());
+  sync_folder(folder);
 }
 
 void sync_folder(const std::string& folder) {

@@ -55,26 +55,35 @@ std::vector<uint8_t> read_file_prefix(const std::string& path, size_t prefix);
 /// The whole file. Throws Refusal as InputFile, and for a file larger than `limit`, before reading it.
 std::vector<uint8_t> read_file(const std::string& path, size_t limit);
 
-/// Writes to a temporary file beside `path`; commit() syncs it, renames it to `path` and syncs the folder. A kill at any
-/// moment leaves the old file or the new one. Where `path` is a link, the link stays and what it points to is replaced.
-/// Throws Error "FILE: ..." when writing fails, a full disk included.
-class AtomicFile {
+/// A file that nobody ever sees half of: bytes go to a temporary file beside `path`, and commit() syncs it, renames it to
+/// `path` and syncs the folder. A kill at any moment leaves the old file or the new one. What stands at `path` already
+/// decides the rest:
+/// - a link stays, and what it points to is replaced, or made where it is missing;
+/// - a file's mode and owner stay;
+/// - a pipe, a terminal or a device (/dev/null, /dev/stdout, `>(command)`) cannot be replaced, and is written to directly.
+/// What a killed process left of its temporary files in the folder (".giza-*.tmp") is removed; those of a process that
+/// still writes are locked, and stay.
+class OutputFile {
  public:
   /// unsynced: for what can be made again, such as pictures; a crash of the whole machine may then lose it.
   enum class Durability { synced, unsynced };
-  explicit AtomicFile(const std::string& path, Durability durability = Durability::synced);
+  /// Throws Refusal if `path` is a folder, Error "FILE: ..." if no file can be made.
+  explicit OutputFile(const std::string& path, Durability durability = Durability::synced);
   /// Removes the temporary file unless commit() was called.
-  ~AtomicFile();
-  AtomicFile(const AtomicFile&) = delete;
-  AtomicFile& operator=(const AtomicFile&) = delete;
+  ~OutputFile();
+  OutputFile(const OutputFile&) = delete;
+  OutputFile& operator=(const OutputFile&) = delete;
 
+  /// Throw Error "FILE: ..." when writing fails, a full disk included.
   void write(const void* data, size_t bytes);
   void write(std::string_view text) { write(text.data(), text.size()); }
   void commit();
 
  private:
+  void open_temporary();
   [[noreturn]] void fail(const char* action) const;
-  std::string path_, temporary_;
+  std::string path_, target_;  // as given, and what its links lead to
+  std::string temporary_;      // empty where bytes go to the target directly
   Durability durability_;
   int descriptor_ = -1;
 };
@@ -82,7 +91,10 @@ class AtomicFile {
 /// All of `text` or `bytes` as the file `path`, as above.
 void write_file(const std::string& path, std::string_view text);
 void write_file(const std::string& path, std::span<const uint8_t> bytes,
-                AtomicFile::Durability durability = AtomicFile::Durability::synced);
+                OutputFile::Durability durability = OutputFile::Durability::synced);
+/// Points the link `path`, in a folder that giza owns, at the file `name` beside it, without a moment when there is none.
+/// Where the file system has no symbolic links it becomes another name of the same file, or else a copy. Throws Error.
+void point_link_at(const std::string& path, const std::string& name);
 /// Makes the links and names of a folder last through a crash. Throws Error.
 void sync_folder(const std::string& folder);
 

@@ -32,7 +32,7 @@ class ZipWriter {
   };
   void write(std::string_view bytes);
 
-  AtomicFile file_;
+  OutputFile file_;
   uint64_t zip64_from_;
   uint64_t position_ = 0;
   std::vector<Record> records_;

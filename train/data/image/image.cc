@@ -56,12 +56,12 @@ std::array<int, 2> read_image_size(const std::string& path) {
 }
 
 void write_image(const std::string& path, const Image& image) {
-  write_file(path, encode_png(path, image.rgb.data(), image.width, image.height, 3), AtomicFile::Durability::unsynced);
+  write_file(path, encode_png(path, image.rgb.data(), image.width, image.height, 3), OutputFile::Durability::unsynced);
 }
 
 void write_labels(const std::string& path, const LabelMap& labels) {
   write_file(path, encode_png(path, labels.index.data(), labels.width, labels.height, 1),
-             AtomicFile::Durability::unsynced);
+             OutputFile::Durability::unsynced);
 }
 
 void write_colored_labels(const std::string& path, const LabelMap& labels, const std::vector<Color>& colors) {
@@ -70,7 +70,7 @@ void write_colored_labels(const std::string& path, const LabelMap& labels, const
   const size_t highest = labels.index.empty() ? 0 : *std::max_element(labels.index.begin(), labels.index.end());
   palette.resize(std::max(palette.size(), highest + 1));
   write_file(path, encode_png(path, labels.index.data(), labels.width, labels.height, 1, palette),
-             AtomicFile::Durability::unsynced);
+             OutputFile::Durability::unsynced);
 }
 
 Image colorize(const LabelMap& labels, const std::vector<Color>& colors) {
