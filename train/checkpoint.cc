@@ -23,6 +23,7 @@ using models::WeightTensor;
 constexpr const char* kIteration = "giza.iteration";
 constexpr const char* kSeed = "giza.seed";
 constexpr const char* kConfigHash = "giza.config_hash";
+constexpr const char* kSettings = "giza.settings";
 constexpr const char* kListHash = "giza.list_hash";
 constexpr const char* kLog = "giza.log";
 constexpr const char* kChecksum = "giza.checksum";
@@ -73,17 +74,6 @@ std::map<int64_t, std::string> list_checkpoints(const std::string& folder) {
   return found;
 }
 
-/// A link cannot be overwritten in place, so a new one is renamed over it.
-void point_last_at(const RunFolder& folder, const std::string& name) {
-  const std::string temporary = folder.file(std::string(kLast) + ".tmp");
-  std::error_code error;
-  fs::remove(temporary, error);
-  fs::create_symlink(name, temporary, error);
-  if (!error) fs::rename(temporary, folder.file(kLast), error);
-  check<Error>(!error, "{}: the link cannot be made: {}", folder.file(kLast), error.message());
-  sync_folder(folder.path());
-}
-
 const std::string& metadata(const WeightFile& file, const char* key, const std::string& path) {
   const auto found = file.metadata.find(key);
   check<Refusal>(found != file.metadata.end(),
@@ -107,6 +97,7 @@ std::string save_checkpoint(const RunFolder& folder, const layers::Module& model
   file.metadata = {{kIteration, std::to_string(state.iteration)},
                    {kSeed, std::to_string(state.seed)},
                    {kConfigHash, state.config_hash},
+                   {kSettings, state.settings},
                    {kListHash, state.list_hash},
                    {models::kModelKey, state.model},
                    {kLog, state.log}};
@@ -114,7 +105,7 @@ std::string save_checkpoint(const RunFolder& folder, const layers::Module& model
   file.metadata[kChecksum] = checksum(file);
   const std::string name = file_name(state.iteration);
   models::write_safetensors(folder.file(name), file);
-  point_last_at(folder, name);
+  point_link_at(folder.file(kLast), name);
 
   // Only now is there something better than what goes.
   std::map<int64_t, std::string> checkpoints = list_checkpoints(folder.path());
@@ -147,6 +138,12 @@ std::optional<FoundCheckpoint> newest_checkpoint(const std::string& folder, std:
   return std::nullopt;
 }
 
+void mend_last(const RunFolder& folder, const std::string& path) {
+  std::error_code error;
+  const std::string last = folder.file(kLast), name = fs::path(path).filename().string();
+  if (!fs::equivalent(last, path, error)) point_link_at(last, name);
+}
+
 TrainingState restore_checkpoint(const WeightFile& file, const std::string& path, const layers::Module& model,
                                  const Sgd& optimizer) {
   TrainingState state;
@@ -154,6 +151,9 @@ TrainingState restore_checkpoint(const WeightFile& file, const std::string& path
                      parse(metadata(file, kSeed, path), &state.seed),
                  "{}: its iteration or seed is not a number: the file is corrupt; use an older checkpoint", path);
   state.config_hash = metadata(file, kConfigHash, path);
+  if (const auto settings = file.metadata.find(kSettings); settings != file.metadata.end()) {
+    state.settings = settings->second;
+  }
   state.list_hash = metadata(file, kListHash, path);
   state.model = metadata(file, models::kModelKey, path);
   state.log = metadata(file, kLog, path);

@@ -19,6 +19,7 @@ struct TrainingState {
   int64_t iteration = 0;  ///< steps done since the start of training
   uint64_t seed = 0;
   std::string config_hash;                       ///< train/config/config.h: training_hash
+  std::string settings = {};                     ///< training_settings; empty in files from before these were kept
   std::string list_hash;                         ///< of the training list
   std::string model;                             ///< options_to_json of the network
   std::string log;                               ///< sums of the log line in the making, JSON
@@ -26,7 +27,7 @@ struct TrainingState {
 };
 
 /// Writes iter_NNNNNNNN.safetensors (synced and renamed), points last.safetensors at it, and then removes all but the
-/// newest `keep` checkpoints. Weights bear semseg's names, momentum the same with "optim." before, the state is
+/// newest `keep` checkpoints. Its bytes depend on the arguments alone: no clock, path or host name is in them. Weights bear semseg's names, momentum the same with "optim." before, the state is
 /// metadata, and a checksum covers it all. Throws Error when writing fails: older checkpoints are then still there.
 std::string save_checkpoint(const RunFolder& folder, const layers::Module& model, const Sgd& optimizer,
                             const TrainingState& state, int keep);
@@ -40,6 +41,10 @@ struct FoundCheckpoint {
   models::WeightFile file;
 };
 std::optional<FoundCheckpoint> newest_checkpoint(const std::string& folder, std::vector<std::string>* warnings);
+
+/// Mends last.safetensors where a run was killed after a checkpoint was written and before the link was moved: points it at
+/// `path`, the newest checkpoint of the folder. Throws Error.
+void mend_last(const RunFolder& folder, const std::string& path);
 
 /// Puts weights and momentum back. Throws Refusal if they do not fit, with model and optimiser unchanged.
 TrainingState restore_checkpoint(const models::WeightFile& file, const std::string& path, const layers::Module& model,

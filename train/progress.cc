@@ -7,8 +7,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
+#include <cstdlib>
+#include <string_view>
 #include <utility>
+
+#include "tensor/base/message.h"
 
 namespace giza::train {
 namespace {
@@ -18,9 +21,18 @@ constexpr double kLinePeriod = 10;
 
 bool enabled = true;
 
+constexpr size_t kNarrowest = 40;  // columns that a bar needs to tell anything
+
 size_t terminal_width() {
   winsize size{};
-  return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 20 ? size.ws_col : 80;
+  return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+}
+
+/// True where one line can be drawn again and again.
+bool can_redraw() {
+  const char* kind = std::getenv("TERM");
+  const bool dumb = kind == nullptr || *kind == '\0' || std::string_view(kind) == "dumb";
+  return isatty(STDERR_FILENO) != 0 && !dumb && terminal_width() >= kNarrowest;
 }
 
 }  // namespace
@@ -40,11 +52,11 @@ Progress::Progress(std::string title, int64_t total, std::string unit, int64_t d
       total_(std::max<int64_t>(total, 0)),
       first_(done),
       done_(done),
-      terminal_(isatty(STDERR_FILENO) != 0),
+      terminal_(can_redraw()),
       drawn_(start_) {}
 
 Progress::~Progress() {
-  if (open_ && !finished_) std::fputc('\n', stderr);
+  if (open_ && !finished_) write_stderr("\n");
 }
 
 std::string Progress::line() const {
@@ -66,7 +78,7 @@ void Progress::draw(bool last) {
   drawn_.restart();
   const int64_t percent = total_ > 0 ? 100 * done_ / total_ : 100;
   if (!terminal_) {
-    fmt::print(stderr, "{} {:3}%  {}\n", title_, percent, line());
+    write_stderr(fmt::format("{} {:3}%  {}\n", title_, percent, line()));
     return;
   }
   constexpr int64_t kBar = 20;
@@ -74,9 +86,8 @@ void Progress::draw(bool last) {
   std::string text = fmt::format("{} {:3}% [{}{}] {}", title_, percent, std::string(static_cast<size_t>(filled), '#'),
                                  std::string(static_cast<size_t>(kBar - filled), ' '), line());
   // A line that wraps could not be redrawn in place.
-  text.resize(std::min(text.size(), terminal_width() - 1));
-  fmt::print(stderr, "\r\x1b[K{}{}", text, last ? "\n" : "");
-  std::fflush(stderr);
+  text.resize(std::min(text.size(), std::max<size_t>(terminal_width(), 2) - 1));
+  write_stderr(fmt::format("\r\x1b[K{}{}", text, last ? "\n" : ""));
   open_ = !last;
 }
 
@@ -93,10 +104,15 @@ void Progress::finish(const std::string& text) {
   draw(true);
 }
 
-void Progress::note(const std::string& text) {
-  if (!enabled) return;
-  fmt::print(stderr, "{}{}\n", open_ ? "\r\x1b[K" : "", text);
+void Progress::print_above(const std::string& line) {
+  write_stderr(fmt::format("{}{}\n", open_ ? "\r\x1b[K" : "", one_line(line)));
   if (open_) draw(false);
 }
+
+void Progress::note(const std::string& line) {
+  if (enabled) print_above(line);
+}
+
+void Progress::warn(const std::string& warning) { print_above(fmt::format("giza: {}", warning)); }
 
 }  // namespace giza::train

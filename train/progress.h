@@ -8,12 +8,14 @@
 
 namespace giza::train {
 
-/// False after --quiet: no progress at all. Warnings and refusals are not progress.
+/// False after --quiet: no progress at all. Warnings (tensor/base/message.h) and refusals are not progress.
 void set_progress_enabled(bool enabled);
 
-/// One piece of work of `total` steps. On a terminal one line is redrawn at most ten times a second:
+/// One piece of work of `total` steps. On a terminal of at least 40 columns that can move its cursor (TERM is not "dumb")
+/// one line is redrawn at most ten times a second:
 ///   train  34% [#######             ] 412/1200  loss 0.8123  3.41 it/s  3m51s left
-/// Elsewhere the same without the bar is printed as a line every ten seconds, and once at the end. Not thread-safe.
+/// Elsewhere the same without the bar is printed as a line every ten seconds, and once at the end. A stderr that cannot be
+/// written to is no reason to stop. Not thread-safe.
 class Progress {
  public:
   /// `unit` is what a step is, for the rate: "it", "images".
@@ -27,14 +29,17 @@ class Progress {
   void update(int64_t done, const std::string& text = {});
   /// The last state and the whole time, with a newline. Later calls do nothing.
   void finish(const std::string& text = {});
-  /// A line of its own above the bar, to stderr; silent with --quiet.
+  /// A line of its own above the bar; silent with --quiet.
   void note(const std::string& line);
+  /// "giza: WARNING" as a line of its own above the bar, with --quiet too.
+  void warn(const std::string& warning);
 
   /// The line without bar or control characters; for tests.
   std::string line() const;
 
  private:
   void draw(bool last);
+  void print_above(const std::string& line);
 
   std::string title_, unit_, text_;
   int64_t total_, first_, done_;

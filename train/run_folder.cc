@@ -18,17 +18,29 @@ RunFolder::RunFolder(const std::string& path) : path_(path) {
   std::filesystem::create_directories(path_, error);
   check<Refusal>(!error, "{}: the run folder cannot be made: {}; set TRAIN.save_path to a folder that can", path_,
                  error.message());
-  const std::string lock = file(".lock");
-  descriptor_ = ::open(lock.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-  check<Refusal>(descriptor_ >= 0, "{}: cannot be opened: {}; the run folder must be writable", lock,
+  descriptor_ = ::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  check<Refusal>(descriptor_ >= 0, "{}: the run folder cannot be opened: {}; set TRAIN.save_path to another one", path_,
                  std::strerror(errno));
-  if (::flock(descriptor_, LOCK_EX | LOCK_NB) == 0) return;
-  const int reason = errno;
+  int reason = lock();
+  if (reason != 0 && reason != EWOULDBLOCK) {
+    ::close(descriptor_);
+    const std::string name = file(".lock");
+    descriptor_ = ::open(name.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    check<Refusal>(descriptor_ >= 0, "{}: cannot be opened: {}; the run folder must be writable", name,
+                   std::strerror(errno));
+    reason = lock();
+  }
+  if (reason == 0) return;
   ::close(descriptor_);
-  descriptor_ = -1;
   check<Refusal>(reason != EWOULDBLOCK,
                  "{}: another run uses this folder; wait for it, or set TRAIN.save_path to another folder", path_);
-  throw Refusal(fmt::format("{}: cannot be locked: {}", lock, std::strerror(reason)));
+  throw Refusal(fmt::format("{}: cannot be locked: {}", path_, std::strerror(reason)));
+}
+
+int RunFolder::lock() const {
+  int result = ::flock(descriptor_, LOCK_EX | LOCK_NB);
+  while (result != 0 && errno == EINTR) result = ::flock(descriptor_, LOCK_EX | LOCK_NB);
+  return result == 0 ? 0 : errno;
 }
 
 RunFolder::~RunFolder() { ::close(descriptor_); }

@@ -5,7 +5,9 @@
 
 namespace giza::train {
 
-/// Creates the folder and locks it (flock on `.lock`) until destruction or the end of the process, however it ends.
+/// Creates the folder and locks it until destruction or the end of the process, however it ends. The lock is on the folder
+/// itself (flock), so that nothing has to be written for it and no file is in anybody's way; file systems that lock files
+/// alone get a `.lock` in it.
 class RunFolder {
  public:
   /// Throws Refusal if the folder cannot be made or another run holds it.
@@ -19,6 +21,8 @@ class RunFolder {
   std::string file(const std::string& name) const { return path_ + "/" + name; }
 
  private:
+  int lock() const;  // 0, or errno
+
   std::string path_;
   int descriptor_ = -1;
 };

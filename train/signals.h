@@ -1,11 +1,11 @@
-// SIGINT and SIGTERM as a flag that long work polls, so that it can finish a step and save.
+// SIGINT, SIGTERM and SIGHUP as a flag that long work polls, so that it can finish a step and save.
 #pragma once
 
 #include "tensor/base/check.h"
 
 namespace giza::train {
 
-/// Thrown after the work was saved: the program exits with 128 + signal (130 or 143).
+/// Thrown after the work was saved: the program exits with 128 + signal (130, 143 or 129).
 class Interrupted : public Error {
  public:
   Interrupted(int signal, const std::string& what) : Error(what), signal_(signal) {}
@@ -15,8 +15,9 @@ class Interrupted : public Error {
   int signal_;
 };
 
-/// While one lives, the first SIGINT or SIGTERM only sets a flag; a second one ends the process at once, as without
-/// a handler. One at a time per process.
+/// While one lives, the first SIGINT, SIGTERM or SIGHUP (the terminal was closed) only sets a flag; a second one ends the
+/// process at once, as without a handler. A SIGHUP that the process was started to ignore (nohup) stays ignored. One at a
+/// time per process.
 class SignalGuard {
  public:
   SignalGuard();

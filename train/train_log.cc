@@ -2,6 +2,7 @@
 #include "train/train_log.h"
 
 #include <algorithm>
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "tensor/base/check.h"
@@ -18,48 +19,49 @@ int64_t iteration_of(const Json& line) {
   return line["iteration"].get<int64_t>();
 }
 
+/// What a line says under a name; NaN and "" where that is missing or of another type, for anybody may edit the file.
+double number_in(const Json& line, const char* name) {
+  const auto found = line.find(name);
+  return found != line.end() && found->is_number() ? found->get<double>() : std::numeric_limits<double>::quiet_NaN();
+}
+std::string text_in(const Json& line, const char* name) {
+  const auto found = line.find(name);
+  return found != line.end() && found->is_string() ? found->get<std::string>() : "";
+}
+
 }  // namespace
 
-StepMeans means_of(const StepSums& sums, int64_t batch_size) {
+StepMeans means_of(const StepSums& sums, const StepTimes& times, int64_t batch_size) {
   const auto steps = static_cast<double>(std::max<int64_t>(sums.steps, 1));
-  const double images = static_cast<double>(sums.steps * batch_size);
+  const double images = static_cast<double>(times.steps * batch_size);
   return {.loss = sums.loss / steps,
           .main_loss = sums.main_loss / steps,
           .aux_loss = sums.aux_loss / steps,
           .accuracy = static_cast<double>(sums.right) / (static_cast<double>(sums.valid) + 1e-10),
-          .images_per_second = sums.step_seconds > 0 ? images / sums.step_seconds : 0.0};
+          .images_per_second = times.seconds > 0 ? images / times.seconds : 0.0};
 }
 
-std::string to_json(const LogState& state) {
-  const StepSums& sums = state.sums;
-  return Json{{"steps", sums.steps},
-              {"loss", sums.loss},
-              {"main_loss", sums.main_loss},
-              {"aux_loss", sums.aux_loss},
-              {"right", sums.right},
-              {"valid", sums.valid},
-              {"step_seconds", sums.step_seconds},
-              {"run_seconds", state.run_seconds}}
+std::string to_json(const StepSums& sums) {
+  return Json{{"steps", sums.steps},       {"loss", sums.loss},   {"main_loss", sums.main_loss},
+              {"aux_loss", sums.aux_loss}, {"right", sums.right}, {"valid", sums.valid}}
       .dump();
 }
 
-LogState log_state_from_json(const std::string& json, const std::string& place) {
-  LogState state;
+StepSums step_sums_from_json(const std::string& json, const std::string& place) {
+  StepSums sums;
   try {
     const Json from = Json::parse(json);
-    from.at("steps").get_to(state.sums.steps);
-    from.at("loss").get_to(state.sums.loss);
-    from.at("main_loss").get_to(state.sums.main_loss);
-    from.at("aux_loss").get_to(state.sums.aux_loss);
-    from.at("right").get_to(state.sums.right);
-    from.at("valid").get_to(state.sums.valid);
-    from.at("step_seconds").get_to(state.sums.step_seconds);
-    from.at("run_seconds").get_to(state.run_seconds);
+    from.at("steps").get_to(sums.steps);
+    from.at("loss").get_to(sums.loss);
+    from.at("main_loss").get_to(sums.main_loss);
+    from.at("aux_loss").get_to(sums.aux_loss);
+    from.at("right").get_to(sums.right);
+    from.at("valid").get_to(sums.valid);
   } catch (const Json::exception& error) {
     throw Refusal(
         fmt::format("{}: the state of its log cannot be read ({}); use another checkpoint", place, error.what()));
   }
-  return state;
+  return sums;
 }
 
 TrainLog::TrainLog(const std::string& path, int64_t iteration) : path_(path) {
@@ -70,7 +72,10 @@ TrainLog::TrainLog(const std::string& path, int64_t iteration) : path_(path) {
     const int64_t at = iteration_of(line);
     if (at < 0 || at > iteration) continue;
     kept += text + "\n";
-    if (line.value("type", "") == "validation") last_validation_ = std::max(last_validation_, at);
+    const std::string type = text_in(line, "type");
+    if (type == "validation") last_validation_ = std::max(last_validation_, at);
+    if (type == "train") earlier_loss_ = number_in(line, "loss");
+    if (const double seconds = number_in(line, "seconds"); std::isfinite(seconds)) earlier_seconds_ = seconds;
   }
   write_file(path, kept);
   stream_.open(path, std::ios::app);

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <fstream>
+#include <limits>
 #include <string>
 
 #include "train/eval/evaluator.h"
@@ -14,7 +15,12 @@ struct StepSums {
   int64_t steps = 0;
   double loss = 0, main_loss = 0, aux_loss = 0;
   int64_t right = 0, valid = 0;  ///< pixels
-  double step_seconds = 0;       ///< with the wait for data
+};
+
+/// How long these steps took, with the wait for data: those of this process alone, for no checkpoint keeps times.
+struct StepTimes {
+  int64_t steps = 0;
+  double seconds = 0;
 };
 
 /// What the log and TensorBoard show of them.
@@ -23,16 +29,12 @@ struct StepMeans {
   double accuracy = 0;  ///< share of the valid pixels
   double images_per_second = 0;
 };
-StepMeans means_of(const StepSums& sums, int64_t batch_size);
+StepMeans means_of(const StepSums& sums, const StepTimes& times, int64_t batch_size);
 
 /// The part of the log's state that a checkpoint keeps.
-struct LogState {
-  StepSums sums;
-  double run_seconds = 0;  ///< of the whole run, across resumes
-};
-std::string to_json(const LogState& state);
+std::string to_json(const StepSums& sums);
 /// Throws Refusal "PLACE: ..." for anything but to_json's text.
-LogState log_state_from_json(const std::string& json, const std::string& place);
+StepSums step_sums_from_json(const std::string& json, const std::string& place);
 
 class TrainLog {
  public:
@@ -46,6 +48,9 @@ class TrainLog {
 
   /// Iteration of the last validation in the log; -1 without one.
   int64_t last_validation() const { return last_validation_; }
+  /// Of the lines that were there: the loss of the last one of type "train", NaN without one, and the run's seconds.
+  double earlier_loss() const { return earlier_loss_; }
+  double earlier_seconds() const { return earlier_seconds_; }
 
  private:
   void write(const std::string& line);
@@ -53,6 +58,7 @@ class TrainLog {
   std::string path_;
   std::ofstream stream_;
   int64_t last_validation_ = -1;
+  double earlier_loss_ = std::numeric_limits<double>::quiet_NaN(), earlier_seconds_ = 0;
 };
 
 }  // namespace giza::train

@@ -15,6 +15,7 @@
 #include "models/weights/state_dict.h"
 #include "tensor/base/check.h"
 #include "tensor/base/file.h"
+#include "tensor/base/message.h"
 #include "tensor/base/stopwatch.h"
 #include "tensor/parallel.h"
 #include "train/checkpoint.h"
@@ -44,14 +45,16 @@ class Trainer {
   void load_initial_weights();
   models::ParserLoss forward(const Batch& batch);
   double step(const Batch& batch, double learning_rate);
+  void check_settings(const TrainingState& state, const std::string& path);
   void save();
+  void record(const std::function<void()>& write);
   void validate_if_due();
   void write_report();
   void stop_on_signal();
 
   int64_t epoch() const { return iteration_ / iterations_per_epoch_; }
   bool at_epoch_end() const { return iteration_ > 0 && iteration_ % iterations_per_epoch_ == 0; }
-  double run_seconds() const { return earlier_seconds_ + watch_.seconds(); }
+  double run_seconds() const { return log_->earlier_seconds() + watch_.seconds(); }
 
   const Config& config_;
   const TrainConfig& train_;
@@ -67,8 +70,8 @@ class Trainer {
 
   int64_t iteration_ = 0;  // steps done
   StepSums sums_;          // since the last line of the log
+  StepTimes times_;        // of those of them that this process did
   Stopwatch watch_;
-  double earlier_seconds_ = 0;      // before a resume
   std::vector<std::string> notes_;  // what start() has to tell
   std::unique_ptr<TrainLog> log_;
   std::unique_ptr<TensorBoard> tensorboard_;  // null where it is off
@@ -105,11 +108,15 @@ Trainer::Trainer(const Config& config)
 /// Puts the run where it is to begin: a checkpoint, given weights, or random ones.
 void Trainer::start() {
   if (!resume()) {
-    iteration_ = std::min<int64_t>(train_.start_epoch * iterations_per_epoch_, iterations_);
+    check<Refusal>(train_.start_epoch < train_.epochs,
+                   "{}: TRAIN.start_epoch {} leaves nothing to train of TRAIN.epochs {}; expected fewer",
+                   config_place(config_, "TRAIN.start_epoch"), train_.start_epoch, train_.epochs);
+    iteration_ = train_.start_epoch * iterations_per_epoch_;
     load_initial_weights();
   }
   write_file(folder_.file("config.yaml"), to_yaml(config_));
   log_ = std::make_unique<TrainLog>(folder_.file("log.jsonl"), iteration_);
+  result_.loss = log_->earlier_loss();  // until there is a step
   if (train_.tensorboard && event_files_available()) {
     tensorboard_ = std::make_unique<TensorBoard>(folder_.path(), iteration_, class_colors(config_));
   } else if (train_.tensorboard) {
@@ -122,7 +129,7 @@ bool Trainer::resume() {
   std::optional<FoundCheckpoint> found;
   if (train_.resume.empty() || train_.resume == "auto") {
     found = newest_checkpoint(folder_.path(), &warnings);
-    for (const std::string& warning : warnings) fmt::print(stderr, "giza: passed over {}\n", warning);
+    for (const std::string& warning : warnings) tell("passed over {}", warning);
     check<Refusal>(found || warnings.empty(), "{}: none of its checkpoints is whole; remove them or use another folder",
                    folder_.path());
     check<Refusal>(!found || train_.resume == "auto",
@@ -135,22 +142,45 @@ bool Trainer::resume() {
   if (!found) return false;
 
   const TrainingState state = restore_checkpoint(found->file, found->path, *model_, *optimizer_);
-  const std::string hash = training_hash(config_);
-  check<Refusal>(state.config_hash == hash && state.iteration <= iterations_,
-                 "{}: was trained with other settings (hash {}, these have {}); use the same ones, or start a new run "
-                 "from its weights with TRAIN.weight",
-                 found->path, state.config_hash, hash);
+  check_settings(state, found->path);
   check<Refusal>(state.list_hash == list_hash(dataset_),
                  "{}: was trained on another list than {}; use the same one, or "
                  "start a new run from its weights with TRAIN.weight",
                  found->path, listing_place(dataset_.options()));
-  const LogState log = log_state_from_json(state.log, found->path);
-  sums_ = log.sums;
-  earlier_seconds_ = log.run_seconds;
+  sums_ = step_sums_from_json(state.log, found->path);
   iteration_ = state.iteration;
+  if (train_.resume == "auto") mend_last(folder_, found->path);
   result_.checkpoint = found->path;
   notes_.push_back(fmt::format("going on from {} at iteration {}", found->path, iteration_));
   return true;
+}
+
+/// Throws Refusal if the run goes on otherwise than it began. More epochs are welcome: they stretch what is left of the
+/// learning rate's curve.
+void Trainer::check_settings(const TrainingState& state, const std::string& path) {
+  const std::string now = training_settings(config_);
+  const auto without_epochs = [](std::vector<std::string> changed) {
+    std::erase_if(changed, [](const std::string& key) { return key.starts_with("TRAIN.epochs:"); });
+    return changed;
+  };
+  const bool same = state.config_hash == training_hash(config_);
+  // Files from before the settings were kept have their hash alone.
+  check<Refusal>(same || !state.settings.empty(),
+                 "{}: was trained with other settings; use the same ones, or start a new run from its weights with "
+                 "TRAIN.weight",
+                 path);
+  const std::vector<std::string> changed = same ? std::vector<std::string>{} : changed_settings(state.settings, now);
+  const std::vector<std::string> forbidden = without_epochs(changed);
+  check<Refusal>(forbidden.empty(),
+                 "{}: was trained with other settings: {}; use the same ones, or start a new run from its weights with "
+                 "TRAIN.weight",
+                 path, fmt::join(forbidden, "; "));
+  check<Refusal>(state.iteration <= iterations_,
+                 "{}: stands at iteration {}, TRAIN.epochs {} are {} iterations; expected as many epochs or more", path,
+                 state.iteration, train_.epochs, iterations_);
+  for (const std::string& key : changed) {
+    notes_.push_back(fmt::format("{}: the learning rate follows the curve of the new number from here on", key));
+  }
 }
 
 void Trainer::load_initial_weights() {
@@ -213,16 +243,32 @@ double Trainer::step(const Batch& batch, double learning_rate) {
 }
 
 void Trainer::save() {
-  const LogState log{sums_, run_seconds()};
-  result_.checkpoint = save_checkpoint(folder_, *model_, *optimizer_,
-                                       {.iteration = iteration_,
-                                        .seed = static_cast<uint64_t>(train_.manual_seed),
-                                        .config_hash = training_hash(config_),
-                                        .list_hash = list_hash(dataset_),
-                                        .model = models::options_to_json(model_->description()),
-                                        .log = to_json(log),
-                                        .card = card_},
-                                       train_.keep_checkpoints);
+  try {
+    result_.checkpoint = save_checkpoint(folder_, *model_, *optimizer_,
+                                         {.iteration = iteration_,
+                                          .seed = static_cast<uint64_t>(train_.manual_seed),
+                                          .config_hash = training_hash(config_),
+                                          .settings = training_settings(config_),
+                                          .list_hash = list_hash(dataset_),
+                                          .model = models::options_to_json(model_->description()),
+                                          .log = to_json(sums_),
+                                          .card = card_},
+                                         train_.keep_checkpoints);
+  } catch (const Error& error) {
+    throw Error(fmt::format(
+        "iteration {} of {} cannot be saved: {}; {}", iteration_, iterations_, error.what(),
+        result_.checkpoint.empty()
+            ? "no checkpoint was written before; make room, then begin again"
+            : fmt::format("{} is whole; make room, then TRAIN.resume auto goes on from it", result_.checkpoint)));
+  }
+}
+
+/// Writes to the log. Where that fails the work is saved, if there is still room for it, before the run ends.
+void Trainer::record(const std::function<void()>& write) try { write(); } catch (const Error& error) {
+  const std::string reason = error.what();
+  save();
+  throw Error(fmt::format("{}; stopped at iteration {} of {}, saved {}; TRAIN.resume auto goes on", reason, iteration_,
+                          iterations_, result_.checkpoint));
 }
 
 void Trainer::stop_on_signal() {
@@ -252,8 +298,10 @@ void Trainer::validate_if_due() {
     stop_on_signal();
     throw;
   }
-  log_->write_validation(iteration_, epoch(), *result_.validation, run_seconds());
-  if (tensorboard_) tensorboard_->write_validation(iteration_, *result_.validation, *validation_set_);
+  record([&] {
+    log_->write_validation(iteration_, epoch(), *result_.validation, run_seconds());
+    if (tensorboard_) tensorboard_->write_validation(iteration_, *result_.validation, *validation_set_);
+  });
   const Metrics& metrics = result_.validation->metrics;
   progress_->note(fmt::format("epoch {}: mIoU {:.4f}, allAcc {:.4f} ({})", epoch(), metrics.miou, metrics.all_acc,
                               options.protocol));
@@ -272,7 +320,7 @@ void Trainer::write_report() try {
                                   .validation = result_.validation ? &*result_.validation : nullptr,
                                   .validation_iteration = log_->last_validation()});
 } catch (const std::exception& error) {
-  progress_->note(fmt::format("no report: {}", error.what()));
+  progress_->warn(fmt::format("no report: {}", error.what()));
 }
 
 TrainResult Trainer::run(const StepObserver& after_step) {
@@ -281,6 +329,7 @@ TrainResult Trainer::run(const StepObserver& after_step) {
   progress_ = std::make_unique<Progress>("train", iterations_, "it", iteration_);
   for (const std::string& note : notes_) progress_->note(note);
   validate_if_due();
+  const int64_t first = iteration_;
   Loader loader(dataset_, train_transforms(config_),
                 {.batch_size = train_.batch_size,
                  .workers = train_.workers > 0 ? train_.workers : 2,
@@ -293,14 +342,18 @@ TrainResult Trainer::run(const StepObserver& after_step) {
     const double rate = poly_lr(train_.base_lr, iteration_, iterations_, train_.power, train_.warmup_iters);
     const int64_t this_epoch = epoch();
     result_.loss = step(loader.next(), rate);
-    sums_.step_seconds += step_watch.seconds();
+    ++times_.steps;
+    times_.seconds += step_watch.seconds();
     if (after_step) after_step(iteration_, result_.loss);
     progress_->update(iteration_, fmt::format("loss {:.4f}", result_.loss));
     if (iteration_ % train_.print_freq == 0 || at_epoch_end()) {
-      const StepMeans means = means_of(sums_, train_.batch_size);
-      log_->write_steps(iteration_, this_epoch + 1, rate, means, run_seconds());
-      if (tensorboard_) tensorboard_->write_steps(iteration_, rate, means);
+      const StepMeans means = means_of(sums_, times_, train_.batch_size);
       sums_ = {};
+      times_ = {};
+      record([&] {
+        log_->write_steps(iteration_, this_epoch + 1, rate, means, run_seconds());
+        if (tensorboard_) tensorboard_->write_steps(iteration_, rate, means);
+      });
     }
     if (at_epoch_end() && (epoch() % train_.save_freq == 0 || iteration_ == iterations_)) {
       save();
@@ -312,8 +365,9 @@ TrainResult Trainer::run(const StepObserver& after_step) {
   }
   // Where nothing was left to do, the page of the run is still there, with the pictures of its last validation.
   if (!std::filesystem::exists(folder_.file("report.html"))) write_report();
-  progress_->finish(fmt::format("loss {:.4f}", result_.loss));
+  progress_->finish(std::isfinite(result_.loss) ? fmt::format("loss {:.4f}", result_.loss) : "");
   result_.iterations = iteration_;
+  result_.steps = iteration_ - first;
   result_.seconds = watch_.seconds();
   return result_;
 }

@@ -14,7 +14,8 @@ namespace giza::train {
 
 struct TrainResult {
   int64_t iterations = 0;                ///< steps of the whole schedule done, those before a resume included
-  double loss = 0;                       ///< of the last step of this call
+  int64_t steps = 0;                     ///< of them, in this call
+  double loss = 0;                       ///< of the last step; without one in this call, the last one logged, or NaN
   double seconds = 0;                    ///< of this call
   std::string checkpoint;                ///< the last one written
   std::optional<Evaluation> validation;  ///< the last one
@@ -38,7 +39,7 @@ using StepObserver = std::function<void(int64_t iteration, double loss)>;
 ///   print_freq iterations and at the end of each epoch; losses are means over the iterations since the line before;
 ///   {"type": "validation", iteration, epoch, protocol, mIoU, mAcc, allAcc, mIoU_present, seconds}.
 ///
-/// SIGINT and SIGTERM (train/signals.h; train() holds the guard) finish the step, save, and throw Interrupted. NaN or
+/// SIGINT, SIGTERM and SIGHUP (train/signals.h; train() holds the guard) finish the step, save, and throw Interrupted. NaN or
 /// infinity in loss or gradient throws Diverged before the update, naming the iteration, the parameter and the samples.
 /// Throws Refusal for data, weights or checkpoints that do not fit.
 TrainResult train(const Config& config, const StepObserver& after_step = {});

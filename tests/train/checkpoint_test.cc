@@ -61,7 +61,7 @@ TrainingState state_at(int64_t iteration) {
 std::vector<std::string> files(const std::string& folder) {
   std::vector<std::string> names;
   for (const auto& entry : fs::directory_iterator(folder)) {
-    if (entry.path().filename() != ".lock") names.push_back(entry.path().filename().string());
+    names.push_back(entry.path().filename().string());
   }
   std::sort(names.begin(), names.end());
   return names;

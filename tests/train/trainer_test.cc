@@ -29,14 +29,8 @@ std::vector<double> losses_of(const Config& config) {
   return losses;
 }
 
-/// All numbers of a run's last checkpoint.
-std::vector<std::vector<float>> last_numbers(const Config& config) {
-  std::vector<std::vector<float>> numbers;
-  for (const auto& tensor : read_checkpoint(config.train.save_path + "/last.safetensors").tensors) {
-    numbers.push_back(tensor.data);
-  }
-  return numbers;
-}
+/// A run's last checkpoint, byte for byte: nothing in it may tell of threads, clocks, folders and interruptions.
+std::string last_checkpoint(const Config& config) { return read_bytes(config.train.save_path + "/last.safetensors"); }
 
 std::vector<nlohmann::json> log_of(const Config& config) {
   std::vector<nlohmann::json> lines;
@@ -109,11 +103,13 @@ TEST_CASE("train: the same bits at any number of threads and workers, others for
   config.train.workers = 1;
   const std::vector<double> reference = losses_of(config);
   REQUIRE(reference.size() == 12);
-  Config other = set.config("two");
-  other.train.threads = 2;
-  other.train.workers = 3;
-  CHECK(losses_of(other) == reference);
-  CHECK(last_numbers(other) == last_numbers(config));
+  for (const auto& [threads, workers] : std::vector<std::pair<int, int>>{{2, 3}, {3, 0}, {5, 4}}) {
+    Config other = set.config(fmt::format("{}_{}", threads, workers));
+    other.train.threads = threads;
+    other.train.workers = workers;
+    CHECK(losses_of(other) == reference);
+    CHECK(last_checkpoint(other) == last_checkpoint(config));
+  }
   Config seeded = set.config("three");
   seeded.train.manual_seed = 4;
   CHECK(losses_of(seeded) != reference);
@@ -135,7 +131,7 @@ TEST_CASE("train: interrupted anywhere and resumed, the same bits as in one go")
     parts.train.resume = "auto";
     const std::vector<double> rest = losses_of(parts);
     CHECK(rest == std::vector<double>(reference.begin() + stop, reference.end()));
-    CHECK(last_numbers(parts) == last_numbers(config));
+    CHECK(last_checkpoint(parts) == last_checkpoint(config));
     CHECK(timeless_log_of(parts) == timeless_log_of(config));
     CHECK(losses_of(parts).empty());  // nothing is left to do
   }
@@ -155,7 +151,7 @@ TEST_CASE("train: after a kill the newest whole checkpoint counts, and the log h
   CHECK(contains(message_of<Refusal>([&] { train(config); }), "TRAIN.resume auto"));
   config.train.resume = "auto";
   CHECK(losses_of(config) == std::vector<double>(reference.begin() + 8, reference.end()));
-  CHECK(last_numbers(config) == last_numbers(whole));
+  CHECK(last_checkpoint(config) == last_checkpoint(whole));
   CHECK(timeless_log_of(config) == timeless_log_of(whole));
 
   // From a named checkpoint, into another folder.
@@ -165,7 +161,7 @@ TEST_CASE("train: after a kill the newest whole checkpoint counts, and the log h
   // Not under other settings, nor with another list.
   named.train.save_path = set.file("other");
   named.train.base_lr = 0.5;
-  CHECK(contains(message_of<Refusal>([&] { train(named); }), "other settings"));
+  CHECK(contains(message_of<Refusal>([&] { train(named); }), "other settings: TRAIN.base_lr: 0.01, now 0.5; use"));
   named = set.config("other");
   named.train.resume = whole.train.save_path + "/iter_00000008.safetensors";
   std::string list = read_bytes(named.data.train_list);
@@ -177,6 +173,51 @@ TEST_CASE("train: after a kill the newest whole checkpoint counts, and the log h
     write_bytes(config.train.save_path + name, "x");
   }
   CHECK(contains(message_of<Refusal>([&] { train(config); }), "none of its checkpoints is whole"));
+}
+
+TEST_CASE("train: resumed with more epochs, or with nothing left to do") {
+  const Quiet quiet;
+  const TinySet set;
+  Config config = set.config("run");
+  const std::vector<double> first = losses_of(config);
+  config.train.resume = "auto";
+  const TrainResult nothing = train(config);
+  CHECK(nothing.steps == 0);
+  CHECK(nothing.iterations == 12);
+  CHECK(nothing.loss == log_of(config).back()["loss"]);
+  config.train.epochs = 5;
+  CHECK(losses_of(config).size() == 8);
+  CHECK(train(config).iterations == 20);
+  config.train.epochs = 4;
+  CHECK(contains(message_of<Refusal>([&] { train(config); }), "stands at iteration 20, TRAIN.epochs 4 are 16"));
+}
+
+TEST_CASE("train: a link that a kill left behind is mended") {
+  const Quiet quiet;
+  const TinySet set;
+  Config config = set.config("run");
+  losses_of(config);
+  const std::string last = config.train.save_path + "/last.safetensors", newest = last_checkpoint(config);
+  fs::remove(last);
+  fs::create_symlink("iter_00000008.safetensors", last);
+  REQUIRE(last_checkpoint(config) != newest);
+  config.train.resume = "auto";
+  train(config);
+  CHECK(last_checkpoint(config) == newest);
+  fs::remove(last);
+  train(config);
+  CHECK(last_checkpoint(config) == newest);
+}
+
+TEST_CASE("train: a terminal that is closed saves the work") {
+  const Quiet quiet;
+  const TinySet set;
+  Config config = set.config("run");
+  const std::vector<double> whole = losses_of(config);
+  Config closed = set.config("closed");
+  interrupt_at(closed, 5, SIGHUP);
+  closed.train.resume = "auto";
+  CHECK(losses_of(closed) == std::vector<double>(whole.begin() + 5, whole.end()));
 }
 
 TEST_CASE("train: numbers that are not finite stop it before the update, with iteration and samples named") {

@@ -8,8 +8,11 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <map>
 #include <memory>
 #include <set>
+#include <sstream>
+#include <utility>
 
 #include "tensor/base/check.h"
 #include "tensor/base/file.h"
@@ -262,13 +265,39 @@ std::string to_yaml(const Config& config) {
   return text;
 }
 
-std::string training_hash(const Config& config) {
-  Fnv1a hash;
+std::string training_settings(const Config& config) {
+  std::string text;
   for (const Key& key : config_keys()) {
     if (key.rule.effect != Effect::weights || !applies(key, config)) continue;
-    hash.add_bytes(fmt::format("{}={}\n", key.full_name(), write_value(key, config)));
+    text += fmt::format("{}={}\n", key.full_name(), write_value(key, config));
   }
+  return text;
+}
+
+std::string training_hash(const Config& config) {
+  Fnv1a hash;
+  hash.add_bytes(training_settings(config));
   return fmt::format("{:016x}", hash.value());
+}
+
+std::vector<std::string> changed_settings(const std::string& before, const std::string& now) {
+  std::map<std::string, std::pair<std::string, std::string>> values;
+  const auto collect = [&](const std::string& text, auto member) {
+    std::istringstream lines(text);
+    for (std::string line; std::getline(lines, line);) {
+      const size_t sign = line.find('=');
+      if (sign != std::string::npos) values[line.substr(0, sign)].*member = line.substr(sign + 1);
+    }
+  };
+  collect(before, &std::pair<std::string, std::string>::first);
+  collect(now, &std::pair<std::string, std::string>::second);
+  std::vector<std::string> changed;
+  const auto shown = [](const std::string& value) { return value.empty() ? "absent" : value; };
+  for (const auto& [key, value] : values) {
+    if (value.first == value.second) continue;
+    changed.push_back(fmt::format("{}: {}, now {}", key, shown(value.first), shown(value.second)));
+  }
+  return changed;
 }
 
 std::string help_keys() {

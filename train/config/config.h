@@ -154,6 +154,10 @@ std::string to_yaml(const Config& config);
 /// 16 hex digits: FNV-1a over the keys of DATA and TRAIN that decide the weights which training computes (so not paths,
 /// frequencies, threads, cache). The same on every machine.
 std::string training_hash(const Config& config);
+/// What the hash is of: the keys that decide which weights training computes, as lines "SECTION.NAME=VALUE".
+std::string training_settings(const Config& config);
+/// The keys whose values differ between two such texts, each as "SECTION.NAME: BEFORE, now VALUE".
+std::vector<std::string> changed_settings(const std::string& before, const std::string& now);
 
 /// One paragraph per key: name, type, range, default, what it does. For --help-keys.
 std::string help_keys();

@@ -250,7 +250,7 @@ std::string plan_json(const Plan& plan, const Config& config) {
                         {"test_gb", known(gb(measured.test_bytes))}};
   }
   json["notes"] = plan.notes;
-  return json.dump();
+  return json.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
 }
 
 }  // namespace giza::train

@@ -51,7 +51,9 @@ std::string trace_json(const std::vector<Event>& events, const std::string& titl
                     {"tid", 1},
                     {"args", arguments(event)}});
   }
-  return ordered_json{{"displayTimeUnit", "ms"}, {"traceEvents", std::move(list)}}.dump() + "\n";
+  return ordered_json{{"displayTimeUnit", "ms"}, {"traceEvents", std::move(list)}}.dump(
+             -1, ' ', false, ordered_json::error_handler_t::replace) +
+         "\n";
 }
 
 }  // namespace giza::train

@@ -50,8 +50,8 @@ bool is_context(int label) {
 
 uint64_t hash_scene(const Scene& scene) {
   Fnv1a hash;
-  hash.add_bytes(std::span(scene.labels.index));
   hash.add_bytes(std::span(scene.image.rgb));
+  hash.add_bytes(std::span(scene.labels.index));
   return hash.value();
 }
 
