@@ -69,13 +69,10 @@ bool ConfigArguments::given() const {
 
 train::Config ConfigArguments::load(const Common& common) const {
   train::Config config = train::load_config(file_, trailing_arguments(*app_));
-  if (!config.unused.empty() && !common.quiet) {
-    fmt::print(stderr, "giza: {}: without a meaning on a CPU, ignored: {}\n", config.file,
-               fmt::join(config.unused, ", "));
+  if (!config.unused.empty()) {
+    tell("{}: without a meaning on a CPU, ignored: {}", config.file, fmt::join(config.unused, ", "));
   }
-  if (!common.quiet) {
-    for (const std::string& note : train::built_in_notes(config)) fmt::print(stderr, "giza: {}\n", note);
-  }
+  for (const std::string& note : train::built_in_notes(config)) tell("{}", note);
   const auto replace = [&](const char* key, auto& field, const auto& value) {
     field = value;
     config.origins[key] = "command line";

@@ -55,23 +55,27 @@ pairs replace its keys; {config, arch, input} then stand for depth, size, batch,
 void BenchModelCommand::declare(CLI::App& app) {
   CLI::Option* config = config_.declare(app);
   const auto of_flags = [&](CLI::Option* option) { return option->excludes(config); };
-  of_flags(app.add_option("--depth", step_.depth, "18, 34, 50, 101, 152 or 269"))->capture_default_str();
-  of_flags(app.add_option("--size", step_.size, "side of the square pictures"))
-      ->check(within(1, 16384))
+  of_flags(app.add_option("--depth", step_.depth, "18, 34, 50, 101, 152 or 269"))
+      ->transform(within(18, 269))
       ->capture_default_str();
-  of_flags(app.add_option("--batch", step_.batch, "pictures of a step"))->check(within(1, 1024))->capture_default_str();
+  of_flags(app.add_option("--size", step_.size, "side of the square pictures"))
+      ->transform(within(1, 16384))
+      ->capture_default_str();
+  of_flags(app.add_option("--batch", step_.batch, "pictures of a step"))
+      ->transform(within(1, 1024))
+      ->capture_default_str();
   of_flags(app.add_option("--classes", step_.classes, "number of classes"))
-      ->check(within(1, 4096))
+      ->transform(within(1, 4096))
       ->capture_default_str();
   of_flags(app.add_option("--width", step_.width, "factor on all channel counts"))
-      ->check(within(0.01, 8.0))
+      ->transform(within(0.01, 8.0))
       ->capture_default_str();
   app.add_option("--mode", mode_, "infer or train")
       ->check(CLI::IsMember({"infer", "train"}).description(""))
       ->capture_default_str();
   of_flags(app.add_flag("--recompute", step_.recompute,
                         "train: keep only the inputs of residual blocks and run each again going back"));
-  app.add_option("--runs", runs_, "timed steps")->check(within(1, 10000))->capture_default_str();
+  app.add_option("--runs", runs_, "timed steps")->transform(within(1, 10000))->capture_default_str();
 }
 
 int BenchModelCommand::run(const Common& common) {
@@ -111,7 +115,7 @@ int BenchModelCommand::run(const Common& common) {
                                        {"peak_rss_gb", peak_rss_gb()},
                                        {"arena_peak_gb", static_cast<double>(arena_statistics().peak) / 1e9}});
   if (common.json) {
-    fmt::print("{}\n", result.dump());
+    print_json(result);
   } else {
     const std::string network = config_.given() ? config_.title()
                                                 : fmt::format("PSPNet{}, {}x{}, batch {}, {} classes", step_.depth,

@@ -26,7 +26,7 @@ proposes the keys that would make them fit. Exit status: 0 everything fits, 1 so
   void declare(CLI::App& app) override {
     arguments_.declare(app);
     app.add_option("--show", examples_, "files or values to name of each kind of fault")
-        ->check(within(size_t{0}, size_t{1000000}))
+        ->transform(within(size_t{0}, size_t{1000000}))
         ->type_name("N")
         ->capture_default_str();
   }

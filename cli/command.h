@@ -1,23 +1,43 @@
 // A subcommand of the program: each cli/NAME.cc defines one class, flags and printing only, and makes it by NAME_command().
 #pragma once
 
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
+#include <charconv>
 #include <cstdint>
 #include <memory>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
+#include <system_error>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
+#include "tensor/base/message.h"
 #include "tensor/ops/conv2d.h"
 #include "train/config/config.h"
 
 namespace giza::cli {
 
-/// Checks a number without spelling the range out in the help.
+/// Checks a number, strictly: decimal digits to the end, finite, and in [low, high], where CLI11 alone would read 010 as
+/// eight, and take the largest number for one that is too large. For CLI::Option::transform, since it writes the number out
+/// anew. The range is not spelt out in the help.
 template <class T>
 CLI::Validator within(T low, T high) {
-  return CLI::Range(low, high).description("");
+  const auto check = [low, high](std::string& text) -> std::string {
+    T value{};
+    const char *begin = text.data() + (text.starts_with('+') ? 1 : 0), *end = text.data() + text.size();
+    const auto [rest, error] = std::from_chars(begin, end, value);
+    if (error == std::errc() && rest == end && value >= low && value <= high) {  // NaN is in no range
+      text = fmt::format("{}", value);
+      return {};
+    }
+    return fmt::format("{} is not {} from {} to {}", text, std::is_integral_v<T> ? "a whole number" : "a number", low,
+                       high);
+  };
+  return {check, ""};
 }
 
 /// Flags that every command understands.
@@ -35,6 +55,9 @@ struct Common {
             parse_conv_algorithm(algorithm.empty() ? "auto" : algorithm)};
   }
 };
+
+/// One line on stdout. A name that is not UTF-8 gets U+FFFD where JSON has no way to write it.
+void print_json(const nlohmann::ordered_json& json);
 
 /// A subcommand. Its options are its members: `declare` tells CLI11 their addresses, so it is never copied.
 class Command {

@@ -47,7 +47,7 @@ void CompareCommand::declare(CLI::App& app) {
       ->expected(1)
       ->allow_extra_args(false)  // one class list per --group; what follows is a NAME=FOLDER
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-  app.add_option("--pictures", pictures_, "pictures on the sheets")->check(within(1, 10000))->capture_default_str();
+  app.add_option("--pictures", pictures_, "pictures on the sheets")->transform(within(1, 10000))->capture_default_str();
 }
 
 std::vector<train::ComparedRun> parse_runs(const std::vector<std::string>& texts) {
@@ -75,7 +75,7 @@ void print_comparison_json(const train::Comparison& comparison, const std::vecto
     }
     json["runs"].push_back(std::move(run));
   }
-  fmt::print("{}\n", json.dump());
+  print_json(json);
 }
 
 int CompareCommand::run(const Common& common) {

@@ -58,7 +58,7 @@ void ConvertCommand::declare(CLI::App& app) {
   app.add_option("--size", size_, "input of an ONNX graph, default 473x473")->type_name("HxW");
   app.add_option("--batch", batch_, "pictures of an ONNX graph's input, default 1")
       ->type_name("N")
-      ->check(within(1, 1024));
+      ->transform(within(1, 1024));
 }
 
 std::pair<int64_t, int64_t> ConvertCommand::height_and_width() const {
@@ -153,17 +153,16 @@ int ConvertCommand::run(const Common& common) {
   }
   const std::string names = onnx ? "onnx" : models::to_string(naming);
   if (common.json) {
-    fmt::print("{}\n", nlohmann::ordered_json{{"output", out_},
-                                              {"naming_in", models::to_string(*was)},
-                                              {"naming_out", names},
-                                              {"tensors", file.tensors.size()},
-                                              {"numbers", numbers},
-                                              {"whole_network", model != nullptr && nameless.empty()}}
-                           .dump());
+    print_json({{"output", out_},
+                {"naming_in", models::to_string(*was)},
+                {"naming_out", names},
+                {"tensors", file.tensors.size()},
+                {"numbers", numbers},
+                {"whole_network", model != nullptr && nameless.empty()}});
   } else if (onnx) {
-    fmt::print("{}: {} classes, input {}x3x{}x{}, opset 17\n", out_, model->classes(), batch_, height, width);
+    fmt::print("{}: {} classes, input {}x3x{}x{}, opset 17\n", one_line(out_), model->classes(), batch_, height, width);
   } else {
-    fmt::print("{}: {} tensors, {:.2f} M numbers, names of {} (were {}'s), {}\n", out_, file.tensors.size(),
+    fmt::print("{}: {} tensors, {:.2f} M numbers, names of {} (were {}'s), {}\n", one_line(out_), file.tensors.size(),
                static_cast<double>(numbers) / 1e6, names, models::to_string(*was),
                model != nullptr && nameless.empty() ? "a whole network" : "a backbone");
   }

@@ -151,9 +151,9 @@ int EvalCommand::run(const Common& common) {
   train::write_metrics(config.test.save_folder + "/metrics.json", evaluation);
   const std::string page = report_.empty() ? config.test.save_folder + "/report.html" : report_;
   train::write_evaluation_report(page, config, dataset, evaluation);
-  if (!common.quiet) fmt::print(stderr, "giza: the report is {}\n", page);
+  if (!common.quiet) tell("the report is {}", page);
   if (common.json) {
-    fmt::print("{}\n", nlohmann::ordered_json::parse(train::metrics_json(evaluation)).dump());
+    print_json(nlohmann::ordered_json::parse(train::metrics_json(evaluation)));
   } else {
     fmt::print("{}", train::metrics_table(evaluation));
   }

@@ -81,7 +81,7 @@ int InfoCommand::info_machine(const Common& common) const {
   const MachinePeak peak = measure ? measure_peak() : MachinePeak{};
   if (measure) json["peak"] = peak_json(peak);
   if (common.json) {
-    fmt::print("{}\n", json.dump());
+    print_json(json);
     return 0;
   }
   fmt::print("giza         {}, built by {}\n", GIZA_VERSION, compiler);

@@ -153,7 +153,7 @@ int info_model(const train::Config& config, const Common& common) {
                            {"ignore_label", config.train.ignore_label},
                            {"class_weights", config.train.class_weights.values}}}};
     for (const Step& each : steps) json["steps"].push_back(step_json(each));
-    fmt::print("{}\n", json.dump());
+    print_json(json);
     return 0;
   }
   fmt::print("{}: convolutions by {}{}, SIMD target {}\n", config.file, config.train.conv,

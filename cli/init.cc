@@ -33,25 +33,22 @@ left out and named.
                    "file with a class name per line; else they are called class 0, class 1, ...")
         ->type_name("FILE");
     app.add_option("--val-every", options_.val_every, "hold every so manieth picture out")
-        ->check(within(2, 1000000))
+        ->transform(within(2, 1000000))
         ->type_name("N")
         ->capture_default_str();
   }
 
   int run(const Common& common) override {
     const train::Starter starter = train::write_starter(options_);
-    if (!common.quiet) {
-      for (const std::string& image : starter.without_mask) {
-        fmt::print(stderr, "giza: {}: has no mask in {}, left out\n", image, options_.labels);
-      }
+    for (const std::string& image : starter.without_mask) {
+      tell("{}: has no mask in {}, left out", image, options_.labels);
     }
     if (common.json) {
-      fmt::print("{}\n", nlohmann::ordered_json{{"config", starter.config},
-                                                {"train", starter.train},
-                                                {"val", starter.val},
-                                                {"classes", starter.classes},
-                                                {"left_out", starter.without_mask.size()}}
-                             .dump());
+      print_json({{"config", starter.config},
+                  {"train", starter.train},
+                  {"val", starter.val},
+                  {"classes", starter.classes},
+                  {"left_out", starter.without_mask.size()}});
       return 0;
     }
     fmt::print("{}: {} pictures to train on, {} to validate, {} classes, about {} x {} pixels\n", starter.config,

@@ -62,11 +62,11 @@ void print_shares(const std::string& image, const std::string& stem, const std::
                                    {"overlay", stem + "_overlay.png"},
                                    {"classes", nlohmann::ordered_json::array()}};
     for (const ClassShare& share : shares) line["classes"].push_back({{"name", share.name}, {"share", share.share}});
-    fmt::print("{}\n", line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+    print_json(line);
     return;
   }
-  fmt::print("{}\n", image);
-  for (const ClassShare& share : shares) fmt::print("  {:5.1f} %  {}\n", 100 * share.share, share.name);
+  fmt::print("{}\n", one_line(image));
+  for (const ClassShare& share : shares) fmt::print("  {:5.1f} %  {}\n", 100 * share.share, one_line(share.name));
 }
 
 /// The pictures to work on, and for each the path that its three files begin with.
@@ -149,10 +149,10 @@ void PredictCommand::declare(CLI::App& app) {
   app.add_option("--out", out_, "folder of the results, made if need be")->required()->type_name("DIR");
   app.add_option("--config", config_, "configuration that the weights were trained by")->type_name("FILE");
   app.add_option("--tile", tile_, "largest side of a tile where no configuration says the protocol")
-      ->check(within(33, 8192))
+      ->transform(within(33, 8192))
       ->capture_default_str();
   app.add_option("--opacity", opacity_, "of the class colours in the overlay")
-      ->check(within(0.0, 1.0))
+      ->transform(within(0.0, 1.0))
       ->capture_default_str();
   app.add_flag("--no-mirror", no_mirror_, "do not average with the mirrored picture: twice as fast");
 }

@@ -112,32 +112,36 @@ pairs replace its keys.
 
 void ProfileCommand::declare(CLI::App& app) {
   CLI::Option* op = app.add_option("--op", op_, "one op by every algorithm: 'conv2d SPEC'");
-  op->type_name("SPEC");
+  op->type_name("SPEC")->check(CLI::Validator(
+      [](std::string& spec) { return spec.empty() ? std::string("the SPEC is empty") : std::string(); }, ""));
   CLI::Option* config = config_.declare(app)->excludes(op);
   const auto of_model = [&](CLI::Option* option) { return option->excludes(op); };
   const auto of_flags = [&](CLI::Option* option) { return of_model(option)->excludes(config); };
   CLI::Option* weights = of_flags(app.add_option("--weights", step_.weights, "profile the network of this file"));
   weights->type_name("FILE");
   of_flags(app.add_option("--depth", step_.depth, "18, 34, 50, 101, 152 or 269"))
+      ->transform(within(18, 269))
       ->excludes(weights)
       ->capture_default_str();
   of_flags(app.add_option("--size", step_.size, "side of the square pictures"))
-      ->check(within(1, 16384))
+      ->transform(within(1, 16384))
       ->capture_default_str();
-  of_flags(app.add_option("--batch", step_.batch, "pictures of a step"))->check(within(1, 1024))->capture_default_str();
+  of_flags(app.add_option("--batch", step_.batch, "pictures of a step"))
+      ->transform(within(1, 1024))
+      ->capture_default_str();
   of_flags(app.add_option("--classes", step_.classes, "number of classes"))
       ->excludes(weights)
-      ->check(within(1, 4096))
+      ->transform(within(1, 4096))
       ->capture_default_str();
   of_flags(app.add_option("--width", step_.width, "factor on all channel counts"))
       ->excludes(weights)
-      ->check(within(0.01, 8.0))
+      ->transform(within(0.01, 8.0))
       ->capture_default_str();
   of_model(app.add_option("--mode", mode_, "infer or train"))
       ->check(CLI::IsMember({"infer", "train"}).description(""))
       ->capture_default_str();
   app.add_option("--runs", runs_, "measured steps (3), or rounds of --op (what fits into 3 s)")
-      ->check(within(1, 10000));
+      ->transform(within(1, 10000));
   of_model(app.add_flag("--kernels", kernels_, "only the table of kernels"));
   of_model(app.add_flag("--layers", layers_, "only the table of layers"));
   of_model(app.add_flag("--all", all_, "every layer, not only the 25 that take longest"));
@@ -263,7 +267,7 @@ int ProfileCommand::run(const Common& common) {
     write_file(trace_, train::trace_json(measured.events, title()));
   }
   if (common.json) {
-    fmt::print("{}\n", to_json(common, measured).dump());
+    print_json(to_json(common, measured));
   } else {
     print_tables(measured);
   }

@@ -110,7 +110,7 @@ int profile_op(const std::string& op, int runs, const Common& common) {
   }
   const MachinePeak peak = faster(before, measure_peak());
   if (common.json) {
-    fmt::print("{}\n", contest_json(spec, passes, peak).dump());
+    print_json(contest_json(spec, passes, peak));
   } else {
     print_contest(spec, passes, peak);
   }

@@ -1,16 +1,23 @@
 // Parsing the command line, common flags, and errors as one line and an exit status.
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <csignal>
 #include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <iostream>
 #include <limits>
 #include <new>
+#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "cli/command.h"
 #include "tensor/base/check.h"
 #include "tensor/base/spelling.h"
-#include "tensor/base/text.h"
 #include "tensor/parallel.h"
 #include "tensor/simd.h"
 #include "train/progress.h"
@@ -22,22 +29,25 @@ namespace {
 constexpr int kFailed = 1;
 constexpr int kRefused = 2;
 
-/// A message is one line, whatever a library or a file name put into it.
-void complain(std::string message) {
-  std::replace_if(message.begin(), message.end(), is_control, ' ');
-  // Unicode's own line ends, U+0085, U+2028 and U+2029, in UTF-8.
-  for (const std::string_view line_end : {"\xC2\x85", "\xE2\x80\xA8", "\xE2\x80\xA9"}) {
-    for (size_t at = message.find(line_end); at != std::string::npos; at = message.find(line_end, at)) {
-      message.replace(at, line_end.size(), " ");
-    }
+/// What a shell or a service may have left undone, or done to us.
+void prepare_process() {
+  // Without these three open, the first files that we open would take their numbers, and messages would go into them.
+  for (const int descriptor : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    // Read-only, so that writing results to a stdout that was closed is still an error.
+    if (::fcntl(descriptor, F_GETFD) < 0 && ::open("/dev/null", O_RDONLY) < 0) std::abort();
   }
-  fmt::print(stderr, "giza: {}\n", message);
+  // A reader that has gone, or a file as large as allowed, is an error of the write, not the end of a training.
+  ::signal(SIGPIPE, SIG_IGN);
+  ::signal(SIGXFSZ, SIG_IGN);
 }
+
+/// Hands all results over. Throws Error if that fails, for then they are not where they should be.
+void flush_results() { check<Error>(std::fflush(stdout) == 0, "{}", std::strerror(errno)); }
 
 void add_common_flags(CLI::App* app, Common* common) {
   const char* group = "Common";
   app->add_option("--threads", common->threads, "threads of the computation; 0: every processor")
-      ->check(within(0, 1024))
+      ->transform(within(0, 1024))
       ->type_name("N")
       ->group(group);
   app->add_option("--isa", common->isa, "SIMD target, as `giza info` lists them; auto: the best")
@@ -52,7 +62,7 @@ void add_common_flags(CLI::App* app, Common* common) {
       ->type_name("NAME")
       ->group(group);
   app->add_option("--seed", common->seed, "seed of all that is random")
-      ->check(within(int64_t{0}, std::numeric_limits<int64_t>::max()))
+      ->transform(within(int64_t{0}, std::numeric_limits<int64_t>::max()))
       ->type_name("S")
       ->group(group);
   app->add_flag("--quiet", common->quiet, "no progress on stderr")->group(group);
@@ -103,7 +113,11 @@ int Program::parse_and_run(int argc, const char* const* argv) {
   try {
     app_.parse(argc, argv);
   } catch (const CLI::Success& wanted) {
-    return app_.exit(wanted);  // --help, --version
+    const int status = app_.exit(wanted);  // --help, --version
+    std::cout.flush();
+    check<Error>(std::cout.good(), "stdout: the text could not be written");
+    flush_results();
+    return status;
   } catch (const CLI::ParseError& error) {
     throw Refusal(fmt::format("{}: {}; `giza {} --help` shows the usage", first, error.what(), first));
   }
@@ -112,25 +126,31 @@ int Program::parse_and_run(int argc, const char* const* argv) {
   common_.conv_engine();  // refuses an unknown name and a backend that is not built in
   train::set_progress_enabled(!common_.quiet);
   const int status = chosen_->run(common_);
-  check<Error>(std::fflush(stdout) == 0 && std::ferror(stdout) == 0, "stdout: the results could not be written");
+  flush_results();
   return status;
 }
 
 int Program::main(int argc, const char* const* argv) {
+  prepare_process();
   try {
     return parse_and_run(argc, argv);
   } catch (const Refusal& error) {
-    complain(error.what());
+    tell("{}", error.what());
     return kRefused;
   } catch (const train::Interrupted& error) {
-    complain(error.what());
+    tell("{}", error.what());
     return 128 + error.signal();
   } catch (const std::bad_alloc&) {
-    complain("out of memory: use a smaller batch, crop or model");
+    tell("out of memory: use a smaller batch, crop or model");
   } catch (const std::exception& error) {
-    complain(error.what());
+    // Printing throws in words of its library.
+    tell("{}{}", std::ferror(stdout) != 0 ? "stdout: the results could not be written: " : "", error.what());
   }
   return kFailed;
+}
+
+void print_json(const nlohmann::ordered_json& json) {
+  fmt::print("{}\n", json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
 }
 
 }  // namespace giza::cli

@@ -49,10 +49,9 @@ int RunCommand::run(const Common& common) {
   const models::NpyArray output = models::nchw_from_activation(logits);
   models::write_npy(output_, output);
   if (common.json) {
-    fmt::print("{}\n",
-               nlohmann::ordered_json{{"output", output_}, {"shape", output.shape}, {"seconds", seconds}}.dump());
+    print_json({{"output", output_}, {"shape", output.shape}, {"seconds", seconds}});
   } else {
-    fmt::print("{}: logits ({}), {:.3f} s\n", output_, fmt::join(output.shape, ", "), seconds);
+    fmt::print("{}: logits ({}), {:.3f} s\n", one_line(output_), fmt::join(output.shape, ", "), seconds);
   }
   return 0;
 }

@@ -78,7 +78,7 @@ int ScenesCommand::run(const Common& common) {
                                       {"val", val_},          {"height", scene.height},
                                       {"width", scene.width}, {"classes", train::kSceneClasses},
                                       {"seed", scene.seed}};
-    fmt::print("{}\n", line.dump());
+    print_json(line);
   } else {
     fmt::print("{}: {} pictures to train, {} to validate, {}x{}, {} classes, seed {}\n", out_, train_, val_,
                scene.height, scene.width, train::kSceneClasses, scene.seed);

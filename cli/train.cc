@@ -79,11 +79,13 @@ void TrainCommand::print(const train::TrainResult& result, const train::Config& 
                             {"allAcc", result.validation->metrics.all_acc},
                             {"mIoU_present", result.validation->metrics.miou_present}};
     }
-    fmt::print("{}\n", json.dump());
+    print_json(json);
     return;
   }
-  fmt::print("trained {} iterations in {}, loss {:.4f}: {}\n", result.iterations,
-             train::format_duration(result.seconds), result.loss, result.checkpoint);
+  const std::string done = result.steps > 0 ? fmt::format("trained {} iterations in {}", result.steps,
+                                                          train::format_duration(result.seconds))
+                                            : "nothing was left to train";
+  fmt::print("{}, {} in all, loss {:.4f}: {}\n", done, result.iterations, result.loss, one_line(result.checkpoint));
   if (result.validation) {
     fmt::print("validation ({}): mIoU {:.4f}, mAcc {:.4f}, allAcc {:.4f}\n", result.validation->protocol,
                result.validation->metrics.miou, result.validation->metrics.macc, result.validation->metrics.all_acc);

@@ -92,7 +92,7 @@ void print_verification_json(const train::Verification& result) {
   json["steps"] = figures_json(result.steps);
   if (result.step_sensitivity) json["step_sensitivity"] = *result.step_sensitivity;
   json["absent"] = result.absent;
-  fmt::print("{}\n", json.dump());
+  print_json(json);
 }
 
 class VerifyCommand : public Command {
