@@ -6,9 +6,10 @@ find_package(fmt REQUIRED)
 find_package(nlohmann_json REQUIRED)
 find_package(yaml-cpp REQUIRED)
 find_package(PNG REQUIRED)
+find_package(JPEG REQUIRED)  # libjpeg-turbo, whose values are those of OpenCV and Pillow
 find_package(ZLIB REQUIRED)
 find_package(CLI11 REQUIRED)
-find_path(STB_INCLUDE_DIR stb_image.h PATH_SUFFIXES stb REQUIRED)
+find_path(STB_INCLUDE_DIR stb_image_write.h PATH_SUFFIXES stb REQUIRED)
 
 # Threads: OpenMP, or plain std::thread where it is off or missing. Only tensor/parallel.cc knows.
 add_library(giza_threads INTERFACE)

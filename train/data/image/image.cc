@@ -6,23 +6,37 @@
 
 #include "tensor/base/check.h"
 #include "tensor/base/file.h"
+#include "train/data/image/format.h"
 #include "train/data/image/jpeg.h"
 #include "train/data/image/png.h"
 
 namespace giza::train {
 namespace {
 
-/// No picture file is larger; 2^28 uncompressed RGB pixels would be 768 MiB, but such files are not met.
+/// No picture file is larger; kMaxPixels of RGB without any compression would be, but such files are not met.
 constexpr size_t kMaxFile = size_t{1} << 29;
 /// Where the header is found, unless large profiles precede it.
 constexpr size_t kHeaderBytes = size_t{1} << 16;
 
+/// Refuses a file that is neither JPEG nor PNG, from its beginning.
+void check_format(const std::string& path, std::span<const uint8_t> start) {
+  check<Refusal>(!start.empty(), "{}: is empty; expected a JPEG or PNG picture", path);
+  if (is_png(start) || is_jpeg(start)) return;
+  throw Refusal(fmt::format("{}: is {}, whatever its name; expected a JPEG or PNG picture: convert it", path,
+                            foreign_format(start)));
+}
+
 }  // namespace
 
+void check_picture_size(const std::string& path, int64_t width, int64_t height) {
+  check<Refusal>(width > 0 && height > 0, "{}: is an empty picture: {} x {} pixels", path, width, height);
+  check<Refusal>(width <= kMaxPixels / height,
+                 "{}: has {} x {} pixels, at most {} million are read; make the picture smaller, or cut it into tiles",
+                 path, width, height, kMaxPixels / 1'000'000);
+}
+
 std::vector<uint8_t> read_picture_file(const std::string& path) {
-  const std::vector<uint8_t> start = read_file_prefix(path, 8);
-  check<Refusal>(!start.empty(), "{}: is empty; expected a JPEG or PNG picture", path);
-  check<Refusal>(is_png(start) || is_jpeg(start), "{}: is neither JPEG nor PNG (by its content); convert it", path);
+  check_format(path, read_file_prefix(path, kFormatBytes));
   return read_file(path, kMaxFile);
 }
 
@@ -44,12 +58,12 @@ LabelMap decode_labels(const std::string& path, std::span<const uint8_t> bytes) 
 
 std::array<int, 2> read_image_size(const std::string& path) {
   std::vector<uint8_t> bytes = read_file_prefix(path, kHeaderBytes);
-  check<Refusal>(is_png(bytes) || is_jpeg(bytes), "{}: is neither JPEG nor PNG (by its content); convert it", path);
-  const auto measure = [&] { return is_png(bytes) ? png_size(path, bytes) : jpeg_size(path, bytes); };
-  std::array<int, 2> size = measure();
+  check_format(path, bytes);
+  if (is_png(bytes)) return png_size(path, bytes);
+  std::array<int, 2> size = jpeg_size(path, bytes);
   if (size[0] == 0 && bytes.size() == kHeaderBytes) {
     bytes = read_file(path, kMaxFile);
-    size = measure();
+    size = jpeg_size(path, bytes);
   }
   check<Refusal>(size[0] > 0, "{}: truncated: the file ends before the size of the picture; copy it again", path);
   return size;

@@ -9,12 +9,15 @@
 
 namespace giza::train {
 
-/// The largest picture that is read or made by resizing.
-inline constexpr int64_t kMaxPixels = int64_t{1} << 28;
+/// The largest picture that is read or made by resizing, in pixels. Pillow's limit too (its MAX_IMAGE_PIXELS, doubled).
+inline constexpr int64_t kMaxPixels = 178'956'970;
+/// Throws Refusal if a picture with sides of at least 0 is empty, or larger than that. `path` is for the message.
+void check_picture_size(const std::string& path, int64_t width, int64_t height);
 
 /// 8-bit RGB, rows from the top, dense.
 struct Image {
   int width = 0, height = 0;
+  int orientation = 1;       ///< EXIF's, by which the file's pixels were turned already: 2 to 8; others changed nothing
   std::vector<uint8_t> rgb;  ///< height * width * 3
   Image() = default;
   Image(int w, int h) : width(w), height(h), rgb(static_cast<size_t>(w) * static_cast<size_t>(h) * 3) {}
@@ -35,18 +38,20 @@ struct LabelMap {
 
 using Color = std::array<uint8_t, 3>;
 
-/// JPEG or PNG (by content, not by name) as RGB; grey is expanded, alpha dropped, 16 bits reduced.
-/// An EXIF orientation is not applied: label maps carry none.
-/// Throws Refusal "FILE: ..." for a file that is missing, truncated, corrupt, of another format or above 2^28 pixels.
+/// JPEG or PNG (by content, not by name) as RGB, with the values of OpenCV's imread: turned as EXIF says, grey expanded,
+/// alpha dropped, 16 bits cut to 8, ink (CMYK) put on white; gamma and colour profiles change nothing.
+/// Throws Refusal "FILE: ..." for a file that is missing, truncated, damaged, of another format (named) or kind, or above
+/// kMaxPixels, before its pixels are decoded.
 Image read_image(const std::string& path);
-/// PNG, grey (1 to 16 bits) or palette, as raw indices: the palette is not applied. Throws Refusal for RGB files
-/// (saying that a label map holds indices), for 16-bit values above 255, and for the faults of read_image.
+/// PNG, grey (1 to 16 bits) or palette, as raw indices: the palette is not applied. A PNG's EXIF orientation is, as it is
+/// to its image. Throws Refusal for RGB files (saying that a label map holds indices), for 16-bit values above 255, and
+/// for the faults of read_image.
 LabelMap read_labels(const std::string& path);
 /// The same in two steps: the whole file, refused from its beginning if it is neither JPEG nor PNG; and its pixels.
 std::vector<uint8_t> read_picture_file(const std::string& path);
 Image decode_image(const std::string& path, std::span<const uint8_t> bytes);
 LabelMap decode_labels(const std::string& path, std::span<const uint8_t> bytes);
-/// Width and height from the header alone. Throws as above.
+/// Width and height as read_image gives them, without decoding. Throws as above.
 std::array<int, 2> read_image_size(const std::string& path);
 
 /// Write PNG files (through a temporary file in the same folder that is renamed). Throw Error when writing fails.

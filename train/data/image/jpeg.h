@@ -1,4 +1,4 @@
-// JPEG pictures: the container is examined here, the pixels are decoded by stb_image.
+// JPEG pictures: the file is examined here, the pixels are decoded by libjpeg.
 #pragma once
 
 #include <array>
@@ -11,9 +11,10 @@
 namespace giza::train {
 
 bool is_jpeg(std::span<const uint8_t> bytes);
-/// Width and height if `bytes`, the beginning of a file, reach as far as the frame header, else {0, 0}.
+/// Width and height, turned as decode_jpeg turns them, if `bytes`, the beginning of a file, reach as far as the first
+/// scan, else {0, 0}. Throws Refusal.
 std::array<int, 2> jpeg_size(const std::string& path, std::span<const uint8_t> bytes);
-/// Decodes a whole file as RGB. `path` is for messages. Throws Refusal.
+/// Decodes a whole file as RGB, turned as its EXIF data say. `path` is for messages. Throws Refusal.
 Image decode_jpeg(const std::string& path, std::span<const uint8_t> bytes);
 
 }  // namespace giza::train

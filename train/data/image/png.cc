@@ -13,6 +13,9 @@
 #include <utility>
 
 #include "tensor/base/check.h"
+#include "tensor/base/file.h"
+#include "train/data/image/exif.h"
+#include "train/data/image/png_chunks.h"
 
 namespace giza::train {
 namespace {
@@ -23,6 +26,7 @@ struct Decoder {
   png_infop info = nullptr;
   const uint8_t* bytes = nullptr;
   size_t size = 0, position = 0;
+  int pass = 0, row = -1;  // being read; -1: not begun
   char message[160] = "";
 
   Decoder() = default;
@@ -94,9 +98,9 @@ bool read_header(Decoder& decoder) {
 /// proves that it is whole.
 bool read_pixels(Decoder& decoder, int passes, int height, size_t row_bytes, uint8_t* pixels) {
   if (setjmp(png_jmpbuf(decoder.png))) return false;
-  for (int pass = 0; pass < passes; ++pass) {
-    for (int y = 0; y < height; ++y) {
-      png_read_row(decoder.png, pixels + static_cast<size_t>(y) * row_bytes, nullptr);
+  for (decoder.pass = 0; decoder.pass < passes; ++decoder.pass) {
+    for (decoder.row = 0; decoder.row < height; ++decoder.row) {
+      png_read_row(decoder.png, pixels + static_cast<size_t>(decoder.row) * row_bytes, nullptr);
     }
   }
   png_read_end(decoder.png, nullptr);
@@ -122,10 +126,36 @@ int set_conversions(Decoder& decoder, bool as_rgb) {
 }
 
 [[noreturn]] void refuse(const std::string& path, const Decoder& decoder) {
-  throw Refusal(fmt::format("{}: bad PNG: {}; copy or download the file again", path, decoder.message));
+  std::string place;
+  if (decoder.row >= 0) {
+    const auto height = static_cast<int>(png_get_image_height(decoder.png, decoder.info));
+    const bool interlaced = png_get_interlace_type(decoder.png, decoder.info) != PNG_INTERLACE_NONE;
+    place = decoder.row == height
+                ? ", behind its last row"
+                : fmt::format(", at row {} of {} ({} %){}", decoder.row, height, int64_t{100} * decoder.row / height,
+                              interlaced ? fmt::format(" in pass {} of 7", decoder.pass + 1) : std::string());
+  }
+  throw Refusal(fmt::format("{}: damaged PNG: {}{}; copy or download the file again", path, decoder.message, place));
+}
+
+/// Apple's tools write PNG files for its own devices with a chunk in front of the header and other pixels.
+void check_not_apple(const std::string& path, std::span<const uint8_t> bytes) {
+  check<Refusal>(bytes.size() < 16 || std::memcmp(&bytes[12], "CgBI", 4) != 0,
+                 "{}: is a PNG made for Apple's devices (CgBI), which is not read; convert it (pngcrush "
+                 "-revert-iphone-optimizations, or xcrun on a Mac)",
+                 path);
+}
+
+/// OpenCV shows an animation's first frame, other programs the still picture that stands beside it: so they must be one.
+void check_animation(const std::string& path, const PngChunks& chunks, const PngKind& kind) {
+  check<Refusal>(!chunks.animated || (chunks.begins_with_picture && kind.bits <= 8),
+                 "{}: is an animated PNG{}, of which programs show different pictures; save the frame that is meant as "
+                 "a PNG of its own",
+                 path, kind.bits > 8 ? " of 16 bits" : "");
 }
 
 void open(Decoder& decoder, const std::string& path, std::span<const uint8_t> bytes) {
+  check_not_apple(path, bytes);
   decoder.bytes = bytes.data();
   decoder.size = bytes.size();
   decoder.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &decoder, on_error<Decoder>, on_warning);
@@ -135,12 +165,11 @@ void open(Decoder& decoder, const std::string& path, std::span<const uint8_t> by
   if (!read_header(decoder)) refuse(path, decoder);
   const int64_t width = png_get_image_width(decoder.png, decoder.info);
   const int64_t height = png_get_image_height(decoder.png, decoder.info);
-  check<Refusal>(width * height <= kMaxPixels, "{}: {} x {} pixels, at most {} are accepted; make the picture smaller",
-                 path, width, height, kMaxPixels);
+  check_picture_size(path, width, height);
   // Deflate shrinks by at most 1032 : 1, so a small file that claims to be huge is found out before allocating.
   const auto packed = static_cast<int64_t>(png_get_rowbytes(decoder.png, decoder.info)) * height;
   check<Refusal>(packed / 1032 <= static_cast<int64_t>(bytes.size()),
-                 "{}: bad PNG: {} bytes cannot hold the {} x {} pixels of its header", path, bytes.size(), width,
+                 "{}: damaged PNG: {} bytes cannot hold the {} x {} pixels of its header", path, bytes.size(), width,
                  height);
 }
 
@@ -196,24 +225,35 @@ bool write_all(Encoder& encoder, const uint8_t* pixels, int width, int height, i
 
 bool is_png(std::span<const uint8_t> bytes) { return bytes.size() >= 8 && png_sig_cmp(bytes.data(), 0, 8) == 0; }
 
-std::array<int, 2> png_size(const std::string& path, std::span<const uint8_t> bytes) {
-  if (bytes.size() < 33) return {0, 0};
-  check<Refusal>(std::memcmp(&bytes[12], "IHDR", 4) == 0, "{}: bad PNG: it does not begin with its header", path);
-  const int64_t width = png_get_uint_32(&bytes[16]);
-  const int64_t height = png_get_uint_32(&bytes[20]);
-  check<Refusal>(width > 0 && height > 0, "{}: bad PNG: an empty picture: {} x {} pixels", path, width, height);
-  check<Refusal>(width <= kMaxPixels && height <= kMaxPixels && width * height <= kMaxPixels,
-                 "{}: {} x {} pixels, at most {} are accepted; make the picture smaller", path, width, height,
-                 kMaxPixels);
-  return {static_cast<int>(width), static_cast<int>(height)};
+std::array<int, 2> png_size(const std::string& path, std::span<const uint8_t> start) {
+  check<Refusal>(start.size() >= 33, "{}: truncated: the file ends before the size of the picture; copy it again",
+                 path);
+  check_not_apple(path, start);
+  check<Refusal>(std::memcmp(&start[12], "IHDR", 4) == 0, "{}: damaged PNG: it does not begin with its header", path);
+  const int64_t width = png_get_uint_32(&start[16]);
+  const int64_t height = png_get_uint_32(&start[20]);
+  check_picture_size(path, width, height);
+  const InputFile file(path);
+  const PngChunks chunks = read_png_chunks([&](uint64_t offset, std::span<uint8_t> to) {
+    if (offset > file.size() || file.size() - offset < to.size()) return false;
+    file.read_at(offset, to.data(), to.size());
+    return true;
+  });
+  std::array<int, 2> size = {static_cast<int>(width), static_cast<int>(height)};
+  if (swaps_sides(chunks.orientation.value_or(1))) std::swap(size[0], size[1]);
+  return size;
 }
 
 Image decode_png(const std::string& path, std::span<const uint8_t> bytes) {
   Decoder decoder;
   open(decoder, path, bytes);
+  const PngChunks chunks = read_png_chunks(bytes);
+  check_animation(path, chunks, kind_of(decoder));
   Image image(static_cast<int>(png_get_image_width(decoder.png, decoder.info)),
               static_cast<int>(png_get_image_height(decoder.png, decoder.info)));
   decode(decoder, path, image.height, image.rgb, true);
+  image.orientation = chunks.orientation.value_or(1);
+  make_upright(image, image.rgb, 3, image.orientation);
   return image;
 }
 
@@ -232,10 +272,14 @@ LabelMap decode_png_labels(const std::string& path, std::span<const uint8_t> byt
                  "{}: is {} of {} bits; a label map holds one class index per pixel, as an 8-bit grey or palette PNG: "
                  "convert the colours to indices, or name them by DATA.label_colors; `giza check` tells which they are",
                  path, kind.type == PngKind::Type::rgb ? "RGB" : "grey with transparency", kind.bits);
+  const PngChunks chunks = read_png_chunks(bytes);
+  check_animation(path, chunks, kind);
+  const int orientation = chunks.orientation.value_or(1);
   LabelMap labels(static_cast<int>(png_get_image_width(decoder.png, decoder.info)),
                   static_cast<int>(png_get_image_height(decoder.png, decoder.info)));
   if (kind.bits <= 8) {
     decode(decoder, path, labels.height, labels.index, false);
+    make_upright(labels, labels.index, 1, orientation);
     return labels;
   }
   // 16 bits, high byte first: fine as long as every value is a byte.
@@ -251,6 +295,7 @@ LabelMap decode_png_labels(const std::string& path, std::span<const uint8_t> byt
     }
     labels.index[i] = wide[2 * i + 1];
   }
+  make_upright(labels, labels.index, 1, orientation);
   return labels;
 }
 

@@ -12,8 +12,9 @@
 namespace giza::train {
 
 bool is_png(std::span<const uint8_t> bytes);
-/// Width and height if `bytes`, the beginning of a file, hold the header, else {0, 0}.
-std::array<int, 2> png_size(const std::string& path, std::span<const uint8_t> bytes);
+/// Width and height, turned as decode_png turns them. `start` is the beginning of the file `path`, from which the rest
+/// that is needed is read. Throws Refusal.
+std::array<int, 2> png_size(const std::string& path, std::span<const uint8_t> start);
 /// How a PNG file holds its pixels.
 struct PngKind {
   enum class Type { grey, palette, rgb };
@@ -25,7 +26,8 @@ struct PngKind {
 /// From the header. Throws Refusal.
 PngKind png_kind(const std::string& path, std::span<const uint8_t> bytes);
 
-/// Decodes a whole file as 8-bit RGB, or as raw indices. `path` is for messages. Throw Refusal.
+/// Decodes a whole file as 8-bit RGB, or as raw indices; turned as its EXIF data say. `path` is for messages. Throw
+/// Refusal.
 Image decode_png(const std::string& path, std::span<const uint8_t> bytes);
 LabelMap decode_png_labels(const std::string& path, std::span<const uint8_t> bytes);
 

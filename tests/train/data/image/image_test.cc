@@ -103,25 +103,14 @@ TEST_CASE("image: PNG files of every kind hold the right pixels") {
   }
 }
 
-TEST_CASE("image: JPEG files of every kind hold nearly the right pixels") {
+TEST_CASE("image: JPEG files of every kind hold the right pixels") {
   for (const std::string& path : files_ending(".jpg")) {
     CAPTURE(path);
     const Image image = read_image(path);
     CHECK(image.width == 21);
     CHECK(image.height == 17);
+    CHECK(image.rgb == slurp(stem(path) + ".rgb"));
     CHECK(read_image_size(path) == std::array<int, 2>{21, 17});
-    const Bytes expected = slurp(stem(path) + ".rgb");
-    REQUIRE(expected.size() == image.rgb.size());
-    int most = 0;
-    double sum = 0;
-    for (size_t i = 0; i < expected.size(); ++i) {
-      const int difference = std::abs(int{expected[i]} - int{image.rgb[i]});
-      most = std::max(most, difference);
-      sum += difference;
-    }
-    // libjpeg and stb_image round differently in the inverse DCT and between subsampled colours.
-    CHECK(most <= 4);
-    CHECK(sum / static_cast<double>(expected.size()) < 0.7);
   }
 }
 
@@ -196,14 +185,20 @@ TEST_CASE("image: missing, empty, foreign and special files are refused, naming 
   CHECK(read_image(folder.file("picture.jpg")).rgb == slurp(kPictures + "rgb8.rgb"));
 }
 
-TEST_CASE("image: every truncation is refused") {
+TEST_CASE("image: every truncation is refused, but where only an end marker is gone") {
   const TempFolder folder;
   const std::string path = folder.file("cut");
   for (const char* name : {"rgb8.png", "palette4_interlaced.png", "full.jpg", "progressive.jpg", "restart.jpg"}) {
     CAPTURE(name);
     const Bytes whole = slurp(kPictures + name);
+    const Bytes pixels = decode(path, whole).rgb;
+    const size_t end = is_jpeg(whole) ? whole.size() - 2 : whole.size();
     for (size_t size = 0; size < whole.size(); ++size) {
       const Bytes cut(whole.begin(), whole.begin() + static_cast<ptrdiff_t>(size));
+      if (size >= end) {
+        CHECK(decode(path, cut).rgb == pixels);
+        continue;
+      }
       std::string text = refusal_of([&] { decode(path, cut); });
       if (size % 100 == 0) {
         spill(path, cut);
@@ -242,7 +237,7 @@ TEST_CASE("image: flipped bits give a refusal or a picture") {
   }
 }
 
-TEST_CASE("image: JPEGs with broken or missing tables never reach the decoder") {
+TEST_CASE("image: JPEGs with broken or missing tables") {
   const TempFolder folder;
   const std::string path = folder.file("tables.jpg");
   const Bytes whole = slurp(kPictures + "full.jpg");
@@ -256,13 +251,15 @@ TEST_CASE("image: JPEGs with broken or missing tables never reach the decoder") 
   *(marker(bytes, 0xC4) + 5 + 15) = 250;
   spill(path, bytes);
   CHECK(contains(refusal_of([&] { read_image(path); }), "too many codes"));
-  for (const auto& [code, fault] : {std::pair<uint8_t, const char*>{0xC4, "Huffman table that is missing"},
-                                    std::pair<uint8_t, const char*>{0xDB, "quantisation table that is missing"}}) {
-    bytes = whole;
-    *(marker(bytes, code) + 1) = 0xE5;  // An application's segment, to be passed over.
-    spill(path, bytes);
-    CHECK(contains(refusal_of([&] { read_image(path); }), fault));
-  }
+  bytes = whole;
+  *(marker(bytes, 0xDB) + 1) = 0xE5;  // An application's segment, to be passed over.
+  spill(path, bytes);
+  CHECK(contains(refusal_of([&] { read_image(path); }), "Quantization table 0x00 was not defined"));
+  // Progressive files have tables of their own, while the standard ones stand in for those that a sequential file lacks.
+  bytes = slurp(kPictures + "progressive.jpg");
+  *(marker(bytes, 0xC4) + 1) = 0xE5;
+  spill(path, bytes);
+  CHECK(contains(refusal_of([&] { read_image(path); }), "Huffman table that is missing"));
   bytes = whole;
   *(marker(bytes, 0xC0) + 1) = 0xC9;
   spill(path, bytes);
@@ -279,7 +276,7 @@ TEST_CASE("image: huge sizes in a small file are refused at once") {
     const char* reason;
   };
   for (const Size& size :
-       {Size{16384, 16384, "cannot hold"}, Size{16384, 16385, "at most"}, Size{1U << 28, 1, "cannot hold"},
+       {Size{13377, 13377, "cannot hold"}, Size{13378, 13378, "at most"}, Size{178956970, 1, "cannot hold"},
         Size{0x7FFFFFFF, 0x7FFFFFFF, ""}, Size{0xFFFFFFFF, 1, ""}, Size{0, 5, ""}}) {
     spill(path, resized_png(png, size.width, size.height));
     const std::string text = refusal_of([&] { read_image(path); });
@@ -294,10 +291,10 @@ TEST_CASE("image: huge sizes in a small file are refused at once") {
   std::fill_n(found + 5, 4, uint8_t{0xFF});
   spill(path, jpeg);
   CHECK(contains(refusal_of([&] { read_image(path); }), "at most"));
-  *(found + 5) = 0x10;
+  *(found + 5) = 0x0A;
   spill(path, jpeg);
   CHECK(contains(refusal_of([&] { read_image(path); }), "at most"));
-  *(found + 7) = 0x3F;
+  *(found + 7) = 0x3C;
   spill(path, jpeg);
   CHECK(contains(refusal_of([&] { read_image(path); }), "cannot hold"));
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
