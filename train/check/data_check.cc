@@ -124,6 +124,7 @@ class PartScan {
     if (report.readable == 0 || before(report.largest, size)) report.largest = size;
     ++report.readable;
     report.grey += image.grey;
+    if (image.orientation >= 2 && image.orientation <= 8) part_.turned.emplace(index, image.orientation);
     report.smaller_than_crop += image.width < config_.train.train_w || image.height < config_.train.train_h;
     for (size_t c = 0; c < 3; ++c) {
       sum_[c] += image.sum[c];

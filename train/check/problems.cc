@@ -42,6 +42,7 @@ class Finder {
       file_faults(part);
       values(part);
       colors(part);
+      turned_images(part);
       size_of_list(part);
       output_names(part);
       notes(part);
@@ -148,6 +149,21 @@ class Finder {
     if (!sorted.empty()) return;
     for (const auto& [key, text] : part.faults) {
       if (key.second == Kind::color) example(problem, line_of(part, key.first) + text);
+    }
+  }
+
+  void turned_images(const PartFindings& part) {
+    const auto count = static_cast<int64_t>(part.turned.size());
+    if (count == 0) return;
+    Problem& problem =
+        add(Severity::warning, "orientation",
+            fmt::format("{}: {} turned or mirrored by the EXIF orientation in the file, as OpenCV does it; label maps "
+                        "must fit the turned image",
+                        part.report.name, shape_text(count, "image is", "images are")),
+            count);
+    for (const auto& [entry, orientation] : part.turned) {
+      example(problem,
+              fmt::format("{}{}: orientation {}", line_of(part, entry), part.entries[entry].image, orientation));
     }
   }
 

@@ -18,6 +18,7 @@ struct PartFindings {
   std::vector<ListEntry> entries;
   std::vector<uint64_t> hashes;  ///< of the image files, 0 for those that could not be read
   std::multimap<std::pair<size_t, FileFault::Kind>, std::string> faults;  ///< by entry
+  std::map<size_t, int> turned;  ///< entries whose images were turned by their EXIF orientation, 2 to 8
 };
 
 /// What the configuration's files say of the classes.

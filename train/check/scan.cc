@@ -99,6 +99,7 @@ void scan_image(const std::string& path, ImageScan& scan) {
   scan_pixels(image, scan);
   scan.width = image.width;
   scan.height = image.height;
+  scan.orientation = image.orientation;
 }
 
 void scan_label(const std::string& path, const LabelColors* colors, FileScan& result) {
@@ -143,9 +144,8 @@ FileScan scan_entry(const ListEntry& entry, const LabelColors* colors) {
   guarded(entry.label, scan, [&] { scan_label(entry.label, colors, scan); });
   const bool both = scan.image.width > 0 && scan.label.width > 0;
   if (both && (scan.image.width != scan.label.width || scan.image.height != scan.label.height)) {
-    scan.faults.push_back(
-        {Kind::size, fmt::format("{}: {} x {}, but its image {} is {} x {}", entry.label, scan.label.width,
-                                 scan.label.height, entry.image, scan.image.width, scan.image.height)});
+    scan.faults.push_back({Kind::size, size_mismatch(entry, {scan.image.width, scan.image.height},
+                                                     {scan.label.width, scan.label.height}, scan.image.orientation)});
   }
   return scan;
 }

@@ -27,6 +27,7 @@ struct PlacedColor {
 /// Sums over 8-bit values are whole numbers, so that they are the same in whatever order files are read.
 struct ImageScan {
   int width = 0, height = 0;  ///< 0: not readable
+  int orientation = 1;        ///< Image::orientation
   bool grey = false;
   std::array<uint64_t, 3> sum{}, squares{};
   uint64_t hash = 0;  ///< of the file's bytes

@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "tensor/base/check.h"
+#include "train/data/image/exif.h"
 
 namespace giza::train {
 namespace {
@@ -101,14 +102,26 @@ LabelMap read_raw_labels(const std::string& path, const LabelColors* colors) {
   return colors == nullptr ? read_labels(path) : labels_from_colors(path, read_image(path), *colors);
 }
 
+std::string size_mismatch(const ListEntry& entry, std::array<int, 2> image, std::array<int, 2> labels,
+                          int orientation) {
+  const bool fits_stored = swaps_sides(orientation) && labels[0] == image[1] && labels[1] == image[0];
+  return fmt::format("{}: {} x {}, but its image {} is {} x {}{}; expected the same size", entry.label, labels[0],
+                     labels[1], entry.image, image[0], image[1],
+                     fits_stored ? fmt::format(", turned by its EXIF orientation {} as OpenCV does it: turn the labels "
+                                               "too, or take the orientation out of the image",
+                                               orientation)
+                                 : std::string());
+}
+
 Pair read_pair(const ListEntry& entry, const DatasetOptions& options, const LabelColors* colors) {
   check<Refusal>(!entry.label.empty(), "{}: has no label file in its list; expected 'IMAGE LABEL'", entry.image);
   Pair pair;
   pair.image = read_image(entry.image);
   const LabelMap raw = read_raw_labels(entry.label, colors);
-  check<Refusal>(raw.width == pair.image.width && raw.height == pair.image.height,
-                 "{}: has {} x {} pixels, its image {} has {} x {}; expected the same size", entry.label, raw.width,
-                 raw.height, entry.image, pair.image.width, pair.image.height);
+  if (raw.width != pair.image.width || raw.height != pair.image.height) {
+    throw Refusal(
+        size_mismatch(entry, {pair.image.width, pair.image.height}, {raw.width, raw.height}, pair.image.orientation));
+  }
   pair.labels = raw;
   if (const LabelTable* table = table_for(entry, options)) {
     for (uint8_t& value : pair.labels.index) value = (*table)[value];

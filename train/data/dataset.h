@@ -55,6 +55,10 @@ const LabelTable* table_for(const ListEntry& entry, const DatasetOptions& option
 /// The values of a label file before the label table: its indices, or what its colours stand for if `colors` is given.
 LabelMap read_raw_labels(const std::string& path, const LabelColors* colors);
 
+/// What is wrong where labels have another size than their image, both {width, height}. Names the EXIF orientation that
+/// the image was turned by, if the labels fit it as it is stored.
+std::string size_mismatch(const ListEntry& entry, std::array<int, 2> image, std::array<int, 2> labels, int orientation);
+
 /// Pictures by index. Thread-safe.
 class Dataset {
  public:

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tensor/parallel.h"
+#include "tests/support/picture_variants.h"
 #include "tests/support/scopes.h"
 #include "tests/train/check/check_set.h"
 #include "train/data/known_datasets.h"
@@ -123,6 +124,26 @@ TEST_CASE("check: every bad file is named") {
   const DataReport brief = check_data(set.config(), {.examples = 1, .progress = false});
   CHECK(find_problem(brief, "missing")->examples.size() == 1);
   CHECK(contains(report_text(brief), "... and 1 more"));
+}
+
+TEST_CASE("check: images that EXIF turns are named") {
+  Set set;
+  const PictureVariants variants;
+  for (const char* name : {"a", "b", "c"}) set.add("train", name, {0, 1, 2});
+  set.add("val", "v", {0, 1, 2});
+  variants.write("png_exif_mm_3", set.file("a.png"));
+  write_labels(set.file("a_l.png"), LabelMap(9, 6));
+  variants.write("png_exif_ii_8", set.file("b.png"));
+  write_labels(set.file("b_l.png"), LabelMap(9, 6));
+  const DataReport report = set.check();
+  CAPTURE(report_text(report));
+  const Problem* turned = find_problem(report, "orientation");
+  REQUIRE(turned != nullptr);
+  CHECK(turned->severity == Problem::Severity::warning);
+  CHECK(turned->count == 2);
+  CHECK(turned->examples[0] == set.file("train.txt") + ":1: " + set.file("a.png") + ": orientation 3");
+  REQUIRE(is_fault(report, "size"));
+  CHECK(contains(find_problem(report, "size")->examples[0], "turned by its EXIF orientation 8"));
 }
 
 TEST_CASE("check: hostile files") {

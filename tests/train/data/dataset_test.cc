@@ -9,6 +9,7 @@
 #include <string>
 
 #include "tensor/base/check.h"
+#include "tests/support/picture_variants.h"
 #include "tests/support/skip.h"
 #include "tests/support/temp_folder.h"
 
@@ -125,7 +126,7 @@ TEST_CASE("dataset: sizes that differ, missing files and bad settings are refuse
   write_labels(set.label_path(1), LabelMap(5, 6));
   const Dataset dataset(set.options);
   const std::string fault = message_of<Refusal>([&] { dataset.load(1); });
-  CHECK(starts_with(fault, set.label_path(1) + ": has 5 x 6 pixels, its image " + set.folder + "/1.png has 6 x 5"));
+  CHECK(starts_with(fault, set.label_path(1) + ": 5 x 6, but its image " + set.folder + "/1.png is 6 x 5"));
   fs::remove(set.label_path(0));
   CHECK(starts_with(message_of<Refusal>([&] { Dataset bad(set.options); }), set.options.list + ":1: label "));
   DatasetOptions options = set.options;
@@ -134,6 +135,25 @@ TEST_CASE("dataset: sizes that differ, missing files and bad settings are refuse
   options = set.options;
   options.ignore_label = -1;
   CHECK_THROWS_AS(Dataset{options}, Refusal);
+}
+
+TEST_CASE("dataset: images and labels are both turned as EXIF says") {
+  const TinySet set(1);
+  const PictureVariants variants;
+  // 9 x 6 pixels in the file, to be seen as 6 x 9.
+  variants.write("png_exif_ii_6", set.folder + "/0.png");
+  variants.write("png_palette_exif_6", set.label_path(0));
+  DatasetOptions options = set.options;
+  options.classes = 4;
+  const auto pair = Dataset(options).load(0);
+  CHECK(pair->image.width == 6);
+  CHECK(pair->image.height == 9);
+  CHECK(pair->image.orientation == 6);
+  CHECK(pair->labels.width == 6);
+  write_labels(set.label_path(0), LabelMap(9, 6));
+  const std::string fault = message_of<Refusal>([&] { Dataset(set.options).load(0); });
+  CHECK(contains(fault, "9 x 6, but its image"));
+  CHECK(contains(fault, "turned by its EXIF orientation 6"));
 }
 
 TEST_CASE("dataset: CamVid reads whole" * doctest::test_suite("needs CamVid")) {
