@@ -10,6 +10,7 @@
 #include <filesystem>
 
 #include "tensor/base/check.h"
+#include "tensor/base/file.h"
 
 namespace giza::train {
 
@@ -18,14 +19,14 @@ RunFolder::RunFolder(const std::string& path) : path_(path) {
   std::filesystem::create_directories(path_, error);
   check<Refusal>(!error, "{}: the run folder cannot be made: {}; set TRAIN.save_path to a folder that can", path_,
                  error.message());
-  descriptor_ = ::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  descriptor_ = retried([&] { return ::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); });
   check<Refusal>(descriptor_ >= 0, "{}: the run folder cannot be opened: {}; set TRAIN.save_path to another one", path_,
                  std::strerror(errno));
   int reason = lock();
   if (reason != 0 && reason != EWOULDBLOCK) {
     ::close(descriptor_);
     const std::string name = file(".lock");
-    descriptor_ = ::open(name.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    descriptor_ = retried([&] { return ::open(name.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644); });
     check<Refusal>(descriptor_ >= 0, "{}: cannot be opened: {}; the run folder must be writable", name,
                    std::strerror(errno));
     reason = lock();
@@ -38,9 +39,7 @@ RunFolder::RunFolder(const std::string& path) : path_(path) {
 }
 
 int RunFolder::lock() const {
-  int result = ::flock(descriptor_, LOCK_EX | LOCK_NB);
-  while (result != 0 && errno == EINTR) result = ::flock(descriptor_, LOCK_EX | LOCK_NB);
-  return result == 0 ? 0 : errno;
+  return retried([&] { return ::flock(descriptor_, LOCK_EX | LOCK_NB); }) == 0 ? 0 : errno;
 }
 
 RunFolder::~RunFolder() { ::close(descriptor_); }

@@ -26,14 +26,6 @@ std::string folder_of(const std::string& path) {
   return folder.empty() ? "." : folder;
 }
 
-/// A system call's result, the call made again as long as a signal interrupts it.
-template <class Call>
-auto retried(const Call& call) {
-  auto result = call();
-  while (result < 0 && errno == EINTR) result = call();
-  return result;
-}
-
 /// N of /dev/fd/N and its other names; -1 for other paths. Opening these anew would begin at the start of what a shell has
 /// appended to, and /dev/stdout may lead to a file that others write to at the same time.
 int inherited_descriptor(const std::string& path) {
@@ -91,7 +83,8 @@ void remove_abandoned(const std::string& folder) {
   for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
     if (!is_temporary(entry.path().filename().string())) continue;
     const std::string path = entry.path().string();
-    const int descriptor = ::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    const int descriptor =
+        retried([&] { return ::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC); });
     struct stat status {};
     // A link that was to be renamed cannot be opened, and nobody needs it for longer than a moment.
     const bool link = descriptor < 0 && errno == ELOOP;
@@ -256,9 +249,9 @@ void point_link_at(const std::string& path, const std::string& name) {
 }
 
 void sync_folder(const std::string& folder) {
-  const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const int descriptor = retried([&] { return ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); });
   // Some file systems cannot sync a folder (EINVAL): nothing more can be done there.
-  const bool synced = descriptor >= 0 && (::fsync(descriptor) == 0 || errno == EINVAL);
+  const bool synced = descriptor >= 0 && (retried([&] { return ::fsync(descriptor); }) == 0 || errno == EINVAL);
   const int reason = errno;
   if (descriptor >= 0) ::close(descriptor);
   check<Error>(synced, "{}: the folder cannot be synced: {}", folder, std::strerror(reason));

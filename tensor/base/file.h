@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -10,6 +11,14 @@
 #include <vector>
 
 namespace giza {
+
+/// A system call's result, the call made again as long as a signal interrupts it.
+template <class Call>
+auto retried(const Call& call) {
+  auto result = call();
+  while (result < 0 && errno == EINTR) result = call();
+  return result;
+}
 
 /// A regular file open for reading; never mapped. Its size is taken once, and every read is checked against it.
 class InputFile {

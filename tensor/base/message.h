@@ -18,7 +18,7 @@ void write_stderr(std::string_view bytes) noexcept;
 /// "giza: MESSAGE" as one line on stderr: warnings and refusals. Never throws because of stderr.
 template <class... Args>
 void tell(fmt::format_string<Args...> format, Args&&... args) {
-  write_stderr("giza: " + one_line(fmt::format(format, std::forward<Args>(args)...)) + "\n");
+  write_stderr(fmt::format("giza: {}\n", one_line(fmt::format(format, std::forward<Args>(args)...))));
 }
 
 }  // namespace giza
