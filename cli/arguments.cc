@@ -2,21 +2,31 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
+#include <cctype>
+#include <charconv>
 #include <cstdio>
 #include <memory>
+#include <string_view>
 
 #include "cli/command.h"
 #include "tensor/base/check.h"
 #include "tensor/parallel.h"
+#include "tensor/simd.h"
+#include "train/config/keys.h"
 #include "train/config/parts.h"
 
 namespace giza::cli {
 namespace {
 
-/// CLI11's help with our own words at the end of the usage line.
+/// CLI11's help with our own words at the end of the usage line, and without the lists of flags that exclude a flag.
 class UsageFormatter : public CLI::Formatter {
  public:
   explicit UsageFormatter(std::string trailing) : trailing_(std::move(trailing)) { column_width(30); }
+  std::string make_option_opts(const CLI::Option* option) const override {
+    const std::string text = CLI::Formatter::make_option_opts(option);
+    return text.substr(0, text.find(" Excludes:"));
+  }
   std::string make_usage(const CLI::App* app, std::string name) const override {
     std::string text = CLI::Formatter::make_usage(app, name);
     text.insert(std::min(text.find_last_not_of('\n') + 1, text.size()), " " + trailing_);
@@ -31,6 +41,34 @@ bool is_number(const std::string& text) {
   return text.size() > 1 && text[0] == '-' && (text[1] == '.' || (text[1] >= '0' && text[1] <= '9'));
 }
 
+std::string quoted_for_shell(const std::string& text) {
+  const bool plain = !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char c) {
+    return std::isalnum(c) != 0 ||
+           (c < 0x80 && c != 0 && std::string_view("_./=:,+-@%").find(static_cast<char>(c)) != std::string_view::npos);
+  });
+  if (plain) return text;
+  std::string quoted = "'";
+  for (const char c : text) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return quoted + "'";
+}
+
+/// What the command line said of a configuration: the SIMD target and keys, texts without the quotes of YAML.
+train::KeyValues given_settings(const train::Config& config) {
+  train::KeyValues settings;
+  if (const auto targets = isa_targets(); !targets.empty() && isa() != targets.front()) {
+    settings.emplace_back("--isa", isa());
+  }
+  for (const train::Key& key : train::config_keys()) {
+    const auto origin = config.origins.find(key.full_name());
+    if (origin == config.origins.end() || origin->second != "command line") continue;
+    train::Config copy = config;
+    const train::Field field = key.field(copy);
+    const auto* text = std::get_if<std::string*>(&field);
+    settings.emplace_back(key.full_name(), text != nullptr ? **text : train::write_value(key, config));
+  }
+  return settings;
+}
+
 std::vector<std::string> trailing_arguments(const CLI::App& app) {
   std::vector<std::string> arguments = app.remaining();
   for (const std::string& argument : arguments) {
@@ -41,6 +79,22 @@ std::vector<std::string> trailing_arguments(const CLI::App& app) {
 }
 
 }  // namespace
+
+std::optional<std::pair<int, int>> parse_size(const std::string& text) {
+  int height = 0, width = 0;
+  const char* const end = text.data() + text.size();
+  const auto first = std::from_chars(text.data(), end, height);
+  if (first.ec != std::errc() || first.ptr == end || *first.ptr != 'x') return std::nullopt;
+  const auto second = std::from_chars(first.ptr + 1, end, width);
+  if (second.ec != std::errc() || second.ptr != end) return std::nullopt;
+  return std::pair(height, width);
+}
+
+std::string command_line(const std::string& name, const std::string& file, const train::KeyValues& settings) {
+  std::string line = fmt::format("giza {} --config {}", name, quoted_for_shell(file));
+  for (const auto& [key, value] : settings) line += fmt::format(" {} {}", key, quoted_for_shell(value));
+  return line;
+}
 
 void TrailingArguments::declare(CLI::App& app, const std::string& usage) {
   app_ = &app;
@@ -82,6 +136,7 @@ train::Config ConfigArguments::load(const Common& common) const {
   if (!common.algorithm.empty()) replace("TRAIN.algorithm", config.train.algorithm, common.algorithm);
   if (common.seed) replace("TRAIN.manual_seed", config.train.manual_seed, *common.seed);
   if (config.train.threads > 0) set_num_threads(config.train.threads);
+  config.command = command_line(app_->get_name(), config.file, given_settings(config));
   return config;
 }
 

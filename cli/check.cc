@@ -1,8 +1,8 @@
 // giza check: reads a data set before training; flags and printing around train/check/data_check.h.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <memory>
-#include <string>
 
 #include "cli/command.h"
 #include "train/check/data_check.h"
@@ -13,7 +13,7 @@ namespace {
 class CheckCommand : public Command {
  public:
   CheckCommand()
-      : Command("check", "read a data set before training: labels, sizes, faults, and what would fit",
+      : Command("check", "read a data set before training: labels, faults, what would fit",
                 R"(Reads every picture and label file of DATA.train_list, DATA.val_list and TEST.test_list, or of the
 folders of DATA.dataset. Prints the share of each class, the mean of the pixels, and what is wrong
 or odd: files that are missing or broken, label values and sizes that do not fit, masks in colours,
@@ -34,7 +34,16 @@ proposes the keys that would make them fit. Exit status: 0 everything fits, 1 so
   int run(const Common& common) override {
     const train::Config config = arguments_.load(common);
     const train::DataReport report = train::check_data(config, {.examples = examples_, .progress = !common.quiet});
-    fmt::print("{}", common.json ? train::report_json(report) : train::report_text(report));
+    // What was given on the command line stays, but for what a proposal replaces.
+    const auto again = [&](const train::KeyValues& proposed) {
+      train::KeyValues settings = config.overrides;
+      std::erase_if(settings, [&](const auto& given) {
+        return std::any_of(proposed.begin(), proposed.end(), [&](const auto& one) { return one.first == given.first; });
+      });
+      settings.insert(settings.end(), proposed.begin(), proposed.end());
+      return command_line("check", config.file, settings);
+    };
+    fmt::print("{}", common.json ? train::report_json(report, again) : train::report_text(report, again));
     return report.ok() ? 0 : 1;
   }
 

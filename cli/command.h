@@ -40,6 +40,9 @@ CLI::Validator within(T low, T high) {
   return {check, ""};
 }
 
+/// "97x193" -> height and width; nothing for any other text.
+std::optional<std::pair<int, int>> parse_size(const std::string& text);
+
 /// Flags that every command understands.
 struct Common {
   int threads = 0;  ///< 0: every processor
@@ -62,10 +65,9 @@ void print_json(const nlohmann::ordered_json& json);
 /// A subcommand. Its options are its members: `declare` tells CLI11 their addresses, so it is never copied.
 class Command {
  public:
-  /// `summary` is its line in `giza --help`; `help` stands below the flags in its own: what it reads and writes, and an
+  /// Its name, its line in `giza --help`, and what stands below the flags in its own: what it reads and writes, and an
   /// example.
-  Command(std::string name, std::string summary, std::string help)
-      : name_(std::move(name)), summary_(std::move(summary)), help_(std::move(help)) {}
+  Command(const char* name, const char* summary, const char* help) : words{name, summary, help} {}
   virtual ~Command() = default;
   Command(const Command&) = delete;
   Command& operator=(const Command&) = delete;
@@ -75,12 +77,7 @@ class Command {
   /// Runs; returns the exit status. Refusal, Error and Interrupted are handled by Program.
   virtual int run(const Common& common) = 0;
 
-  const std::string& name() const { return name_; }
-  const std::string& summary() const { return summary_; }
-  const std::string& help() const { return help_; }
-
- private:
-  std::string name_, summary_, help_;
+  const struct { const char *name, *summary, *help; } words;
 };
 
 /// The program: its subcommands, and which of them was chosen.
@@ -105,6 +102,9 @@ class Program {
   Command* chosen_ = nullptr;
 };
 
+/// "giza NAME --config FILE KEY 'VALUE' ...", quoted for a shell.
+std::string command_line(const std::string& name, const std::string& file, const train::KeyValues& settings);
+
 /// --config FILE and trailing KEY VALUE pairs, for commands that read a configuration.
 class ConfigArguments {
  public:
@@ -114,6 +114,7 @@ class ConfigArguments {
   bool given() const;
 
   /// Reads the configuration; --threads, --conv and --seed replace its keys. Names keys without a meaning here on stderr.
+  /// Config::command is what gives the same configuration again.
   train::Config load(const Common& common) const;
 
  private:

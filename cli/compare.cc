@@ -1,6 +1,5 @@
 // giza compare: several evaluated networks side by side.
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -16,39 +15,6 @@
 
 namespace giza::cli {
 namespace {
-
-class CompareCommand : public Command {
- public:
-  CompareCommand()
-      : Command("compare", "several evaluated networks side by side: a table and picture sheets",
-                R"(Each FOLDER is the TEST.save_folder of a `giza eval` with TEST.save_masks true, on the same
-TEST.test_list. Prints IoU in percent by class and network, with the means of groups of classes;
-writes sheets of pictures with input, truth and each network's answer to --out.
-
-  giza compare --config configs/scenes/psp.yaml --out pictures --group 'context=boat,car' \
-    baseline=demo/baseline/val PSPNet=demo/psp/val)") {}
-
-  void declare(CLI::App& app) override;
-  int run(const Common& common) override;
-
- private:
-  TrailingArguments runs_;
-  std::string config_, out_;
-  std::vector<std::string> groups_;
-  int pictures_ = train::SheetOptions{}.pictures;
-};
-
-void CompareCommand::declare(CLI::App& app) {
-  runs_.declare(app, "NAME=FOLDER...");
-  app.add_option("--config", config_, "configuration of the data set")->required()->type_name("FILE");
-  app.add_option("--out", out_, "folder of the sheets; none are written without it")->type_name("DIR");
-  app.add_option("--group", groups_, "classes whose mean is told apart; may be repeated")
-      ->type_name("NAME=CLASS,...")
-      ->expected(1)
-      ->allow_extra_args(false)  // one class list per --group; what follows is a NAME=FOLDER
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-  app.add_option("--pictures", pictures_, "pictures on the sheets")->transform(within(1, 10000))->capture_default_str();
-}
 
 std::vector<train::ComparedRun> parse_runs(const std::vector<std::string>& texts) {
   std::vector<train::ComparedRun> runs;
@@ -78,36 +44,68 @@ void print_comparison_json(const train::Comparison& comparison, const std::vecto
   print_json(json);
 }
 
-int CompareCommand::run(const Common& common) {
-  const std::vector<train::ComparedRun> runs = parse_runs(runs_.get());
-  const train::Config config = train::load_config(config_);
-  train::require_keys(config, {"DATA.classes"});
-  train::EvaluateOptions evaluate;
-  evaluate.protocol = "saved predictions";
-  evaluate.names = train::class_names(config);
-  evaluate.progress = !common.quiet;
-  std::vector<train::ClassGroup> groups;
-  for (const std::string& text : groups_) groups.push_back(train::parse_class_group(text, evaluate.names));
+class CompareCommand : public Command {
+ public:
+  CompareCommand()
+      : Command("compare", "several evaluated networks side by side: a table and picture sheets",
+                R"(Each FOLDER is the TEST.save_folder of a `giza eval` with TEST.save_masks true, on the same
+TEST.test_list. Prints IoU in percent by class and network, with the means of groups of classes;
+writes sheets of pictures with input, truth and each network's answer to --out.
 
-  const train::SignalGuard guard;
-  const train::Dataset dataset(train::dataset_options(config, train::Split::test));
-  const train::Comparison comparison = train::compare_runs(runs, dataset, evaluate);
-  std::vector<std::string> sheets;
-  if (!out_.empty()) {
-    train::SheetOptions sheet;
-    sheet.pictures = pictures_;
-    sheet.names = evaluate.names;
-    sheet.colors = train::class_colors(config);
-    sheets = train::write_comparison_sheets(comparison, dataset, out_, sheet);
+  giza compare --config configs/scenes/psp.yaml --out pictures --group 'context=boat,car' \
+    baseline=demo/baseline/val PSPNet=demo/psp/val)") {}
+
+  void declare(CLI::App& app) override {
+    runs_.declare(app, "NAME=FOLDER...");
+    app.add_option("--config", config_, "configuration of the data set")->required()->type_name("FILE");
+    app.add_option("--out", out_, "folder of the sheets; none are written without it")->type_name("DIR");
+    app.add_option("--group", groups_, "classes whose mean is told apart; may be repeated")
+        ->type_name("NAME=CLASS,...")
+        ->expected(1)
+        ->allow_extra_args(false)  // one class list per --group; what follows is a NAME=FOLDER
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+    app.add_option("--pictures", pictures_, "pictures on the sheets")
+        ->transform(within(1, 10000))
+        ->capture_default_str();
   }
-  if (common.json) {
-    print_comparison_json(comparison, groups, sheets);
-  } else {
-    fmt::print("{}", train::comparison_table(comparison, groups));
-    for (const std::string& sheet : sheets) fmt::print("{}\n", sheet);
+
+  int run(const Common& common) override {
+    const std::vector<train::ComparedRun> runs = parse_runs(runs_.get());
+    const train::Config config = train::load_config(config_);
+    train::require_keys(config, {"DATA.classes"});
+    train::EvaluateOptions evaluate;
+    evaluate.protocol = "saved predictions";
+    evaluate.names = train::class_names(config);
+    evaluate.progress = !common.quiet;
+    std::vector<train::ClassGroup> groups;
+    for (const std::string& text : groups_) groups.push_back(train::parse_class_group(text, evaluate.names));
+
+    const train::SignalGuard guard;
+    const train::Dataset dataset(train::dataset_options(config, train::Split::test));
+    const train::Comparison comparison = train::compare_runs(runs, dataset, evaluate);
+    std::vector<std::string> sheets;
+    if (!out_.empty()) {
+      train::SheetOptions sheet;
+      sheet.pictures = pictures_;
+      sheet.names = evaluate.names;
+      sheet.colors = train::class_colors(config);
+      sheets = train::write_comparison_sheets(comparison, dataset, out_, sheet);
+    }
+    if (common.json) {
+      print_comparison_json(comparison, groups, sheets);
+    } else {
+      fmt::print("{}", train::comparison_table(comparison, groups));
+      for (const std::string& sheet : sheets) fmt::print("{}\n", sheet);
+    }
+    return 0;
   }
-  return 0;
-}
+
+ private:
+  TrailingArguments runs_;
+  std::string config_, out_;
+  std::vector<std::string> groups_;
+  int pictures_ = train::SheetOptions{}.pictures;
+};
 
 }  // namespace
 

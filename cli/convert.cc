@@ -3,7 +3,6 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <charconv>
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -24,57 +23,6 @@ namespace {
 using models::Naming;
 using models::WeightFile;
 using models::WeightTensor;
-
-class ConvertCommand : public Command {
- public:
-  ConvertCommand()
-      : Command("convert", "weights between .pth, .safetensors, the names of other libraries, and ONNX",
-                R"(IN is a .pth of PyTorch or a .safetensors file, of a PSPNet or a ResNet, under the names of semseg,
-torchvision or mmsegmentation, which are recognised; a checkpoint's optimiser and the prefix of
-DataParallel are left out. OUT ends in .pth, .safetensors or .onnx. Without --naming the names
-stay. A file that is no whole network, tensor by tensor, is refused with all that is missing, extra
-or misshaped, and nothing is written.
-
-  giza convert train_epoch_100.pth psp.safetensors
-  giza convert exp/last.safetensors psp.pth --naming mmseg
-  giza convert exp/last.safetensors psp.onnx --size 473x473)") {}
-
-  void declare(CLI::App& app) override;
-  int run(const Common& common) override;
-
- private:
-  /// Height and width that --size gives, as HxW or as one side.
-  std::pair<int64_t, int64_t> height_and_width() const;
-
-  std::string in_, out_, naming_;
-  std::string size_ = "473x473";
-  int batch_ = 1;
-};
-
-void ConvertCommand::declare(CLI::App& app) {
-  app.add_option("in", in_, "weights to read")->required()->type_name("IN");
-  app.add_option("out", out_, "file to write: .pth, .safetensors or .onnx")->required()->type_name("OUT");
-  app.add_option("--naming", naming_, "names to write: semseg, torchvision, mmseg or imagenet")->type_name("NAME");
-  app.add_option("--size", size_, "input of an ONNX graph, default 473x473")->type_name("HxW");
-  app.add_option("--batch", batch_, "pictures of an ONNX graph's input, default 1")
-      ->type_name("N")
-      ->transform(within(1, 1024));
-}
-
-std::pair<int64_t, int64_t> ConvertCommand::height_and_width() const {
-  constexpr int64_t kMaxSide = 16384;
-  int64_t height = 0, width = 0;
-  const char* const end = size_.data() + size_.size();
-  auto parsed = std::from_chars(size_.data(), end, height);
-  width = height;
-  if (parsed.ec == std::errc() && parsed.ptr != end && *parsed.ptr == 'x') {
-    parsed = std::from_chars(parsed.ptr + 1, end, width);
-  }
-  check<Refusal>(parsed.ec == std::errc() && parsed.ptr == end && height >= 1 && width >= 1 && height <= kMaxSide &&
-                     width <= kMaxSide,
-                 "--size {}: not a size, expected HxW such as 473x473, 1 to {} each", size_, kMaxSide);
-  return {height, width};
-}
 
 /// The whole network that a file with semseg's names holds, its tensors checked one by one; null for a backbone alone,
 /// which is checked likewise.
@@ -111,63 +59,104 @@ void note_dropped(const std::vector<std::string>& names, const char* why, bool q
       names.size() > 4 ? ", ..." : "");
 }
 
-int ConvertCommand::run(const Common& common) {
-  const bool onnx = std::filesystem::path(out_).extension() == ".onnx";
-  check<Refusal>(!onnx || naming_.empty(), "--naming {}: an ONNX graph has names of its own, expected none with {}",
-                 naming_, out_);
-  const auto [height, width] = height_and_width();
-  const bool keep = naming_.empty();
-  const Naming wanted = keep ? Naming::semseg : models::parse_naming(naming_);
+class ConvertCommand : public Command {
+ public:
+  ConvertCommand()
+      : Command("convert", "weights between .pth, .safetensors, other libraries' names, ONNX",
+                R"(IN is a .pth of PyTorch or a .safetensors file, of a PSPNet or a ResNet, under the names of semseg,
+torchvision or mmsegmentation, which are recognised; a checkpoint's optimiser and the prefix of
+DataParallel are left out. OUT ends in .pth, .safetensors or .onnx. Without --naming the names
+stay. A file that is no whole network, tensor by tensor, is refused with all that is missing, extra
+or misshaped, and nothing is written.
 
-  WeightFile original = models::read_weights(in_);
-  const std::optional<Naming> was = models::naming_of(original);
-  std::vector<std::string> classifier, nameless;
-  const std::vector<std::string> momentum = without_momentum(original);
-  WeightFile file = models::to_semseg_names(std::move(original), in_, &classifier);
-  check<Refusal>(was.has_value(),
-                 "{}: the names of its {} tensors are neither semseg's, torchvision's nor mmsegmentation's (the first: "
-                 "{}); expected a PSPNet or a ResNet",
-                 in_, file.tensors.size(), file.tensors.empty() ? "none" : file.tensors.front().name);
-  const Naming naming = keep ? was.value() : wanted;
-  const auto model = whole_network(file, in_);
-  if (model != nullptr) file.metadata[models::kModelKey] = models::options_to_json(model->description());
+  giza convert train_epoch_100.pth psp.safetensors
+  giza convert exp/last.safetensors psp.pth --naming mmseg
+  giza convert exp/last.safetensors psp.onnx --size 473x473)") {}
 
-  if (onnx) {
-    check<Refusal>(model != nullptr, "{}: is a backbone without a head, expected a whole network to export", in_);
-    models::OnnxOptions graph{.height = height, .width = width, .batch = batch_};
-    for (const char* key : train::kCardKeys) {
-      if (const auto entry = file.metadata.find(key); entry != file.metadata.end()) graph.metadata.insert(*entry);
+  void declare(CLI::App& app) override {
+    app.add_option("in", in_, "weights to read")->required()->type_name("IN");
+    app.add_option("out", out_, "file to write: .pth, .safetensors or .onnx")->required()->type_name("OUT");
+    app.add_option("--naming", naming_, "names to write: semseg, torchvision, mmseg or imagenet")->type_name("NAME");
+    app.add_option("--size", size_, "input of an ONNX graph, default 473x473")->type_name("HxW");
+    app.add_option("--batch", batch_, "pictures of an ONNX graph's input, default 1")
+        ->type_name("N")
+        ->transform(within(1, 1024));
+  }
+
+  int run(const Common& common) override {
+    const bool onnx = std::filesystem::path(out_).extension() == ".onnx";
+    check<Refusal>(!onnx || naming_.empty(), "--naming {}: an ONNX graph has names of its own, expected none with {}",
+                   naming_, out_);
+    const auto [height, width] = height_and_width();
+    const bool keep = naming_.empty();
+    const Naming wanted = keep ? Naming::semseg : models::parse_naming(naming_);
+
+    WeightFile original = models::read_weights(in_);
+    const std::optional<Naming> was = models::naming_of(original);
+    std::vector<std::string> classifier, nameless;
+    const std::vector<std::string> momentum = without_momentum(original);
+    WeightFile file = models::to_semseg_names(std::move(original), in_, &classifier);
+    check<Refusal>(
+        was.has_value(),
+        "{}: the names of its {} tensors are neither semseg's, torchvision's nor mmsegmentation's (the first: "
+        "{}); expected a PSPNet or a ResNet",
+        in_, file.tensors.size(), file.tensors.empty() ? "none" : file.tensors.front().name);
+    const Naming naming = keep ? was.value() : wanted;
+    const auto model = whole_network(file, in_);
+    if (model != nullptr) file.metadata[models::kModelKey] = models::options_to_json(model->description());
+
+    if (onnx) {
+      check<Refusal>(model != nullptr, "{}: is a backbone without a head, expected a whole network to export", in_);
+      models::OnnxOptions graph{.height = height, .width = width, .batch = batch_};
+      for (const char* key : train::kCardKeys) {
+        if (const auto entry = file.metadata.find(key); entry != file.metadata.end()) graph.metadata.insert(*entry);
+      }
+      models::export_onnx(out_, *model, graph);
+    } else {
+      file = models::from_semseg_names(std::move(file), naming, in_, &nameless);
+      if (!nameless.empty()) file.metadata.erase(models::kModelKey);  // the rest is no whole network
+      models::write_weights(out_, file);
     }
-    models::export_onnx(out_, *model, graph);
-  } else {
-    file = models::from_semseg_names(std::move(file), naming, in_, &nameless);
-    if (!nameless.empty()) file.metadata.erase(models::kModelKey);  // the rest is no whole network
-    models::write_weights(out_, file);
+    note_dropped(momentum, "an optimiser's momentum", common.quiet);
+    note_dropped(classifier, "a classifier of whole pictures", common.quiet);
+    note_dropped(nameless, "which a ResNet has no names for", common.quiet);
+    int64_t numbers = 0;
+    for (const WeightTensor& tensor : file.tensors) {
+      numbers += static_cast<int64_t>(std::max(tensor.data.size(), tensor.integers.size()));
+    }
+    const std::string names = onnx ? "onnx" : models::to_string(naming);
+    if (common.json) {
+      print_json({{"output", out_},
+                  {"naming_in", models::to_string(*was)},
+                  {"naming_out", names},
+                  {"tensors", file.tensors.size()},
+                  {"numbers", numbers},
+                  {"whole_network", model != nullptr && nameless.empty()}});
+    } else if (onnx) {
+      fmt::print("{}: {} classes, input {}x3x{}x{}, opset 17\n", one_line(out_), model->classes(), batch_, height,
+                 width);
+    } else {
+      fmt::print("{}: {} tensors, {:.2f} M numbers, names of {} (were {}'s), {}\n", one_line(out_), file.tensors.size(),
+                 static_cast<double>(numbers) / 1e6, names, models::to_string(*was),
+                 model != nullptr && nameless.empty() ? "a whole network" : "a backbone");
+    }
+    return 0;
   }
-  note_dropped(momentum, "an optimiser's momentum", common.quiet);
-  note_dropped(classifier, "a classifier of whole pictures", common.quiet);
-  note_dropped(nameless, "which a ResNet has no names for", common.quiet);
-  int64_t numbers = 0;
-  for (const WeightTensor& tensor : file.tensors) {
-    numbers += static_cast<int64_t>(std::max(tensor.data.size(), tensor.integers.size()));
+
+ private:
+  /// Height and width that --size gives, as HxW or as one side.
+  std::pair<int, int> height_and_width() const {
+    constexpr int kMaxSide = 16384;
+    const auto size = parse_size(size_.find('x') == std::string::npos ? size_ + "x" + size_ : size_);
+    check<Refusal>(size && std::min(size->first, size->second) >= 1 && std::max(size->first, size->second) <= kMaxSide,
+                   "--size {}: not a size, expected HxW such as 473x473, 1 to {} each", size_, kMaxSide);
+    return *size;
   }
-  const std::string names = onnx ? "onnx" : models::to_string(naming);
-  if (common.json) {
-    print_json({{"output", out_},
-                {"naming_in", models::to_string(*was)},
-                {"naming_out", names},
-                {"tensors", file.tensors.size()},
-                {"numbers", numbers},
-                {"whole_network", model != nullptr && nameless.empty()}});
-  } else if (onnx) {
-    fmt::print("{}: {} classes, input {}x3x{}x{}, opset 17\n", one_line(out_), model->classes(), batch_, height, width);
-  } else {
-    fmt::print("{}: {} tensors, {:.2f} M numbers, names of {} (were {}'s), {}\n", one_line(out_), file.tensors.size(),
-               static_cast<double>(numbers) / 1e6, names, models::to_string(*was),
-               model != nullptr && nameless.empty() ? "a whole network" : "a backbone");
-  }
-  return 0;
-}
+
+  std::string in_, out_, naming_;
+  std::string size_ = "473x473";
+  int batch_ = 1;
+};
 
 }  // namespace
 

@@ -11,6 +11,7 @@
 #include "models/weights/naming.h"
 #include "models/weights/state_dict.h"
 #include "tensor/base/check.h"
+#include "tensor/base/file.h"
 #include "train/config/parts.h"
 #include "train/eval/evaluator.h"
 #include "train/eval/mask_folder.h"
@@ -104,61 +105,60 @@ lies beside TEST.model_path.
     app.add_option("--report", report_, "the page to write instead of TEST.save_folder/report.html")->type_name("FILE");
   }
 
-  int run(const Common& common) override;
+  int run(const Common& common) override {
+    const train::Config config = arguments_.load(common);
+    train::require_keys(config, {"DATA.classes", "TEST.save_folder"});
+    const train::SignalGuard guard;
+    train::ProtocolOptions protocol = train::test_protocol(config);
+    protocol.validate();
+    std::unique_ptr<models::SceneParser> model;
+    if (!config.test.has_prediction) {
+      train::require_keys(config, {"TEST.model_path"});
+      model = load_network(config);
+    }
+    if (config.test.split == "test") {
+      check<Refusal>(model != nullptr,
+                     "{}: TEST.split test has no labels to judge predictions by, expected train or val",
+                     train::config_place(config, "TEST.split"));
+      return predict_unlabelled(config, *model);
+    }
+    const train::Dataset dataset(train::dataset_options(config, train::Split::test));
+    const PictureSpan span = pictures_of(config.test);
+    if (!model) {
+      train::check_output_names(train::listing_place(dataset.options()), dataset.entries(),
+                                static_cast<size_t>(span.begin), static_cast<size_t>(span.end));
+    }
+    train::EvaluateOptions options;
+    options.protocol = model ? train::protocol_name(protocol) : "saved predictions";
+    options.names = train::class_names(config);
+    options.colors = train::mask_colors(config);
+    if (config.test.save_masks && model) options.save_folder = config.test.save_folder;
+    options.begin = span.begin;
+    options.end = span.end;
+    options.progress = !common.quiet;
+    options.examples = train::kReportExamples;
+    const train::Predictor predictor = model ? train::network_predictor(train::network_of(*model), protocol)
+                                             : train::saved_predictor(config.test.save_folder + "/gray");
+    const train::Evaluation evaluation = train::evaluate(predictor, dataset, options);
+    std::error_code error;
+    std::filesystem::create_directories(config.test.save_folder, error);
+    check<Refusal>(!error, "{}: the folder cannot be made: {}", config.test.save_folder, error.message());
+    write_file(config.test.save_folder + "/metrics.json", train::metrics_json(evaluation));
+    const std::string page = report_.empty() ? config.test.save_folder + "/report.html" : report_;
+    train::write_evaluation_report(page, config, dataset, evaluation);
+    if (!common.quiet) tell("the report is {}", page);
+    if (common.json) {
+      print_json(nlohmann::ordered_json::parse(train::metrics_json(evaluation)));
+    } else {
+      fmt::print("{}", train::metrics_table(evaluation));
+    }
+    return 0;
+  }
 
  private:
   ConfigArguments arguments_;
   std::string report_;
 };
-
-int EvalCommand::run(const Common& common) {
-  const train::Config config = arguments_.load(common);
-  train::require_keys(config, {"DATA.classes", "TEST.save_folder"});
-  const train::SignalGuard guard;
-  train::ProtocolOptions protocol = train::test_protocol(config);
-  protocol.validate();
-  std::unique_ptr<models::SceneParser> model;
-  if (!config.test.has_prediction) {
-    train::require_keys(config, {"TEST.model_path"});
-    model = load_network(config);
-  }
-  if (config.test.split == "test") {
-    check<Refusal>(model != nullptr, "{}: TEST.split test has no labels to judge predictions by, expected train or val",
-                   train::config_place(config, "TEST.split"));
-    return predict_unlabelled(config, *model);
-  }
-  const train::Dataset dataset(train::dataset_options(config, train::Split::test));
-  const PictureSpan span = pictures_of(config.test);
-  if (!model) {
-    train::check_output_names(train::listing_place(dataset.options()), dataset.entries(),
-                              static_cast<size_t>(span.begin), static_cast<size_t>(span.end));
-  }
-  train::EvaluateOptions options;
-  options.protocol = model ? train::protocol_name(protocol) : "saved predictions";
-  options.names = train::class_names(config);
-  options.colors = train::mask_colors(config);
-  if (config.test.save_masks && model) options.save_folder = config.test.save_folder;
-  options.begin = span.begin;
-  options.end = span.end;
-  options.progress = !common.quiet;
-  options.examples = train::kReportExamples;
-  const train::Predictor predictor = model ? train::network_predictor(train::network_of(*model), protocol)
-                                           : train::saved_predictor(config.test.save_folder + "/gray");
-  const train::Evaluation evaluation = train::evaluate(predictor, dataset, options);
-  std::error_code error;
-  std::filesystem::create_directories(config.test.save_folder, error);
-  check<Refusal>(!error, "{}: the folder cannot be made: {}", config.test.save_folder, error.message());
-  train::write_metrics(config.test.save_folder + "/metrics.json", evaluation);
-  const std::string page = report_.empty() ? config.test.save_folder + "/report.html" : report_;
-  train::write_evaluation_report(page, config, dataset, evaluation);
-  if (!common.quiet) tell("the report is {}", page);
-  if (common.json) {
-    print_json(nlohmann::ordered_json::parse(train::metrics_json(evaluation)));
-  } else {
-    fmt::print("{}", train::metrics_table(evaluation));
-  }
-  return 0;
-}
 
 }  // namespace
 

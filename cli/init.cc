@@ -29,8 +29,7 @@ left out and named.
     app.add_option("dir", options_.folder, "folder to make")->required()->type_name("DIR");
     app.add_option("--images", options_.images, "folder of the pictures")->required()->type_name("DIR");
     app.add_option("--labels", options_.labels, "folder of the masks")->required()->type_name("DIR");
-    app.add_option("--names", options_.names,
-                   "file with a class name per line; else they are called class 0, class 1, ...")
+    app.add_option("--names", options_.names, "file with a class name per line; else class 0, class 1, ...")
         ->type_name("FILE");
     app.add_option("--val-every", options_.val_every, "hold every so manieth picture out")
         ->transform(within(2, 1000000))

@@ -8,7 +8,6 @@
 #include "cli/command.h"
 #include "tensor/base/check.h"
 #include "tensor/parallel.h"
-#include "train/cost/plan_table.h"
 
 namespace giza::cli {
 namespace {
@@ -16,7 +15,7 @@ namespace {
 class PlanCommand : public Command {
  public:
   PlanCommand()
-      : Command("plan", "parameters, operations, memory and time of training and testing, and ways to fit",
+      : Command("plan", "parameters, memory and time of training and testing; ways to fit",
                 R"(Trains and tests nothing. Memory is that of a dry run: the real code of a step without its
 arithmetic, so it works for networks and batches far beyond this machine. Time comes from the
 network's own kernels, timed on this machine for --seconds, on a smaller batch if need be. Where

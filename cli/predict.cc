@@ -69,9 +69,9 @@ void print_shares(const std::string& image, const std::string& stem, const std::
   for (const ClassShare& share : shares) fmt::print("  {:5.1f} %  {}\n", 100 * share.share, one_line(share.name));
 }
 
-/// The pictures to work on, and for each the path that its three files begin with.
-struct Pictures {
-  std::vector<std::string> images, stems;
+/// A picture to work on, and the path that its three files begin with.
+struct Picture {
+  std::string image, stem;
 };
 
 /// Throws Refusal where results in `out` would be taken for pictures of `folder` the next time.
@@ -87,31 +87,29 @@ void check_outside(const std::string& folder, const fs::path& out) {
 }
 
 /// Adds the pictures of a folder and of the folders in it, in the order of their names. Results keep the subfolders.
-void add_folder(const std::string& folder, const fs::path& out, Pictures& pictures) {
+void add_folder(const std::string& folder, const fs::path& out, std::vector<Picture>& pictures) {
   for (const std::string& image : train::pictures_below(folder)) {
-    pictures.images.push_back(image);
-    pictures.stems.push_back((out / fs::path(image).lexically_relative(folder).replace_extension()).string());
+    pictures.push_back({image, (out / fs::path(image).lexically_relative(folder).replace_extension()).string()});
   }
 }
 
 /// Throws Refusal where two pictures would write the same files.
-Pictures list_pictures(const std::vector<std::string>& arguments, const std::string& out) {
-  Pictures pictures;
+std::vector<Picture> list_pictures(const std::vector<std::string>& arguments, const std::string& out) {
+  std::vector<Picture> pictures;
   for (const std::string& argument : arguments) {
     std::error_code error;
     if (fs::is_directory(argument, error)) {
       check_outside(argument, out);
       add_folder(argument, out, pictures);
     } else {
-      pictures.images.push_back(argument);
-      pictures.stems.push_back((fs::path(out) / fs::path(argument).stem()).string());
+      pictures.push_back({argument, (fs::path(out) / fs::path(argument).stem()).string()});
     }
   }
   std::set<std::string> seen;
-  for (size_t i = 0; i < pictures.images.size(); ++i) {
-    check<Refusal>(seen.insert(pictures.stems[i]).second,
+  for (const Picture& picture : pictures) {
+    check<Refusal>(seen.insert(picture.stem).second,
                    "{}: another picture has the same name, and would write the same files; predict it apart",
-                   pictures.images[i]);
+                   picture.image);
   }
   return pictures;
 }
@@ -128,13 +126,108 @@ from a config.yaml beside them; without any, pictures keep their size and are cu
 
   giza predict --weights runs/my/last.safetensors --out seen street.jpg photos/)") {}
 
-  void declare(CLI::App& app) override;
-  int run(const Common& common) override;
+  void declare(CLI::App& app) override {
+    images_.declare(app, "IMAGE...");
+    app.add_option("--weights", weights_, "weights of a PSPNet")->required()->type_name("FILE");
+    app.add_option("--out", out_, "folder of the results, made if need be")->required()->type_name("DIR");
+    app.add_option("--config", config_, "configuration that the weights were trained by")->type_name("FILE");
+    app.add_option("--tile", tile_, "largest side of a tile where no configuration says the protocol")
+        ->transform(within(33, 8192))
+        ->capture_default_str();
+    app.add_option("--opacity", opacity_, "of the class colours in the overlay")
+        ->transform(within(0.0, 1.0))
+        ->capture_default_str();
+    app.add_flag("--no-mirror", no_mirror_, "do not average with the mirrored picture: twice as fast");
+  }
+
+  int run(const Common& common) override {
+    const std::vector<std::string> arguments = images_.get();
+    check<Refusal>(!arguments.empty(),
+                   "predict: no pictures, expected IMAGE...; `giza predict --help` shows the usage");
+    const std::vector<Picture> pictures = list_pictures(arguments, out_);
+    // Faults of later pictures are found before the first is worked on.
+    for (const Picture& picture : pictures) train::read_image_size(picture.image);
+    const PredictSetup setup = make_setup(common);
+    const train::Network network = train::network_of(*setup.model);
+    for (const Picture& picture : pictures) {
+      const fs::path folder = fs::path(picture.stem).parent_path();
+      std::error_code error;
+      if (!folder.empty()) fs::create_directories(folder, error);
+      check<Refusal>(!error, "{}: the folder cannot be made: {}", folder.string(), error.message());
+    }
+
+    const train::SignalGuard guard;
+    train::Progress progress("predict", static_cast<int64_t>(pictures.size()), "images");
+    for (size_t i = 0; i < pictures.size(); ++i) {
+      if (const int signal = train::pending_signal()) {
+        throw train::Interrupted(signal, fmt::format("stopped after {} pictures", i));
+      }
+      const auto& [name, stem] = pictures[i];
+      const train::Image image = train::read_image(name);
+      train::ProtocolOptions protocol = setup.protocol;
+      if (!setup.has_protocol) {
+        protocol.crop_h = std::min(tile_, image.height);
+        protocol.crop_w = std::min(tile_, image.width);
+      }
+      const train::LabelMap labels = train::predict_labels(network, image, protocol);
+      const train::Image color = train::colorize(labels, setup.colors);
+      train::write_labels(stem + "_label.png", labels);
+      train::write_image(stem + "_color.png", color);
+      train::write_image(stem + "_overlay.png", train::overlay(image, color, opacity_));
+      progress.update(static_cast<int64_t>(i) + 1);
+      print_shares(name, stem, class_shares(labels, setup.names), common.json);
+    }
+    progress.finish();
+    return 0;
+  }
 
  private:
   /// The configuration given, or the one that training left beside the weights.
-  std::string find_config() const;
-  PredictSetup make_setup(const Common& common) const;
+  std::string find_config() const {
+    if (!config_.empty()) return config_;
+    const fs::path beside = fs::path(weights_).parent_path() / "config.yaml";
+    std::error_code error;
+    return fs::is_regular_file(beside, error) ? beside.string() : "";
+  }
+
+  PredictSetup make_setup(const Common& common) const {
+    PredictSetup setup;
+    std::map<std::string, std::string> metadata;
+    setup.model = models::load_parser(weights_, common.conv_engine(), &metadata);
+    const auto classes = static_cast<size_t>(setup.model->classes());
+    const train::ModelCard card = train::card_from_metadata(metadata, setup.model->classes(), weights_);
+    setup.names = card.names;
+    setup.colors = card.colors;
+    // What weights say of themselves needs no configuration; one that is given counts more.
+    const std::string path = card.protocol && config_.empty() ? "" : find_config();
+    if (!path.empty()) {
+      const train::Config config = train::load_config(path);
+      check<Refusal>(
+          static_cast<size_t>(config.data.classes) == classes,
+          "{}: DATA.classes is {}, but {} has {} classes; give the configuration it was trained by as --config",
+          train::config_place(config, "DATA.classes"), config.data.classes, weights_, classes);
+      setup.protocol = train::test_protocol(config);
+      setup.has_protocol = true;
+      // The data set may be gone from where a configuration beside the weights says; only one that was given must hold.
+      const auto usable = [&](const std::string& file) {
+        return !config_.empty() || train::built_in_classes(config, file) != nullptr || fs::exists(file);
+      };
+      const auto replace = [](auto& ours, auto theirs) {
+        if (!theirs.empty()) ours = std::move(theirs);
+      };
+      if (usable(config.names_path())) replace(setup.names, train::class_names(config));
+      if (usable(config.colors_path())) replace(setup.colors, train::class_colors(config));
+    } else if (card.protocol) {
+      setup.protocol = *card.protocol;
+      setup.has_protocol = true;
+    } else {
+      setup.protocol.base_size = 0;
+    }
+    if (no_mirror_) setup.protocol.mirror = false;
+    for (size_t c = setup.names.size(); c < classes; ++c) setup.names.push_back(fmt::format("class {}", c));
+    setup.colors = train::completed_colors(std::move(setup.colors), classes);
+    return setup;
+  }
 
   TrailingArguments images_;
   std::string weights_, out_, config_;
@@ -142,105 +235,6 @@ from a config.yaml beside them; without any, pictures keep their size and are cu
   double opacity_ = 0.5;
   bool no_mirror_ = false;
 };
-
-void PredictCommand::declare(CLI::App& app) {
-  images_.declare(app, "IMAGE...");
-  app.add_option("--weights", weights_, "weights of a PSPNet")->required()->type_name("FILE");
-  app.add_option("--out", out_, "folder of the results, made if need be")->required()->type_name("DIR");
-  app.add_option("--config", config_, "configuration that the weights were trained by")->type_name("FILE");
-  app.add_option("--tile", tile_, "largest side of a tile where no configuration says the protocol")
-      ->transform(within(33, 8192))
-      ->capture_default_str();
-  app.add_option("--opacity", opacity_, "of the class colours in the overlay")
-      ->transform(within(0.0, 1.0))
-      ->capture_default_str();
-  app.add_flag("--no-mirror", no_mirror_, "do not average with the mirrored picture: twice as fast");
-}
-
-std::string PredictCommand::find_config() const {
-  if (!config_.empty()) return config_;
-  const fs::path beside = fs::path(weights_).parent_path() / "config.yaml";
-  std::error_code error;
-  return fs::is_regular_file(beside, error) ? beside.string() : "";
-}
-
-PredictSetup PredictCommand::make_setup(const Common& common) const {
-  PredictSetup setup;
-  std::map<std::string, std::string> metadata;
-  setup.model = models::load_parser(weights_, common.conv_engine(), &metadata);
-  const auto classes = static_cast<size_t>(setup.model->classes());
-  const train::ModelCard card = train::card_from_metadata(metadata, setup.model->classes(), weights_);
-  setup.names = card.names;
-  setup.colors = card.colors;
-  // What weights say of themselves needs no configuration; one that is given counts more.
-  const std::string path = card.protocol && config_.empty() ? "" : find_config();
-  if (!path.empty()) {
-    const train::Config config = train::load_config(path);
-    check<Refusal>(
-        static_cast<size_t>(config.data.classes) == classes,
-        "{}: DATA.classes is {}, but {} has {} classes; give the configuration it was trained by as --config",
-        train::config_place(config, "DATA.classes"), config.data.classes, weights_, classes);
-    setup.protocol = train::test_protocol(config);
-    setup.has_protocol = true;
-    // The data set may be gone from where a configuration beside the weights says; only one that was given must hold.
-    const auto usable = [&](const std::string& file) {
-      return !config_.empty() || train::built_in_classes(config, file) != nullptr || fs::exists(file);
-    };
-    const auto replace = [](auto& ours, auto theirs) {
-      if (!theirs.empty()) ours = std::move(theirs);
-    };
-    if (usable(config.names_path())) replace(setup.names, train::class_names(config));
-    if (usable(config.colors_path())) replace(setup.colors, train::class_colors(config));
-  } else if (card.protocol) {
-    setup.protocol = *card.protocol;
-    setup.has_protocol = true;
-  } else {
-    setup.protocol.base_size = 0;
-  }
-  if (no_mirror_) setup.protocol.mirror = false;
-  for (size_t c = setup.names.size(); c < classes; ++c) setup.names.push_back(fmt::format("class {}", c));
-  setup.colors = train::completed_colors(std::move(setup.colors), classes);
-  return setup;
-}
-
-int PredictCommand::run(const Common& common) {
-  const std::vector<std::string> arguments = images_.get();
-  check<Refusal>(!arguments.empty(), "predict: no pictures, expected IMAGE...; `giza predict --help` shows the usage");
-  const auto [images, stems] = list_pictures(arguments, out_);
-  // Faults of later pictures are found before the first is worked on.
-  for (const std::string& image : images) train::read_image_size(image);
-  const PredictSetup setup = make_setup(common);
-  const train::Network network = train::network_of(*setup.model);
-  for (const std::string& stem : stems) {
-    const fs::path folder = fs::path(stem).parent_path();
-    std::error_code error;
-    if (!folder.empty()) fs::create_directories(folder, error);
-    check<Refusal>(!error, "{}: the folder cannot be made: {}", folder.string(), error.message());
-  }
-
-  const train::SignalGuard guard;
-  train::Progress progress("predict", static_cast<int64_t>(images.size()), "images");
-  for (size_t i = 0; i < images.size(); ++i) {
-    if (const int signal = train::pending_signal()) {
-      throw train::Interrupted(signal, fmt::format("stopped after {} pictures", i));
-    }
-    const train::Image image = train::read_image(images[i]);
-    train::ProtocolOptions protocol = setup.protocol;
-    if (!setup.has_protocol) {
-      protocol.crop_h = std::min(tile_, image.height);
-      protocol.crop_w = std::min(tile_, image.width);
-    }
-    const train::LabelMap labels = train::predict_labels(network, image, protocol);
-    const train::Image color = train::colorize(labels, setup.colors);
-    train::write_labels(stems[i] + "_label.png", labels);
-    train::write_image(stems[i] + "_color.png", color);
-    train::write_image(stems[i] + "_overlay.png", train::overlay(image, color, opacity_));
-    progress.update(static_cast<int64_t>(i) + 1);
-    print_shares(images[i], stems[i], class_shares(labels, setup.names), common.json);
-  }
-  progress.finish();
-  return 0;
-}
 
 }  // namespace
 

@@ -3,18 +3,15 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <filesystem>
-#include <functional>
 #include <limits>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
 
 #include "cli/command.h"
-#include "cli/peak_figures.h"
 #include "cli/profile_op.h"
-#include "cli/step_config.h"
+#include "cli/step_arguments.h"
 #include "tensor/base/check.h"
 #include "tensor/base/file.h"
 #include "tensor/base/machine.h"
@@ -25,8 +22,6 @@
 #include "train/cost/profile_summary.h"
 #include "train/cost/profile_table.h"
 #include "train/cost/roofline.h"
-#include "train/cost/trace.h"
-#include "train/model_step.h"
 #include "train/progress.h"
 
 namespace giza::cli {
@@ -77,14 +72,14 @@ void check_folder(const char* flag, const std::string& path) {
 class ProfileCommand : public Command {
  public:
   ProfileCommand()
-      : Command("profile", "where the time of a step goes, per kernel and layer; or one convolution by every algorithm",
+      : Command("profile", "where a step's time goes; or one convolution by every algorithm",
                 R"(Runs steps of a PSPNet on random pictures, as `giza bench model` does, and measures the machine's
 peaks in the same run. GFLOP/s count the operations of the direct algorithm, `executed` those of
-the one that was chosen; GB/s count inputs and outputs once. docs/profile.md explains the columns
-and the picture. With --op one convolution runs by every algorithm and backend, forward and both
-gradients, held against sums in double precision; exit status 1 if an error of ours is outside its
-bound. Letters: n batch, h w input size, c input and k output channels, r kernel size (or RxS),
-s stride, d dilation, p padding.
+the one that was chosen; GB/s count inputs and outputs once. docs/profile-reference.md explains the
+columns, docs/profile.md the picture. With --op, which goes with --runs alone, one convolution runs
+by every algorithm and backend, forward and both gradients, held against sums in double precision;
+exit status 1 if an error of ours is outside its bound. Letters: n batch, h w input size, c input
+and k output channels, r kernel size (or RxS), s stride, d dilation, p padding.
 
 With --config the network, classes, crop, batch and loss are those of a configuration, and KEY VALUE
 pairs replace its keys.
@@ -93,186 +88,154 @@ pairs replace its keys.
   giza profile --depth 50 --size 473 --mode train --svg roofline.svg --trace trace.json
   giza profile --op 'conv2d n1h60w60c512k512r3d4')") {}
 
-  void declare(CLI::App& app) override;
-  int run(const Common& common) override;
+  void declare(CLI::App& app) override {
+    CLI::Option* op = app.add_option("--op", op_, "one op by every algorithm: 'conv2d SPEC'")->type_name("SPEC");
+    op->check(CLI::Validator(
+        [](std::string& spec) { return spec.empty() ? std::string("the SPEC is empty") : std::string(); }, ""));
+    step_.declare(app);
+    app.add_option("--weights", weights_, "the network of this file in place of --depth, --classes and --width")
+        ->type_name("FILE")
+        ->excludes("--config", "--depth", "--classes", "--width");
+    app.add_option("--runs", runs_, "measured steps (3), or rounds of --op (what fits into 3 s)")
+        ->transform(within(1, 10000));
+    app.add_flag("--kernels", kernels_, "only the table of kernels");
+    app.add_flag("--layers", layers_, "only the table of layers");
+    app.add_flag("--all", all_, "every layer, not only the 25 that take longest");
+    app.add_option("--svg", svg_, "write the roofline picture")->type_name("FILE");
+    app.add_option("--trace", trace_, "write a trace for ui.perfetto.dev or about:tracing")->type_name("FILE");
+    op->excludes("--config", "--weights", "--depth", "--size", "--batch", "--classes", "--width", "--mode", "--kernels",
+                 "--layers", "--all", "--svg", "--trace");
+  }
+
+  int run(const Common& common) override {
+    if (!op_.empty()) return profile_op(op_, runs_, common);
+    check_folder("--svg", svg_);
+    check_folder("--trace", trace_);
+    constexpr int kUsualRuns = 3;
+    if (runs_ == 0) runs_ = kUsualRuns;
+    step_.load(common);
+    const MeasuredSteps measured = measure();
+    if (!svg_.empty()) {
+      write_file(svg_,
+                 train::roofline_svg(measured.summary, measured.peak, num_threads(), {title(), subtitle(measured)}));
+    }
+    if (!trace_.empty()) {
+      write_file(trace_, train::trace_json(measured.events, title()));
+    }
+    if (common.json) {
+      print_json(to_json(common, measured));
+    } else {
+      print_tables(measured);
+    }
+    return 0;
+  }
 
  private:
-  MeasuredSteps measure() const;
-  ordered_json to_json(const Common& common, const MeasuredSteps& measured) const;
-  std::string title() const;
-  void print_tables(const MeasuredSteps& measured) const;
+  MeasuredSteps measure() const {
+    const auto step = step_.step(weights_);
+    train::Progress progress("profile", runs_ + 1, "step");
+    step();  // warms up: page faults, threads
+    // The peaks before and after.
+    const MachinePeak before = measure_peak();
+    profile::HardwareCounters counters;
+    MeasuredSteps measured;
+    {
+      const profile::Recording recording(counters.available() ? &counters : nullptr);
+      for (int i = 0; i < runs_; ++i) {
+        progress.update(i + 1);
+        const profile::Span span(fmt::format("step {}", i + 1));
+        step();
+      }
+      measured.events = recording.events();
+    }
+    progress.update(runs_ + 1);
+    progress.finish();
+    measured.peak = faster(before, measure_peak());
+    measured.summary = train::summarize(measured.events);
+    measured.why_no_counters = counters.why_not();
+    return measured;
+  }
 
-  train::ModelStepOptions step_;
-  StepConfig config_;
-  std::string mode_ = "infer";
+  ordered_json to_json(const Common& common, const MeasuredSteps& measured) const {
+    const train::ProfileSummary& summary = measured.summary;
+    ordered_json kernels = ordered_json::array(), layers = ordered_json::array();
+    for (const train::KernelRow& row : summary.kernels) {
+      ordered_json item = {{"kernel", row.kernel}, {"algorithm", row.algorithm}};
+      item.update(figures(row.total, measured));
+      kernels.push_back(std::move(item));
+    }
+    for (const train::LayerRow& row : summary.layers) {
+      ordered_json item = {{"layer", row.layer},
+                           {"forward_s", row.forward.seconds},
+                           {"backward_s", row.backward.seconds},
+                           {"update_s", row.update.seconds}};
+      item.update(figures(row.all(), measured));
+      layers.push_back(std::move(item));
+    }
+    const train::Config& config = step_.config();
+    ordered_json json = {{"mode", step_.mode()}};
+    if (step_.from_file()) {
+      json.update(step_.json());
+    } else {
+      json.update(weights_.empty() ? ordered_json{{"depth", config.train.layers},
+                                                  {"classes", config.data.classes},
+                                                  {"width", config.train.width}}
+                                   : ordered_json{{"weights", weights_}});
+      json.update(ordered_json{{"size", config.train.train_h}, {"batch", config.train.batch_size}});
+    }
+    json.update(ordered_json{
+        {"cpu", processor_name()},
+        {"threads", num_threads()},
+        {"isa", isa()},
+        {"conv", config.train.conv},
+        {"algorithm", common.algorithm.empty() ? "auto" : common.algorithm},
+        {"runs", runs_},
+        {"peak", peak_json(measured.peak)},
+        {"step_s", summary.wall_s},
+        {"steps_s", summary.steps_s},
+        {"attributed_s", summary.attributed_s},
+        {"unattributed_s", summary.unattributed_s()},
+        {"unattributed_share", summary.unattributed_s() / summary.wall_s},
+        {"counters", measured.why_no_counters.empty() ? ordered_json(true) : ordered_json(measured.why_no_counters)}});
+    json["kernels"] = std::move(kernels);
+    json["layers"] = std::move(layers);
+    return json;
+  }
+
+  std::string title() const {
+    if (step_.from_file()) return fmt::format("{}: {}", step_.title(), step_.kind());
+    const train::Config& config = step_.config();
+    const std::string network = weights_.empty()
+                                    ? fmt::format("PSPNet{}, {} classes", config.train.layers, config.data.classes)
+                                    : std::filesystem::path(weights_).filename().string();
+    return fmt::format("{0}, {1}x{1}, batch {2}: {3}", network, config.train.train_h, config.train.batch_size,
+                       step_.kind());
+  }
+
+  void print_tables(const MeasuredSteps& measured) const {
+    const bool both = layers_ == kernels_;
+    fmt::print("{}\n{}\n{}\n", title(), subtitle(measured), peak_line(measured.peak));
+    if (both || kernels_) {
+      fmt::print("\nkernels of the median step\n{}", train::kernel_table(measured.summary, measured.peak));
+    }
+    if (both || layers_) {
+      constexpr size_t kUsual = 25;
+      fmt::print(
+          "\nlayers of the median step, with the ms of the forward and backward pass and the update\n{}",
+          train::layer_table(measured.summary, measured.peak, all_ ? std::numeric_limits<size_t>::max() : kUsual));
+    }
+    if (!measured.why_no_counters.empty()) {
+      fmt::print("\nno hardware counters: {}\n", measured.why_no_counters);
+    } else if (both || kernels_) {
+      fmt::print("\nhardware counters, all threads\n{}", train::counter_table(measured.summary));
+    }
+  }
+
+  StepArguments step_;
   int runs_ = 0;
   bool layers_ = false, kernels_ = false, all_ = false;
-  std::string op_, svg_, trace_;
+  std::string op_, weights_, svg_, trace_;
 };
-
-void ProfileCommand::declare(CLI::App& app) {
-  CLI::Option* op = app.add_option("--op", op_, "one op by every algorithm: 'conv2d SPEC'");
-  op->type_name("SPEC")->check(CLI::Validator(
-      [](std::string& spec) { return spec.empty() ? std::string("the SPEC is empty") : std::string(); }, ""));
-  CLI::Option* config = config_.declare(app)->excludes(op);
-  const auto of_model = [&](CLI::Option* option) { return option->excludes(op); };
-  const auto of_flags = [&](CLI::Option* option) { return of_model(option)->excludes(config); };
-  CLI::Option* weights = of_flags(app.add_option("--weights", step_.weights, "profile the network of this file"));
-  weights->type_name("FILE");
-  of_flags(app.add_option("--depth", step_.depth, "18, 34, 50, 101, 152 or 269"))
-      ->transform(within(18, 269))
-      ->excludes(weights)
-      ->capture_default_str();
-  of_flags(app.add_option("--size", step_.size, "side of the square pictures"))
-      ->transform(within(1, 16384))
-      ->capture_default_str();
-  of_flags(app.add_option("--batch", step_.batch, "pictures of a step"))
-      ->transform(within(1, 1024))
-      ->capture_default_str();
-  of_flags(app.add_option("--classes", step_.classes, "number of classes"))
-      ->excludes(weights)
-      ->transform(within(1, 4096))
-      ->capture_default_str();
-  of_flags(app.add_option("--width", step_.width, "factor on all channel counts"))
-      ->excludes(weights)
-      ->transform(within(0.01, 8.0))
-      ->capture_default_str();
-  of_model(app.add_option("--mode", mode_, "infer or train"))
-      ->check(CLI::IsMember({"infer", "train"}).description(""))
-      ->capture_default_str();
-  app.add_option("--runs", runs_, "measured steps (3), or rounds of --op (what fits into 3 s)")
-      ->transform(within(1, 10000));
-  of_model(app.add_flag("--kernels", kernels_, "only the table of kernels"));
-  of_model(app.add_flag("--layers", layers_, "only the table of layers"));
-  of_model(app.add_flag("--all", all_, "every layer, not only the 25 that take longest"));
-  of_model(app.add_option("--svg", svg_, "write the roofline picture"))->type_name("FILE");
-  of_model(app.add_option("--trace", trace_, "write a trace for ui.perfetto.dev or about:tracing"))->type_name("FILE");
-}
-
-MeasuredSteps ProfileCommand::measure() const {
-  const std::function<void()> step = config_.given() ? config_.step() : train::make_model_step(step_);
-  train::Progress progress("profile", runs_ + 1, "step");
-  step();  // warms up: page faults, threads
-  // The peaks before and after.
-  const MachinePeak before = measure_peak();
-  profile::HardwareCounters counters;
-  MeasuredSteps measured;
-  {
-    const profile::Recording recording(counters.available() ? &counters : nullptr);
-    for (int i = 0; i < runs_; ++i) {
-      progress.update(i + 1);
-      const profile::Span span(fmt::format("step {}", i + 1));
-      step();
-    }
-    measured.events = recording.events();
-  }
-  progress.update(runs_ + 1);
-  progress.finish();
-  measured.peak = faster(before, measure_peak());
-  measured.summary = train::summarize(measured.events);
-  measured.why_no_counters = counters.why_not();
-  return measured;
-}
-
-ordered_json ProfileCommand::to_json(const Common& common, const MeasuredSteps& measured) const {
-  const train::ProfileSummary& summary = measured.summary;
-  ordered_json kernels = ordered_json::array(), layers = ordered_json::array();
-  for (const train::KernelRow& row : summary.kernels) {
-    ordered_json item = {{"kernel", row.kernel}, {"algorithm", row.algorithm}};
-    item.update(figures(row.total, measured));
-    kernels.push_back(std::move(item));
-  }
-  for (const train::LayerRow& row : summary.layers) {
-    ordered_json item = {{"layer", row.layer},
-                         {"forward_s", row.forward.seconds},
-                         {"backward_s", row.backward.seconds},
-                         {"update_s", row.update.seconds}};
-    item.update(figures(row.all(), measured));
-    layers.push_back(std::move(item));
-  }
-  ordered_json json = {{"mode", mode_}};
-  if (config_.given()) {
-    json.update(config_.json());
-  } else if (step_.weights.empty()) {
-    json["depth"] = step_.depth;
-    json["classes"] = step_.classes;
-    json["width"] = step_.width;
-  } else {
-    json["weights"] = step_.weights;
-  }
-  if (!config_.given()) json.update(ordered_json{{"size", step_.size}, {"batch", step_.batch}});
-  json.update(ordered_json{
-      {"cpu", processor_name()},
-      {"threads", num_threads()},
-      {"isa", isa()},
-      {"conv", config_.given()       ? config_.conv()
-               : common.conv.empty() ? "native"
-                                     : common.conv},
-      {"algorithm", common.algorithm.empty() ? "auto" : common.algorithm},
-      {"runs", runs_},
-      {"peak", peak_json(measured.peak)},
-      {"step_s", summary.wall_s},
-      {"steps_s", summary.steps_s},
-      {"attributed_s", summary.attributed_s},
-      {"unattributed_s", summary.unattributed_s()},
-      {"unattributed_share", summary.unattributed_s() / summary.wall_s},
-      {"counters", measured.why_no_counters.empty() ? ordered_json(true) : ordered_json(measured.why_no_counters)}});
-  json["kernels"] = std::move(kernels);
-  json["layers"] = std::move(layers);
-  return json;
-}
-
-std::string ProfileCommand::title() const {
-  const char* kind = step_.training ? "training step" : "forward pass";
-  if (config_.given()) return fmt::format("{}: {}", config_.title(), kind);
-  const std::string network = step_.weights.empty() ? fmt::format("PSPNet{}, {} classes", step_.depth, step_.classes)
-                                                    : std::filesystem::path(step_.weights).filename().string();
-  return fmt::format("{}, {}x{}, batch {}: {}", network, step_.size, step_.size, step_.batch, kind);
-}
-
-void ProfileCommand::print_tables(const MeasuredSteps& measured) const {
-  const bool both = layers_ == kernels_;
-  fmt::print("{}\n{}\n{}\n", title(), subtitle(measured), peak_line(measured.peak));
-  if (both || kernels_) {
-    fmt::print("\nkernels of the median step\n{}", train::kernel_table(measured.summary, measured.peak));
-  }
-  if (both || layers_) {
-    constexpr size_t kUsual = 25;
-    fmt::print("\nlayers of the median step, with the ms of the forward and backward pass and the update\n{}",
-               train::layer_table(measured.summary, measured.peak, all_ ? std::numeric_limits<size_t>::max() : kUsual));
-  }
-  if (!measured.why_no_counters.empty()) {
-    fmt::print("\nno hardware counters: {}\n", measured.why_no_counters);
-  } else if (both || kernels_) {
-    fmt::print("\nhardware counters, all threads\n{}", train::counter_table(measured.summary));
-  }
-}
-
-int ProfileCommand::run(const Common& common) {
-  if (!op_.empty()) return profile_op(op_, runs_, common);
-  check_folder("--svg", svg_);
-  check_folder("--trace", trace_);
-  constexpr int kUsualRuns = 3;
-  if (runs_ == 0) runs_ = kUsualRuns;
-  step_.training = mode_ == "train";
-  step_.conv = common.conv_engine();
-  step_.seed = static_cast<uint64_t>(common.seed.value_or(0));
-  config_.load(common, step_.training);
-  const MeasuredSteps measured = measure();
-  if (!svg_.empty()) {
-    write_file(svg_,
-               train::roofline_svg(measured.summary, measured.peak, num_threads(), {title(), subtitle(measured)}));
-  }
-  if (!trace_.empty()) {
-    write_file(trace_, train::trace_json(measured.events, title()));
-  }
-  if (common.json) {
-    print_json(to_json(common, measured));
-  } else {
-    print_tables(measured);
-  }
-  return 0;
-}
 
 }  // namespace
 

@@ -53,12 +53,11 @@ void add_common_flags(CLI::App* app, Common* common) {
   app->add_option("--isa", common->isa, "SIMD target, as `giza info` lists them; auto: the best")
       ->type_name("NAME")
       ->group(group);
-  app->add_option("--conv", common->conv,
-                  "convolutions: native, onednn, eigen (1x1 alone) or reference (slow, double precision)")
+  app->add_option("--conv", common->conv, "convolutions: native, onednn, eigen (1x1 alone) or reference (slow)")
       ->type_name("NAME")
       ->group(group);
   app->add_option("--algorithm", common->algorithm,
-                  "of native convolutions: auto, fast, direct, winograd2, winograd4, winograd5 or winograd6")
+                  "native: auto, fast, direct, winograd2, winograd4, winograd5, winograd6")
       ->type_name("NAME")
       ->group(group);
   app->add_option("--seed", common->seed, "seed of all that is random")
@@ -83,8 +82,8 @@ no; 2 refused: bad usage, configuration, data or weights; 130, 143 stopped by a 
 
 void Program::add(std::unique_ptr<Command> command, CLI::App* group) {
   Command& added = *commands_.emplace_back(std::move(command));
-  CLI::App* app = (group == nullptr ? &app_ : group)->add_subcommand(added.name(), added.summary());
-  app->footer(added.help());
+  CLI::App* app = (group == nullptr ? &app_ : group)->add_subcommand(added.words.name, added.words.summary);
+  app->footer(added.words.help);
   add_common_flags(app, &common_);
   app->callback([this, &added] { chosen_ = &added; });
   added.declare(*app);

@@ -31,30 +31,28 @@ files of float32.
     app.add_option("--output", output_, "where the logits go, .npy")->required()->type_name("FILE");
   }
 
-  int run(const Common& common) override;
+  int run(const Common& common) override {
+    const models::NpyArray input = models::read_npy(input_);
+    const Tensor x = models::activation_from_nchw(input, input_);
+    check<Refusal>(x.channels() == 3, "{}: shape ({}) has {} channels, expected N,3,H,W", input_,
+                   fmt::join(input.shape, ", "), x.channels());
+    const auto model = models::load_parser(weights_, common.conv_engine());
+    Tensor logits;
+    const double seconds =
+        seconds_of([&] { logits = models::FrozenParser(*model).forward(x).upsampled_logits().value(); });
+    const models::NpyArray output = models::nchw_from_activation(logits);
+    models::write_npy(output_, output);
+    if (common.json) {
+      print_json({{"output", output_}, {"shape", output.shape}, {"seconds", seconds}});
+    } else {
+      fmt::print("{}: logits ({}), {:.3f} s\n", one_line(output_), fmt::join(output.shape, ", "), seconds);
+    }
+    return 0;
+  }
 
  private:
   std::string weights_, input_, output_;
 };
-
-int RunCommand::run(const Common& common) {
-  const models::NpyArray input = models::read_npy(input_);
-  const Tensor x = models::activation_from_nchw(input, input_);
-  check<Refusal>(x.channels() == 3, "{}: shape ({}) has {} channels, expected N,3,H,W", input_,
-                 fmt::join(input.shape, ", "), x.channels());
-  const auto model = models::load_parser(weights_, common.conv_engine());
-  Tensor logits;
-  const double seconds =
-      seconds_of([&] { logits = models::FrozenParser(*model).forward(x).upsampled_logits().value(); });
-  const models::NpyArray output = models::nchw_from_activation(logits);
-  models::write_npy(output_, output);
-  if (common.json) {
-    print_json({{"output", output_}, {"shape", output.shape}, {"seconds", seconds}});
-  } else {
-    fmt::print("{}: logits ({}), {:.3f} s\n", one_line(output_), fmt::join(output.shape, ", "), seconds);
-  }
-  return 0;
-}
 
 }  // namespace
 

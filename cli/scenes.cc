@@ -3,10 +3,10 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <tuple>
 
 #include "cli/command.h"
 #include "tensor/base/check.h"
@@ -26,65 +26,52 @@ docs/scenes.md. With --ground or --skyline, two runs with the same seed differ i
 
   giza scenes --out data/scenes --train 1000 --val 200 --seed 1)") {}
 
-  void declare(CLI::App& app) override;
-  int run(const Common& common) override;
+  void declare(CLI::App& app) override {
+    app.add_option("--out", out_, "folder: new, empty, or an older scene data set to replace")
+        ->required()
+        ->type_name("DIR");
+    app.add_option("--train", train_, "pictures to train on")->type_name("N")->capture_default_str();
+    app.add_option("--val", val_, "pictures to validate on")->type_name("N")->capture_default_str();
+    app.add_option("--size", size_, "height and width in pixels")->type_name("HxW")->capture_default_str();
+    app.add_option("--ground", ground_, "water, road or any: force what the hulls are on")
+        ->check(CLI::IsMember({"water", "road", "any"}))
+        ->capture_default_str();
+    app.add_option("--skyline", skyline_, "town, city or any: force what the facades stand in")
+        ->check(CLI::IsMember({"town", "city", "any"}))
+        ->capture_default_str();
+  }
+
+  int run(const Common& common) override {
+    train::SceneOptions scene;
+    const auto size = parse_size(size_);
+    check<Refusal>(size.has_value(), "--size {}: is not a size, expected HEIGHTxWIDTH such as 96x192", size_);
+    std::tie(scene.height, scene.width) = *size;
+    scene.seed = static_cast<uint64_t>(common.seed.value_or(0));
+    using Ground = train::SceneContext::Ground;
+    using Skyline = train::SceneContext::Skyline;
+    if (ground_ != "any") scene.ground = ground_ == "water" ? Ground::water : Ground::road;
+    if (skyline_ != "any") scene.skyline = skyline_ == "town" ? Skyline::town : Skyline::city;
+    {
+      const train::SignalGuard guard;
+      train::write_scenes(out_, train_, val_, scene);
+    }
+    if (common.json) {
+      const nlohmann::ordered_json line{{"out", out_},          {"train", train_},
+                                        {"val", val_},          {"height", scene.height},
+                                        {"width", scene.width}, {"classes", train::kSceneClasses},
+                                        {"seed", scene.seed}};
+      print_json(line);
+    } else {
+      fmt::print("{}: {} pictures to train, {} to validate, {}x{}, {} classes, seed {}\n", out_, train_, val_,
+                 scene.height, scene.width, train::kSceneClasses, scene.seed);
+    }
+    return 0;
+  }
 
  private:
-  /// --size as "HxW".
-  void read_size(train::SceneOptions& scene) const;
-
   std::string out_, size_ = "96x192", ground_ = "any", skyline_ = "any";
   int train_ = 1000, val_ = 200;
 };
-
-void ScenesCommand::declare(CLI::App& app) {
-  app.add_option("--out", out_, "folder: new, empty, or an older scene data set to replace")
-      ->required()
-      ->type_name("DIR");
-  app.add_option("--train", train_, "pictures to train on")->type_name("N")->capture_default_str();
-  app.add_option("--val", val_, "pictures to validate on")->type_name("N")->capture_default_str();
-  app.add_option("--size", size_, "height and width in pixels")->type_name("HxW")->capture_default_str();
-  app.add_option("--ground", ground_, "water, road or any: force what the hulls are on")
-      ->check(CLI::IsMember({"water", "road", "any"}))
-      ->capture_default_str();
-  app.add_option("--skyline", skyline_, "town, city or any: force what the facades stand in")
-      ->check(CLI::IsMember({"town", "city", "any"}))
-      ->capture_default_str();
-}
-
-void ScenesCommand::read_size(train::SceneOptions& scene) const {
-  const char* end = size_.data() + size_.size();
-  const auto height = std::from_chars(size_.data(), end, scene.height);
-  const bool cross = height.ec == std::errc() && height.ptr != end && *height.ptr == 'x';
-  const auto width = cross ? std::from_chars(height.ptr + 1, end, scene.width) : height;
-  check<Refusal>(cross && width.ec == std::errc() && width.ptr == end,
-                 "--size {}: is not a size, expected HEIGHTxWIDTH such as 96x192", size_);
-}
-
-int ScenesCommand::run(const Common& common) {
-  train::SceneOptions scene;
-  read_size(scene);
-  scene.seed = static_cast<uint64_t>(common.seed.value_or(0));
-  using Ground = train::SceneContext::Ground;
-  using Skyline = train::SceneContext::Skyline;
-  if (ground_ != "any") scene.ground = ground_ == "water" ? Ground::water : Ground::road;
-  if (skyline_ != "any") scene.skyline = skyline_ == "town" ? Skyline::town : Skyline::city;
-  {
-    const train::SignalGuard guard;
-    train::write_scenes(out_, train_, val_, scene);
-  }
-  if (common.json) {
-    const nlohmann::ordered_json line{{"out", out_},          {"train", train_},
-                                      {"val", val_},          {"height", scene.height},
-                                      {"width", scene.width}, {"classes", train::kSceneClasses},
-                                      {"seed", scene.seed}};
-    print_json(line);
-  } else {
-    fmt::print("{}: {} pictures to train, {} to validate, {}x{}, {} classes, seed {}\n", out_, train_, val_,
-               scene.height, scene.width, train::kSceneClasses, scene.seed);
-  }
-  return 0;
-}
 
 }  // namespace
 

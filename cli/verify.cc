@@ -24,7 +24,12 @@ void print_figures(const std::vector<VerifyFigure>& figures) {
   }
 }
 
-void print_sensitivity(const std::optional<double>& sensitivity) {
+/// How many figures there are, the farthest of them, and what rounding alone does.
+void print_farthest(const char* what, const std::vector<VerifyFigure>& figures, std::optional<double> sensitivity) {
+  if (figures.empty()) return;
+  const auto worst = std::max_element(figures.begin(), figures.end(),
+                                      [](const auto& a, const auto& b) { return a.relative_l2 < b.relative_l2; });
+  fmt::print("{}: {}, the farthest {:.3e} ({})\n", what, figures.size(), worst->relative_l2, worst->name);
   if (!sensitivity) return;
   fmt::print("  rounding of input and parameters alone moves them by up to {:.3e}\n", *sensitivity);
 }
@@ -46,18 +51,8 @@ void print_verification(const train::Verification& result) {
     }
     fmt::print(": {}\n", verdict(argmax.passed));
   }
-  if (!result.gradients.empty()) {
-    const auto worst = std::max_element(result.gradients.begin(), result.gradients.end(),
-                                        [](const auto& a, const auto& b) { return a.relative_l2 < b.relative_l2; });
-    fmt::print("gradients: {}, the farthest {:.3e} ({})\n", result.gradients.size(), worst->relative_l2, worst->name);
-    print_sensitivity(result.sensitivity);
-  }
-  if (!result.steps.empty()) {
-    const auto worst = std::max_element(result.steps.begin(), result.steps.end(),
-                                        [](const auto& a, const auto& b) { return a.relative_l2 < b.relative_l2; });
-    fmt::print("losses of steps: {}, the farthest {:.3e} ({})\n", result.steps.size(), worst->relative_l2, worst->name);
-    print_sensitivity(result.step_sensitivity);
-  }
+  print_farthest("gradients", result.gradients, result.sensitivity);
+  print_farthest("losses of steps", result.steps, result.step_sensitivity);
   for (const std::string& name : result.absent) fmt::print("not there, so not held against: {}\n", name);
   fmt::print("{}\n", result.passed() ? "agrees" : "DOES NOT AGREE");
 }
@@ -98,7 +93,7 @@ void print_verification_json(const train::Verification& result) {
 class VerifyCommand : public Command {
  public:
   VerifyCommand()
-      : Command("verify", "hold a network's logits, losses and gradients against another framework's",
+      : Command("verify", "hold a network's numbers against another framework's",
                 R"(DIR holds weights.pth (or weights.safetensors), input.npy (N,3,H,W), label.npy (N,H,W), and what
 the other framework made of them: logits.npy (evaluation mode), loss.npy (main, auxiliary) and
 grads.pth (of main + 0.4 auxiliary; training mode, dropout off). With sgd.json, sgd_input.npy,

@@ -72,6 +72,18 @@ function(giza_library_settings target)
   giza_unity(${target})
 endfunction()
 
+# giza_embed(TARGET FILE NAME): the text of FILE, without the comment that is its first line, as the constant
+# `extern const char* const giza::train::NAME` of giza_TARGET.
+function(giza_embed target file name)
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/${file})
+  file(READ ${PROJECT_SOURCE_DIR}/${file} text)
+  string(FIND "${text}" "\n" end)
+  string(SUBSTRING "${text}" ${end} -1 text)
+  file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/embedded/${file}.cc @ONLY CONTENT
+    "namespace giza::train {\nextern const char* const @name@;\nconst char* const @name@ = R\"text(@text@)text\";\n}\n")
+  target_sources(giza_${target} PRIVATE ${PROJECT_BINARY_DIR}/embedded/${file}.cc)
+endfunction()
+
 # giza_protobuf(TARGET PROTO USER source... [ONLY_WITH source...]): adds what protoc makes of PROTO to giza_TARGET. Those of
 # its sources that USER names may include it as "PATH/NAME.pb.h" where GIZA_HAVE_PROTOBUF is defined; those of ONLY_WITH
 # may always, and are left out of a build without Protocol Buffers.

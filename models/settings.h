@@ -18,7 +18,7 @@ struct SettingRow {
   Setting standard;          ///< the value where nothing is said, which also gives the type
   double min = 0, max = 0;   ///< of numbers, and of each number of a list
   const char* choices = "";  ///< of texts: "average|max"
-  const char* doc = "";      ///< one line for docs and --help-keys
+  const char* doc = "";      ///< one line for listings of all options
 };
 
 /// Every option that any row of the factory has, at its standard value.

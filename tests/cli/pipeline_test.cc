@@ -58,6 +58,14 @@ TEST_CASE("scenes, train, eval, predict, compare, run") {
     REQUIRE(scales.status == 0);
     CHECK(nlohmann::json::parse(scales.out)["protocol"].get<std::string>().find("0.5") != std::string::npos);
 
+    // The page says what makes it again, quoted for a shell.
+    const Outcome quoted = run_giza(
+        "eval --threads 1 --config tiny.yaml scales '[0.5, 1.0]' save_folder \"it's; here\" --quiet", folder.path());
+    REQUIRE_MESSAGE(quoted.status == 0, quoted.err);
+    CHECK(read_file(folder.file("it's; here/report.html"))
+              .find("giza eval --config tiny.yaml TRAIN.threads 1 TEST.scales &#39;[0.5, 1]&#39; TEST.save_folder "
+                    "&#39;it&#39;\\&#39;&#39;; here&#39;") != std::string::npos);
+
     const Outcome compared = run_giza(
         "compare --threads 1 --config tiny.yaml --out sheets --group 'context=boat,car,building' "
         "first=run/val second=run/val --quiet",

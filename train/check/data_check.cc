@@ -2,23 +2,17 @@
 #include "train/check/data_check.h"
 
 #include <algorithm>
-#include <atomic>
-#include <chrono>
 #include <cmath>
 #include <condition_variable>
-#include <exception>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <set>
-#include <thread>
-#include <unordered_map>
 
 #include "tensor/base/check.h"
 #include "tensor/base/stopwatch.h"
 #include "tensor/parallel.h"
 #include "train/check/problems.h"
-#include "train/check/proposals.h"
 #include "train/check/scan.h"
 #include "train/config/parts.h"
 #include "train/progress.h"
@@ -41,10 +35,8 @@ class MemoryGate {
       gate_.free_ -= bytes_;
     }
     ~Share() {
-      {
-        const std::lock_guard lock(gate_.mutex_);
-        gate_.free_ += bytes_;
-      }
+      const std::lock_guard lock(gate_.mutex_);
+      gate_.free_ += bytes_;
       gate_.changed_.notify_all();
     }
     Share(const Share&) = delete;
@@ -74,6 +66,9 @@ class PartScan {
   }
 
   const std::vector<ListEntry>& entries() const { return entries_; }
+
+  /// Says that another part has the same list.
+  void also(const char* part) { part_.report.name += fmt::format(", {}", part); }
 
   void add(size_t index, const FileScan& scan) {
     PartReport& report = part_.report;
@@ -152,11 +147,8 @@ class PartScan {
         classes[static_cast<size_t>(value)] += pixels;
       } else {
         count.fits = false;
-        if (count.entry < 0 || static_cast<int64_t>(index) < count.entry) {
-          count.entry = static_cast<int64_t>(index);
-          count.x = static_cast<int>(label.first[raw] % label.width);
-          count.y = static_cast<int>(label.first[raw] / label.width);
-        }
+        keep_first(count, index, static_cast<int>(label.first[raw] % label.width),
+                   static_cast<int>(label.first[raw] / label.width));
       }
     }
     for (size_t c = 0; c < classes.size(); ++c) {
@@ -165,19 +157,23 @@ class PartScan {
     }
   }
 
+  /// The place (x, y) of entry `index`, unless an earlier one is known.
+  static void keep_first(ValueCount& count, size_t index, int x, int y) {
+    if (count.entry >= 0 && count.entry <= static_cast<int64_t>(index)) return;
+    count.entry = static_cast<int64_t>(index);
+    count.x = x;
+    count.y = y;
+  }
+
   void add_colors(size_t index, const LabelScan& label) {
     PartReport& report = part_.report;
     report.too_many_colors = report.too_many_colors || label.too_many_colors;
     for (const auto& [color, place] : label.colors) {
       if (report.too_many_colors) break;
-      ColorCount& count = report.colors[color];
+      ValueCount& count = report.colors[color];
       count.pixels += place.pixels;
       ++count.files;
-      if (count.entry < 0 || static_cast<int64_t>(index) < count.entry) {
-        count.entry = static_cast<int64_t>(index);
-        count.x = place.x;
-        count.y = place.y;
-      }
+      keep_first(count, index, place.x, place.y);
       report.too_many_colors = report.colors.size() > 2 * kMaxColors;
     }
     if (report.too_many_colors) report.colors.clear();
@@ -192,93 +188,36 @@ class PartScan {
   int64_t pixels_ = 0;
 };
 
-/// Tells the threads to stop, however the scope is left.
-struct StopAtEnd {
-  explicit StopAtEnd(std::atomic<bool>& flag) : stop(flag) {}
-  ~StopAtEnd() { stop = true; }
-  StopAtEnd(const StopAtEnd&) = delete;
-  StopAtEnd& operator=(const StopAtEnd&) = delete;
-  std::atomic<bool>& stop;
-};
-
-/// Reads all entries of all parts on num_threads() threads; the calling thread shows the progress.
-class Reading {
- public:
-  Reading(std::vector<std::unique_ptr<PartScan>>& parts, const LabelColors* colors) : parts_(parts), colors_(colors) {
-    for (const auto& part : parts_) total_ += part->entries().size();
+/// Reads all entries of all parts on num_threads() threads.
+void read_parts(const std::vector<std::unique_ptr<PartScan>>& parts, const LabelColors* colors, bool show) {
+  std::vector<std::pair<PartScan*, size_t>> entries;
+  for (const auto& part : parts) {
+    for (size_t i = 0; i < part->entries().size(); ++i) entries.emplace_back(part.get(), i);
   }
-
-  void run(bool show) {
-    std::optional<Progress> progress;
-    if (show) progress.emplace("check", static_cast<int64_t>(total_), "pictures");
-    std::vector<std::jthread> threads;  // join, also where showing the progress throws
-    const StopAtEnd stop(stop_);
-    start(threads);
-    if (threads.empty()) work();  // not one could start
-    std::unique_lock lock(mutex_);
-    while (working_done_ < threads.size()) {
-      changed_.wait_for(lock, std::chrono::milliseconds(100));
-      if (pending_signal() != 0) stop_ = true;
-      if (progress) progress->update(static_cast<int64_t>(done_), fmt::format("{} bad files", faulty_));
-    }
-    lock.unlock();
-    if (error_) std::rethrow_exception(error_);
-    if (const int signal = pending_signal()) {
-      throw Interrupted(signal, fmt::format("stopped after {} of {} pictures", done_, total_));
-    }
-    if (progress) {
-      progress->update(static_cast<int64_t>(done_));
-      progress->finish(fmt::format("{} bad files", faulty_));
-    }
-  }
-
- private:
-  /// As many threads as there should be, or as the system lets start.
-  void start(std::vector<std::jthread>& threads) try {
-    const auto count = std::min(static_cast<size_t>(num_threads()), total_);
-    while (threads.size() < count) threads.emplace_back([this] { work(); });
-  } catch (const std::system_error&) {
-    // Those that did start share the work.
-  }
-
-  void work() {
-    try {
-      for (size_t i = next_++; i < total_ && !stop_; i = next_++) read(i);
-    } catch (...) {
-      const std::lock_guard lock(mutex_);
-      if (!error_) error_ = std::current_exception();
-      stop_ = true;
-    }
-    const std::lock_guard lock(mutex_);
-    ++working_done_;
-    changed_.notify_all();
-  }
-
-  void read(size_t number) {
-    size_t part = 0;
-    while (number >= parts_[part]->entries().size()) number -= parts_[part++]->entries().size();
-    const ListEntry& entry = parts_[part]->entries()[number];
-    const FileScan scan = [&] {
-      const MemoryGate::Share share(gate_, scan_bytes(entry));
-      return scan_entry(entry, colors_);
+  const auto total = static_cast<int64_t>(entries.size());
+  std::optional<Progress> progress;
+  if (show) progress.emplace("check", total, "pictures");
+  MemoryGate gate(int64_t{1} << 30);
+  std::mutex mutex;
+  int64_t done = 0, faulty = 0;
+  parallel_for(total, [&](int64_t number) {
+    const auto [part, index] = entries[static_cast<size_t>(number)];
+    if (pending_signal() != 0) return;
+    const FileScan scan = [&, &entry = part->entries()[index]] {
+      const MemoryGate::Share share(gate, scan_bytes(entry));
+      return scan_entry(entry, colors);
     }();
-    const std::lock_guard lock(mutex_);
-    parts_[part]->add(number, scan);
-    faulty_ += !scan.faults.empty();
-    ++done_;
+    const std::lock_guard lock(mutex);
+    part->add(index, scan);
+    faulty += !scan.faults.empty();
+    ++done;
+    if (progress) progress->update(done, fmt::format("{} bad files", faulty));
+  });
+  if (const int signal = pending_signal()) {
+    throw Interrupted(signal, fmt::format("stopped after {} of {} pictures", done, total));
   }
-
-  std::vector<std::unique_ptr<PartScan>>& parts_;
-  const LabelColors* colors_;
-  MemoryGate gate_{int64_t{1} << 30};
-  size_t total_ = 0;
-  std::atomic<size_t> next_ = 0;
-  std::atomic<bool> stop_ = false;
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  size_t done_ = 0, faulty_ = 0, working_done_ = 0;
-  std::exception_ptr error_;
-};
+  if (progress) progress->finish(fmt::format("{} bad files", faulty));
+}
 
 bool same_files(const std::vector<ListEntry>& a, const std::vector<ListEntry>& b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(),
@@ -286,7 +225,7 @@ bool same_files(const std::vector<ListEntry>& a, const std::vector<ListEntry>& b
 }
 
 /// The parts that the configuration has, listed. A folder layout may lack the parts that nothing needs.
-std::vector<std::unique_ptr<PartScan>> list_parts(const Config& config, std::vector<PartReport>& reports) {
+std::vector<std::unique_ptr<PartScan>> list_parts(const Config& config) {
   std::vector<std::unique_ptr<PartScan>> parts;
   const bool any =
       has_pictures(config, Split::train) || has_pictures(config, Split::val) || has_pictures(config, Split::test);
@@ -310,14 +249,12 @@ std::vector<std::unique_ptr<PartScan>> list_parts(const Config& config, std::vec
     if (!report.labelled) {
       for (ListEntry& entry : entries) entry.label.clear();
     }
-    bool merged = false;
-    for (size_t i = 0; i < parts.size() && !merged; ++i) {
-      if (!same_files(parts[i]->entries(), entries)) continue;
-      reports[i].name += fmt::format(", {}", split_name(split));
-      merged = true;
+    const auto same = std::find_if(parts.begin(), parts.end(),
+                                   [&](const auto& part) { return same_files(part->entries(), entries); });
+    if (same != parts.end()) {
+      (*same)->also(split_name(split));
+      continue;
     }
-    if (merged) continue;
-    reports.push_back(report);
     parts.push_back(std::make_unique<PartScan>(std::move(options), std::move(entries), std::move(report), config));
   }
   return parts;
@@ -345,7 +282,6 @@ DataReport check_data(const Config& config, const CheckOptions& options) {
   const Stopwatch watch;
   DataReport report;
   report.config = config.file;
-  report.overrides = config.overrides;
   report.classes = config.data.classes;
   report.ignore_label = config.train.ignore_label;
   const ClassFacts facts = read_class_facts(config);
@@ -355,17 +291,13 @@ DataReport check_data(const Config& config, const CheckOptions& options) {
   if (!config.data.label_colors.empty()) {
     colors = std::make_unique<LabelColors>(config.data.label_colors, config.train.ignore_label);
   }
-  std::vector<PartReport> heads;
-  std::vector<std::unique_ptr<PartScan>> parts = list_parts(config, heads);
+  const std::vector<std::unique_ptr<PartScan>> parts = list_parts(config);
   {
     const SignalGuard guard;
-    Reading(parts, colors.get()).run(options.progress);
+    read_parts(parts, colors.get(), options.progress);
   }
   std::vector<PartFindings> findings;
-  for (size_t i = 0; i < parts.size(); ++i) {
-    findings.push_back(parts[i]->finish());
-    findings.back().report.name = heads[i].name;
-  }
+  for (const auto& part : parts) findings.push_back(part->finish());
   report.problems = find_problems(config, facts, findings, options.examples);
   report.proposals = find_proposals(config, facts, findings);
   for (PartFindings& part : findings) report.parts.push_back(std::move(part.report));

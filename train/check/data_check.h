@@ -3,9 +3,9 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "train/config/config.h"
@@ -13,12 +13,12 @@
 
 namespace giza::train {
 
-/// A raw value of the label files of one list.
+/// A raw value of the label files of one list, or a colour of those that are no indices.
 struct ValueCount {
   int64_t pixels = 0;
   int64_t files = 0;
   bool fits = true;  ///< a class, or ignored, after the label table
-  // The first place in the order of the list; known for values that do not fit.
+  // The first place in the order of the list; known for colours, and for values that do not fit.
   int64_t entry = -1;
   std::string file;
   int x = 0, y = 0;
@@ -28,15 +28,6 @@ struct ValueCount {
 struct ClassCount {
   int64_t pixels = 0;
   int64_t pictures = 0;
-};
-
-/// A colour of label files that are no indices.
-struct ColorCount {
-  int64_t pixels = 0;
-  int64_t files = 0;
-  int64_t entry = -1;
-  std::string file;
-  int x = 0, y = 0;
 };
 
 /// One list, read.
@@ -56,7 +47,7 @@ struct PartReport {
   std::array<double, 3> mean{}, deviation{};  ///< of the pixels, in 0..1, red green blue
   std::array<ValueCount, 256> values;
   std::vector<ClassCount> classes;  ///< and one more: ignored
-  std::map<Color, ColorCount> colors;
+  std::map<Color, ValueCount> colors;
   bool too_many_colors = false;  ///< `colors` is cut off: no masks, but pictures
 
   int64_t valid_pixels() const;
@@ -78,12 +69,11 @@ inline constexpr const char* kWeightKind = "weight";
 /// Settings that would make the data fit, as KEY VALUE pairs.
 struct Proposal {
   std::string reason;
-  std::vector<std::pair<std::string, std::string>> settings;
+  KeyValues settings;
 };
 
 struct DataReport {
   std::string config;
-  std::vector<std::pair<std::string, std::string>> overrides;  ///< Config::overrides
   int classes = 0;
   int ignore_label = 255;
   std::vector<std::string> names;  ///< as far as they are known
@@ -108,8 +98,10 @@ struct CheckOptions {
 /// Throws Refusal for a configuration or a list that cannot be read, and Interrupted when a signal is pending.
 DataReport check_data(const Config& config, const CheckOptions& options = {});
 
-/// For people; for scripts, one line of JSON.
-std::string report_text(const DataReport& report);
-std::string report_json(const DataReport& report);
+/// What checks again with the settings of a proposal, in the words of the program that shows the report.
+using CommandWith = std::function<std::string(const KeyValues& settings)>;
+/// For people; for scripts, one line of JSON. Without `command` proposals have none.
+std::string report_text(const DataReport& report, const CommandWith& command = {});
+std::string report_json(const DataReport& report, const CommandWith& command = {});
 
 }  // namespace giza::train

@@ -25,6 +25,11 @@ std::string shape_text(int64_t count, const char* one, const char* many) {
   return fmt::format("{} {}", count, count == 1 ? one : many);
 }
 
+std::string place_text(const ValueCount& value) {
+  return fmt::format("{} in {}, first at x {}, y {} of {}", shape_text(value.pixels, "pixel", "pixels"),
+                     shape_text(value.files, "file", "files"), value.x, value.y, value.file);
+}
+
 /// "LIST:LINE: " where there was a list.
 std::string line_of(const PartFindings& part, size_t entry) {
   const int line = part.entries[entry].line;
@@ -61,6 +66,11 @@ class Finder {
     return problems_.back();
   }
 
+  /// "PART: 3 files are missing"
+  Problem& add_count(const PartReport& part, Severity severity, const char* kind, int64_t count, const char* one,
+                     const char* many, const std::string& rest = "") {
+    return add(severity, kind, fmt::format("{}: {}{}", part.name, shape_text(count, one, many), rest), count);
+  }
   void example(Problem& problem, const std::string& text) const {
     if (problem.examples.size() < examples_) problem.examples.push_back(text);
   }
@@ -85,8 +95,7 @@ class Finder {
       }
       if (found.empty()) continue;
       const auto count = static_cast<int64_t>(found.size());
-      Problem& problem = add(Severity::fault, text.name,
-                             fmt::format("{}: {}", part.report.name, shape_text(count, text.one, text.many)), count);
+      Problem& problem = add_count(part.report, Severity::fault, text.name, count, text.one, text.many);
       for (const std::string& line : found) example(problem, line);
       if (text.kind == Kind::missing) absolute_paths(part, problem);
     }
@@ -109,9 +118,7 @@ class Finder {
       const ValueCount& value = part.report.values[raw];
       if (value.fits) continue;
       pixels += value.pixels;
-      found.push_back(fmt::format("value {}: {} in {}, first at x {}, y {} of {}", raw,
-                                  shape_text(value.pixels, "pixel", "pixels"), shape_text(value.files, "file", "files"),
-                                  value.x, value.y, value.file));
+      found.push_back(fmt::format("value {}: {}", raw, place_text(value)));
     }
     if (found.empty()) return;
     Problem& problem =
@@ -138,13 +145,11 @@ class Finder {
       message += fmt::format(", {} of them", report.colors.size());
     }
     Problem& problem = add(Severity::fault, "color", message, files);
-    std::vector<std::pair<Color, ColorCount>> sorted(report.colors.begin(), report.colors.end());
+    std::vector<std::pair<Color, ValueCount>> sorted(report.colors.begin(), report.colors.end());
     std::stable_sort(sorted.begin(), sorted.end(),
                      [](const auto& a, const auto& b) { return a.second.pixels > b.second.pixels; });
     for (const auto& [color, count] : sorted) {
-      example(problem, fmt::format("({}, {}, {}): {} in {}, first at x {}, y {} of {}", color[0], color[1], color[2],
-                                   shape_text(count.pixels, "pixel", "pixels"),
-                                   shape_text(count.files, "file", "files"), count.x, count.y, count.file));
+      example(problem, fmt::format("({}): {}", fmt::join(color, ", "), place_text(count)));
     }
     if (!sorted.empty()) return;
     for (const auto& [key, text] : part.faults) {
@@ -193,11 +198,9 @@ class Finder {
     if (count == 0) return;
     // Validation during training writes nothing.
     const Severity severity = part.report.name.ends_with("test") ? Severity::fault : Severity::warning;
-    Problem& problem = add(severity, "name",
-                           fmt::format("{}: {} the file name of another, so that one's masks would overwrite the "
-                                       "other's; rename them, or split the list",
-                                       part.report.name, shape_text(count, "picture has", "pictures have")),
-                           count);
+    Problem& problem = add_count(part.report, severity, "name", count, "picture has", "pictures have",
+                                 " the file name of another, so that one's masks would overwrite the other's; rename "
+                                 "them, or split the list");
     problem.examples = std::move(found);
   }
 
@@ -205,11 +208,8 @@ class Finder {
     const PartReport& report = part.report;
     if (!report.note.empty()) add(Severity::note, "layout", fmt::format("{}: {}", report.name, report.note));
     if (report.palette_labels > 0) {
-      std::string text =
-          fmt::format("{}: {} palette PNGs: the index is read as the label, the colours play no part", report.name,
-                      shape_text(report.palette_labels, "label file is a", "label files are"));
-      if (report.palette_labels == 1) text.replace(text.find("palette PNGs"), 12, "palette PNG");
-      add(Severity::note, "palette", text, report.palette_labels);
+      add_count(report, Severity::note, "palette", report.palette_labels, "label file is a palette PNG",
+                "label files are palette PNGs", ": the index is read as the label, the colours play no part");
       if (report.palettes > 1) {
         add(Severity::warning, "palettes",
             fmt::format("{}: the palettes of the label files differ ({}); if an index does not mean one class in all "
@@ -218,15 +218,12 @@ class Finder {
       }
     }
     if (report.wide_labels > 0) {
-      add(Severity::note, "wide",
-          fmt::format("{}: {} 16 bits per pixel, of which labels need 8", report.name,
-                      shape_text(report.wide_labels, "label file has", "label files have")),
-          report.wide_labels);
+      add_count(report, Severity::note, "wide", report.wide_labels, "label file has", "label files have",
+                " 16 bits per pixel, of which labels need 8");
     }
     if (report.grey > 0) {
-      add(report.grey == report.readable ? Severity::warning : Severity::note, "grey",
-          fmt::format("{}: {} no colour", report.name, shape_text(report.grey, "image has", "images have")),
-          report.grey);
+      const Severity severity = report.grey == report.readable ? Severity::warning : Severity::note;
+      add_count(report, severity, "grey", report.grey, "image has", "images have", " no colour");
     }
     if (report.smaller_than_crop > 0 && report.name.starts_with("train")) {
       add(Severity::note, "small",
@@ -276,10 +273,8 @@ class Finder {
         }
       }
       if (!absent.empty()) {
-        const auto count = static_cast<int64_t>(absent.size());
-        Problem& problem =
-            add(Severity::warning, "absent",
-                fmt::format("{}: {} in no picture", report.name, shape_text(count, "class is", "classes are")), count);
+        Problem& problem = add_count(report, Severity::warning, "absent", static_cast<int64_t>(absent.size()),
+                                     "class is", "classes are", " in no picture");
         for (const std::string& name : absent) example(problem, name);
       }
       if (valid == 0) {

@@ -1,17 +1,12 @@
 // Settings that would make a data set fit: candidates by what is usual, each tried on the values that were found.
-#include "train/check/proposals.h"
-
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <array>
-#include <filesystem>
-#include <functional>
-#include <memory>
 #include <optional>
 #include <set>
 
 #include "tensor/base/check.h"
+#include "train/check/problems.h"
 #include "train/data/dataset.h"
 #include "train/data/known_datasets.h"
 
@@ -76,18 +71,16 @@ class Proposer {
     if (any_colors_ && !too_many_) {
       propose_colors();
     } else if (!now_.fits(values_) || !facts_.fault.empty()) {
-      propose_values({}, "");
+      propose_values();
     }
     return std::move(proposals_);
   }
 
  private:
-  using Settings = std::vector<std::pair<std::string, std::string>>;
-
   /// Keeps a labelling that fits, with the settings that lead to it from the present one.
-  void offer(const Labelling& wanted, const std::string& reason, const Settings& before) {
+  void offer(const Labelling& wanted, const std::string& reason) {
     if (!works(wanted)) return;
-    Settings settings = before;
+    KeyValues settings = before_;
     if (wanted.classes != now_.classes) {
       if (!usable_number(wanted.classes)) return;
       settings.emplace_back("DATA.classes", fmt::format("{}", wanted.classes));
@@ -103,7 +96,8 @@ class Proposer {
     for (const Proposal& other : proposals_) {
       if (other.settings == settings) return;
     }
-    proposals_.push_back({reason, std::move(settings)});
+    const char* between = because_.empty() || reason.empty() ? "" : "; ";
+    proposals_.push_back({because_ + between + reason, std::move(settings)});
   }
 
   /// In every list the values fit, and not all of them are ignored.
@@ -123,66 +117,60 @@ class Proposer {
   /// Built-in names are dropped by themselves where they do not fit.
   bool built_in() const { return config_.names_path().empty(); }
 
-  /// Labellings for the values found, after the settings `before`.
-  void propose_values(const Settings& before, const std::string& because) {
+  /// The present labelling without a map.
+  Labelling without_map() const {
+    Labelling labelling = now_;
+    labelling.map.clear();
+    return labelling;
+  }
+  /// What a map says that gives a value its present meaning.
+  int mapped(int value) const { return now_.meaning(value) == now_.ignore ? -1 : now_.meaning(value); }
+
+  /// Labellings for the values found, after the settings before_.
+  void propose_values() {
     if (values_.empty()) return;
-    const auto say = [&](const std::string& text) { return because.empty() ? text : because + "; " + text; };
-    if (!before.empty() && now_.fits(values_)) offer(now_, because, before);
+    if (!before_.empty() && now_.fits(values_)) offer(now_, "");
     std::set<int> real = values_;  // without the ignore label
     real.erase(now_.ignore);
     if (real.empty()) return;
     const int highest = *real.rbegin(), classes = now_.classes;
 
-    known_labellings(before, say);
-    const auto wanted = [&](auto&& change) {
-      Labelling labelling = now_;
-      labelling.map.clear();
-      change(labelling);
-      return labelling;
-    };
+    known_labellings();
     std::vector<int> bad;
-    for (const int value : real) {
-      const int label = now_.meaning(value);
-      if (label != now_.ignore && label >= classes) bad.push_back(value);
-    }
+    std::copy_if(real.begin(), real.end(), std::back_inserter(bad),
+                 [&](int value) { return mapped(value) >= classes; });
+    Labelling wanted = without_map();
     if (*real.begin() >= 1 && highest == classes) {
-      offer(wanted([](Labelling& l) { l.reduce_zero = true; }),
-            say(fmt::format("label values go from 1 to {}: classes that are counted from 1", highest)), before);
+      wanted.reduce_zero = true;
+      offer(wanted, fmt::format("label values go from 1 to {}: classes that are counted from 1", highest));
     }
     // The names know how many classes there are.
     const auto names = static_cast<int>(facts_.names.size());
     const bool more_names = names > classes && !built_in();
     const auto more_classes = [&](int number) {
-      offer(wanted([&](Labelling& l) { l.classes = number; }),
-            say(fmt::format("label values go up to {}: {} classes{}", highest, number,
-                            names == number ? ", as many as there are names" : "")),
-            before);
+      wanted = without_map();
+      wanted.classes = number;
+      offer(wanted, fmt::format("label values go up to {}: {} classes{}", highest, number,
+                                names == number ? ", as many as there are names" : ""));
     };
     if (more_names) more_classes(names);
     // 255 on its own is rather the ignored value than the last of so many classes.
     const bool dense = is_dense(real) && (highest < 255 || real.contains(254));
     const bool beyond = !bad.empty() && (bad.front() > classes || names == classes);
-    if (bad.size() == 1 && beyond) ignore_value(bad.front(), before, say);
+    if (bad.size() == 1 && beyond) ignore_value(bad.front());
     if (dense) more_classes(highest + 1 - (now_.reduce_zero ? 1 : 0));
-    if (bad.size() > 1) more_classes_and_ignore(highest, more_names ? names : 0, before, say);
-    if (bad.size() == 1) ignore_value(bad.front(), before, say);
-    if (!dense) grey_levels(real, before, say);
+    if (bad.size() > 1) more_classes_and_ignore(highest, more_names ? names : 0);
+    if (bad.size() == 1) ignore_value(bad.front());
+    if (!dense) grey_levels(real);
     if (bad.empty()) return;
-    std::map<int, int> rest;
-    for (const int value : values_) {
-      const int label = now_.meaning(value);
-      rest[value] = label == now_.ignore || label >= classes ? -1 : label;
-    }
-    offer(wanted([&](Labelling& l) {
-            l.map = rest;
-            l.reduce_zero = false;
-          }),
-          say("all values that are no class are ignored"), before);
+    wanted = without_map();
+    wanted.reduce_zero = false;
+    for (const int value : values_) wanted.map[value] = mapped(value) < classes ? mapped(value) : -1;
+    offer(wanted, "all values that are no class are ignored");
   }
 
   /// The labels of a data set that is known, if the number of classes is its.
-  template <class Say>
-  void known_labellings(const Settings& before, Say&& say) {
+  void known_labellings() {
     for (const KnownDataset& known : known_datasets()) {
       if (known.classes() != now_.classes) continue;
       Labelling labelling = now_;
@@ -195,30 +183,25 @@ class Proposer {
                        });
       // A map turns everything into something; it must find most of its classes.
       const bool enough = known.label_map.empty() || 2 * labelling.used(values_) >= known.label_map.size() / 2;
-      if (ids && enough)
-        offer(labelling, say(fmt::format("these look like the label files of {}", known.title)), before);
+      if (ids && enough) offer(labelling, fmt::format("these look like the label files of {}", known.title));
     }
   }
 
-  template <class Say>
-  void ignore_value(int value, const Settings& before, Say&& say) {
+  void ignore_value(int value) {
     Labelling labelling = now_;
     if (!values_.contains(now_.ignore) && !now_.reduce_zero) {
       labelling.ignore = value;
-      offer(labelling, say(fmt::format("the value {} stands for pixels without a class", value)), before);
+      offer(labelling, fmt::format("the value {} stands for pixels without a class", value));
       return;
     }
-    for (const int other : values_)
-      labelling.map[other] = now_.meaning(other) == now_.ignore ? -1 : now_.meaning(other);
+    for (const int other : values_) labelling.map[other] = mapped(other);
     labelling.map[value] = -1;
     labelling.reduce_zero = false;
-    offer(labelling, say(fmt::format("the value {} stands for pixels without a class, like {}", value, now_.ignore)),
-          before);
+    offer(labelling, fmt::format("the value {} stands for pixels without a class, like {}", value, now_.ignore));
   }
 
   /// Classes without many gaps, and the highest value of all apart from them.
-  template <class Say>
-  void more_classes_and_ignore(int value, int names, const Settings& before, Say&& say) {
+  void more_classes_and_ignore(int value, int names) {
     std::set<int> classes = values_;
     classes.erase(classes.lower_bound(value), classes.end());
     // The present ignore label may lie apart too; among the classes it is one of them.
@@ -230,20 +213,17 @@ class Proposer {
     const int least = *classes.rbegin() + 1 - (now_.reduce_zero ? 1 : 0);
     for (const int number : {names, least}) {
       if (number < least) continue;
-      Labelling labelling = now_;
+      Labelling labelling = without_map();
       labelling.classes = number;
-      labelling.map.clear();
-      labelling.ignore = value;
       if (both) {
-        labelling.ignore = now_.ignore;
         labelling.reduce_zero = false;
-        for (const int other : values_) labelling.map[other] = classes.contains(other) ? now_.meaning(other) : -1;
-        for (auto& [from, to] : labelling.map) to = to == now_.ignore ? -1 : to;
+        for (const int other : values_) labelling.map[other] = classes.contains(other) ? mapped(other) : -1;
+      } else {
+        labelling.ignore = value;
       }
       offer(labelling,
-            say(fmt::format("label values go up to {}: {} classes{}; the value {} stands for pixels without one",
-                            *classes.rbegin(), number, number == names ? ", as many as there are names" : "", value)),
-            before);
+            fmt::format("label values go up to {}: {} classes{}; the value {} stands for pixels without one",
+                        *classes.rbegin(), number, number == names ? ", as many as there are names" : "", value));
     }
   }
 
@@ -253,24 +233,22 @@ class Proposer {
   }
 
   /// Few values far apart, such as 0, 128, 255: grey levels drawn for the eye. Neighbours, such as 0, 1, 2, 255, are not.
-  template <class Say>
-  void grey_levels(const std::set<int>& real, const Settings& before, Say&& say) {
+  void grey_levels(const std::set<int>& real) {
     const std::set<int>& levels = static_cast<int>(values_.size()) == now_.classes ? values_ : real;
     if (levels.size() < 2) return;
     constexpr int kLeastGap = 8;
     for (auto level = std::next(levels.begin()); level != levels.end(); ++level) {
       if (*level - *std::prev(level) < kLeastGap) return;
     }
-    Labelling labelling = now_;
+    Labelling labelling = without_map();
     labelling.reduce_zero = false;
-    labelling.map.clear();
     int next = 0;
     for (const int value : levels) labelling.map[value] = next++;
-    if (next > labelling.classes) labelling.classes = next;
-    offer(labelling, say(fmt::format("{} values far apart, taken as classes in their order", levels.size())), before);
-    if (labelling.classes == next || config_.data.classes == next) return;
+    const std::string reason = fmt::format("{} values far apart, taken as classes in their order", levels.size());
+    labelling.classes = std::max(now_.classes, next);
+    offer(labelling, reason);
     labelling.classes = next;
-    offer(labelling, say(fmt::format("{} values far apart, taken as classes in their order", levels.size())), before);
+    offer(labelling, reason);  // the same is offered once
   }
 
   /// How the colours can be read, then what the values that this gives are.
@@ -294,7 +272,9 @@ class Proposer {
       // An index in a grey PNG is a grey for who reads colours.
       if (name != "grey" && !by_index.empty()) continue;
       if (!read_colors(name)) continue;
-      propose_values({{"DATA.label_colors", name}}, reason_of(name));
+      before_ = {{"DATA.label_colors", name}};
+      because_ = reason_of(name);
+      propose_values();
       if (!proposals_.empty()) return;
     }
   }
@@ -302,8 +282,7 @@ class Proposer {
   std::string reason_of(const std::string& name) const {
     if (name == "grey") return "every pixel is grey: a map of indices that was saved as RGB";
     const KnownDataset* known = find_known_dataset(name);
-    return known != nullptr ? fmt::format("the colours are those of {}", known->title)
-                            : fmt::format("the colours are those of {}", name);
+    return fmt::format("the colours are those of {}", known != nullptr ? known->title : name);
   }
 
   /// Adds the values of all colours found; false if one has none.
@@ -332,6 +311,8 @@ class Proposer {
   std::set<int> values_;                    ///< of all lists
   std::vector<std::set<int>> part_values_;  ///< of each
   bool any_palette_ = false, any_colors_ = false, too_many_ = false;
+  KeyValues before_;     ///< that lead to the values
+  std::string because_;  ///< why these
   std::vector<Proposal> proposals_;
 };
 

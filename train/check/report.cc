@@ -19,17 +19,6 @@ const char* severity_name(Severity severity) {
 
 std::string size_text(const std::array<int, 2>& size) { return fmt::format("{} x {}", size[0], size[1]); }
 
-/// In a shell, as one argument.
-std::string shell_word(const std::string& text) {
-  const bool plain = !text.empty() && text.find_first_not_of(
-                                          "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                          "0123456789_./-") == std::string::npos;
-  if (plain) return text;
-  std::string quoted = "'";
-  for (const char c : text) quoted += c == '\'' ? "'\\''" : std::string(1, c);
-  return quoted + "'";
-}
-
 std::string part_line(const PartReport& part) {
   std::string text = fmt::format("{}: {} pictures of {}\n", part.name, part.pictures, part.place);
   if (part.readable == 0) return text;
@@ -86,18 +75,6 @@ std::string problem_text(const Problem& problem) {
   return text;
 }
 
-std::string command_of(const DataReport& report, const Proposal& proposal) {
-  std::string text = "giza check --config " + shell_word(report.config);
-  const auto& settings = proposal.settings;
-  for (const auto& [key, value] : report.overrides) {
-    const bool replaced = std::any_of(settings.begin(), settings.end(),
-                                      [&, &name = key](const auto& setting) { return setting.first == name; });
-    if (!replaced) text += fmt::format(" {} {}", key, shell_word(value));
-  }
-  for (const auto& [key, value] : settings) text += fmt::format(" {} {}", key, shell_word(value));
-  return text;
-}
-
 /// As it stands in the file. Keys of one section follow one another.
 std::string yaml_of(const Proposal& proposal) {
   std::string text, section;
@@ -115,7 +92,7 @@ std::string yaml_of(const Proposal& proposal) {
 
 }  // namespace
 
-std::string report_text(const DataReport& report) {
+std::string report_text(const DataReport& report, const CommandWith& command) {
   std::string text;
   for (const PartReport& part : report.parts) text += part_line(part);
   text += "  (ImageNet, by which images are normalised: mean 0.485 0.456 0.406, deviation 0.229 0.224 0.225)\n";
@@ -125,7 +102,8 @@ std::string report_text(const DataReport& report) {
   for (size_t i = 0; i < report.proposals.size(); ++i) {
     const Proposal& proposal = report.proposals[i];
     text += fmt::format("\n{}: {}\n", i == 0 ? "proposal" : "or", proposal.reason);
-    text += fmt::format("{}  try it: {}\n", yaml_of(proposal), command_of(report, proposal));
+    text += yaml_of(proposal);
+    if (command) text += fmt::format("  try it: {}\n", command(proposal.settings));
   }
   const int64_t faults = report.faults();
   const std::string answer =
@@ -136,7 +114,7 @@ std::string report_text(const DataReport& report) {
   return text;
 }
 
-std::string report_json(const DataReport& report) {
+std::string report_json(const DataReport& report, const CommandWith& command) {
   Json json{{"config", report.config}, {"ok", report.ok()}, {"faults", report.faults()}, {"seconds", report.seconds}};
   json["parts"] = Json::array();
   for (const PartReport& part : report.parts) {
@@ -195,8 +173,8 @@ std::string report_json(const DataReport& report) {
   for (const Proposal& proposal : report.proposals) {
     Json settings = Json::object();
     for (const auto& [key, value] : proposal.settings) settings[key] = value;
-    json["proposals"].push_back(
-        {{"reason", proposal.reason}, {"settings", settings}, {"command", command_of(report, proposal)}});
+    json["proposals"].push_back({{"reason", proposal.reason}, {"settings", settings}});
+    if (command) json["proposals"].back()["command"] = command(proposal.settings);
   }
   // A file name need not be UTF-8.
   return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";

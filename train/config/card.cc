@@ -17,22 +17,28 @@ using CardJson = nlohmann::ordered_json;
 constexpr size_t kMaxCardText = 1 << 20;  // bytes of one entry
 constexpr size_t kMaxClassName = 256;     // bytes
 
+/// Calls body(key, field) for all fields of a protocol that a card holds.
+template <class Protocol, class Body>
+void for_each_field(Protocol& protocol, Body&& body) {
+  body("base_size", protocol.base_size);
+  body("crop_h", protocol.crop_h);
+  body("crop_w", protocol.crop_w);
+  body("scales", protocol.scales);
+  body("mirror", protocol.mirror);
+  body("stride_rate", protocol.stride_rate);
+  body("mean", protocol.mean);
+  body("std", protocol.std);
+}
+
 CardJson protocol_json(const ProtocolOptions& protocol) {
-  return {{"base_size", protocol.base_size}, {"crop_h", protocol.crop_h}, {"crop_w", protocol.crop_w},
-          {"scales", protocol.scales},       {"mirror", protocol.mirror}, {"stride_rate", protocol.stride_rate},
-          {"mean", protocol.mean},           {"std", protocol.std}};
+  CardJson json;
+  for_each_field(protocol, [&](const char* key, const auto& field) { json[key] = field; });
+  return json;
 }
 
 ProtocolOptions protocol_from(const CardJson& json) {
   ProtocolOptions protocol;
-  json.at("base_size").get_to(protocol.base_size);
-  json.at("crop_h").get_to(protocol.crop_h);
-  json.at("crop_w").get_to(protocol.crop_w);
-  json.at("scales").get_to(protocol.scales);
-  json.at("mirror").get_to(protocol.mirror);
-  json.at("stride_rate").get_to(protocol.stride_rate);
-  json.at("mean").get_to(protocol.mean);
-  json.at("std").get_to(protocol.std);
+  for_each_field(protocol, [&](const char* key, auto& field) { json.at(key).get_to(field); });
   check<Refusal>(protocol_json(protocol) == json && protocol.scales.size() <= 64 && protocol.base_size <= 16384 &&
                      protocol.crop_h <= 16384 && protocol.crop_w <= 16384,
                  "values out of range");

@@ -7,9 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <fstream>
 #include <map>
-#include <memory>
 #include <set>
 #include <sstream>
 #include <utility>
@@ -82,11 +80,8 @@ Values read_sections(const YamlNode& root, const std::string& name) {
     for (const auto& [key_node, value] : body.entries) {
       const std::string place = fmt::format("{}:{}", name, key_node.line);
       const Key* key = find_key(section.text, key_node.text);
-      if (key == nullptr) {
-        throw Refusal(fmt::format("{}: unknown key {} in section {}, the nearest is {}", place,
-                                  quote_for_message(key_node.text), section.text,
-                                  nearest_key(section.text, key_node.text)));
-      }
+      check<Refusal>(key != nullptr, "{}: unknown key {} in section {}, the nearest is {}", place,
+                     quote_for_message(key_node.text), section.text, nearest_key(section.text, key_node.text));
       values[key] = {value, place};
     }
   }
@@ -111,24 +106,19 @@ const Key* choose_section(const std::vector<const Key*>& keys, const Values& val
 
 const Key& find_override(const std::string& text, const Values& values) {
   const size_t dot = text.find('.');
-  if (dot != std::string::npos) {
-    const Key* key = find_key(text.substr(0, dot), text.substr(dot + 1));
-    if (key != nullptr) return *key;
-    throw Refusal(fmt::format("{}: unknown key {}, the nearest is {}", kOverridePlace, quote_for_message(text),
-                              nearest_key(text.substr(0, dot), text.substr(dot + 1))));
-  }
+  const std::string section = dot == std::string::npos ? "" : text.substr(0, dot);
+  const std::string name = dot == std::string::npos ? text : text.substr(dot + 1);
   std::vector<const Key*> found;
   for (const Key& key : config_keys()) {
-    if (key.name == text) found.push_back(&key);
+    if (key.name == name && (dot == std::string::npos || key.section == section)) found.push_back(&key);
   }
+  check<Refusal>(!found.empty(), "{}: unknown key {}, the nearest is {}", kOverridePlace, quote_for_message(text),
+                 nearest_key(section, name));
   if (found.size() == 1) return *found[0];
-  if (const Key* chosen = found.empty() ? nullptr : choose_section(found, values)) return *chosen;
-  if (found.empty()) {
-    throw Refusal(fmt::format("{}: unknown key {}, the nearest is {}", kOverridePlace, quote_for_message(text),
-                              nearest_key("", text)));
-  }
-  throw Refusal(fmt::format("{}: {} is ambiguous, write {} or {}", kOverridePlace, text, found[0]->full_name(),
-                            found[1]->full_name()));
+  const Key* chosen = choose_section(found, values);
+  check<Refusal>(chosen != nullptr, "{}: {} is ambiguous, write {} or {}", kOverridePlace, text, found[0]->full_name(),
+                 found[1]->full_name());
+  return *chosen;
 }
 
 YamlNode override_value(const Key& key, std::string text) {
@@ -147,9 +137,8 @@ YamlNode override_value(const Key& key, std::string text) {
 }
 
 /// Returns the pairs with their keys' full names.
-std::vector<std::pair<std::string, std::string>> apply_overrides(const std::vector<std::string>& overrides,
-                                                                 Values& values) {
-  std::vector<std::pair<std::string, std::string>> applied;
+KeyValues apply_overrides(const std::vector<std::string>& overrides, Values& values) {
+  KeyValues applied;
   std::set<const Key*> seen;
   for (size_t i = 0; i < overrides.size(); i += 2) {
     const Key& key = find_override(overrides[i], values);

@@ -120,6 +120,9 @@ struct TestConfig {
   bool operator==(const TestConfig&) const = default;
 };
 
+/// KEY VALUE pairs, KEY being SECTION.NAME.
+using KeyValues = std::vector<std::pair<std::string, std::string>>;
+
 struct Config {
   DataConfig data;
   TrainConfig train;
@@ -127,8 +130,9 @@ struct Config {
 
   std::string file;                            ///< where it was read, for messages
   std::map<std::string, std::string> origins;  ///< "TRAIN.epochs" -> "FILE:LINE" or "command line", of given keys
-  std::vector<std::pair<std::string, std::string>> overrides;  ///< of the command line, as SECTION.NAME and text
-  std::vector<std::string> unused;  ///< given keys that mean nothing on a CPU, in the order of the file
+  KeyValues overrides;                         ///< of the command line
+  std::string command;                         ///< that was given, for reports; the program's own words
+  std::vector<std::string> unused;             ///< given keys that mean nothing on a CPU, in the order of the file
 
   /// True if `key` was given, in the file or on the command line.
   bool given(const std::string& key) const { return origins.contains(key); }
@@ -159,7 +163,7 @@ std::string training_settings(const Config& config);
 /// The keys whose values differ between two such texts, each as "SECTION.NAME: BEFORE, now VALUE".
 std::vector<std::string> changed_settings(const std::string& before, const std::string& now);
 
-/// One paragraph per key: name, type, range, default, what it does. For --help-keys.
+/// One paragraph per key: name, type, range, default, what it does. For a listing.
 std::string help_keys();
 /// The same as a Markdown page with a table per section: docs/configuration.md.
 std::string keys_as_markdown();

@@ -43,7 +43,7 @@ struct Key {
   const char* name;
   std::function<Field(Config&)> field;
   Rule rule;
-  const char* doc;          ///< what it does, for --help-keys and docs/configuration.md
+  const char* doc;          ///< what it does, for listings and docs/configuration.md
   bool of_network = false;  ///< an option of some architectures alone
 
   std::string full_name() const { return std::string(section) + "." + name; }

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <array>
 #include <filesystem>
-#include <utility>
 #include <vector>
 
 #include "tensor/base/check.h"
@@ -146,31 +145,27 @@ DatasetOptions dataset_options(const Config& config, const std::string& list) {
 
 TransformOptions train_transforms(const Config& config) {
   const TrainConfig& train = config.train;
-  TransformOptions options;
-  options.scale_min = train.scale_min;
-  options.scale_max = train.scale_max;
-  options.rotate_min = train.rotate_min;
-  options.rotate_max = train.rotate_max;
-  options.rotate_probability = train.rotate_prob;
-  options.blur_probability = train.blur_prob;
-  options.flip_probability = train.flip_prob;
-  options.crop_h = train.train_h;
-  options.crop_w = train.train_w;
-  options.ignore_label = train.ignore_label;
-  return options;
+  return {.scale_min = train.scale_min,
+          .scale_max = train.scale_max,
+          .rotate_min = train.rotate_min,
+          .rotate_max = train.rotate_max,
+          .rotate_probability = train.rotate_prob,
+          .blur_probability = train.blur_prob,
+          .flip_probability = train.flip_prob,
+          .crop_h = train.train_h,
+          .crop_w = train.train_w,
+          .ignore_label = train.ignore_label};
 }
 
 ProtocolOptions test_protocol(const Config& config) {
   const TestConfig& test = config.test;
-  ProtocolOptions options;
-  options.base_size = test.base_size;
-  options.crop_h = test.whole_image ? 0 : test.test_h;
-  options.crop_w = test.whole_image ? 0 : test.test_w;
-  options.scales = test.scales;
-  options.mirror = test.mirror;
-  options.stride_rate = test.stride_rate;
-  options.batch = config.train.batch_size_val;
-  return options;
+  return {.base_size = test.base_size,
+          .crop_h = test.whole_image ? 0 : test.test_h,
+          .crop_w = test.whole_image ? 0 : test.test_w,
+          .scales = test.scales,
+          .mirror = test.mirror,
+          .stride_rate = test.stride_rate,
+          .batch = config.train.batch_size_val};
 }
 
 ProtocolOptions validation_protocol(const Config& config) {

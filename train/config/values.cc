@@ -43,11 +43,8 @@ std::vector<std::string_view> split_choices(std::string_view choices) {
 }
 
 bool allowed(const Rule& rule, std::string_view text) {
-  if (rule.choices.empty()) return true;
-  for (std::string_view choice : split_choices(rule.choices)) {
-    if (choice == text) return true;
-  }
-  return false;
+  const std::vector<std::string_view> choices = split_choices(rule.choices);
+  return choices.empty() || std::find(choices.begin(), choices.end(), text) != choices.end();
 }
 
 bool in_range(const Rule& rule, double value) {
@@ -72,16 +69,9 @@ class Reader {
   }
 
   const std::string& scalar(const YamlNode& node) const {
-    switch (node.kind) {
-      case YamlNode::Kind::null:
-        refuse("empty");
-      case YamlNode::Kind::list:
-        refuse("a list");
-      case YamlNode::Kind::map:
-        refuse("a map");
-      case YamlNode::Kind::scalar:
-        break;
-    }
+    if (node.kind == YamlNode::Kind::null) refuse("empty");
+    if (node.kind == YamlNode::Kind::list) refuse("a list");
+    if (node.kind == YamlNode::Kind::map) refuse("a map");
     return node.text;
   }
 

@@ -24,7 +24,7 @@ class TreeBuilder : public YAML::EventHandler {
   void OnDocumentEnd() override {}
   void OnNull(const YAML::Mark& mark, YAML::anchor_t) override { add(make(YamlNode::Kind::null, mark)); }
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t) override {
-    refuse(mark, "YAML aliases (*name) are not read here, write the value out");
+    refuse(mark.line + 1, "YAML aliases (*name) are not read here, write the value out");
   }
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t, const std::string& value) override {
     YamlNode node = make(YamlNode::Kind::scalar, mark);
@@ -55,11 +55,12 @@ class TreeBuilder : public YAML::EventHandler {
     bool has_key = false;
   };
 
-  [[noreturn]] void refuse(const YAML::Mark& mark, const std::string& what) const {
-    throw Refusal(fmt::format("{}:{}: {}", name_, mark.line + 1, what));
+  [[noreturn]] void refuse(int line, const std::string& what) const {
+    throw Refusal(fmt::format("{}:{}: {}", name_, line, what));
   }
   void check_tag(const YAML::Mark& mark, const std::string& tag) const {
-    if (!tag.empty() && tag != "?" && tag != "!") refuse(mark, "YAML tags (!name) are not read here, remove it");
+    if (!tag.empty() && tag != "?" && tag != "!")
+      refuse(mark.line + 1, "YAML tags (!name) are not read here, remove it");
   }
   static YamlNode make(YamlNode::Kind kind, const YAML::Mark& mark) {
     YamlNode node;
@@ -69,8 +70,7 @@ class TreeBuilder : public YAML::EventHandler {
   }
   void open(YamlNode node) {
     if (stack_.size() >= kMaxYamlDepth) {
-      throw Refusal(
-          fmt::format("{}:{}: nested deeper than {} levels, a configuration needs 3", name_, node.line, kMaxYamlDepth));
+      refuse(node.line, fmt::format("nested deeper than {} levels, a configuration needs 3", kMaxYamlDepth));
     }
     stack_.push_back({std::move(node), {}, false});
   }
@@ -98,15 +98,15 @@ class TreeBuilder : public YAML::EventHandler {
   }
   void check_key(const YamlNode& map, const YamlNode& key) const {
     if (key.kind != YamlNode::Kind::scalar) {
-      throw Refusal(fmt::format("{}:{}: a key must be a word, followed by ': '", name_, key.line));
+      refuse(key.line, "a key must be a word, followed by ': '");
     }
     if (map.entries.size() >= kMaxYamlEntries) {
-      throw Refusal(fmt::format("{}:{}: more than {} keys in one section", name_, key.line, kMaxYamlEntries));
+      refuse(key.line, fmt::format("more than {} keys in one section", kMaxYamlEntries));
     }
     for (const auto& [other, value] : map.entries) {
       if (other.text == key.text) {
-        throw Refusal(fmt::format("{}:{}: duplicate key {}, first given on line {}, remove one", name_, key.line,
-                                  quote_for_message(key.text), other.line));
+        refuse(key.line, fmt::format("duplicate key {}, first given on line {}, remove one",
+                                     quote_for_message(key.text), other.line));
       }
     }
   }

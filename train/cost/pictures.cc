@@ -1,10 +1,7 @@
 // What a plan can know of the pictures.
 #include "train/cost/pictures.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
-#include <functional>
 #include <optional>
 
 #include "tensor/base/check.h"
@@ -57,10 +54,11 @@ LabelColumn column_of(const Config& config, Split split) {
   return split == Split::test && config.test.split == "test" ? LabelColumn::optional : LabelColumn::required;
 }
 
-/// Calls time(entry) on a few pictures while the budget lasts. Returns how many it was; 0 where one cannot be read.
-int64_t time_some(const Config& config, Split split,
-                  const std::function<void(const ListEntry&, const DatasetOptions&, const LabelColors*)>& time) {
-  int64_t done = 0;
+/// Means of what time(entry) adds to the times, over a few pictures while the budget lasts; 0 where one cannot be read.
+template <class Time>
+DataTimes time_some(const Config& config, Split split, Time&& time) {
+  DataTimes times;
+  double done = 0;
   try {
     const DatasetOptions options = dataset_options(config, split);
     std::optional<LabelColors> colors;
@@ -69,13 +67,15 @@ int64_t time_some(const Config& config, Split split,
     double spent = 0;
     for (const ListEntry& entry : entries) {
       if (spent > kTimeBudget) break;
-      spent += seconds_of([&] { time(entry, options, colors ? &*colors : nullptr); });
+      spent += seconds_of([&] { time(times, entry, options, colors ? &*colors : nullptr); });
       ++done;
     }
   } catch (const Error&) {
-    return 0;  // survey() has said what is wrong with the list; `giza check` tells about files
+    return {};  // survey() has said what is wrong with the list; `giza check` tells about files
   }
-  return done;
+  if (done == 0) return {};
+  for (double* each : {&times.decode_s, &times.augment_s, &times.judge_s, &times.masks_s}) *each /= done;
+  return times;
 }
 
 }  // namespace
@@ -127,62 +127,49 @@ Pictures survey(const Config& config, Split split, PictureSize fallback) {
 }
 
 DataTimes time_training_data(const Config& config) {
-  DataTimes times;
   const TransformOptions transforms = train_transforms(config);
   uint32_t index = 0;
-  const int64_t count =
-      time_some(config, Split::train, [&](const auto& entry, const auto& options, const auto* colors) {
-        Pair pair;
-        times.decode_s += seconds_of([&] { pair = read_pair(entry, options, colors); });
-        // A few draws: a sample may be turned, blurred, and of any scale.
-        constexpr uint32_t kDraws = 3;
-        times.augment_s += seconds_of([&] {
-                             for (uint32_t epoch = 0; epoch < kDraws; ++epoch) {
-                               augment(pair.image, pair.labels, transforms, 1, epoch, index);
-                             }
-                           }) /
-                           kDraws;
-        ++index;
-      });
-  if (count == 0) return {};
-  times.decode_s /= static_cast<double>(count);
-  times.augment_s /= static_cast<double>(count);
-  return times;
+  const auto time = [&](DataTimes& times, const auto& entry, const auto& options, const auto* colors) {
+    Pair pair;
+    times.decode_s += seconds_of([&] { pair = read_pair(entry, options, colors); });
+    // A few draws: a sample may be turned, blurred, and of any scale.
+    constexpr uint32_t kDraws = 3;
+    const double draws_s = seconds_of([&] {
+      for (uint32_t epoch = 0; epoch < kDraws; ++epoch) augment(pair.image, pair.labels, transforms, 1, epoch, index);
+    });
+    times.augment_s += draws_s / kDraws;
+    ++index;
+  };
+  return time_some(config, Split::train, time);
 }
 
 DataTimes time_test_data(const Config& config, Split split) {
-  DataTimes times;
   const bool masks = split == Split::test && (config.test.save_masks || config.test.split == "test");
-  const int64_t count = time_some(config, split, [&](const auto& entry, const auto& options, const auto* colors) {
-    LabelMap labels;
+  const auto judge = [](const auto& entry, const auto& options, const auto* colors) {
     if (entry.label.empty()) {
-      times.judge_s += seconds_of([&] {
-        const Image image = read_image(entry.image);
-        labels = LabelMap(image.width, image.height);
-      });
-    } else {
-      times.judge_s += seconds_of([&] {
-        Pair pair = read_pair(entry, options, colors);
-        // As `evaluate` does it; here every prediction is right.
-        ConfusionMatrix counts(options.classes);
-        LabelMap prediction = pair.labels;
-        for (uint8_t& value : prediction.index) value = value == options.ignore_label ? uint8_t{0} : value;
-        const std::vector<int32_t> truth(pair.labels.index.begin(), pair.labels.index.end());
-        const std::vector<int32_t> guess(prediction.index.begin(), prediction.index.end());
-        counts.add(guess, truth, options.ignore_label);
-        BoundaryCounts(options.classes).add(prediction, pair.labels, options.ignore_label);
-        labels = std::move(prediction);
-      });
+      const Image image = read_image(entry.image);
+      return LabelMap(image.width, image.height);
     }
+    const Pair pair = read_pair(entry, options, colors);
+    // As `evaluate` does it; here every prediction is right.
+    ConfusionMatrix counts(options.classes);
+    LabelMap prediction = pair.labels;
+    for (uint8_t& value : prediction.index) value = value == options.ignore_label ? uint8_t{0} : value;
+    const std::vector<int32_t> truth(pair.labels.index.begin(), pair.labels.index.end());
+    const std::vector<int32_t> guess(prediction.index.begin(), prediction.index.end());
+    counts.add(guess, truth, options.ignore_label);
+    BoundaryCounts(options.classes).add(prediction, pair.labels, options.ignore_label);
+    return prediction;
+  };
+  const auto time = [&](DataTimes& times, const auto& entry, const auto& options, const auto* colors) {
+    LabelMap labels;
+    times.judge_s += seconds_of([&] { labels = judge(entry, options, colors); });
     if (!masks) return;
     times.masks_s += seconds_of([&] {
       for (int i = 0; i < 2; ++i) encode_png(entry.image, labels.index.data(), labels.width, labels.height, 1);
     });
-  });
-  if (count == 0) return {};
-  times.judge_s /= static_cast<double>(count);
-  times.masks_s /= static_cast<double>(count);
-  return times;
+  };
+  return time_some(config, split, time);
 }
 
 }  // namespace giza::train

@@ -24,6 +24,8 @@ struct Pictures {
   PictureSize largest;
   double mean_pixels = 0;
   std::string note;  ///< what could not be known, and why; empty if nothing
+
+  PictureSize middle() const { return groups[groups.size() / 2].size; }
 };
 
 /// Reads the list and the headers of at most some hundred pictures, evenly from all of it. Without a list, or without

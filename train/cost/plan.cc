@@ -7,7 +7,6 @@
 #include <cmath>
 #include <thread>
 
-#include "tensor/base/check.h"
 #include "tensor/base/median.h"
 #include "tensor/base/stopwatch.h"
 #include "train/cost/memory.h"
@@ -26,11 +25,7 @@ void add_macs(const std::vector<Event>& events, double pictures, double PartCost
   for (const Event& event : events) {
     if (event.kind != Event::Kind::kernel || event.pass != profile::Pass::forward) continue;
     if (event.work.kernel != "conv2d_forward" && event.work.kernel != "pyramid_share") continue;
-    int64_t around = event.parent;
-    while (around >= 0 && events[static_cast<size_t>(around)].kind != Event::Kind::layer) {
-      around = events[static_cast<size_t>(around)].parent;
-    }
-    const std::string part = part_of(around < 0 ? "" : events[static_cast<size_t>(around)].name);
+    const std::string part = part_of(profile::layer_of(events, event));
     for (PartCost& each : *parts) {
       if (each.name == part) each.*where += event.work.flops / 2 / pictures;
     }
@@ -73,24 +68,242 @@ class Planner {
         speed_(measure_peak()),
         test_speed_(speed_) {}
 
-  Plan make();
+  Plan make() {
+    plan_.file = config_.file;
+    plan_.peak = speed_.peak();
+    plan_.threads = options_.threads;
+    plan_.quick = options_.quick;
+    plan_.limit = options_.memory_bytes > 0 ? MemoryLimit{options_.memory_bytes, "memory given"} : here_;
+    count_parts();
+
+    TrainingPlan& training = plan_.training;
+    TestPlan& test = plan_.test;
+    const ProtocolOptions protocol = test_protocol(config_);
+    training.pictures = survey(config_, Split::train, usual_picture(config_));
+    test.pictures = survey(config_, Split::test, usual_picture(config_));
+    if (config_.train.evaluate) validation_ = survey(config_, Split::val, usual_picture(config_));
+    if (!training.pictures.note.empty()) plan_.notes.push_back("training pictures: " + training.pictures.note);
+    if (!validation_.note.empty()) plan_.notes.push_back("validation pictures: " + validation_.note);
+    if (!test.pictures.note.empty()) plan_.notes.push_back("test pictures: " + test.pictures.note);
+    const Rehearsal step = rehearse_training(config_, options_.threads, validated());
+    training.memory = training_memory(config_, step, training.pictures, validated(), process_);
+    test.memory = test_memory(config_, rehearse_test(config_, options_.threads, test.pictures.largest, protocol),
+                              test.pictures, process_);
+    test.protocol = protocol_name(protocol);
+
+    if (options_.measure) run_for_real();
+    if (!options_.quick) {
+      measure_training();
+      measure_test();
+    }
+    data_ = time_training_data(config_);
+    if (config_.train.evaluate) {
+      validation_data_ = time_test_data(config_, Split::val);
+      validation_s_ = static_cast<double>(validation_.count) *
+                      (per_picture_s(validation_, validation_protocol(config_)) + validation_data_.judge_s);
+    }
+    training.time = training_time(config_, step);
+    training.iterations_per_epoch =
+        training.pictures.count == 0 ? 0 : std::max<int64_t>(1, training.pictures.count / config_.train.batch_size);
+    training.measured_share = speed_.empty() ? 0 : speed_.measured_share(step.events);
+
+    const DataTimes files = time_test_data(config_, Split::test);
+    test.files_s = files.judge_s + files.masks_s;
+    test.network_s = per_picture_s(test.pictures, protocol, &test.measured_share);
+    double pictures = 0;
+    for (const SizeGroup& group : test.pictures.groups) {
+      const auto weight = static_cast<double>(std::max<int64_t>(group.pictures, 1));
+      test.tiles += weight * static_cast<double>(count_tiles(group.size, protocol));
+      pictures += weight;
+    }
+    test.tiles /= pictures;
+    test.total_s = static_cast<double>(test.pictures.count) * (test.network_s + test.files_s);
+    if (plan_.measured.picture_s > 0) {
+      plan_.measured.predicted_picture_s = picture_s(config_, plan_.measured.picture, protocol);
+    }
+    find_ways();
+    return std::move(plan_);
+  }
 
  private:
-  void count_parts();
-  void run_for_real();
-  void measure_training();
-  void measure_test();
+  void count_parts() {
+    Config training = config_;
+    // The auxiliary head's part of a crop does not depend on the batch; two crops pass every batch norm.
+    training.train.batch_size = 2;
+    const Rehearsal step = rehearse_training(training, options_.threads);
+    for (const Rehearsal::Part& part : step.parts) plan_.parts.push_back({part.name, part.parameters});
+    add_macs(step.events, 2, &PartCost::train_macs, &plan_.parts);
+    add_macs(rehearse_test(config_, options_.threads, {config_.test.test_w, config_.test.test_h}, one_pass()).events, 1,
+             &PartCost::test_macs, &plan_.parts);
+  }
+
+  /// Before kernels are sampled, which would leave their pages with the process.
+  void run_for_real() {
+    constexpr int kSteps = 3;
+    const auto median_of = [&](const std::function<void()>& work) {
+      work();
+      std::vector<double> seconds;
+      for (int i = 0; i < kSteps; ++i) seconds.push_back(seconds_of(work));
+      return median(seconds);
+    };
+    // What planning itself holds by now does not belong to the run, but for the arena's pages, which the run uses again.
+    const int64_t before = resident_bytes() - arena_statistics().high_water;
+    const auto run_bytes = [&] { return process_ + peak_resident_bytes() - before; };
+    forget_peak();
+    if (plan_.test.memory.resident() < here_.bytes) {
+      plan_.measured.picture = plan_.test.pictures.largest;
+      const TestRehearsal rehearsal(config_);
+      plan_.measured.picture_s = median_of([&] { rehearsal.predict(plan_.measured.picture, test_protocol(config_)); });
+      plan_.measured.test_bytes = run_bytes();
+    } else {
+      plan_.notes.emplace_back("testing was not measured: it does not fit into this machine's memory");
+    }
+    if (plan_.training.memory.resident() < here_.bytes) {
+      TrainingRehearsal rehearsal(config_);
+      plan_.measured.step_s = median_of([&] { rehearsal.step(); });
+      plan_.measured.training_bytes = run_bytes();
+    } else {
+      plan_.notes.emplace_back("the step was not measured: it does not fit into this machine's memory");
+    }
+  }
+
+  /// A batch, or if need be a crop, that can be run here in the time that there is.
+  void measure_training() {
+    Config config = config_;
+    TrainConfig& train = config.train;
+    const double budget = options_.seconds * 0.6;
+    const int fewest = std::min(train.batch_size, 2);
+    const auto affordable = [&] {
+      const Rehearsal step = rehearse_training(config, options_.threads);
+      // Scaling a smaller batch costs more truth than leaving out what repeats itself. The smallest is always run, if it
+      // fits.
+      return fits(step) && (train.batch_size <= fewest || 3 * rough_sample_seconds(speed_, step.events) < budget);
+    };
+    while (!affordable()) {
+      if (train.batch_size > fewest) {
+        train.batch_size = std::max(fewest, (train.batch_size + 1) / 2);
+      } else if (std::min(train.train_h, train.train_w) >= 32) {
+        train.train_h = (train.train_h / 2 - 1) / 8 * 8 + 1;
+        train.train_w = (train.train_w / 2 - 1) / 8 * 8 + 1;
+      } else {
+        return;  // not even that: the peaks have to do
+      }
+    }
+    TrainingRehearsal rehearsal(config);
+    const Timing timing = measure([&] { rehearsal.step(); }, budget, &speed_);
+    outside_s_ = timing.outside_s;
+    plan_.training.measured_on = fmt::format("{}batch {} of {}x{}", timing.whole ? "" : "some of each kind at ",
+                                             train.batch_size, train.train_h, train.train_w);
+  }
+
+  void measure_test() {
+    ProtocolOptions protocol = test_protocol(config_);
+    PictureSize picture = plan_.test.pictures.middle();
+    protocol.scales = {protocol.scales[protocol.scales.size() / 2]};
+    const double budget = options_.seconds * 0.4;
+    while (true) {
+      const Rehearsal step = rehearse_test(config_, options_.threads, picture, protocol);
+      if (fits(step) && 3 * rough_sample_seconds(test_speed_, step.events) < budget) break;
+      if (protocol.batch > 1 && count_tiles(picture, protocol) > 1) {
+        protocol.batch =
+            static_cast<int>(std::min<int64_t>((protocol.batch + 1) / 2, (count_tiles(picture, protocol) + 1) / 2));
+      } else if (std::min(picture.width, picture.height) >= 64 && (protocol.crop_h == 0 || !fits(step))) {
+        picture = {picture.width / 2, picture.height / 2};
+        protocol.base_size /= 2;
+        protocol.crop_h /= 2, protocol.crop_w /= 2;
+      } else if (fits(step)) {
+        break;
+      } else {
+        return;
+      }
+    }
+    const TestRehearsal rehearsal(config_);
+    const Timing timing = measure([&] { rehearsal.predict(picture, protocol); }, budget, &test_speed_);
+    plan_.test.measured_on =
+        fmt::format("{}a picture of {}x{} at scale {}, {} tiles at a time", timing.whole ? "" : "some of each kind at ",
+                    picture.width, picture.height, protocol.scales.front(), protocol.batch);
+  }
+
   double kernels_s(const SpeedModel& speed, const std::vector<Event>& events) const {
     return speed.empty() ? speed.rough_seconds(events) : speed.seconds(events);
   }
-  TrainingTime training_time(const Config& config, const Rehearsal& step) const;
-  double picture_s(const Config& config, PictureSize picture, const ProtocolOptions& protocol, double* share = nullptr);
-  double per_picture_s(const Pictures& pictures, const ProtocolOptions& protocol, double* share = nullptr);
+
+  /// Of the configuration's own step, or a changed one's.
+  TrainingTime training_time(const Config& config, const Rehearsal& step) const {
+    const TrainConfig& train = config.train;
+    TrainingTime time;
+    time.step_s = kernels_s(speed_, step.events) + outside_s_;
+    const int64_t count = plan_.training.pictures.count;
+    const double cached = count > 0 ? static_cast<double>(cache_bytes(config, plan_.training.pictures)) /
+                                          static_cast<double>(decoded_bytes(plan_.training.pictures))
+                                    : 0;
+    time.data_s = train.batch_size * (data_.augment_s + (1 - cached) * data_.decode_s);
+    // Workers have cores of their own, if there are that many; else all share what there is.
+    const double cores = std::max(1U, std::thread::hardware_concurrency());
+    time.iteration_s = std::max(
+        {time.step_s, time.data_s / workers_of(config), (time.step_s * options_.threads + time.data_s) / cores});
+    if (count == 0) return time;
+    const int64_t per_epoch = std::max<int64_t>(1, count / train.batch_size);
+    time.iterations = per_epoch * (train.epochs - train.start_epoch);
+    time.checkpoints = (train.epochs - train.start_epoch + train.save_freq - 1) / train.save_freq;
+    time.checkpoint_s = static_cast<double>(plan_.training.memory.files) / kFileSpeed;
+    if (train.evaluate) {
+      time.validations = (train.epochs - train.start_epoch + train.eval_freq - 1) / train.eval_freq;
+      time.validation_s = validation_s_;
+    }
+    return time;
+  }
+
+  double picture_s(const Config& config, PictureSize picture, const ProtocolOptions& protocol,
+                   double* share = nullptr) {
+    const Rehearsal test = rehearse_test(config, options_.threads, picture, protocol);
+    if (share != nullptr) *share = test_speed_.empty() ? 0 : test_speed_.measured_share(test.events);
+    return kernels_s(test_speed_, test.events) + test.serial_s;
+  }
+
+  double per_picture_s(const Pictures& pictures, const ProtocolOptions& protocol, double* share = nullptr) {
+    double sum = 0, known = 0, count = 0;
+    for (const SizeGroup& group : pictures.groups) {
+      const auto weight = static_cast<double>(std::max<int64_t>(group.pictures, 1));
+      double part = 0;
+      const double seconds = picture_s(config_, group.size, protocol, &part);
+      sum += weight * seconds;
+      known += weight * seconds * part;
+      count += weight;
+    }
+    if (share != nullptr) *share = sum > 0 ? known / sum : 0;
+    return sum / count;
+  }
+
   int64_t room() const {
     return options_.memory_bytes > 0 ? std::min(here_.bytes, options_.memory_bytes) : here_.bytes;
   }
+  bool fits(const Rehearsal& rehearsal) const { return process_ + rehearsal.arena_bytes < room(); }
   PictureSize validated() const { return config_.train.evaluate ? validation_.largest : PictureSize{}; }
-  void find_ways();
+
+  void find_ways() {
+    const int64_t limit = plan_.limit.bytes;
+    if (plan_.training.memory.peak() > limit) {
+      plan_.training_ways = ways_to_train(config_, limit, [&](const Config& changed) {
+        const Rehearsal rehearsal = rehearse_training(changed, options_.threads, validated());
+        const TrainingTime time = training_time(changed, rehearsal);
+        return Way{.peak = training_memory(changed, rehearsal, plan_.training.pictures, validated(), process_).peak(),
+                   .iteration_s = time.iteration_s,
+                   .total_s = time.total_s()};
+      });
+    }
+    if (plan_.test.memory.peak() > limit) {
+      plan_.test_ways = ways_to_test(config_, limit, [&](const Config& changed) {
+        const ProtocolOptions protocol = test_protocol(changed);
+        const Pictures& pictures = plan_.test.pictures;
+        const Rehearsal rehearsal = rehearse_test(changed, options_.threads, pictures.largest, protocol);
+        const double seconds = picture_s(changed, pictures.middle(), protocol) + plan_.test.files_s;
+        return Way{.peak = test_memory(changed, rehearsal, pictures, process_).peak(),
+                   .iteration_s = seconds,
+                   .total_s = seconds * static_cast<double>(pictures.count)};
+      });
+    }
+  }
 
   const Config& config_;
   const PlanOptions& options_;
@@ -103,245 +316,6 @@ class Planner {
   Pictures validation_;
   Plan plan_;
 };
-
-void Planner::count_parts() {
-  rehearse(options_.threads, [&](const auto&) {
-    for (const TrainingRehearsal::Part& part : TrainingRehearsal(config_).parts()) {
-      plan_.parts.push_back({part.name, part.parameters});
-    }
-  });
-  Config training = config_;
-  // The auxiliary head's part of a crop does not depend on the batch; two crops pass every batch norm.
-  training.train.batch_size = 2;
-  add_macs(rehearse_training(training, options_.threads).events, 2, &PartCost::train_macs, &plan_.parts);
-  add_macs(rehearse_test(config_, options_.threads, {config_.test.test_w, config_.test.test_h}, one_pass()).events, 1,
-           &PartCost::test_macs, &plan_.parts);
-}
-
-/// A batch, or if need be a crop, that can be run here in the time that there is.
-void Planner::measure_training() {
-  Config config = config_;
-  TrainConfig& train = config.train;
-  const double budget = options_.seconds * 0.6;
-  const int fewest = std::min(train.batch_size, 2);
-  const auto affordable = [&] {
-    const Rehearsal step = rehearse_training(config, options_.threads);
-    const bool fits = process_ + step.arena_bytes < room();
-    // Scaling a smaller batch costs more truth than leaving out what repeats itself. The smallest is always run, if it
-    // fits.
-    return fits && (train.batch_size <= fewest || 3 * rough_sample_seconds(speed_, step.events) < budget);
-  };
-  while (!affordable()) {
-    if (train.batch_size > fewest) {
-      train.batch_size = std::max(fewest, (train.batch_size + 1) / 2);
-    } else if (std::min(train.train_h, train.train_w) >= 32) {
-      train.train_h = (train.train_h / 2 - 1) / 8 * 8 + 1;
-      train.train_w = (train.train_w / 2 - 1) / 8 * 8 + 1;
-    } else {
-      return;  // not even that: the peaks have to do
-    }
-  }
-  TrainingRehearsal rehearsal(config);
-  const Timing timing = measure([&] { rehearsal.step(); }, budget, &speed_);
-  outside_s_ = timing.outside_s;
-  plan_.training.measured_on = fmt::format("{}batch {} of {}x{}", timing.whole ? "" : "some of each kind at ",
-                                           train.batch_size, train.train_h, train.train_w);
-}
-
-void Planner::measure_test() {
-  ProtocolOptions protocol = test_protocol(config_);
-  PictureSize picture = plan_.test.pictures.groups[plan_.test.pictures.groups.size() / 2].size;
-  protocol.scales = {protocol.scales[protocol.scales.size() / 2]};
-  const double budget = options_.seconds * 0.4;
-  const auto affordable = [&] {
-    const Rehearsal step = rehearse_test(config_, options_.threads, picture, protocol);
-    return process_ + step.arena_bytes < room() && 3 * rough_sample_seconds(test_speed_, step.events) < budget;
-  };
-  while (!affordable()) {
-    if (protocol.batch > 1 && count_tiles(picture, protocol) > 1) {
-      protocol.batch =
-          static_cast<int>(std::min<int64_t>((protocol.batch + 1) / 2, (count_tiles(picture, protocol) + 1) / 2));
-    } else if (std::min(picture.width, picture.height) >= 64 &&
-               (protocol.crop_h == 0 ||
-                process_ + rehearse_test(config_, options_.threads, picture, protocol).arena_bytes >= room())) {
-      picture = {picture.width / 2, picture.height / 2};
-      protocol.base_size /= 2;
-      protocol.crop_h /= 2, protocol.crop_w /= 2;
-    } else {
-      break;
-    }
-  }
-  if (process_ + rehearse_test(config_, options_.threads, picture, protocol).arena_bytes >= room()) return;
-  const TestRehearsal rehearsal(config_);
-  const Timing timing = measure([&] { rehearsal.predict(picture, protocol); }, budget, &test_speed_);
-  plan_.test.measured_on =
-      fmt::format("{}a picture of {}x{} at scale {}, {} tiles at a time", timing.whole ? "" : "some of each kind at ",
-                  picture.width, picture.height, protocol.scales.front(), protocol.batch);
-}
-
-/// Of the configuration's own step, or a changed one's.
-TrainingTime Planner::training_time(const Config& config, const Rehearsal& step) const {
-  const TrainConfig& train = config.train;
-  TrainingTime time;
-  time.step_s = kernels_s(speed_, step.events) + outside_s_;
-  const int64_t count = plan_.training.pictures.count;
-  const double cached = count > 0 ? static_cast<double>(cache_bytes(config, plan_.training.pictures)) /
-                                        static_cast<double>(decoded_bytes(plan_.training.pictures))
-                                  : 0;
-  time.data_s = train.batch_size * (data_.augment_s + (1 - cached) * data_.decode_s);
-  // Workers have cores of their own, if there are that many; else all share what there is.
-  const double cores = std::max(1U, std::thread::hardware_concurrency());
-  time.iteration_s =
-      std::max({time.step_s, time.data_s / workers_of(config), (time.step_s * options_.threads + time.data_s) / cores});
-  if (count == 0) return time;
-  const int64_t per_epoch = std::max<int64_t>(1, count / train.batch_size);
-  time.iterations = per_epoch * (train.epochs - train.start_epoch);
-  time.checkpoints = (train.epochs - train.start_epoch + train.save_freq - 1) / train.save_freq;
-  time.checkpoint_s = static_cast<double>(plan_.training.memory.files) / kFileSpeed;
-  if (train.evaluate) {
-    time.validations = (train.epochs - train.start_epoch + train.eval_freq - 1) / train.eval_freq;
-    time.validation_s = validation_s_;
-  }
-  return time;
-}
-
-double Planner::picture_s(const Config& config, PictureSize picture, const ProtocolOptions& protocol, double* share) {
-  const Rehearsal test = rehearse_test(config, options_.threads, picture, protocol);
-  if (share != nullptr) *share = test_speed_.empty() ? 0 : test_speed_.measured_share(test.events);
-  return kernels_s(test_speed_, test.events) + test.serial_s;
-}
-
-double Planner::per_picture_s(const Pictures& pictures, const ProtocolOptions& protocol, double* share) {
-  double sum = 0, known = 0, count = 0;
-  for (const SizeGroup& group : pictures.groups) {
-    const auto weight = static_cast<double>(std::max<int64_t>(group.pictures, 1));
-    double part = 0;
-    const double seconds = picture_s(config_, group.size, protocol, &part);
-    sum += weight * seconds;
-    known += weight * seconds * part;
-    count += weight;
-  }
-  if (share != nullptr) *share = sum > 0 ? known / sum : 0;
-  return sum / count;
-}
-
-/// Before kernels are sampled, which would leave their pages with the process.
-void Planner::run_for_real() {
-  constexpr int kSteps = 3;
-  const auto median_of = [&](const std::function<void()>& work) {
-    work();
-    std::vector<double> seconds;
-    for (int i = 0; i < kSteps; ++i) seconds.push_back(seconds_of(work));
-    return median(seconds);
-  };
-  const int64_t room_here = here_.bytes;
-  // What planning itself holds by now does not belong to the run, but for the arena's pages, which the run uses again.
-  const int64_t before = resident_bytes() - arena_statistics().high_water;
-  const auto run_bytes = [&] { return process_ + peak_resident_bytes() - before; };
-  forget_peak();
-  if (plan_.test.memory.process + plan_.test.memory.tensors < room_here) {
-    plan_.measured.picture = plan_.test.pictures.largest;
-    const TestRehearsal rehearsal(config_);
-    plan_.measured.picture_s = median_of([&] { rehearsal.predict(plan_.measured.picture, test_protocol(config_)); });
-    plan_.measured.test_bytes = run_bytes();
-  } else {
-    plan_.notes.emplace_back("testing was not measured: it does not fit into this machine's memory");
-  }
-  if (plan_.training.memory.process + plan_.training.memory.tensors < room_here) {
-    TrainingRehearsal rehearsal(config_);
-    plan_.measured.step_s = median_of([&] { rehearsal.step(); });
-    plan_.measured.training_bytes = run_bytes();
-  } else {
-    plan_.notes.emplace_back("the step was not measured: it does not fit into this machine's memory");
-  }
-}
-
-void Planner::find_ways() {
-  const int64_t limit = plan_.limit.bytes;
-  if (plan_.training.memory.peak() > limit) {
-    plan_.training_ways = ways_to_train(config_, limit, [&](const Config& changed) {
-      Way way;
-      const Rehearsal rehearsal = rehearse_training(changed, options_.threads, validated());
-      way.peak = training_memory(changed, rehearsal, plan_.training.pictures, validated(), process_).peak();
-      const TrainingTime time = training_time(changed, rehearsal);
-      way.iteration_s = time.iteration_s;
-      way.total_s = time.total_s();
-      return way;
-    });
-  }
-  if (plan_.test.memory.peak() > limit) {
-    plan_.test_ways = ways_to_test(config_, limit, [&](const Config& changed) {
-      Way way;
-      way.peak =
-          test_memory(changed,
-                      rehearse_test(changed, options_.threads, plan_.test.pictures.largest, test_protocol(changed)),
-                      plan_.test.pictures, process_)
-              .peak();
-      way.iteration_s = picture_s(changed, plan_.test.pictures.groups[plan_.test.pictures.groups.size() / 2].size,
-                                  test_protocol(changed)) +
-                        plan_.test.files_s;
-      way.total_s = way.iteration_s * static_cast<double>(plan_.test.pictures.count);
-      return way;
-    });
-  }
-}
-
-Plan Planner::make() {
-  plan_.file = config_.file;
-  plan_.peak = speed_.peak();
-  plan_.threads = options_.threads;
-  plan_.quick = options_.quick;
-  plan_.limit = options_.memory_bytes > 0 ? MemoryLimit{options_.memory_bytes, "memory given"} : here_;
-  count_parts();
-
-  TrainingPlan& training = plan_.training;
-  TestPlan& test = plan_.test;
-  const ProtocolOptions protocol = test_protocol(config_);
-  training.pictures = survey(config_, Split::train, usual_picture(config_));
-  test.pictures = survey(config_, Split::test, usual_picture(config_));
-  if (config_.train.evaluate) validation_ = survey(config_, Split::val, usual_picture(config_));
-  if (!training.pictures.note.empty()) plan_.notes.push_back("training pictures: " + training.pictures.note);
-  if (!validation_.note.empty()) plan_.notes.push_back("validation pictures: " + validation_.note);
-  if (!test.pictures.note.empty()) plan_.notes.push_back("test pictures: " + test.pictures.note);
-  const Rehearsal step = rehearse_training(config_, options_.threads, validated());
-  training.memory = training_memory(config_, step, training.pictures, validated(), process_);
-  test.memory = test_memory(config_, rehearse_test(config_, options_.threads, test.pictures.largest, protocol),
-                            test.pictures, process_);
-  test.protocol = protocol_name(protocol);
-
-  if (options_.measure) run_for_real();
-  if (!options_.quick) {
-    measure_training();
-    measure_test();
-  }
-  data_ = time_training_data(config_);
-  if (config_.train.evaluate) {
-    validation_data_ = time_test_data(config_, Split::val);
-    validation_s_ = static_cast<double>(validation_.count) *
-                    (per_picture_s(validation_, validation_protocol(config_)) + validation_data_.judge_s);
-  }
-  training.time = training_time(config_, step);
-  training.iterations_per_epoch =
-      training.pictures.count == 0 ? 0 : std::max<int64_t>(1, training.pictures.count / config_.train.batch_size);
-  training.measured_share = speed_.empty() ? 0 : speed_.measured_share(step.events);
-
-  const DataTimes files = time_test_data(config_, Split::test);
-  test.files_s = files.judge_s + files.masks_s;
-  test.network_s = per_picture_s(test.pictures, protocol, &test.measured_share);
-  double pictures = 0;
-  for (const SizeGroup& group : test.pictures.groups) {
-    const auto weight = static_cast<double>(std::max<int64_t>(group.pictures, 1));
-    test.tiles += weight * static_cast<double>(count_tiles(group.size, protocol));
-    pictures += weight;
-  }
-  test.tiles /= pictures;
-  test.total_s = static_cast<double>(test.pictures.count) * (test.network_s + test.files_s);
-  if (plan_.measured.picture_s > 0) {
-    plan_.measured.predicted_picture_s = picture_s(config_, plan_.measured.picture, protocol);
-  }
-  find_ways();
-  return std::move(plan_);
-}
 
 }  // namespace
 

@@ -7,7 +7,6 @@
 
 #include "train/config/config.h"
 #include "train/cost/memory.h"
-#include "train/cost/memory_limit.h"
 #include "train/cost/pictures.h"
 #include "train/cost/rehearsal.h"
 #include "train/cost/speed.h"
@@ -72,8 +71,8 @@ struct Measured {
 
 /// A change that needs less memory.
 struct Way {
-  std::string change;  ///< KEY VALUE ...
-  std::string effect;  ///< on the result
+  std::string change = {};  ///< KEY VALUE ...
+  std::string effect = {};  ///< on the result
   int64_t peak = 0;
   double iteration_s = 0, total_s = 0;
   bool fits = false;
@@ -95,6 +94,18 @@ struct Plan {
 
 /// Throws Refusal for a configuration that no network fits.
 Plan make_plan(const Config& config, const PlanOptions& options);
+
+/// A plan as text for a terminal of 120 columns.
+std::string plan_table(const Plan& plan, const Config& config);
+/// The same as JSON: {config, threads, peak, memory_limit_gb, parameters, parts: [{name, parameters, train_macs, test_macs}],
+///  train: {batch, crop, pictures, iterations_per_epoch, memory: {process_gb, tensors_gb, data_gb, files_gb, peak_gb},
+///          fits, step_s, data_s, iteration_s, iterations, validations, validation_s, checkpoints, checkpoint_s, total_s,
+///          measured_on, measured_share},
+///  test: {protocol, pictures, tiles_per_picture, memory, fits, network_s, files_s, total_s, measured_on, measured_share},
+///  train_ways, test_ways: [{change, effect, peak_gb, iteration_s, total_s, fits}],
+///  measured: {step_s, train_gb, picture, picture_s, predicted_picture_s, test_gb}, notes}
+/// A figure that is unknown is null; `measured` is there with --measure only.
+std::string plan_json(const Plan& plan, const Config& config);
 
 /// Changes to a configuration after which training fits into `limit` bytes, or comes nearest; those that change the
 /// result least and cost the least time first. `judge` gives memory and time of a changed configuration.

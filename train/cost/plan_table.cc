@@ -1,6 +1,4 @@
 // A plan as text and as JSON.
-#include "train/cost/plan_table.h"
-
 #include <fmt/format.h>
 
 #include <cmath>
@@ -8,6 +6,7 @@
 #include <vector>
 
 #include "tensor/simd.h"
+#include "train/cost/plan.h"
 #include "train/cost/profile_table.h"
 #include "train/progress.h"
 
@@ -23,15 +22,7 @@ std::string in_gb(int64_t bytes) { return fmt::format("{:.2f}", gb(bytes)); }
 std::string in_millions(int64_t count) { return fmt::format("{:.3f}", static_cast<double>(count) / 1e6); }
 std::string in_gmac(double macs) { return macs > 0 ? fmt::format("{:.3f}", macs / kGiga) : "-"; }
 
-/// Three digits.
-std::string seconds(double s) {
-  return s >= 99.5      ? fmt::format("{:.0f} s", s)
-         : s >= 9.95    ? fmt::format("{:.1f} s", s)
-         : s >= 0.995   ? fmt::format("{:.2f} s", s)
-         : s >= 0.0995  ? fmt::format("{:.0f} ms", s * 1e3)
-         : s >= 0.00995 ? fmt::format("{:.1f} ms", s * 1e3)
-                        : fmt::format("{:.2f} ms", s * 1e3);
-}
+std::string seconds(double s) { return s >= 0.995 ? three_digits(s) + " s" : three_digits(s * 1e3) + " ms"; }
 
 /// As long as it takes: a training may take months.
 std::string duration(double s) {
@@ -114,7 +105,7 @@ std::string training_text(const Plan& plan, const Config& config) {
 
 std::string test_text(const Plan& plan) {
   const TestPlan& test = plan.test;
-  const PictureSize size = test.pictures.groups[test.pictures.groups.size() / 2].size;
+  const PictureSize size = test.pictures.middle();
   std::string text = fmt::format("testing: {}\n", test.protocol);
   text += memory_text(test.memory, plan.limit);
   text += fmt::format(
@@ -138,14 +129,12 @@ std::string measured_text(const Plan& plan) {
                         deviation(static_cast<double>(bytes), static_cast<double>(real_bytes)));
   };
   if (measured.step_s > 0) {
-    const MemoryPlan& memory = plan.training.memory;
-    row("training step", plan.training.time.step_s, measured.step_s, memory.process + memory.tensors,
+    row("training step", plan.training.time.step_s, measured.step_s, plan.training.memory.resident(),
         measured.training_bytes);
   }
   if (measured.picture_s > 0) {
-    const MemoryPlan& memory = plan.test.memory;
     row(fmt::format("test picture of {}x{}", measured.picture.width, measured.picture.height),
-        measured.predicted_picture_s, measured.picture_s, memory.process + memory.tensors, measured.test_bytes);
+        measured.predicted_picture_s, measured.picture_s, plan.test.memory.resident(), measured.test_bytes);
   }
   return text;
 }

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <map>
 #include <sstream>
+#include <string_view>
 #include <tuple>
 
 #include "tensor/base/check.h"
@@ -38,29 +39,34 @@ void sort_by_time(Rows& rows, const Seconds& seconds) {
 
 }  // namespace
 
-void WorkTotal::add(const Event& kernel) {
-  calls += 1;
-  seconds += static_cast<double>(kernel.self_ns()) * 1e-9;
-  flops += kernel.work.flops;
-  executed += kernel.work.executed_flops;
-  bytes += kernel.work.bytes;
-  counts += kernel.self_counts();
+WorkTotal WorkTotal::of(const Event& kernel) {
+  return {1,
+          static_cast<double>(kernel.self_ns()) * 1e-9,
+          kernel.work.flops,
+          kernel.work.executed_flops,
+          kernel.work.bytes,
+          kernel.self_counts()};
 }
 
-void WorkTotal::add(const WorkTotal& other) {
+WorkTotal& WorkTotal::operator+=(const WorkTotal& other) {
   calls += other.calls;
   seconds += other.seconds;
   flops += other.flops;
   executed += other.executed;
   bytes += other.bytes;
   counts += other.counts;
+  return *this;
 }
 
 WorkTotal LayerRow::all() const {
   WorkTotal sum = forward;
-  sum.add(backward);
-  sum.add(update);
-  return sum;
+  return (sum += backward) += update;
+}
+
+void LayerRow::add(const LayerRow& other) {
+  forward += other.forward;
+  backward += other.backward;
+  update += other.update;
 }
 
 ProfileSummary summarize(const std::vector<Event>& events) {
@@ -87,16 +93,16 @@ ProfileSummary summarize(const std::vector<Event>& events) {
     if (event.kind != Event::Kind::kernel) continue;
     std::string layer = profile::layer_of(events, event);
     if (layer.empty()) layer = "(" + event.work.kernel + ")";
-    kernels[{event.work.kernel, event.work.algorithm}].add(event);
+    const WorkTotal work = WorkTotal::of(event);
+    kernels[{event.work.kernel, event.work.algorithm}] += work;
     ShapeRow& shape = shapes[{event.work.kernel, event.work.algorithm, event.work.shape}];
     shape.layers = merge_paths(shape.layers, layer);
-    shape.total.add(event);
+    shape.total += work;
     LayerRow& row = layers[layer];
     (event.pass == profile::Pass::forward    ? row.forward
      : event.pass == profile::Pass::backward ? row.backward
-                                             : row.update)
-        .add(event);
-    summary.total.add(event);
+                                             : row.update) += work;
+    summary.total += work;
   }
   for (const auto& [name, total] : kernels) summary.kernels.push_back({name.first, name.second, total});
   for (auto& [name, row] : shapes) {
@@ -112,6 +118,25 @@ ProfileSummary summarize(const std::vector<Event>& events) {
   sort_by_time(summary.layers, [](const LayerRow& row) { return row.all().seconds; });
   sort_by_time(summary.shapes, [](const ShapeRow& row) { return row.total.seconds; });
   return summary;
+}
+
+std::vector<ConvolutionUse> convolutions_of(const std::vector<Event>& events) {
+  static constexpr std::string_view kPasses[] = {"conv2d_forward", "conv2d_backward_input", "conv2d_backward_weight"};
+  std::vector<ConvolutionUse> uses;
+  for (const Event& event : events) {
+    if (event.kind != Event::Kind::kernel) continue;
+    const profile::Work& work = event.work;
+    const auto* const kernel = std::find(std::begin(kPasses), std::end(kPasses), work.kernel);
+    if (kernel == std::end(kPasses)) continue;
+    const std::string layer = profile::layer_of(events, event);
+    auto use = std::find_if(uses.begin(), uses.end(), [&](const ConvolutionUse& other) {
+      return other.layer == layer && other.shape == work.shape;
+    });
+    if (use == uses.end()) use = uses.insert(uses.end(), {layer, work.shape, {}});
+    use->passes[static_cast<size_t>(kernel - kPasses)] = {work.algorithm, work.flops,
+                                                          work.executed_flops < 0 ? work.flops : work.executed_flops};
+  }
+  return uses;
 }
 
 }  // namespace giza::train

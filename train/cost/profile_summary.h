@@ -1,6 +1,7 @@
-// What a recording adds up to, per kernel and per layer.
+// What a recording adds up to, per kernel and per layer; the convolutions in it; and all of it as a trace.
 #pragma once
 
+#include <array>
 #include <string>
 #include <vector>
 
@@ -18,8 +19,8 @@ struct WorkTotal {
   double bytes = 0;     ///< compulsory traffic
   profile::Counts counts;
 
-  void add(const profile::Event& kernel);
-  void add(const WorkTotal& other);
+  static WorkTotal of(const profile::Event& kernel);
+  WorkTotal& operator+=(const WorkTotal& other);
 
   double gflops() const { return rate(flops); }
   double executed_gflops() const { return rate(executed); }
@@ -47,7 +48,9 @@ struct KernelRow {
 struct LayerRow {
   std::string layer;  ///< state_dict path; "(kernel)" for what runs outside of layers
   WorkTotal forward, backward, update;
+
   WorkTotal all() const;
+  void add(const LayerRow& other);
 };
 
 /// Calls of one kernel by one algorithm on one shape: a point of the roofline picture.
@@ -73,5 +76,24 @@ struct ProfileSummary {
 /// Of the events, whose outermost spans are the steps, those of the step of median length: what other programs on the
 /// machine take from one step does not reach it. Throws Error without a step.
 ProfileSummary summarize(const std::vector<profile::Event>& events);
+
+/// A convolution that a step runs, with its algorithms and their work, as the step itself says.
+struct ConvolutionUse {
+  std::string layer;  ///< "layer3.2.conv2"
+  std::string shape;  ///< as a word: tensor/ops/conv_work.h
+  struct PassUse {
+    std::string algorithm;           ///< empty where the pass does not run
+    double flops = 0, executed = 0;  ///< of the direct algorithm, and of this one
+  };
+  std::array<PassUse, 3> passes;  ///< forward, backward input, backward weight
+};
+
+/// Those among the events of a recording, in the order of their first run. A layer's runs on one shape are one row.
+std::vector<ConvolutionUse> convolutions_of(const std::vector<profile::Event>& events);
+
+/// All of a recording as a trace for Perfetto (ui.perfetto.dev) or Chrome (about:tracing).
+/// Complete events in the Trace Event Format, a JSON object: spans, layers and kernels nest by time in one track.
+/// Times are in microseconds since the recording began; a kernel's args hold its shape, algorithm, work and rates.
+std::string trace_json(const std::vector<profile::Event>& events, const std::string& title);
 
 }  // namespace giza::train

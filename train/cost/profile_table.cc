@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 
 namespace giza::train {
 namespace {
@@ -17,13 +16,7 @@ std::string milliseconds(double seconds) {
 }
 std::string percent(double share) { return fmt::format("{:.1f}", share * 100); }
 
-/// Three digits are all that a measurement has.
-std::string short_number(double value) {
-  if (value == 0) return "-";
-  return value >= 99.5   ? fmt::format("{:.0f}", value)
-         : value >= 9.95 ? fmt::format("{:.1f}", value)
-                         : fmt::format("{:.2f}", value);
-}
+std::string short_number(double value) { return value == 0 ? "-" : three_digits(value); }
 
 /// GFLOP/s, executed GFLOP/s, GB/s, FLOP/B, % of FMA peak, % of bandwidth, and which of the two roofs is lower.
 void add_figures(std::vector<std::string>& row, const WorkTotal& total, const MachinePeak& peak) {
@@ -57,6 +50,12 @@ void add_unattributed(TextTable& table, const ProfileSummary& summary, size_t ti
 }
 
 }  // namespace
+
+std::string three_digits(double value) {
+  return value >= 99.5   ? fmt::format("{:.0f}", value)
+         : value >= 9.95 ? fmt::format("{:.1f}", value)
+                         : fmt::format("{:.2f}", value);
+}
 
 std::string TextTable::text(size_t first_width, size_t left) const {
   std::vector<size_t> widths(rows_.front().size());
@@ -118,12 +117,8 @@ std::string layer_table(const ProfileSummary& summary, const MachinePeak& peak, 
   for (size_t i = 0; i < summary.layers.size(); ++i) {
     const LayerRow& layer = summary.layers[i];
     if (i < shown) add(layer);
-    for (LayerRow* sum : {i < shown ? nullptr : &rest, &total}) {
-      if (sum == nullptr) continue;
-      sum->forward.add(layer.forward);
-      sum->backward.add(layer.backward);
-      sum->update.add(layer.update);
-    }
+    if (i >= shown) rest.add(layer);
+    total.add(layer);
   }
   if (shown < summary.layers.size()) {
     rest.layer = fmt::format("({} other layers)", summary.layers.size() - shown);

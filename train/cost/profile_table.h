@@ -8,6 +8,9 @@
 
 namespace giza::train {
 
+/// A number of at most three digits before or two behind the point: all that a measurement has.
+std::string three_digits(double value);
+
 /// Every kernel: calls, time, and how near it comes to the machine's peaks.
 std::string kernel_table(const ProfileSummary& summary, const MachinePeak& peak);
 /// The `limit` layers that take longest, forward, backward and update side by side; the rest in one line.

@@ -2,12 +2,11 @@
 #include "train/cost/rehearsal.h"
 
 #include <algorithm>
-#include <optional>
 #include <utility>
 
 #include "autograd/variable.h"
 #include "models/scene_parser.h"
-#include "tensor/base/check.h"
+#include "models/weights/infer.h"
 #include "tensor/base/stopwatch.h"
 #include "tensor/dry_run.h"
 #include "tensor/ops/elementwise.h"
@@ -39,16 +38,47 @@ void predict_noise(const Network& network, PictureSize size, const ProtocolOptio
   }
 }
 
-int64_t count_parameters(const layers::Module& model) {
-  int64_t count = 0;
-  for (const layers::NamedParameter& parameter : model.parameters()) count += parameter.variable.value().numel();
-  return count;
+Tensor made_up_pictures(const Shape& shape) {
+  const Tensor x = Tensor::activation(shape);
+  parallel_ranges(x.rows(), 4096, [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) {
+      for (int64_t c = 0; c < 3; ++c)
+        x.row(row)[c] = static_cast<float>((3 * row + c) * 2654435761 >> 8 & 0xff) / 128 - 1;
+    }
+  });
+  return x;
 }
 
-int64_t count_buffers(const layers::Module& model) {
-  int64_t count = 0;
-  for (const layers::NamedBuffer& buffer : model.buffers()) count += buffer.tensor.numel();
-  return count;
+/// A dry run of a piece of work. What `body` allocates must be gone when it returns.
+Rehearsal rehearse(int threads, const std::function<void(Rehearsal& result)>& body) {
+  Rehearsal result;
+  const DryRun dry(threads);
+  body(result);
+  const ArenaStatistics statistics = arena_statistics();
+  result.arena_bytes = statistics.high_water;
+  result.in_use_peak = statistics.peak;
+  return result;
+}
+
+template <class Piece>
+void record(Rehearsal& result, Piece&& piece) {
+  const profile::Recording recording;
+  result.serial_s = seconds_of(piece);
+  result.events = recording.events();
+  // Serial work of kernels belongs to their measured times.
+  for (const profile::Event& event : result.events) {
+    if (event.kind == profile::Event::Kind::kernel) result.serial_s -= static_cast<double>(event.self_ns()) * 1e-9;
+  }
+}
+
+void count_numbers(Rehearsal& result, const layers::Module& network) {
+  for (const layers::NamedParameter& parameter : network.parameters()) {
+    const std::string name = part_of(parameter.name);
+    if (result.parts.empty() || result.parts.back().name != name) result.parts.push_back({name, 0});
+    result.parts.back().parameters += parameter.variable.value().numel();
+    result.parameters += parameter.variable.value().numel();
+  }
+  for (const layers::NamedBuffer& buffer : network.buffers()) result.buffers += buffer.tensor.numel();
 }
 
 }  // namespace
@@ -60,32 +90,26 @@ struct TrainingRehearsal::State {
   ops::CrossEntropyOptions loss;
   uint32_t iteration = 0;
 
-  explicit State(const Config& given)
-      : config(given),
-        model(models::make_parser(model_options(given))),
-        optimizer(model->parameter_groups(given.train.new_layer_lr),
-                  SgdConfig{.momentum = given.train.momentum, .weight_decay = given.train.weight_decay}) {
-    loss.ignore_label = given.train.ignore_label;
-    if (given.train.class_weights.kind != ClassWeights::Kind::none) {
-      loss.class_weights = Tensor::full({given.data.classes}, 1.0F);
+  State(Config configuration, std::unique_ptr<models::SceneParser> given)
+      : config(std::move(configuration)),
+        model(given ? std::move(given) : models::make_parser(model_options(config))),
+        optimizer(model->parameter_groups(config.train.new_layer_lr),
+                  SgdConfig{.momentum = config.train.momentum, .weight_decay = config.train.weight_decay}) {
+    loss.ignore_label = config.train.ignore_label;
+    if (config.train.class_weights.kind != ClassWeights::Kind::none) {
+      loss.class_weights = Tensor::full({config.data.classes}, 1.0F);
     }
   }
 };
 
-TrainingRehearsal::TrainingRehearsal(const Config& config)
-    : state_(refusing(config, [&] { return std::make_unique<State>(config); })) {}
+TrainingRehearsal::TrainingRehearsal(const Config& config, std::unique_ptr<models::SceneParser> given)
+    : state_(refusing(config, [&] { return std::make_unique<State>(config, std::move(given)); })) {}
 
 TrainingRehearsal::~TrainingRehearsal() = default;
 
 void TrainingRehearsal::step() {
   const TrainConfig& train = state_->config.train;
-  const Tensor images = Tensor::activation({train.batch_size, train.train_h, train.train_w, 3});
-  parallel_ranges(images.rows(), 4096, [&](int64_t begin, int64_t end) {
-    for (int64_t row = begin; row < end; ++row) {
-      for (int64_t c = 0; c < 3; ++c)
-        images.row(row)[c] = static_cast<float>((3 * row + c) * 2654435761 >> 8 & 0xff) / 128 - 1;
-    }
-  });
+  const Tensor images = made_up_pictures({train.batch_size, train.train_h, train.train_w, 3});
   const Labels labels(train.batch_size, train.train_h, train.train_w);
   Sgd& optimizer = state_->optimizer;
   optimizer.zero_grad();
@@ -118,18 +142,7 @@ std::string part_of(const std::string& path) {
   return first.empty() ? "other" : first;
 }
 
-std::vector<TrainingRehearsal::Part> TrainingRehearsal::parts() const {
-  std::vector<Part> parts;
-  for (const layers::NamedParameter& parameter : state_->model->parameters()) {
-    const std::string name = part_of(parameter.name);
-    if (parts.empty() || parts.back().name != name) parts.push_back({name, 0});
-    parts.back().parameters += parameter.variable.value().numel();
-  }
-  return parts;
-}
-
-int64_t TrainingRehearsal::parameters() const { return count_parameters(*state_->model); }
-int64_t TrainingRehearsal::buffers() const { return count_buffers(*state_->model); }
+const layers::Module& TrainingRehearsal::network() const { return *state_->model; }
 
 struct TestRehearsal::State {
   std::unique_ptr<models::SceneParser> model;
@@ -153,78 +166,50 @@ TestRehearsal::TestRehearsal(const Config& config) {
 
 TestRehearsal::~TestRehearsal() = default;
 
-int64_t TestRehearsal::parameters() const { return count_parameters(*state_->model); }
-int64_t TestRehearsal::buffers() const { return count_buffers(*state_->model); }
+const layers::Module& TestRehearsal::network() const { return *state_->model; }
 
 void TestRehearsal::predict(PictureSize picture, const ProtocolOptions& protocol) const {
   predict_noise(state_->network, picture, protocol);
 }
 
-Rehearsal rehearse(int threads,
-                   const std::function<void(const std::function<void(const std::function<void()>&)>& record)>& body) {
-  Rehearsal result;
-  const DryRun dry(threads);
-  body([&](const std::function<void()>& piece) {
-    profile::Recording recording;
-    result.serial_s = seconds_of(piece);
-    result.events = recording.events();
-    // Serial work of kernels belongs to their measured times.
-    for (const profile::Event& event : result.events) {
-      if (event.kind == profile::Event::Kind::kernel) result.serial_s -= static_cast<double>(event.self_ns()) * 1e-9;
-    }
-  });
-  const ArenaStatistics statistics = arena_statistics();
-  result.arena_bytes = statistics.high_water;
-  result.in_use_peak = statistics.peak;
-  return result;
+std::function<void()> make_step(const Config& config, const Shape& x, bool training, const std::string& weights) {
+  models::NetworkOptions options = model_options(config);
+  std::unique_ptr<models::SceneParser> given;
+  if (!weights.empty()) given = models::load_parser(weights, options.backbone.conv);
+  if (training) {
+    const auto rehearsal = std::make_shared<TrainingRehearsal>(config, std::move(given));
+    return [rehearsal] { rehearsal->step(); };
+  }
+  options.aux = false;  // used in training only
+  if (!given) given = refusing(config, [&] { return models::make_parser(options); });
+  const std::shared_ptr<models::SceneParser> model = std::move(given);
+  const auto frozen = std::make_shared<models::FrozenParser>(*model);
+  return [model, frozen, pictures = made_up_pictures(x)] { frozen->forward(pictures).upsampled_logits(); };
 }
 
 std::vector<profile::Event> rehearse_step(const Config& config, const Shape& x, bool training) {
-  return rehearse(/*threads=*/1,
-                  [&](const auto& record) {
-                    if (training) {
-                      TrainingRehearsal rehearsal(config);
-                      record([&] { rehearsal.step(); });
-                      return;
-                    }
-                    models::NetworkOptions options = model_options(config);
-                    options.aux = false;
-                    const auto model = refusing(config, [&] { return models::make_parser(options); });
-                    const Tensor pictures = Tensor::activation(x);
-                    record([&] { (void)models::FrozenParser(*model).forward(pictures); });
-                  })
-      .events;
+  return rehearse(/*threads=*/1, [&](Rehearsal& result) { record(result, make_step(config, x, training)); }).events;
 }
 
 Rehearsal rehearse_training(const Config& config, int threads, PictureSize validated) {
-  int64_t parameters = 0, buffers = 0;
-  Rehearsal result = rehearse(threads, [&](const auto& record) {
+  return rehearse(threads, [&](Rehearsal& result) {
     TrainingRehearsal training(config);
-    parameters = training.parameters();
-    buffers = training.buffers();
+    count_numbers(result, training.network());
     training.step();
-    record([&] { training.step(); });
+    record(result, [&] { training.step(); });
     if (validated.width == 0) return;
     training.validate(validated);
     training.step();
   });
-  result.parameters = parameters;
-  result.buffers = buffers;
-  return result;
 }
 
 Rehearsal rehearse_test(const Config& config, int threads, PictureSize picture, const ProtocolOptions& protocol) {
-  int64_t parameters = 0, buffers = 0;
-  Rehearsal result = rehearse(threads, [&](const auto& record) {
+  return rehearse(threads, [&](Rehearsal& result) {
     const TestRehearsal test(config);
-    parameters = test.parameters();
-    buffers = test.buffers();
+    count_numbers(result, test.network());
     test.predict(picture, protocol);
-    record([&] { test.predict(picture, protocol); });
+    record(result, [&] { test.predict(picture, protocol); });
   });
-  result.parameters = parameters;
-  result.buffers = buffers;
-  return result;
 }
 
 }  // namespace giza::train

@@ -16,23 +16,14 @@ namespace giza::train {
 /// contents.
 class TrainingRehearsal {
  public:
-  /// Throws Refusal for a configuration that no network fits.
-  explicit TrainingRehearsal(const Config& config);
+  /// Of the configured network, or of the one that is given. Throws Refusal for a configuration that no network fits.
+  explicit TrainingRehearsal(const Config& config, std::unique_ptr<models::SceneParser> given = nullptr);
   ~TrainingRehearsal();
   /// What Trainer does with a batch, from its allocation to the update. Throws Refusal for a crop that does not fit.
   void step();
   /// The validation of a picture, as after an epoch.
   void validate(PictureSize picture);
-
-  struct Part {
-    std::string name;  ///< "layer1"
-    int64_t parameters;
-  };
-  /// The stem, and each first name of a path: layer1 to layer4, ppm, cls, aux.
-  std::vector<Part> parts() const;
-  /// Numbers in parameters, and in running statistics.
-  int64_t parameters() const;
-  int64_t buffers() const;
+  const layers::Module& network() const;
 
  private:
   struct State;
@@ -50,8 +41,7 @@ class TestRehearsal {
   /// One picture of noise through the whole protocol, to its labels. Where numbers are undefined (a sampled run), they
   /// are not looked at.
   void predict(PictureSize picture, const ProtocolOptions& protocol) const;
-  int64_t parameters() const;
-  int64_t buffers() const;
+  const layers::Module& network() const;
 
  private:
   struct State;
@@ -60,22 +50,29 @@ class TestRehearsal {
 
 /// What a dry run of a piece of work says.
 struct Rehearsal {
+  struct Part {
+    std::string name;  ///< as part_of says: the stem, layer1 to layer4, ppm, cls, aux
+    int64_t parameters;
+  };
   int64_t arena_bytes = 0;             ///< from the arena's start to the end of the furthest block
   int64_t in_use_peak = 0;             ///< most bytes in blocks at once
+  std::vector<Part> parts;             ///< of the network
   int64_t parameters = 0;              ///< numbers in the network's parameters
   int64_t buffers = 0;                 ///< and in its running statistics
   std::vector<profile::Event> events;  ///< kernels of the last piece recorded, with the layers around them
   double serial_s = 0;                 ///< by the clock, of that piece: what runs outside of parallel loops
 };
 
-/// The events of one training step, or of the network alone on a picture of shape x [1,H,W,3], in a dry run.
+/// A function that runs one step of a configuration's network: one of its training, with its batch, crop, loss and
+/// recomputation; or, as `giza run` does it, a forward pass on made-up pictures x [N,H,W,3]. The network of the file
+/// `weights` takes the configured one's place, if it is given. Throws Refusal for a file or a configuration that no
+/// network fits.
+std::function<void()> make_step(const Config& config, const Shape& x, bool training, const std::string& weights = {});
+/// The events of such a step in a dry run.
 std::vector<profile::Event> rehearse_step(const Config& config, const Shape& x, bool training);
 /// Training: two iterations, of which the second is recorded, a validation of the picture if one is given (its width is
 /// not 0), and one more iteration.
 Rehearsal rehearse_training(const Config& config, int threads, PictureSize validated = {0, 0});
-/// The same of a body that records what it wants to; everything that it allocates must be gone when it returns.
-Rehearsal rehearse(int threads,
-                   const std::function<void(const std::function<void(const std::function<void()>&)>& record)>& body);
 /// Testing a picture: the second of two.
 Rehearsal rehearse_test(const Config& config, int threads, PictureSize picture, const ProtocolOptions& protocol);
 

@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <utility>
 
 #include "tensor/base/median.h"
@@ -40,8 +39,6 @@ double typical_share(const profile::Work& work) {
 
 }  // namespace
 
-double SpeedModel::Sample::median() const { return giza::median(seconds); }
-
 double SpeedModel::bound(const profile::Work& work) const {
   const double memory = std::max(peak_.copy_gbs, peak_.stream_gbs);
   return std::max({work.executed_flops / peak_.all_gflops, work.bytes / memory, 1.0}) * 1e-9;
@@ -58,56 +55,42 @@ void SpeedModel::add(const std::vector<Event>& events, const std::vector<bool>& 
     ++calls;
     samples_.try_emplace(key, Kind{{}, bound(event.work), groups_of(events, event)});
   }
-  for (const auto& [key, sum] : sums) samples_.at(key).sample.seconds.push_back(sum.first / sum.second);
+  for (const auto& [key, sum] : sums) samples_.at(key).seconds.push_back(sum.first / sum.second);
   groups_.clear();
-}
-
-void SpeedModel::regroup() const {
-  if (!groups_.empty()) return;
   for (const auto& [key, kind] : samples_) {
-    const double seconds = kind.sample.median();
     for (const std::string& name : kind.groups) {
-      Group& group = groups_[name];
-      group.seconds += seconds;
-      group.bound += kind.bound;
+      groups_[name].seconds += median(kind.seconds);
+      groups_[name].bound += kind.bound;
     }
   }
 }
 
-double SpeedModel::seconds_of(const std::vector<Event>& events, const Event& kernel, bool* measured) const {
-  *measured = false;
+std::pair<double, bool> SpeedModel::seconds_of(const std::vector<Event>& events, const Event& kernel) const {
   const auto found = samples_.find(key_of(kernel.work));
-  if (found != samples_.end()) {
-    *measured = true;
-    return found->second.sample.median();
-  }
+  if (found != samples_.end()) return {median(found->second.seconds), true};
   for (const std::string& name : groups_of(events, kernel)) {
     const auto group = groups_.find(name);
-    if (group != groups_.end()) return bound(kernel.work) * group->second.seconds / group->second.bound;
+    if (group != groups_.end()) return {bound(kernel.work) * group->second.seconds / group->second.bound, false};
   }
-  return bound(kernel.work) / typical_share(kernel.work);
+  return {bound(kernel.work) / typical_share(kernel.work), false};
 }
 
 double SpeedModel::seconds(const std::vector<Event>& events) const {
-  regroup();
   double sum = 0;
-  bool measured = false;
   for (const Event& event : events) {
-    if (event.kind == Event::Kind::kernel) sum += seconds_of(events, event, &measured);
+    if (event.kind == Event::Kind::kernel) sum += seconds_of(events, event).first;
   }
   return sum;
 }
 
 double SpeedModel::measured_share(const std::vector<Event>& events) const {
-  regroup();
-  double sum = 0, known = 0;
+  double known = 0;
   for (const Event& event : events) {
     if (event.kind != Event::Kind::kernel) continue;
-    bool measured = false;
-    const double seconds = seconds_of(events, event, &measured);
-    sum += seconds;
+    const auto [seconds, measured] = seconds_of(events, event);
     if (measured) known += seconds;
   }
+  const double sum = seconds(events);
   return sum > 0 ? known / sum : 0;
 }
 
@@ -172,8 +155,7 @@ Timing measure(const std::function<void()>& work, double budget_s, SpeedModel* m
     const Pass pass = run_pass(work, timing.whole ? kAll : kSome);
     model->add(pass.events, pass.ran);
     outside.push_back(pass.outside_s);
-    timing.spent_s = watch.seconds();
-    if ((i + 1 >= kFewest || !timing.whole) && timing.spent_s + pass.wall_s > budget_s) break;
+    if ((i + 1 >= kFewest || !timing.whole) && watch.seconds() + pass.wall_s > budget_s) break;
   }
   timing.outside_s = median(outside);
   return timing;

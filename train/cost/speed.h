@@ -20,8 +20,6 @@ class SpeedModel {
 
   /// One pass over a piece of work: its events, and which of its kernels ran (see profile::SampledRun).
   void add(const std::vector<profile::Event>& events, const std::vector<bool>& ran);
-  /// Forgets everything that was measured.
-  void clear() { samples_.clear(), groups_.clear(); }
   bool empty() const { return samples_.empty(); }
 
   /// Kernels of a piece of work, all together.
@@ -34,31 +32,26 @@ class SpeedModel {
   const MachinePeak& peak() const { return peak_; }
 
  private:
-  struct Sample {
-    std::vector<double> seconds;  // a mean per pass
-    double median() const;
-  };
   struct Group {
     double seconds = 0, bound = 0;  // measured, and under the roofs
   };
   double bound(const profile::Work& work) const;
-  double seconds_of(const std::vector<profile::Event>& events, const profile::Event& kernel, bool* measured) const;
-  void regroup() const;
+  /// Of one kernel, and whether just its shape was measured.
+  std::pair<double, bool> seconds_of(const std::vector<profile::Event>& events, const profile::Event& kernel) const;
 
   MachinePeak peak_;
   struct Kind {
-    Sample sample;
+    std::vector<double> seconds;  // a mean per pass
     double bound;
     std::vector<std::string> groups;  // from the nearest on
   };
   std::map<std::string, Kind> samples_;
-  mutable std::map<std::string, Group> groups_;
+  std::map<std::string, Group> groups_;
 };
 
 /// A piece of work, timed.
 struct Timing {
   double outside_s = 0;  ///< in no kernel, per piece
-  double spent_s = 0;    ///< by measuring
   bool whole = false;    ///< every kernel ran, not only some of each kind
 };
 

@@ -1,7 +1,7 @@
 // A recording as a trace.
-#include "train/cost/trace.h"
-
 #include <nlohmann/json.hpp>
+
+#include "train/cost/profile_summary.h"
 
 namespace giza::train {
 namespace {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <optional>
 
 #include "tensor/base/check.h"
 #include "train/cost/plan.h"
@@ -24,32 +25,25 @@ class Search {
  public:
   Search(int64_t limit, const Judge& judge) : limit_(limit), judge_(judge) {}
 
-  /// False for what no network fits.
-  bool possible(const Config& config) const {
+  /// Nothing for what no network fits: too small a crop for a batch norm, say.
+  std::optional<Way> judge(const Config& config) const {
     try {
-      judge_(config);
-      return true;
+      return judge_(config);
     } catch (const Error&) {
-      return false;
+      return std::nullopt;
     }
   }
   bool fits(const Config& config) const {
-    try {
-      return judge_(config).peak <= limit_;
-    } catch (const Error&) {
-      return false;
-    }
+    const std::optional<Way> way = judge(config);
+    return way && way->peak <= limit_;
   }
   void add(const Config& config, std::string change, std::string effect, Harm harm) {
-    try {
-      Way way = judge_(config);
-      way.change = std::move(change);
-      way.effect = std::move(effect);
-      way.fits = way.peak <= limit_;
-      list_.push_back({std::move(way), harm});
-    } catch (const Error&) {
-      // Too small a crop for a batch norm, say: no way at all.
-    }
+    std::optional<Way> way = judge(config);
+    if (!way) return;
+    way->change = std::move(change);
+    way->effect = std::move(effect);
+    way->fits = way->peak <= limit_;
+    list_.push_back({std::move(*way), harm});
   }
   /// The largest value in [least, most] that fits, if any does; the memory grows with it.
   int largest(int least, int most, const std::function<Config(int)>& with) const {
@@ -88,6 +82,14 @@ class Search {
   std::vector<Candidate> list_;
 };
 
+/// The configuration with a change made to it.
+template <class Change>
+Config changed(const Config& config, Change&& change) {
+  Config copy = config;
+  change(copy);
+  return copy;
+}
+
 /// A crop whose longer side is about `side`, in proportion; sides are 8 n + 1, as the network likes them.
 Config with_crop(const Config& config, int eighths) {
   Config changed = config;
@@ -104,13 +106,8 @@ Config with_crop(const Config& config, int eighths) {
 std::vector<Way> ways_to_train(const Config& config, int64_t limit, const Judge& judge) {
   Search search(limit, judge);
   const TrainConfig& train = config.train;
-  const auto changed = [&](const auto& change) {
-    Config copy = config;
-    change(copy.train);
-    return copy;
-  };
   const auto with_batch = [&](int batch, bool recompute) {
-    return changed([&](TrainConfig& t) { t.batch_size = batch, t.recompute = recompute; });
+    return changed(config, [&](Config& c) { c.train.batch_size = batch, c.train.recompute = recompute; });
   };
   const auto batch_effect = [&](int batch) {
     return fmt::format(
@@ -118,7 +115,7 @@ std::vector<Way> ways_to_train(const Config& config, int64_t limit, const Judge&
         "TRAIN.base_lr in proportion",
         batch, train.batch_size);
   };
-  const Config without_cache = changed([](TrainConfig& t) { t.cache_mb = 0; });
+  const Config without_cache = changed(config, [](Config& c) { c.train.cache_mb = 0; });
   if (train.cache_mb > 0) {
     search.add(without_cache, "TRAIN.cache_mb 0", "none; pictures are decoded again in each epoch", none);
   }
@@ -126,14 +123,14 @@ std::vector<Way> ways_to_train(const Config& config, int64_t limit, const Judge&
     const Config again = with_batch(train.batch_size, true);
     search.add(again, "TRAIN.recompute true", "none: the same bits, later", none);
     if (train.cache_mb > 0 && !search.fits(again) && !search.fits(without_cache)) {
-      search.add(changed([](TrainConfig& t) { t.recompute = true, t.cache_mb = 0; }),
+      search.add(changed(config, [](Config& c) { c.train.recompute = true, c.train.cache_mb = 0; }),
                  "TRAIN.recompute true TRAIN.cache_mb 0", "none: the same bits, later", none);
     }
   }
   for (const bool recompute : {false, true}) {
     if (!recompute && train.recompute) continue;
     // A batch of one has no statistics over the pyramid's single cell.
-    const int least = search.possible(with_batch(1, recompute)) ? 1 : 2;
+    const int least = search.judge(with_batch(1, recompute)) ? 1 : 2;
     const int batch = search.largest(least, train.batch_size - 1, [&](int b) { return with_batch(b, recompute); });
     if (batch == 0) continue;
     search.add(
@@ -152,7 +149,7 @@ std::vector<Way> ways_to_train(const Config& config, int64_t limit, const Judge&
         detail);
   }
   if (train.output_stride <= 8) {
-    search.add(changed([&](TrainConfig& t) { t.output_stride = 2 * train.output_stride; }),
+    search.add(changed(config, [&](Config& c) { c.train.output_stride = 2 * train.output_stride; }),
                fmt::format("TRAIN.output_stride {}", 2 * train.output_stride),
                "feature maps of a quarter of the size: thin things blur", network);
   }
@@ -167,24 +164,20 @@ std::vector<Way> ways_to_train(const Config& config, int64_t limit, const Judge&
           Depth{101, " (the paper: mIoU 41.96 against 42.62 of 152, 43.81 of 269)"},
           Depth{50, " (the paper: mIoU 41.68 against 41.96 of 101, 43.81 of 269)"}, Depth{18, ""}}) {
       if (depth.layers >= train.layers) continue;
-      search.add(changed([&](TrainConfig& t) { t.layers = depth.layers; }),
+      search.add(changed(config, [&](Config& c) { c.train.layers = depth.layers; }),
                  fmt::format("TRAIN.layers {}", depth.layers), fmt::format("a smaller network{}", depth.paper),
                  network);
     }
   }
   // Everything that leaves the network alone, where no single thing is enough.
-  const int last = search.largest(4, eighths - 1, [&](int e) {
-    Config small = with_crop(config, e);
-    small.train.recompute = true;
-    small.train.cache_mb = 0;
-    small.train.batch_size = std::min(train.batch_size, 2);
-    return small;
-  });
-  if (last > 0 && crop == 0) {
-    Config small = with_crop(config, last);
-    small.train.recompute = true;
-    small.train.cache_mb = 0;
-    small.train.batch_size = std::min(train.batch_size, 2);
+  const auto with_all = [&](int e) {
+    return changed(with_crop(config, e), [&](Config& c) {
+      c.train.recompute = true, c.train.cache_mb = 0, c.train.batch_size = std::min(train.batch_size, 2);
+    });
+  };
+  const int last = crop > 0 ? 0 : search.largest(4, eighths - 1, with_all);
+  if (last > 0) {
+    const Config small = with_all(last);
     search.add(
         small,
         fmt::format("TRAIN.recompute true TRAIN.cache_mb 0 TRAIN.batch_size {} TRAIN.train_h {} TRAIN.train_w {}",
@@ -197,16 +190,11 @@ std::vector<Way> ways_to_train(const Config& config, int64_t limit, const Judge&
 std::vector<Way> ways_to_test(const Config& config, int64_t limit, const Judge& judge) {
   Search search(limit, judge);
   const TestConfig& test = config.test;
-  const auto changed = [&](const auto& change) {
-    Config copy = config;
-    change(copy);
-    return copy;
-  };
   if (config.train.cache_mb > 0) {
-    search.add(changed([](Config& c) { c.train.cache_mb = 0; }), "TRAIN.cache_mb 0", "none", none);
+    search.add(changed(config, [](Config& c) { c.train.cache_mb = 0; }), "TRAIN.cache_mb 0", "none", none);
   }
   const auto with_batch = [&](int batch) {
-    return changed([&](Config& c) { c.train.batch_size_val = batch, c.train.cache_mb = 0; });
+    return changed(config, [&](Config& c) { c.train.batch_size_val = batch, c.train.cache_mb = 0; });
   };
   const int batch = search.largest(1, config.train.batch_size_val - 1, with_batch);
   if (batch > 0) {
@@ -214,13 +202,14 @@ std::vector<Way> ways_to_test(const Config& config, int64_t limit, const Judge& 
                "none: fewer tiles at a time", none);
   }
   if (test.whole_image) {
-    search.add(changed([](Config& c) { c.test.whole_image = false, c.train.batch_size_val = 1, c.train.cache_mb = 0; }),
+    search.add(changed(config,
+                       [](Config& c) { c.test.whole_image = false, c.train.batch_size_val = 1, c.train.cache_mb = 0; }),
                "TEST.whole_image false TRAIN.batch_size_val 1 TRAIN.cache_mb 0",
                fmt::format("tiles of {}x{}: another protocol", test.test_h, test.test_w), detail);
   } else {
     const int eighths = (std::min(test.test_h, test.test_w) - 1) / 8;
     const auto with_tile = [&](int e) {
-      return changed([&](Config& c) {
+      return changed(config, [&](Config& c) {
         c.test.test_h = std::min(test.test_h, 8 * e + 1 + test.test_h - std::min(test.test_h, test.test_w));
         c.test.test_w = std::min(test.test_w, 8 * e + 1 + test.test_w - std::min(test.test_h, test.test_w));
         c.train.batch_size_val = 1;
@@ -238,12 +227,13 @@ std::vector<Way> ways_to_test(const Config& config, int64_t limit, const Judge& 
   }
   const double highest = *std::max_element(test.scales.begin(), test.scales.end());
   if (test.scales.size() > 1 && highest > 1) {
-    search.add(changed([](Config& c) {
-                 std::erase_if(c.test.scales, [](double s) { return s > 1; });
-                 if (c.test.scales.empty()) c.test.scales = {1.0};
-                 c.train.batch_size_val = 1;
-                 c.train.cache_mb = 0;
-               }),
+    search.add(changed(config,
+                       [](Config& c) {
+                         std::erase_if(c.test.scales, [](double s) { return s > 1; });
+                         if (c.test.scales.empty()) c.test.scales = {1.0};
+                         c.train.batch_size_val = 1;
+                         c.train.cache_mb = 0;
+                       }),
                "TEST.scales without those above 1, TRAIN.batch_size_val 1, TRAIN.cache_mb 0",
                "small things are seen less well: another protocol", detail);
   }

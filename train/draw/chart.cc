@@ -1,4 +1,4 @@
-// Line charts and histograms of reports as SVG inside HTML.
+// Charts of reports as SVG inside HTML.
 #include "train/draw/chart.h"
 
 #include <fmt/format.h>
@@ -57,9 +57,15 @@ void draw_axes(Svg& svg, const Layout& layout, const Axis& x, const Axis& y, boo
   svg.text(layout.right, layout.bottom + 36, "class='label' text-anchor='end'", x_label);
 }
 
-std::string open_picture(const Layout& layout, const std::string& label, const std::string& attributes = {}) {
-  return fmt::format("<svg class='{}' viewBox='0 0 {} {}' role='img' aria-label=\"{}\"{}>\n", layout.name, layout.width,
-                     layout.height, escape_markup(label), attributes);
+/// The svg element; `attributes` are its class and its size.
+std::string picture(const std::string& attributes, const std::string& label, const Svg& svg,
+                    const std::string& more = {}) {
+  return fmt::format("<svg {} role='img' aria-label=\"{}\"{}>\n{}</svg>\n", attributes, escape_markup(label), more,
+                     svg.markup());
+}
+
+std::string attributes_of(const Layout& layout) {
+  return fmt::format("class='{}' viewBox='0 0 {} {}'", layout.name, layout.width, layout.height);
 }
 
 /// The finite stretches of a curve.
@@ -116,17 +122,17 @@ std::string script_json(const nlohmann::ordered_json& json) {
   return text;
 }
 
-double five_digits(double value) { return std::isfinite(value) ? std::stod(fmt::format("{:.5g}", value)) : kNaN; }
+std::vector<double> five_digits(std::vector<double> values) {
+  for (double& value : values) value = std::isfinite(value) ? std::stod(fmt::format("{:.5g}", value)) : kNaN;
+  return values;
+}
 
 std::string readout_data(const LineChart& chart, const std::vector<Thinned>& curves) {
   nlohmann::ordered_json json{
       {"x", chart.x_label}, {"percent", chart.percent}, {"series", nlohmann::ordered_json::array()}};
   for (const Thinned& curve : curves) {
-    std::vector<double> y;
-    for (const double value : curve.mean.y) y.push_back(five_digits(value));
-    std::vector<double> x;
-    for (const double value : curve.mean.x) x.push_back(five_digits(value));
-    json["series"].push_back({{"name", curve.mean.name}, {"x", x}, {"y", y}});
+    const Series& mean = curve.mean;
+    json["series"].push_back({{"name", mean.name}, {"x", five_digits(mean.x)}, {"y", five_digits(mean.y)}});
   }
   return "<script type='application/json'>" + script_json(json) + "</script>\n";
 }
@@ -141,6 +147,27 @@ std::string legend_of(const std::vector<Series>& series) {
         i, escape_markup(series[i].name));
   }
   return legend + "</ul>\n";
+}
+
+constexpr double kGlyph = 6.4;   // width of a letter of 12 pixels' height
+constexpr size_t kLetters = 20;  // of a class name
+/// From this strength of a cell's colour on, numbers are written in --on-strong instead of --on-weak. The colours of the
+/// style sheet are chosen so that at this strength black and white are told from all of them equally well (4.6 : 1).
+constexpr double kStrong = 0.705;
+
+size_t letters_of(const std::string& text) {
+  return static_cast<size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+}
+
+void draw_cell(Svg& svg, double x, double y, double cell, bool diagonal, double share, const std::string& title) {
+  const double strength = std::round(100 * std::sqrt(std::clamp(share, 0.0, 1.0))) / 100;
+  svg.rect(x, y, cell - 1, cell - 1,
+           fmt::format("class='{}' fill-opacity='{:.2f}'", diagonal ? "right" : "wrong", strength), title);
+  if (share < 0.005) return;
+  svg.text(x + (cell - 1) / 2, y + cell / 2 + 3.5,
+           fmt::format("class='count{}' text-anchor='middle'", strength > kStrong ? " strong" : ""),
+           fmt::format("{:.0f}", share * 100));
 }
 
 }  // namespace
@@ -210,9 +237,8 @@ std::string line_chart(const LineChart& chart) {
               chart.y_label + (logarithmic ? " (logarithmic)" : ""));
     for (size_t i = curves.size(); i-- > 0;) draw_curve(svg, curves[i], i, x, y);
     svg.line(0, layout.top, 0, layout.bottom, "class='cursor'");
-    html += open_picture(layout, chart.label,
-                         fmt::format(" data-axis='{:.6g} {:.6g} {} {}'", x.low, x.high, x.start, x.stop)) +
-            svg.markup() + "</svg>\n";
+    html += picture(attributes_of(layout), chart.label, svg,
+                    fmt::format(" data-axis='{:.6g} {:.6g} {} {}'", x.low, x.high, x.start, x.stop));
   }
   return html + readout_data(chart, curves) + "<output class='readout'></output>\n</figure>\n";
 }
@@ -236,9 +262,67 @@ std::string histogram_chart(const Histogram& chart) {
                fmt::format("{} to {}: {}", mark_text(chart.edges[i], chart.percent),
                            mark_text(chart.edges[i + 1], chart.percent), short_number(chart.bars[i])));
     }
-    html += open_picture(layout, chart.label) + svg.markup() + "</svg>\n";
+    html += picture(attributes_of(layout), chart.label, svg);
   }
   return html + "</figure>\n";
+}
+
+std::string matrix_chart(const MatrixChart& chart) {
+  const size_t count = chart.names.size();
+  const double cell = std::clamp(400.0 / static_cast<double>(count), 26.0, 40.0);
+  check(count > 0 && chart.shares.size() == count && chart.titles.size() == count, "chart: {} names for {} rows", count,
+        chart.shares.size());
+  std::vector<std::string> names;
+  size_t longest = 0;
+  for (const std::string& name : chart.names) {
+    names.push_back(shorten(name, kLetters));
+    longest = std::max(longest, letters_of(names.back()));
+  }
+  const double margin = 14 + kGlyph * static_cast<double>(longest);
+  const double left = margin + 18, top = margin + 22, side = cell * static_cast<double>(count);
+  // Column names lean to the right beyond the last column.
+  const double width = left + side + margin * 0.72 + 4, height = top + side + 6;
+
+  Svg svg;
+  svg.raw(fmt::format(
+      "<text class='label' transform='translate(12 {:.1f}) rotate(-90)' text-anchor='middle'>truth</text>\n",
+      top + side / 2));
+  svg.text(left + side / 2, 12, "class='label' text-anchor='middle'", "prediction");
+  for (size_t i = 0; i < count; ++i) {
+    const double place = static_cast<double>(i) * cell;
+    svg.text(left - 6, top + place + cell / 2 + 4, "class='tick' text-anchor='end'", names[i]);
+    svg.raw(fmt::format("<text class='tick' transform='translate({:.1f} {:.1f}) rotate(-52)'>{}</text>\n",
+                        left + place + cell / 2 + 2, top - 6, escape_markup(names[i])));
+    check(chart.shares[i].size() == count && chart.titles[i].size() == count, "chart: row {} has {} cells", i,
+          chart.shares[i].size());
+    for (size_t k = 0; k < count; ++k) {
+      const double x = left + static_cast<double>(k) * cell, y = top + place;
+      if (chart.shares[i][k] > 0) {
+        draw_cell(svg, x, y, cell, i == k, chart.shares[i][k], chart.titles[i][k]);
+      } else {
+        svg.rect(x, y, cell - 1, cell - 1, "class='empty'");
+      }
+    }
+  }
+  return picture(
+      fmt::format("class='matrix' width='{0:.0f}' height='{1:.0f}' viewBox='0 0 {0:.0f} {1:.0f}'", width, height),
+      chart.label, svg);
+}
+
+std::string interval_chart(double value, double low, double high, const std::string& label) {
+  const Axis x{0, 1, 8, 352};
+  Svg svg;
+  svg.rect(x.start, 12, x.stop - x.start, 8, "class='track' rx='4'");
+  svg.rect(x.at(low), 7, std::max(x.at(high) - x.at(low), 2.0), 18, "class='span'");
+  svg.rect(x.at(value) - 0.75, 4, 1.5, 24, "class='value'");
+  for (const int percent : {0, 25, 50, 75, 100}) {
+    svg.text(x.at(percent / 100.0), 42,
+             fmt::format("class='tick' text-anchor='{}'", percent == 0     ? "start"
+                                                          : percent == 100 ? "end"
+                                                                           : "middle"),
+             fmt::format("{}", percent));
+  }
+  return picture("class='interval' viewBox='0 0 360 46'", label, svg);
 }
 
 }  // namespace giza::train

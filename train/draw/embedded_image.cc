@@ -10,7 +10,7 @@
 #define STB_IMAGE_WRITE_STATIC
 #define STB_IMAGE_WRITE_IMPLEMENTATION
 #define STBI_WRITE_NO_STDIO
-#include "train/draw/stb_image_write.h"
+#include <stb/stb_image_write.h>
 
 namespace giza::train {
 namespace {

@@ -1,12 +1,13 @@
 // Sheets of pictures: see picture_sheet.h.
 #include "train/draw/picture_sheet.h"
 
+#include <stb/stb_easy_font.h>
+
 #include <algorithm>
 #include <cmath>
 #include <cstring>
 
 #include "tensor/base/check.h"
-#include "train/draw/easy_font.h"
 
 namespace giza::train {
 namespace {

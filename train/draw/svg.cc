@@ -5,11 +5,14 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdint>
+#include <iterator>
+#include <utility>
 
 namespace giza::train {
 namespace {
 
+constexpr std::pair<char, std::string_view> kEscapes[] = {
+    {'&', "&amp;"}, {'<', "&lt;"}, {'>', "&gt;"}, {'"', "&quot;"}, {'\'', "&#39;"}};
 constexpr std::string_view kReplacement = "\xEF\xBF\xBD";  // U+FFFD
 
 /// Bytes of the UTF-8 sequence at the beginning of `text`; 0 for what is none (Unicode 15, table 3-7).
@@ -59,25 +62,9 @@ std::string escape_markup(std::string_view text) {
   std::string escaped;
   escaped.reserve(text.size());
   for_each_letter(text, [&](std::string_view letter) {
-    switch (letter[0]) {
-      case '&':
-        escaped += "&amp;";
-        break;
-      case '<':
-        escaped += "&lt;";
-        break;
-      case '>':
-        escaped += "&gt;";
-        break;
-      case '"':
-        escaped += "&quot;";
-        break;
-      case '\'':
-        escaped += "&#39;";
-        break;
-      default:
-        escaped += letter;
-    }
+    const auto* const escape = std::find_if(std::begin(kEscapes), std::end(kEscapes),
+                                            [&](const auto& pair) { return pair.first == letter[0]; });
+    escaped += escape != std::end(kEscapes) ? escape->second : letter;
   });
   return escaped;
 }

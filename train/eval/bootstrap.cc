@@ -2,7 +2,6 @@
 #include "train/eval/bootstrap.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "tensor/base/check.h"
 #include "tensor/parallel.h"
@@ -47,10 +46,7 @@ BootstrapResult bootstrap_miou(std::span<const std::vector<PictureClass>> pictur
       }
       // Multiply-shift: the bias is below count / 2^32.
       for (const PictureClass& more : pictures[static_cast<size_t>((words[i % 4] * count) >> 32)]) {
-        ClassSums& total = sums[static_cast<size_t>(more.label)];
-        total.right += more.sums.right;
-        total.truth += more.sums.truth;
-        total.predicted += more.sums.predicted;
+        sums[static_cast<size_t>(more.label)] += more.sums;
       }
     }
     const Metrics metrics = figures_of(sums);

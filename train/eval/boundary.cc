@@ -11,30 +11,37 @@ namespace {
 
 constexpr uint8_t kFar = kBoundaryReach + 1;
 
+/// Calls body(left, x, right) for each place of a row with its neighbours; itself at the edges of the picture.
+template <class Body>
+void for_each_place(size_t width, Body&& body) {
+  body(0, 0, std::min<size_t>(1, width - 1));
+  for (size_t x = 1; x + 1 < width; ++x) body(x - 1, x, x + 1);
+  if (width > 1) body(width - 2, width - 1, width - 1);
+}
+
 /// out[x] = 1 where one of the 8 neighbours of row[x] has another value, else kFar. The rows above and below are row
 /// itself at the edges of the picture.
 void mark_touching(const uint8_t* above, const uint8_t* row, const uint8_t* below, size_t width, uint8_t* out) {
-  const auto mark = [&](size_t left, size_t x, size_t right) {
+  for_each_place(width, [&](size_t left, size_t x, size_t right) {
     const uint8_t value = row[x];
     // Bits instead of conditions, so that the compiler takes many pixels at once.
     const int differs = (above[left] != value) | (above[x] != value) | (above[right] != value) | (row[left] != value) |
                         (row[right] != value) | (below[left] != value) | (below[x] != value) | (below[right] != value);
     out[x] = differs != 0 ? uint8_t{1} : kFar;
-  };
-  mark(0, 0, std::min<size_t>(1, width - 1));
-  for (size_t x = 1; x + 1 < width; ++x) mark(x - 1, x, x + 1);
-  if (width > 1) mark(width - 2, width - 1, width - 1);
+  });
 }
 
 /// row[x] = min(row[x], 1 + the least of the three pixels of `other` around x). Nothing exceeds kFar, as row does not.
 void step_from_row(const uint8_t* other, size_t width, uint8_t* row) {
-  const auto step = [&](size_t left, size_t x, size_t right) {
+  for_each_place(width, [&](size_t left, size_t x, size_t right) {
     const uint8_t nearest = std::min(std::min(other[left], other[x]), other[right]);
     row[x] = std::min(row[x], static_cast<uint8_t>(nearest + 1));
-  };
-  step(0, 0, std::min<size_t>(1, width - 1));
-  for (size_t x = 1; x + 1 < width; ++x) step(x - 1, x, x + 1);
-  if (width > 1) step(width - 2, width - 1, width - 1);
+  });
+}
+
+int checked(int width) {
+  check(width >= 1 && width <= kBoundaryReach, "boundary: a band of {}, expected 1 to {}", width, kBoundaryReach);
+  return width;
 }
 
 }  // namespace
@@ -89,11 +96,7 @@ void BoundaryCounts::add(const LabelMap& prediction, const LabelMap& truth, int 
 
 void BoundaryCounts::add(const BoundaryCounts& other) {
   check(classes_ == other.classes_, "boundary: {} classes and {}", classes_, other.classes_);
-  for (size_t i = 0; i < counts_.size(); ++i) {
-    counts_[i].right += other.counts_[i].right;
-    counts_[i].truth += other.counts_[i].truth;
-    counts_[i].predicted += other.counts_[i].predicted;
-  }
+  for (size_t i = 0; i < counts_.size(); ++i) counts_[i] += other.counts_[i];
   pictures_ += other.pictures_;
   diagonals_ += other.diagonals_;
 }
@@ -102,25 +105,14 @@ Metrics BoundaryCounts::figures(int first, int last) const {
   const auto classes = static_cast<size_t>(classes_);
   std::vector<ClassSums> sums(classes);
   for (int distance = first; distance <= last; ++distance) {
-    for (size_t c = 0; c < classes; ++c) {
-      const ClassSums& more = counts_[static_cast<size_t>(distance) * classes + c];
-      sums[c].right += more.right;
-      sums[c].truth += more.truth;
-      sums[c].predicted += more.predicted;
-    }
+    for (size_t c = 0; c < classes; ++c) sums[c] += counts_[static_cast<size_t>(distance) * classes + c];
   }
   return figures_of(sums);
 }
 
-Metrics BoundaryCounts::band(int width) const {
-  check(width >= 1 && width <= kBoundaryReach, "boundary: a band of {}, expected 1 to {}", width, kBoundaryReach);
-  return figures(1, width);
-}
+Metrics BoundaryCounts::band(int width) const { return figures(1, checked(width)); }
 
-Metrics BoundaryCounts::interior(int width) const {
-  check(width >= 1 && width <= kBoundaryReach, "boundary: a band of {}, expected 1 to {}", width, kBoundaryReach);
-  return figures(width + 1, kFar);
-}
+Metrics BoundaryCounts::interior(int width) const { return figures(checked(width) + 1, kFar); }
 
 int BoundaryCounts::width() const {
   if (pictures_ == 0) return 1;

@@ -2,8 +2,6 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "tensor/base/check.h"
-#include "tensor/base/file.h"
 #include "train/eval/evaluator.h"
 
 namespace giza::train {
@@ -34,10 +32,10 @@ std::string lines_of(const Json& json) {
 Json pair_of(const Interval& interval) { return Json::array({interval.low, interval.high}); }
 
 Json means_of(const Metrics& metrics) {
-  int64_t pixels = 0;
-  for (const ClassMetrics& figures : metrics.classes) pixels += figures.pixels;
-  return {
-      {"pixels", pixels}, {"mIoU", metrics.miou}, {"mIoU_present", metrics.miou_present}, {"allAcc", metrics.all_acc}};
+  return {{"pixels", metrics.pixels()},
+          {"mIoU", metrics.miou},
+          {"mIoU_present", metrics.miou_present},
+          {"allAcc", metrics.all_acc}};
 }
 
 Json boundary_json(const BoundaryCounts& boundary) {
@@ -128,10 +126,6 @@ std::string metrics_table(const Evaluation& evaluation) {
       fmt::format("{:<{}}  {:7.4f}\n{:<{}}  {:7.4f}\n", "mAcc", width, metrics.macc, "allAcc", width, metrics.all_acc);
   return table + fmt::format("{} pictures in {:.1f} s; {}\n", evaluation.pictures.size(), evaluation.seconds,
                              evaluation.protocol);
-}
-
-void write_metrics(const std::string& path, const Evaluation& evaluation) {
-  write_file(path, metrics_json(evaluation));
 }
 
 }  // namespace giza::train

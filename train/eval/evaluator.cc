@@ -1,8 +1,6 @@
 // The test protocol: from a picture to class probabilities.
 #include "train/eval/evaluator.h"
 
-#include <fmt/ranges.h>
-
 #include <algorithm>
 #include <cmath>
 #include <filesystem>

@@ -96,7 +96,5 @@ Evaluation evaluate(const Predictor& predictor, const Dataset& dataset, const Ev
 std::string metrics_json(const Evaluation& evaluation);
 /// A table for people: one line per class, then the means and the protocol.
 std::string metrics_table(const Evaluation& evaluation);
-/// metrics_json as a file, whole or not at all.
-void write_metrics(const std::string& path, const Evaluation& evaluation);
 
 }  // namespace giza::train

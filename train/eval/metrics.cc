@@ -2,6 +2,7 @@
 #include "train/eval/metrics.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "tensor/base/check.h"
 
@@ -15,6 +16,18 @@ double ratio(int64_t part, int64_t whole) {
 }
 
 }  // namespace
+
+int64_t Metrics::pixels() const {
+  return std::accumulate(classes.begin(), classes.end(), int64_t{0},
+                         [](int64_t sum, const ClassMetrics& figures) { return sum + figures.pixels; });
+}
+
+ClassSums& ClassSums::operator+=(const ClassSums& other) {
+  right += other.right;
+  truth += other.truth;
+  predicted += other.predicted;
+  return *this;
+}
 
 ConfusionMatrix::ConfusionMatrix(int classes) : classes_(classes) {
   check(classes >= 1 && classes <= 65536, "metrics: {} classes", classes);

@@ -21,6 +21,8 @@ struct Metrics {
   double macc = 0;          ///< over all classes
   double all_acc = 0;       ///< sum I / (sum T + 1e-10)
   std::vector<ClassMetrics> classes;
+
+  int64_t pixels() const;  ///< sum T
 };
 
 /// The three sums of a class that its figures are made of.
@@ -28,6 +30,8 @@ struct ClassSums {
   int64_t right = 0;      ///< I
   int64_t truth = 0;      ///< T
   int64_t predicted = 0;  ///< P
+
+  ClassSums& operator+=(const ClassSums& other);
 };
 /// The figures of classes from their sums.
 Metrics figures_of(std::span<const ClassSums> classes);

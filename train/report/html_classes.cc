@@ -23,15 +23,19 @@ std::string bar_cell(double share, const char* kind) {
                      "wide");
 }
 
-std::vector<int> sorted_classes(const Metrics& metrics, double ClassMetrics::*value) {
+/// The numbers of all classes, sorted: `before(a, b)` of two classes' figures.
+template <class Before>
+std::vector<int> sorted_classes(const Metrics& metrics, Before&& before) {
   std::vector<int> order(metrics.classes.size());
   std::iota(order.begin(), order.end(), 0);
   std::stable_sort(order.begin(), order.end(), [&](int a, int b) {
-    const ClassMetrics &left = metrics.classes[static_cast<size_t>(a)],
-                       &right = metrics.classes[static_cast<size_t>(b)];
-    return left.present != right.present ? left.present : left.*value > right.*value;
+    return before(metrics.classes[static_cast<size_t>(a)], metrics.classes[static_cast<size_t>(b)]);
   });
   return order;
+}
+
+double part_of(int64_t part, int64_t whole) {
+  return whole > 0 ? static_cast<double>(part) / static_cast<double>(whole) : 0;
 }
 
 std::string class_row(const ReportData& data, const Metrics& band, const Metrics& interior, int64_t pixels, int label) {
@@ -45,32 +49,23 @@ std::string class_row(const ReportData& data, const Metrics& band, const Metrics
   row += figures.present ? bar_cell(figures.iou, "iou") : none;
   // Without a true pixel there is no accuracy, though the class may have been predicted.
   row += figures.pixels > 0 ? bar_cell(figures.acc, "acc") : none;
-  const auto region = [&](const Metrics& of) {
-    return of.classes[at].present ? number_cell(of.classes[at].iou, percent(of.classes[at].iou)) : none;
-  };
-  row += region(band) + region(interior);
-  row += number_cell(static_cast<double>(figures.pixels), grouped(figures.pixels));
-  const double share = pixels > 0 ? static_cast<double>(figures.pixels) / static_cast<double>(pixels) : 0;
-  return row + number_cell(share, percent(share)) + fmt::format("<td class='n' data-v='{0}'>{0}</td></tr>\n", label);
+  const auto region = [&](const Metrics& of) { return of.classes[at].present ? share_cell(of.classes[at].iou) : none; };
+  row += region(band) + region(interior) + count_cell(figures.pixels) + share_cell(part_of(figures.pixels, pixels));
+  return row + fmt::format("<td class='n' data-v='{0}'>{0}</td></tr>\n", label);
 }
 
 /// The classes of the matrix: all, or the most frequent, in the order of their numbers.
 std::vector<int> matrix_classes(const Evaluation& evaluation) {
-  const std::vector<ClassMetrics>& classes = evaluation.metrics.classes;
-  std::vector<int> order(classes.size());
-  std::iota(order.begin(), order.end(), 0);
-  if (order.size() <= kMatrixClasses) return order;
-  std::stable_sort(order.begin(), order.end(), [&](int a, int b) {
-    return classes[static_cast<size_t>(a)].pixels > classes[static_cast<size_t>(b)].pixels;
-  });
-  order.resize(kMatrixClasses);
+  std::vector<int> order = sorted_classes(
+      evaluation.metrics, [](const ClassMetrics& a, const ClassMetrics& b) { return a.pixels > b.pixels; });
+  order.resize(std::min(order.size(), kMatrixClasses));
   std::sort(order.begin(), order.end());
   return order;
 }
 
 double share_of(const Evaluation& evaluation, int truth, int prediction) {
-  const int64_t pixels = evaluation.metrics.classes[static_cast<size_t>(truth)].pixels;
-  return pixels == 0 ? 0 : static_cast<double>(evaluation.counts.at(truth, prediction)) / static_cast<double>(pixels);
+  return part_of(evaluation.counts.at(truth, prediction),
+                 evaluation.metrics.classes[static_cast<size_t>(truth)].pixels);
 }
 
 std::string matrix(const Evaluation& evaluation, const std::vector<int>& classes) {
@@ -127,27 +122,20 @@ std::string pairs_table(const ReportData& data) {
   std::string rows;
   for (const Confused& pair : most_confused(evaluation)) {
     rows += "<tr>" + name(pair.truth) + name(pair.prediction) +
-            bar_cell(share_of(evaluation, pair.truth, pair.prediction), "wrong") +
-            number_cell(static_cast<double>(pair.pixels), grouped(pair.pixels)) + "</tr>\n";
+            bar_cell(share_of(evaluation, pair.truth, pair.prediction), "wrong") + count_cell(pair.pixels) + "</tr>\n";
   }
-  if (rows.empty()) return "<p class='nothing'>No pixel was taken for another class.</p>\n";
-  return "<h3>Most confused</h3>\n" + scroll_box("Most confused pairs of classes",
-                                                 "<table class='sortable'><thead><tr><th>truth</th><th>predicted "
-                                                 "as</th><th class='n'>of the truth&#8239;%</th>"
-                                                 "<th class='n'>pixels</th></tr></thead>\n<tbody>\n" +
-                                                     rows + "</tbody></table>\n");
+  if (rows.empty()) return paragraph("nothing", "No pixel was taken for another class.");
+  return "<h3>Most confused</h3>\n" +
+         table("Most confused pairs of classes", "sortable",
+               {{"truth"}, {"predicted as"}, {"of the truth", Column::share}, {"pixels", Column::number}}, rows);
 }
 
 std::string region_row(const std::string& name, const Metrics& metrics, int64_t all) {
-  int64_t pixels = 0;
-  for (const ClassMetrics& figures : metrics.classes) pixels += figures.pixels;
-  const double share = all > 0 ? static_cast<double>(pixels) / static_cast<double>(all) : 0;
-  if (pixels == 0) {
-    return fmt::format("<tr><th scope='row'>{}</th><td class='n' colspan='4'>no pixel</td></tr>\n", name);
-  }
-  return fmt::format("<tr><th scope='row'>{}</th>", name) + bar_cell(metrics.miou, "iou") +
-         number_cell(metrics.miou_present, percent(metrics.miou_present)) +
-         number_cell(metrics.all_acc, percent(metrics.all_acc)) + number_cell(share, percent(share)) + "</tr>\n";
+  const int64_t pixels = metrics.pixels();
+  const std::string row = fmt::format("<tr><th scope='row'>{}</th>", name);
+  if (pixels == 0) return row + "<td class='n' colspan='4'>no pixel</td></tr>\n";
+  return row + bar_cell(metrics.miou, "iou") + share_cell(metrics.miou_present) + share_cell(metrics.all_acc) +
+         share_cell(part_of(pixels, all)) + "</tr>\n";
 }
 
 }  // namespace
@@ -157,26 +145,29 @@ std::string classes_section(const ReportData& data) {
   const Evaluation& evaluation = *data.evaluation;
   const int width = evaluation.boundary.width();
   const Metrics band = evaluation.boundary.band(width), interior = evaluation.boundary.interior(width);
-  int64_t pixels = 0;
-  for (const ClassMetrics& figures : evaluation.metrics.classes) pixels += figures.pixels;
+  const int64_t pixels = evaluation.metrics.pixels();
   std::string rows;
-  for (const int label : sorted_classes(evaluation.metrics, &ClassMetrics::iou)) {
+  const auto better = [](const ClassMetrics& a, const ClassMetrics& b) {
+    return a.present != b.present ? a.present : a.iou > b.iou;
+  };
+  for (const int label : sorted_classes(evaluation.metrics, better)) {
     rows += class_row(data, band, interior, pixels, label);
   }
-  return "<section id='classes' aria-labelledby='classes-title'>\n<h2 id='classes-title'>Classes</h2>\n" +
-         fmt::format(
-             "<p class='caption'>IoU = right / (truth + predicted − right); accuracy = right / truth. Sorted by IoU; "
-             "<span class='js'>a click on a heading sorts by it. </span>Absent: in no pixel of truth or prediction. "
-             "Protocol: {}.</p>\n",
-             escape_markup(evaluation.protocol)) +
-         scroll_box("Figures by class",
-                    "<table class='sortable classes'><thead><tr><th>class</th><th class='n'>IoU&#8239;%</th><th "
-                    "class='n'>accuracy&#8239;%</th>"
-                    "<th class='n'>IoU near boundaries&#8239;%</th><th class='n'>IoU inside&#8239;%</th><th "
-                    "class='n'>pixels</th><th class='n'>of all&#8239;%</th>"
-                    "<th class='n'>number</th></tr></thead>\n<tbody>\n" +
-                        rows + "</tbody></table>\n") +
-         "</section>\n";
+  return paragraph("caption",
+                   fmt::format("IoU = right / (truth + predicted − right); accuracy = right / truth. Sorted by IoU; "
+                               "<span class='js'>a click on a heading sorts by it. </span>Absent: in no pixel of truth "
+                               "or prediction. Protocol: {}.",
+                               escape_markup(evaluation.protocol))) +
+         table("Figures by class", "sortable classes",
+               {{"class"},
+                {"IoU", Column::share},
+                {"accuracy", Column::share},
+                {"IoU near boundaries", Column::share},
+                {"IoU inside", Column::share},
+                {"pixels", Column::number},
+                {"of all", Column::share},
+                {"number", Column::number}},
+               rows);
 }
 
 std::string confusion_section(const ReportData& data) {
@@ -188,18 +179,14 @@ std::string confusion_section(const ReportData& data) {
       classes.size() == all ? "" : fmt::format(" The {} classes with the most pixels, of {}.", classes.size(), all);
   // A small matrix leaves room beside it.
   const char* layout = classes.size() <= kMatrixBesideTable ? "panels" : "stack";
-  return fmt::format(
-             "<section id='confusion' aria-labelledby='confusion-title'>\n<h2 id='confusion-title'>Confusion</h2>\n"
-             "<div class='{}'>\n<figure>\n",
-             layout) +
+  return fmt::format("<div class='{}'>\n<figure>\n", layout) +
          scroll_box("Confusion matrix", matrix(evaluation, classes)) +
          fmt::format(
-             "<figcaption class='caption'>Of the pixels of each true class (row), the percentage predicted as each "
-             "class "
-             "(column), written from 0.5&#8239;% on. The colour grows with the square root of the share, so that small "
-             "confusions show.{} Protocol: {}.</figcaption>\n</figure>\n<div>\n",
+             "<figcaption class='caption'>Of the pixels of each true class (row), the percentage predicted as "
+             "each class (column), written from 0.5&#8239;% on. The colour grows with the square root of the "
+             "share, so that small confusions show.{} Protocol: {}.</figcaption>\n</figure>\n<div>\n",
              which, escape_markup(evaluation.protocol)) +
-         pairs_table(data) + "</div>\n</div>\n</section>\n";
+         pairs_table(data) + "</div>\n</div>\n";
 }
 
 std::string boundary_section(const ReportData& data) {
@@ -207,8 +194,7 @@ std::string boundary_section(const ReportData& data) {
   const Evaluation& evaluation = *data.evaluation;
   const BoundaryCounts& boundary = evaluation.boundary;
   const int width = boundary.width();
-  int64_t pixels = 0;
-  for (const ClassMetrics& figures : evaluation.metrics.classes) pixels += figures.pixels;
+  const int64_t pixels = evaluation.metrics.pixels();
   LineChart chart{"Pixel accuracy and mean IoU within a band around boundaries, over its width",
                   "width of the band, pixels",
                   "%",
@@ -223,28 +209,25 @@ std::string boundary_section(const ReportData& data) {
     chart.series[1].x.push_back(w);
     chart.series[1].y.push_back(metrics.miou);
   }
-  return "<section id='boundary' aria-labelledby='boundary-title'>\n<h2 id='boundary-title'>Boundaries and "
-         "interiors</h2>\n"
-         "<div class='panels'>\n<div class='panel'>\n" +
-         scroll_box(
-             "Figures near boundaries and inside",
-             fmt::format("<table><thead><tr><th>region</th><th class='n'>mIoU&#8239;%</th><th class='n'>mIoU "
-                         "present&#8239;%</th><th class='n'>pixel "
-                         "accuracy&#8239;%</th><th class='n'>of "
-                         "all&#8239;%</th></tr></thead>\n<tbody>\n{}{}{}</tbody></table>\n",
-                         region_row(fmt::format("up to {} px from a boundary", width), boundary.band(width), pixels),
-                         region_row("all others", boundary.interior(width), pixels),
-                         region_row("all", evaluation.metrics, pixels))) +
-         fmt::format(
-             "<p class='caption'>A pixel's distance from a boundary is the chessboard distance, max(|dx|, |dy|), to "
-             "the "
-             "nearest pixel whose truth is another one; 1 is a direct neighbour. Ignored pixels count as another truth "
-             "but are not judged, and the edge of the picture is no boundary. The width of {} px is 1&#8239;% of the "
-             "pictures' mean diagonal. After the trimaps of Kohli, Ladicky &amp; Torr (IJCV 2009) and DeepLab (Chen et "
-             "al., TPAMI 2018). Protocol: {}.</p>\n</div>\n",
-             width, escape_markup(evaluation.protocol)) +
-         "<div class='panel'>\n<h3>Within a band, by its width</h3>\n" + line_chart(chart) +
-         "</div>\n</div>\n</section>\n";
+  return "<div class='panels'>\n<div class='panel'>\n" +
+         table("Figures near boundaries and inside", "",
+               {{"region"},
+                {"mIoU", Column::share},
+                {"mIoU present", Column::share},
+                {"pixel accuracy", Column::share},
+                {"of all", Column::share}},
+               region_row(fmt::format("up to {} px from a boundary", width), boundary.band(width), pixels) +
+                   region_row("all others", boundary.interior(width), pixels) +
+                   region_row("all", evaluation.metrics, pixels)) +
+         paragraph(
+             "caption",
+             fmt::format("A pixel's distance from a boundary is the chessboard distance, max(|dx|, |dy|), to the "
+                         "nearest pixel whose truth is another one; 1 is a direct neighbour. Ignored pixels count "
+                         "as another truth but are not judged, and the edge of the picture is no boundary. The "
+                         "width of {} px is 1&#8239;% of the pictures' mean diagonal. After the trimaps of Kohli, "
+                         "Ladicky &amp; Torr (IJCV 2009) and DeepLab (Chen et al., TPAMI 2018). Protocol: {}.",
+                         width, escape_markup(evaluation.protocol))) +
+         "</div>\n<div class='panel'>\n<h3>Within a band, by its width</h3>\n" + line_chart(chart) + "</div>\n</div>\n";
 }
 
 }  // namespace giza::train

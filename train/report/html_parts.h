@@ -1,6 +1,7 @@
-// The sections of report.html. Each returns a section element, or nothing where there is nothing to show.
+// The sections of report.html. Each returns what stands below its heading, or nothing where there is nothing to show.
 #pragma once
 
+#include <initializer_list>
 #include <string>
 #include <string_view>
 
@@ -8,17 +9,15 @@
 
 namespace giza::train {
 
+// The files html_report.css and html_report.js.
 extern const char* const kReportStyle;
 extern const char* const kReportScript;
 
-std::string headline_section(const ReportData& data);
 std::string training_section(const ReportData& data);
 std::string classes_section(const ReportData& data);
 std::string confusion_section(const ReportData& data);
 std::string boundary_section(const ReportData& data);
 std::string pictures_section(const ReportData& data);
-std::string settings_section(const ReportData& data);
-std::string machine_section(const ReportData& data);
 
 /// "61.96", a share in percent without its sign; "–" for what is not finite.
 std::string percent(double share);
@@ -34,5 +33,20 @@ std::string swatch(const Color& color);
 std::string scroll_box(const std::string& label, const std::string& content);
 /// A cell of a table with its value for sorting, of the class `kind` besides.
 std::string number_cell(double value, const std::string& shown, std::string_view kind = {});
+/// A number_cell of a share in percent, of a count.
+std::string share_cell(double share);
+std::string count_cell(int64_t count);
+
+/// A heading of a table, over texts, numbers, or shares in percent.
+struct Column {
+  enum Kind { text, number, share };
+  const char* title;
+  Kind kind = text;
+};
+/// A table in a scroll_box. `kind`: its class, "sortable" where headings are to sort it; may be empty.
+std::string table(const std::string& label, const char* kind, std::initializer_list<Column> columns,
+                  const std::string& rows);
+/// A paragraph of the class `kind`: "caption", "note", "nothing".
+std::string paragraph(const char* kind, const std::string& html);
 
 }  // namespace giza::train

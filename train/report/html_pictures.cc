@@ -21,11 +21,6 @@ constexpr size_t kFileLetters = 160;
 /// Oblique stripes: no class has them, so ignored pixels cannot be taken for one.
 Color hatch(int x, int y) { return (x + y) % 8 < 4 ? Color{238, 236, 232} : Color{176, 171, 163}; }
 
-struct Shown {
-  const ReportData& data;
-  const Example& example;
-};
-
 /// Pixels of each value in either map, the ignored left out, the most frequent first.
 std::vector<std::pair<int, int64_t>> classes_of(const LabelMap& labels, int ignore_label) {
   std::map<int, int64_t> counts;
@@ -60,13 +55,12 @@ std::string view(const Example& example, const std::string& address, const std::
                      escape_markup(alt), caption);
 }
 
-std::string views(const Shown& shown) {
-  const auto& [data, example] = shown;
-  const auto paint = [&data = data](uint8_t value, int x, int y) {
+std::string views(const ReportData& data, const Example& example) {
+  const auto paint = [&](uint8_t value, int x, int y) {
     return value == data.ignore_label ? hatch(x, y) : class_color(data, value);
   };
   // A predicted class may bear the ignored number only where there are that many classes; it is shown as a class then.
-  const auto paint_prediction = [&data = data](uint8_t value, int, int) { return class_color(data, value); };
+  const auto paint_prediction = [&](uint8_t value, int, int) { return class_color(data, value); };
   LabelMap errors(example.truth.width, example.truth.height);
   for (size_t i = 0; i < errors.index.size(); ++i) {
     const bool ignored = example.truth.index[i] == data.ignore_label;
@@ -86,8 +80,7 @@ std::string views(const Shown& shown) {
          "</div>\n";
 }
 
-std::string legend(const Shown& shown) {
-  const auto& [data, example] = shown;
+std::string legend(const ReportData& data, const Example& example) {
   LabelMap both = example.truth;
   both.index.insert(both.index.end(), example.prediction.index.begin(), example.prediction.index.end());
   const auto classes = classes_of(both, data.ignore_label);
@@ -104,23 +97,21 @@ std::string legend(const Shown& shown) {
   return "<ul class='legend'>" + items + "</ul>\n";
 }
 
-std::string article(const Shown& shown) {
-  const auto& [data, example] = shown;
+std::string article(const ReportData& data, const Example& example) {
   const PictureResult& result = data.evaluation->pictures[static_cast<size_t>(example.picture)];
   const std::string file = std::filesystem::path(result.image).filename().string();
-  return fmt::format(
-             "<article class='example'>\n<h4>{}</h4>\n<p class='of'><b>{}&#8239;%</b> mIoU of its classes, {}&#8239;% "
-             "of "
-             "pixels right; {} × {}, {} judged pixels, number {} of the list judged</p>\n",
-             escape_markup(shorten(file, kFileLetters)), percent(result.miou_present), percent(result.all_acc),
-             example.width, example.height, grouped(result.pixels), grouped(example.picture + 1)) +
-         views(shown) + legend(shown) + "</article>\n";
+  return fmt::format("<article class='example'>\n<h4>{}</h4>\n", escape_markup(shorten(file, kFileLetters))) +
+         paragraph("of", fmt::format("<b>{}&#8239;%</b> mIoU of its classes, {}&#8239;% of pixels right; {} × {}, {} "
+                                     "judged pixels, number {} of the list judged",
+                                     percent(result.miou_present), percent(result.all_acc), example.width,
+                                     example.height, grouped(result.pixels), grouped(example.picture + 1))) +
+         views(data, example) + legend(data, example) + "</article>\n";
 }
 
 std::string group(const ReportData& data, const char* title, const std::vector<Example>& examples) {
   if (examples.empty()) return "";
   std::string html = fmt::format("<h3>{}</h3>\n", title);
-  for (const Example& example : examples) html += article({data, example});
+  for (const Example& example : examples) html += article(data, example);
   return html;
 }
 
@@ -138,14 +129,13 @@ std::string distribution(const Evaluation& evaluation) {
   const size_t ignored = evaluation.pictures.size() - scores.size();
   const std::string left_out =
       ignored == 0 ? "" : fmt::format(" {} picture{} without a judged pixel.", ignored, ignored == 1 ? " is" : "s are");
-  if (scores.size() < 2) return left_out.empty() ? "" : "<p class='caption'>" + left_out + "</p>\n";
+  if (scores.size() < 2) return left_out.empty() ? "" : paragraph("caption", left_out);
   std::sort(scores.begin(), scores.end());
   return histogram_chart(chart) +
-         fmt::format(
-             "<p class='caption'>Each picture by the mean IoU of the classes in its truth or prediction: median "
-             "{}&#8239;%, middle half from {} to {}&#8239;%.{}</p>\n",
-             percent(percentile(scores, 0.5)), percent(percentile(scores, 0.25)), percent(percentile(scores, 0.75)),
-             left_out);
+         paragraph("caption", fmt::format("Each picture by the mean IoU of the classes in its truth or prediction: "
+                                          "median {}&#8239;%, middle half from {} to {}&#8239;%.{}",
+                                          percent(percentile(scores, 0.5)), percent(percentile(scores, 0.25)),
+                                          percent(percentile(scores, 0.75)), left_out));
 }
 
 }  // namespace
@@ -155,16 +145,14 @@ std::string pictures_section(const ReportData& data) {
   const Evaluation& evaluation = *data.evaluation;
   std::string how;
   if (!evaluation.worst.empty()) {
-    how = fmt::format(
-        "<p class='caption'>The worst and the best were chosen by the same figure from the {} judged. Large ones are "
-        "shown "
-        "smaller; every figure is of the full size. Ignored pixels are striped. Protocol: {}.</p>\n",
-        grouped(static_cast<int64_t>(evaluation.pictures.size())), escape_markup(evaluation.protocol));
+    how = paragraph("caption", fmt::format("The worst and the best were chosen by the same figure from the {} judged. "
+                                           "Large ones are shown smaller; every figure is of the full size. Ignored "
+                                           "pixels are striped. Protocol: {}.",
+                                           grouped(static_cast<int64_t>(evaluation.pictures.size())),
+                                           escape_markup(evaluation.protocol)));
   }
-  return "<section id='pictures' aria-labelledby='pictures-title'>\n<h2 id='pictures-title'>Pictures</h2>\n"
-         "<div class='half'>\n" +
-         distribution(evaluation) + "</div>\n" + how + group(data, "The worst", evaluation.worst) +
-         group(data, "The best", evaluation.best) + "</section>\n";
+  return "<div class='half'>\n" + distribution(evaluation) + "</div>\n" + how +
+         group(data, "The worst", evaluation.worst) + group(data, "The best", evaluation.best);
 }
 
 }  // namespace giza::train

@@ -1,10 +1,12 @@
-// report.html: the page around its sections, and the figures at its head.
+// report.html: the page, the figures at its head, and at its end the configuration, the machine and the data.
 #include "train/report/html_report.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include <cmath>
+#include <set>
+#include <sstream>
 
 #include "train/draw/chart.h"
 #include "train/draw/svg.h"
@@ -22,33 +24,30 @@ std::string share_term(const std::string& name, double share) {
 }
 
 std::string protocol_line(const std::string& protocol) {
-  return fmt::format("<p class='protocol'><span>Protocol</span> {}</p>\n",
-                     protocol.empty() ? "not recorded" : escape_markup(protocol));
+  return paragraph("protocol",
+                   "<span>Protocol</span> " + (protocol.empty() ? "not recorded" : escape_markup(protocol)));
 }
 
 std::string interval_text(double miou, const BootstrapResult& interval) {
   if (interval.resamples == 0) return "";
-  std::string text = fmt::format(
-      "<p class='note'>95&#8239;% interval <b>{} to {}&#8239;%</b>: the mIoU of {} resamplings of the {} judged "
-      "with "
-      "replacement (percentile bootstrap, Philox with the fixed seed {}). A resampling that misses a class counts it "
-      "as 0; "
-      "over the classes each has, the interval is {} to {}&#8239;%. It tells how much the choice of pictures matters, "
-      "not "
-      "how another training would come out.</p>\n",
-      percent(interval.miou.low), percent(interval.miou.high), grouped(interval.resamples), grouped(interval.pictures),
-      kBootstrapSeed, percent(interval.miou_present.low), percent(interval.miou_present.high));
+  std::string text = paragraph(
+      "note",
+      fmt::format("95&#8239;% interval <b>{} to {}&#8239;%</b>: the mIoU of {} resamplings of the {} judged with "
+                  "replacement (percentile bootstrap, Philox with the fixed seed {}). A resampling that misses a class "
+                  "counts it as 0; over the classes each has, the interval is {} to {}&#8239;%. It tells how much the "
+                  "choice of pictures matters, not how another training would come out.",
+                  percent(interval.miou.low), percent(interval.miou.high), grouped(interval.resamples),
+                  grouped(interval.pictures), kBootstrapSeed, percent(interval.miou_present.low),
+                  percent(interval.miou_present.high)));
   if (miou < interval.miou.low || miou > interval.miou.high) {
-    text +=
-        "<p class='note warn'>The mIoU itself is not in its interval: some classes are in so few pictures that most "
-        "resamplings miss them. The interval over the classes that each has says more here.</p>\n";
+    text += paragraph("note warn",
+                      "The mIoU itself is not in its interval: some classes are in so few pictures that most "
+                      "resamplings miss them. The interval over the classes that each has says more here.");
   }
   if (interval.pictures < kBootstrapFewPictures) {
-    text += fmt::format(
-        "<p class='note warn'>Only {} picture{}: too few for the interval to be more than a rough guide; it comes out "
-        "too "
-        "narrow.</p>\n",
-        interval.pictures, interval.pictures == 1 ? "" : "s");
+    text += paragraph("note warn", fmt::format("Only {} picture{}: too few for the interval to be more than a rough "
+                                               "guide; it comes out too narrow.",
+                                               interval.pictures, interval.pictures == 1 ? "" : "s"));
   }
   return text;
 }
@@ -73,11 +72,11 @@ std::string evaluation_card(const ReportData& data) {
           share_term("mean class accuracy", metrics.macc) + share_term("pixel accuracy", metrics.all_acc) +
           term("pictures", grouped(static_cast<int64_t>(evaluation.pictures.size()))) + "</dl>\n";
   if (absent > 0) {
-    card += fmt::format(
-        "<p class='note'>{} of {} classes are absent, in truth and prediction alike: in the mIoU they count as 0 "
-        "(semseg), in "
-        "the mIoU of classes present they are left out (mmsegmentation).</p>\n",
-        absent, metrics.classes.size());
+    card +=
+        paragraph("note", fmt::format("{} of {} classes are absent, in truth and prediction alike: in the mIoU they "
+                                      "count as 0 (semseg), in the mIoU of classes present they are left out "
+                                      "(mmsegmentation).",
+                                      absent, metrics.classes.size()));
   }
   return card + interval_text(metrics.miou, interval) + "</div>\n";
 }
@@ -92,9 +91,9 @@ std::string validation_card(const ReportData& data) {
   card += share_term(fmt::format("best mIoU, epoch {:.0f}", best->epoch), best->miou);
   card += share_term("pixel accuracy, last", last.all_acc) + "</dl>\n" + protocol_line(last.protocol);
   if (best != &last) {
-    card +=
-        "<p class='note'>The best of several validations is chosen on the pictures it is measured by, so it promises a "
-        "little too much.</p>\n";
+    card += paragraph("note",
+                      "The best of several validations is chosen on the pictures it is measured by, so it promises a "
+                      "little too much.");
   }
   return card + "</div>\n";
 }
@@ -104,60 +103,146 @@ std::string loss_card(const ReportData& data) {
   const TrainPoint& last = data.history.steps.back();
   return "<div class='card'>\n<h3>Training</h3>\n<dl class='figures'>\n" + term("last loss", figure(last.loss)) +
          share_term("pixel accuracy, training crops", last.accuracy) + term("iterations", grouped(last.iteration)) +
-         term("epoch", fmt::format("{:.0f}", last.epoch)) +
-         "</dl>\n<p class='protocol'><span>Protocol</span> means over the iterations since the line of the log before, "
-         "on "
-         "augmented crops, with dropout, while the weights move</p>\n</div>\n";
+         term("epoch", fmt::format("{:.0f}", last.epoch)) + "</dl>\n" +
+         protocol_line(
+             "means over the iterations since the line of the log before, on augmented crops, with dropout, "
+             "while the weights move") +
+         "</div>\n";
 }
 
 std::string advice(const ReportData& data) {
   if (data.evaluation == nullptr) {
-    return "<p class='note'>Nothing was validated in this run; TRAIN.evaluate true does, and <code>giza eval</code> "
-           "measures "
-           "the test protocol.</p>\n";
+    return paragraph("note",
+                     "Nothing was validated in this run; TRAIN.evaluate true does, and <code>giza eval</code> measures "
+                     "the test protocol.");
   }
   if (data.is_validation) {
-    return "<p class='note'>These are validations. The test protocol (<code>giza eval</code>) is another measurement: "
-           "compare "
-           "numbers only where their protocols are the same, word for word.</p>\n";
+    return paragraph("note",
+                     "These are validations. The test protocol (<code>giza eval</code>) is another measurement: "
+                     "compare numbers only where their protocols are the same, word for word.");
   }
   if (data.history.validations.empty()) return "";
   const bool same = data.history.validations.back().protocol == data.evaluation->protocol;
-  return fmt::format("<p class='note'>{}</p>\n",
-                     same ? "Both numbers were made by the same protocol."
-                          : "The protocols differ, so do the numbers: neither stands for the other.");
+  return paragraph("note", same ? "Both numbers were made by the same protocol."
+                                : "The protocols differ, so do the numbers: neither stands for the other.");
+}
+
+std::string headline_section(const ReportData& data) {
+  std::string section = "<div class='cards'>\n";
+  if (data.evaluation != nullptr) section += evaluation_card(data);
+  const std::string others = validation_card(data) + loss_card(data);
+  if (!others.empty()) section += "<div class='stack'>\n" + others + "</div>\n";
+  if (data.evaluation == nullptr && others.empty()) section += paragraph("nothing", "Nothing was logged yet.");
+  return section + "</div>\n" + advice(data);
+}
+
+// The configuration, the machine, the data, and how to make it all again.
+
+std::string shown(const std::string& value) {
+  return value.empty() || value == "''" ? "<span class='empty'>empty</span>"
+                                        : "<code>" + escape_markup(value) + "</code>";
+}
+
+std::string changed_table(const ReportData& data) {
+  std::string rows;
+  for (const ReportSetting& setting : data.settings) {
+    if (!setting.changed) continue;
+    rows += fmt::format("<tr><th scope='row'>{}.{}</th><td>{}</td><td>{}</td></tr>\n", escape_markup(setting.section),
+                        escape_markup(setting.key), shown(setting.value), shown(setting.default_value));
+  }
+  if (rows.empty()) return paragraph("nothing", "Every key has its default value.");
+  return table("Keys that differ from their defaults", "settings", {{"key"}, {"value"}, {"default"}}, rows);
+}
+
+/// The YAML with the lines of changed keys marked.
+std::string marked_config(const ReportData& data) {
+  std::set<std::pair<std::string, std::string>> changed;
+  for (const ReportSetting& setting : data.settings) {
+    if (setting.changed) changed.emplace(setting.section, setting.key);
+  }
+  std::istringstream lines(data.config_text);
+  std::string section, html;
+  for (std::string line; std::getline(lines, line);) {
+    if (!line.empty() && line[0] != ' ') section = line.substr(0, line.find(':'));
+    const size_t start = line.find_first_not_of(' ');
+    const std::string key = start == std::string::npos ? "" : line.substr(start, line.find(':') - start);
+    const bool mark = start != 0 && changed.contains({section, key});
+    html += fmt::format("{}{}{}\n", mark ? "<mark>" : "", escape_markup(line), mark ? "</mark>" : "");
+  }
+  return "<pre><code>" + html + "</code></pre>\n";
+}
+
+std::string facts(const std::vector<ReportFact>& list) {
+  std::string rows;
+  for (const ReportFact& fact : list) {
+    rows += fmt::format("<div><dt>{}</dt><dd>{}</dd></div>\n", escape_markup(fact.name), escape_markup(fact.value));
+  }
+  return "<dl class='facts'>\n" + rows + "</dl>\n";
+}
+
+std::string settings_section(const ReportData& data) {
+  if (data.settings.empty() && data.config_text.empty()) return "";
+  std::string unused;
+  if (!data.unused.empty()) {
+    unused = paragraph("note", fmt::format("Without a meaning on a CPU, ignored: {}.",
+                                           escape_markup(fmt::format("{}", fmt::join(data.unused, ", ")))));
+  }
+  return "<h3>Changed from the defaults</h3>\n" + changed_table(data) + unused +
+         "<details>\n<summary>All of it, resolved; changed lines are marked</summary>\n" +
+         scroll_box("The resolved configuration", marked_config(data)) + "</details>\n";
+}
+
+std::string machine_section(const ReportData& data) {
+  std::string lists;
+  for (const ReportList& list : data.lists) {
+    lists += fmt::format("<tr><th scope='row'>{}</th><td><code>{}</code></td>", escape_markup(list.role),
+                         escape_markup(list.path)) +
+             count_cell(list.entries) + fmt::format("<td><code>{}</code></td></tr>\n", escape_markup(list.hash));
+  }
+  std::string section = "<div class='panels'>\n<div class='panel'>\n<h3>Machine</h3>\n" + facts(data.machine) +
+                        "</div>\n<div class='panel'>\n<h3>Time</h3>\n" + facts(data.time) + "</div>\n</div>\n";
+  if (!lists.empty()) {
+    section += "<h3>Lists of the data</h3>\n" +
+               table("Lists of the data", "settings",
+                     {{"list"}, {"file"}, {"pictures", Column::number}, {"hash of the file (FNV-1a, 64 bits)"}}, lists);
+  }
+  if (!data.command.empty()) {
+    section += "<h3>To make this again</h3>\n" +
+               scroll_box("Command", "<pre><code>" + escape_markup(data.command) + "</code></pre>\n") +
+               paragraph("caption",
+                         "The same build, SIMD target, configuration and data give the same bits at any number of "
+                         "threads.");
+  }
+  return section;
 }
 
 struct Section {
   const char* id;
-  const char* name;
+  const char* name;  ///< in the list of sections
+  const char* title;
   std::string content;
 };
 
 }  // namespace
 
-std::string headline_section(const ReportData& data) {
-  std::string section =
-      "<section id='results' aria-labelledby='results-title'>\n<h2 id='results-title'>Results</h2>\n"
-      "<div class='cards'>\n";
-  if (data.evaluation != nullptr) section += evaluation_card(data);
-  const std::string others = validation_card(data) + loss_card(data);
-  if (!others.empty()) section += "<div class='stack'>\n" + others + "</div>\n";
-  if (data.evaluation == nullptr && others.empty()) section += "<p class='nothing'>Nothing was logged yet.</p>\n";
-  return section + "</div>\n" + advice(data) + "</section>\n";
-}
-
 std::string html_report(const ReportData& data) {
-  const std::vector<Section> sections = {
-      {"results", "Results", headline_section(data)},        {"training", "Training", training_section(data)},
-      {"classes", "Classes", classes_section(data)},         {"confusion", "Confusion", confusion_section(data)},
-      {"boundary", "Boundaries", boundary_section(data)},    {"pictures", "Pictures", pictures_section(data)},
-      {"settings", "Configuration", settings_section(data)}, {"machine", "Machine and data", machine_section(data)}};
+  const Section sections[] = {
+      {"results", "Results", "Results", headline_section(data)},
+      {"training", "Training", "Training", training_section(data)},
+      {"classes", "Classes", "Classes", classes_section(data)},
+      {"confusion", "Confusion", "Confusion", confusion_section(data)},
+      {"boundary", "Boundaries", "Boundaries and interiors", boundary_section(data)},
+      {"pictures", "Pictures", "Pictures", pictures_section(data)},
+      {"settings", "Configuration", "Configuration", settings_section(data)},
+      {"machine", "Machine and data", "Machine and data", machine_section(data)},
+  };
   std::string navigation, content;
   for (const Section& section : sections) {
     if (section.content.empty()) continue;
     navigation += fmt::format("<li><a href='#{}'>{}</a></li>", section.id, section.name);
-    content += section.content;
+    content +=
+        fmt::format("<section id='{0}' aria-labelledby='{0}-title'>\n<h2 id='{0}-title'>{1}</h2>\n{2}</section>\n",
+                    section.id, section.title, section.content);
   }
   std::string summary;
   for (const std::string& phrase : data.summary) summary += fmt::format("<li>{}</li>", escape_markup(phrase));
@@ -213,6 +298,25 @@ std::string scroll_box(const std::string& label, const std::string& content) {
 std::string number_cell(double value, const std::string& shown, std::string_view kind) {
   return fmt::format("<td class='n{}{}' data-v='{:.9g}'>{}</td>", kind.empty() ? "" : " ", kind,
                      std::isfinite(value) ? value : -1, shown);
+}
+
+std::string share_cell(double share) { return number_cell(share, percent(share)); }
+
+std::string count_cell(int64_t count) { return number_cell(static_cast<double>(count), grouped(count)); }
+
+std::string table(const std::string& label, const char* kind, std::initializer_list<Column> columns,
+                  const std::string& rows) {
+  std::string head;
+  for (const Column& column : columns) {
+    head += fmt::format("<th{}>{}{}</th>", column.kind == Column::text ? "" : " class='n'", column.title,
+                        column.kind == Column::share ? "&#8239;%" : "");
+  }
+  return scroll_box(label, fmt::format("<table{}><thead><tr>{}</tr></thead>\n<tbody>\n{}</tbody></table>\n",
+                                       *kind == '\0' ? "" : fmt::format(" class='{}'", kind), head, rows));
+}
+
+std::string paragraph(const char* kind, const std::string& html) {
+  return fmt::format("<p class='{}'>{}</p>\n", kind, html);
 }
 
 }  // namespace giza::train

@@ -15,22 +15,19 @@ constexpr size_t kTableRows = 200;  // of the table of validations
 
 using Steps = std::vector<TrainPoint>;
 
-Series series_of(const Steps& steps, const std::string& name, double TrainPoint::*value) {
+/// A figure of a curve's points over another.
+template <class Point, class Place>
+Series series_of(const std::vector<Point>& points, const char* name, Place Point::*place, double Point::*value) {
   Series series{name, {}, {}};
-  for (const TrainPoint& point : steps) {
-    series.x.push_back(static_cast<double>(point.iteration));
+  for (const Point& point : points) {
+    series.x.push_back(static_cast<double>(point.*place));
     series.y.push_back(point.*value);
   }
   return series;
 }
 
-Series series_of(const std::vector<ValidationPoint>& points, const std::string& name, double ValidationPoint::*value) {
-  Series series{name, {}, {}};
-  for (const ValidationPoint& point : points) {
-    series.x.push_back(point.epoch);
-    series.y.push_back(point.*value);
-  }
-  return series;
+Series series_of(const Steps& steps, const char* name, double TrainPoint::*value) {
+  return series_of(steps, name, &TrainPoint::iteration, value);
 }
 
 bool all_zero(const Series& series) {
@@ -38,8 +35,9 @@ bool all_zero(const Series& series) {
                      [](double value) { return value == 0 || !std::isfinite(value); });
 }
 
-std::string panel(const std::string& title, const std::string& chart, const std::string& caption) {
-  return fmt::format("<div class='panel'>\n<h3>{}</h3>\n{}<p class='caption'>{}</p>\n</div>\n", title, chart, caption);
+std::string panel(const std::string& title, const LineChart& chart, const std::string& caption) {
+  return fmt::format("<div class='panel'>\n<h3>{}</h3>\n{}{}</div>\n", title, line_chart(chart),
+                     paragraph("caption", caption));
 }
 
 std::string loss_panel(const Steps& steps) {
@@ -51,7 +49,7 @@ std::string loss_panel(const Steps& steps) {
     return (std::isfinite(a.loss) ? a.loss : HUGE_VAL) < (std::isfinite(b.loss) ? b.loss : HUGE_VAL);
   });
   return panel(
-      "Loss", line_chart(chart),
+      "Loss", chart,
       fmt::format("Total = main + weighted auxiliary. From {} to {}; lowest {} at iteration {}. Each value is the mean "
                   "since the line of the log before.",
                   figure(steps.front().loss), figure(steps.back().loss), figure(lowest->loss),
@@ -61,7 +59,7 @@ std::string loss_panel(const Steps& steps) {
 std::string rate_panel(const Steps& steps) {
   LineChart chart{"Learning rate over the iterations", "iteration", "rate of the backbone", {}, false, true, false};
   chart.series = {series_of(steps, "learning rate", &TrainPoint::rate)};
-  return panel("Learning rate", line_chart(chart),
+  return panel("Learning rate", chart,
                fmt::format("From {} to {}; new layers learn at this times TRAIN.new_layer_lr.",
                            figure(steps.front().rate), figure(steps.back().rate)));
 }
@@ -70,7 +68,7 @@ std::string accuracy_panel(const Steps& steps) {
   LineChart chart{
       "Pixel accuracy on training crops over the iterations", "iteration", "pixel accuracy %", {}, true, false, false};
   chart.series = {series_of(steps, "pixel accuracy", &TrainPoint::accuracy)};
-  return panel("Pixel accuracy on training crops", line_chart(chart),
+  return panel("Pixel accuracy on training crops", chart,
                fmt::format("Last {}&#8239;%. Augmented crops, with dropout: not a measure of quality, but of learning.",
                            percent(steps.back().accuracy)));
 }
@@ -80,30 +78,30 @@ std::string validation_table(const std::vector<ValidationPoint>& points) {
   const size_t first = points.size() > kTableRows ? points.size() - kTableRows : 0;
   for (size_t i = first; i < points.size(); ++i) {
     const ValidationPoint& point = points[i];
-    rows +=
-        "<tr>" + number_cell(point.epoch, figure(point.epoch)) +
-        number_cell(static_cast<double>(point.iteration), grouped(point.iteration)) +
-        number_cell(point.miou, percent(point.miou)) + number_cell(point.miou_present, percent(point.miou_present)) +
-        number_cell(point.macc, percent(point.macc)) + number_cell(point.all_acc, percent(point.all_acc)) + "</tr>\n";
+    rows += "<tr>" + number_cell(point.epoch, figure(point.epoch)) + count_cell(point.iteration) +
+            share_cell(point.miou) + share_cell(point.miou_present) + share_cell(point.macc) +
+            share_cell(point.all_acc) + "</tr>\n";
   }
   const std::string note =
-      first > 0 ? fmt::format("<p class='caption'>The last {} of {}.</p>\n", kTableRows, points.size()) : "";
+      first > 0 ? paragraph("caption", fmt::format("The last {} of {}.", kTableRows, points.size())) : "";
   return fmt::format("<details>\n<summary>Numbers of {} validation{}</summary>\n{}", points.size(),
                      points.size() == 1 ? "" : "s", note) +
-         scroll_box("Numbers of the validations",
-                    "<table class='sortable'><thead><tr><th class='n'>epoch</th><th class='n'>iteration</th><th "
-                    "class='n'>mIoU&#8239;%</th><th class='n'>mIoU "
-                    "present&#8239;%</th><th class='n'>mean acc.&#8239;%</th><th class='n'>pixel "
-                    "acc.&#8239;%</th></tr></thead>\n<tbody>\n" +
-                        rows + "</tbody></table>\n") +
+         table("Numbers of the validations", "sortable",
+               {{"epoch", Column::number},
+                {"iteration", Column::number},
+                {"mIoU", Column::share},
+                {"mIoU present", Column::share},
+                {"mean acc.", Column::share},
+                {"pixel acc.", Column::share}},
+               rows) +
          "</details>\n";
 }
 
 std::string validation_panel(const std::vector<ValidationPoint>& points) {
   LineChart chart{
       "Mean IoU and pixel accuracy of the validations over the epochs", "epoch", "%", {}, true, false, false};
-  chart.series = {series_of(points, "mIoU", &ValidationPoint::miou),
-                  series_of(points, "pixel accuracy", &ValidationPoint::all_acc)};
+  chart.series = {series_of(points, "mIoU", &ValidationPoint::epoch, &ValidationPoint::miou),
+                  series_of(points, "pixel accuracy", &ValidationPoint::epoch, &ValidationPoint::all_acc)};
   std::vector<std::string> protocols;
   for (const ValidationPoint& point : points) {
     if (std::find(protocols.begin(), protocols.end(), point.protocol) == protocols.end())
@@ -114,7 +112,7 @@ std::string validation_panel(const std::vector<ValidationPoint>& points) {
           ? "Protocol of every point: " + escape_markup(protocols[0]) + "."
           : fmt::format("{} different protocols are in this curve: its points cannot all be compared.",
                         protocols.size());
-  return panel("Validation", line_chart(chart), caption);
+  return panel("Validation", chart, caption);
 }
 
 }  // namespace
@@ -122,21 +120,19 @@ std::string validation_panel(const std::vector<ValidationPoint>& points) {
 std::string training_section(const ReportData& data) {
   const RunHistory& history = data.history;
   if (history.empty()) return "";
-  std::string section =
-      "<section id='training' aria-labelledby='training-title'>\n<h2 id='training-title'>Training</h2>\n<div "
-      "class='panels'>\n";
+  std::string section = "<div class='panels'>\n";
   if (!history.steps.empty()) section += loss_panel(history.steps);
   if (!history.validations.empty()) section += validation_panel(history.validations);
   if (!history.steps.empty()) section += accuracy_panel(history.steps) + rate_panel(history.steps);
   section += "</div>\n";
   if (!history.validations.empty()) section += validation_table(history.validations);
   if (history.skipped_lines > 0) {
-    section += fmt::format("<p class='note'>{} line{} of log.jsonl could not be read and {} left out.</p>\n",
-                           history.skipped_lines, history.skipped_lines == 1 ? "" : "s",
-                           history.skipped_lines == 1 ? "is" : "are");
+    const bool one = history.skipped_lines == 1;
+    section += paragraph("note", fmt::format("{} line{} of log.jsonl could not be read and {} left out.",
+                                             history.skipped_lines, one ? "" : "s", one ? "is" : "are"));
   }
-  if (history.cut) section += "<p class='note'>log.jsonl is longer than 64 MiB; the rest of it is not shown.</p>\n";
-  return section + "</section>\n";
+  if (history.cut) section += paragraph("note", "log.jsonl is longer than 64 MiB; the rest of it is not shown.");
+  return section;
 }
 
 }  // namespace giza::train

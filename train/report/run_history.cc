@@ -1,7 +1,6 @@
 // What log.jsonl tells about a run, for its curves.
 #include "train/report/run_history.h"
 
-#include <algorithm>
 #include <fstream>
 #include <limits>
 #include <nlohmann/json.hpp>

@@ -2,19 +2,23 @@
 #include "train/report/run_report.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
-#include <cctype>
+#include <cmath>
+#include <ctime>
 #include <filesystem>
 
-#include "tensor/base/check.h"
 #include "tensor/base/file.h"
 #include "tensor/base/hash.h"
+#include "tensor/base/machine.h"
+#include "tensor/parallel.h"
 #include "tensor/simd.h"
 #include "train/config/keys.h"
 #include "train/config/parts.h"
 #include "train/report/html_report.h"
-#include "train/report/machine.h"
 
 namespace giza::train {
 namespace {
@@ -32,23 +36,36 @@ std::string last_names(const std::string& path, int parts) {
   return result.empty() || result == "." ? "giza" : result.string();
 }
 
-std::string quoted_for_shell(const std::string& text) {
-  const bool plain = !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char c) {
-    return std::isalnum(c) != 0 ||
-           (c < 0x80 && c != 0 && std::string_view("_./=:,+-@%").find(static_cast<char>(c)) != std::string_view::npos);
-  });
-  if (plain) return text;
-  std::string quoted = "'";
-  for (const char c : text) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return quoted + "'";
+/// Version, processor, SIMD target, threads, memory, what the process used of it at most, host system.
+std::vector<ReportFact> machine_facts() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return {{"giza", fmt::format("{}, built by {}", GIZA_VERSION, compiler_name())},
+          {"processor", fmt::format("{}, {} processors", processor_name(), sysconf(_SC_NPROCESSORS_ONLN))},
+          {"SIMD target", fmt::format("{} (of {})", isa(), fmt::join(isa_targets(), ", "))},
+          {"threads", fmt::format("{} by {}", num_threads(), thread_backend())},
+          {"memory",
+           fmt::format("{:.1f} GB; this process used at most {:.2f} GB", static_cast<double>(physical_memory()) / 1e9,
+                       static_cast<double>(usage.ru_maxrss) * 1024 / 1e9)},
+          {"system", system_name()}};
 }
 
-/// A value as it is given on the command line: texts without the quotes of YAML.
-std::string argument(const Key& key, const Config& config) {
-  Config copy = config;
-  const Field field = key.field(copy);
-  if (const auto* text = std::get_if<std::string*>(&field)) return **text;
-  return write_value(key, config);
+/// "2026-11-22 14:03 UTC"
+std::string now_utc() {
+  const std::time_t now = std::time(nullptr);
+  std::tm utc{};
+  gmtime_r(&now, &utc);
+  return fmt::format("{:04}-{:02}-{:02} {:02}:{:02} UTC", utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday, utc.tm_hour,
+                     utc.tm_min);
+}
+
+/// "2 h 05 min", "4.1 s"
+std::string duration_text(double seconds) {
+  if (!std::isfinite(seconds) || seconds < 0) return "unknown";
+  if (seconds < 60) return fmt::format("{:.1f} s", seconds);
+  const auto minutes = static_cast<int64_t>(seconds / 60);
+  if (minutes < 60) return fmt::format("{} min {:02} s", minutes, static_cast<int64_t>(seconds) % 60);
+  return fmt::format("{} h {:02} min", minutes / 60, minutes % 60);
 }
 
 std::string network_name(const Config& config) {
@@ -63,7 +80,7 @@ ReportList list_of(const std::string& role, const Dataset& dataset) {
 }
 
 /// What both kinds of pages have.
-ReportData common_data(const Config& config, const std::string& command) {
+ReportData common_data(const Config& config) {
   ReportData data;
   const Config defaults;
   for (const Key& key : config_keys()) {
@@ -77,7 +94,7 @@ ReportData common_data(const Config& config, const std::string& command) {
   data.ignore_label = config.train.ignore_label;
   data.machine = machine_facts();
   data.written = now_utc();
-  data.command = command_line(command, config);
+  data.command = config.command;
   std::error_code error;
   if (const fs::path here = fs::current_path(error); !error) data.machine.push_back({"working folder", here.string()});
   return data;
@@ -93,36 +110,23 @@ std::string list_hash(const Dataset& dataset) {
   return fmt::format("{:016x}", hash.value());
 }
 
-std::string command_line(const std::string& command, const Config& config) {
-  std::string line = fmt::format("giza {} --config {}", command, quoted_for_shell(config.file));
-  if (const std::vector<std::string> targets = isa_targets(); !targets.empty() && isa() != targets.front()) {
-    line += " --isa " + isa();
-  }
-  for (const Key& key : config_keys()) {
-    const auto origin = config.origins.find(key.full_name());
-    if (origin == config.origins.end() || origin->second != "command line") continue;
-    line += fmt::format(" {} {}", key.full_name(), quoted_for_shell(argument(key, config)));
-  }
-  return line;
-}
-
 void write_training_report(const Config& config, const TrainingReport& training) {
-  ReportData data = common_data(config, "train");
+  ReportData data = common_data(config);
   data.kind = "training";
   data.title = last_names(training.folder, 1);
-  const int64_t epochs = training.iterations / std::max<int64_t>(training.iterations_per_epoch, 1);
+  const auto epoch_of = [&](int64_t iteration) {
+    return iteration / std::max<int64_t>(training.iterations_per_epoch, 1);
+  };
   const bool finished = training.iteration >= training.iterations;
-  data.summary = {network_name(config),
-                  fmt::format("{} iteration {} of {}, epoch {} of {}",
-                              finished ? "finished:" : "running:", training.iteration, training.iterations,
-                              training.iteration / std::max<int64_t>(training.iterations_per_epoch, 1), epochs),
-                  training.folder};
+  data.summary = {
+      network_name(config),
+      fmt::format("{} iteration {} of {}, epoch {} of {}", finished ? "finished:" : "running:", training.iteration,
+                  training.iterations, epoch_of(training.iteration), epoch_of(training.iterations)),
+      training.folder};
   data.history = read_history(training.folder + "/log.jsonl");
   data.evaluation = training.validation;
   data.is_validation = true;
-  data.evaluation_name =
-      fmt::format("Validation during training, epoch {}",
-                  training.validation_iteration / std::max<int64_t>(training.iterations_per_epoch, 1));
+  data.evaluation_name = fmt::format("Validation during training, epoch {}", epoch_of(training.validation_iteration));
   data.lists.push_back(list_of("training", *training.training_set));
   if (training.validation_set != nullptr) data.lists.push_back(list_of("validation", *training.validation_set));
   data.time.push_back({"training so far", duration_text(training.seconds)});
@@ -139,7 +143,7 @@ void write_training_report(const Config& config, const TrainingReport& training)
 
 void write_evaluation_report(const std::string& path, const Config& config, const Dataset& dataset,
                              const Evaluation& evaluation) {
-  ReportData data = common_data(config, "eval");
+  ReportData data = common_data(config);
   data.kind = "evaluation";
   data.title = last_names(config.test.save_folder, 2);
   data.summary = {network_name(config), fmt::format("{} of {} pictures of {}", evaluation.pictures.size(),

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 
 #include "train/config/config.h"
@@ -35,9 +34,5 @@ void write_training_report(const Config& config, const TrainingReport& training)
 /// when writing fails.
 void write_evaluation_report(const std::string& path, const Config& config, const Dataset& dataset,
                              const Evaluation& evaluation);
-
-/// The command that was given, from a configuration's origins: "giza train --config FILE KEY 'VALUE' ...", quoted for a
-/// shell.
-std::string command_line(const std::string& command, const Config& config);
 
 }  // namespace giza::train

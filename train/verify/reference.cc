@@ -44,14 +44,8 @@ void Difference::add(double ours, double theirs) {
 double Difference::relative_l2() const { return squares_ == 0 ? 0 : std::sqrt(squares_ / norm_); }
 
 VerifyFigure Difference::figure(std::string name, double bound) const {
-  VerifyFigure figure;
-  figure.name = std::move(name);
-  figure.elements = elements_;
-  figure.relative_l2 = relative_l2();
-  figure.max_abs = max_abs_;
-  figure.bound = bound;
-  figure.passed = figure.relative_l2 <= bound;  // false for a NaN
-  return figure;
+  // passed: false for a NaN.
+  return {std::move(name), elements_, relative_l2(), max_abs_, bound, relative_l2() <= bound};
 }
 
 VerifyFigure figure_of(std::string name, double ours, double theirs, double bound) {

@@ -182,13 +182,9 @@ void verify_gradients(const NetworkBuilder& build, const models::SceneParser& mo
     elements += static_cast<int64_t>(ours[p].size());
     result.gradients.push_back(distance.parameters[p].figure(parameters[p].name, bound(sensitivity.relative_l2[p])));
   }
-  VerifyFigure scale;
-  scale.name = "gradient scale";
-  scale.elements = elements;
-  scale.relative_l2 = scale.max_abs = distance.scale;
-  scale.bound = bound(sensitivity.scale);
-  scale.passed = distance.scale <= scale.bound;
-  result.gradient_scale = scale;
+  const double allowed = bound(sensitivity.scale);
+  result.gradient_scale =
+      VerifyFigure{"gradient scale", elements, distance.scale, distance.scale, allowed, distance.scale <= allowed};
 }
 
 /// True if all files are there; else the missing ones are noted.

@@ -83,10 +83,9 @@ TEST_CASE("check: wrong class count, with the first place of each value") {
   CHECK(three.y == 0);
   CHECK(contains(report_text(report), "value 3: 90 pixels in 2 files, first at x 3, y 0 of " + set.file("b_l.png")));
   CHECK(set.accepted().settings == Settings{{"DATA.classes", "5"}});
-  CHECK(contains(report_text(report), "giza check --config set.yaml DATA.classes 5"));
-  // The other overrides of the command line stay in what is to be typed.
-  CHECK(contains(report_text(set.check({"TRAIN.epochs", "3", "DATA.classes", "2"})),
-                 "--config set.yaml TRAIN.epochs 3 DATA.classes 5"));
+  const auto command = [](const KeyValues& settings) { return "again with " + settings.front().second; };
+  CHECK(contains(report_text(report, command), "try it: again with 5"));
+  CHECK(nlohmann::json::parse(report_json(report, command))["proposals"][0]["command"] == "again with 5");
 
   // Names say how many classes there are.
   write_bytes(set.file("names.txt"), "a\nb\nc\nd\ne\n");

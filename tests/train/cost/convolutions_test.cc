@@ -1,5 +1,5 @@
 // The list of a network's convolutions: a dry run names what a real step runs, and the algorithms are the planned ones.
-#include "train/cost/convolutions.h"
+#include "train/cost/profile_summary.h"
 
 #include <algorithm>
 
@@ -29,8 +29,8 @@ std::string text(const std::vector<ConvolutionUse>& uses) {
     return fmt::format("{} {} {}", use.algorithm, use.flops, use.executed);
   };
   for (const ConvolutionUse& use : uses) {
-    lines += fmt::format("{} {}: {} | {} | {}\n", use.layer, use.shape, pass(use.forward), pass(use.backward_input),
-                         pass(use.backward_weight));
+    lines += fmt::format("{} {}: {} | {} | {}\n", use.layer, use.shape, pass(use.passes[0]), pass(use.passes[1]),
+                         pass(use.passes[2]));
   }
   return lines;
 }
@@ -79,12 +79,12 @@ TEST_CASE("convolutions: without arithmetic the same as with it, for every kind 
     CHECK(text(dry.training) == text(real.training));
     CHECK(text(dry.inference) == text(real.inference));
     CHECK(real.training.size() == real.inference.size() + (all[i].aux ? 2 : 0));
-    CHECK(real.training.front().backward_input.algorithm.empty());  // the picture's gradient, which nobody needs
+    CHECK(real.training.front().passes[1].algorithm.empty());  // the picture's gradient, which nobody needs
     for (const ConvolutionUse& use : real.training) {
       const auto spec = profile::ConvSpec::parse(use.shape);
-      CHECK(use.forward.flops == spec.flops());
-      CHECK(use.backward_weight.flops == spec.flops());
-      CHECK_FALSE(use.backward_weight.algorithm.empty());
+      CHECK(use.passes[0].flops == spec.flops());
+      CHECK(use.passes[2].flops == spec.flops());
+      CHECK_FALSE(use.passes[2].algorithm.empty());
     }
   }
 }

@@ -8,7 +8,6 @@
 
 #include "tensor/storage.h"
 #include "tests/train/tiny_set.h"
-#include "train/cost/plan_table.h"
 
 namespace giza::train {
 namespace {

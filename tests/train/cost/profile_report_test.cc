@@ -8,7 +8,6 @@
 #include "train/cost/profile_summary.h"
 #include "train/cost/profile_table.h"
 #include "train/cost/roofline.h"
-#include "train/cost/trace.h"
 
 namespace giza::train {
 namespace {

@@ -10,7 +10,7 @@
 #include "tensor/parallel.h"
 #include "tensor/profile/sampled_run.h"
 #include "tests/support/scopes.h"
-#include "train/cost/memory_limit.h"
+#include "train/cost/memory.h"
 
 namespace giza::train {
 namespace {

@@ -233,7 +233,7 @@ TEST_CASE("evaluate: counts, masks, results as JSON; saved masks judged again gi
   }
   CHECK(again.names[1] == "class 1");
 
-  write_metrics(out.file("metrics.json"), result);
+  write_file(out.file("metrics.json"), metrics_json(result));
   const nlohmann::json json = nlohmann::json::parse(read_bytes(out.file("metrics.json")));
   CHECK(json["mIoU"] == result.metrics.miou);
   CHECK(json["mAcc"] == result.metrics.macc);

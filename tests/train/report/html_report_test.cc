@@ -223,7 +223,7 @@ TEST_CASE("report: a training writes it after validations, and goes on with it w
   Config config = set.config("run");
   config.train.evaluate = true;
   config.train.epochs = 1;
-  config.origins["TRAIN.epochs"] = "command line";
+  config.command = "giza train --config tiny.yaml TRAIN.epochs 1";
   train(config);
   const std::string page = read_bytes(set.file("run/report.html"));
   CHECK(contains(page, "finished: iteration 4 of 4"));
@@ -243,16 +243,6 @@ TEST_CASE("report: a training writes it after validations, and goes on with it w
   const std::string curves = read_bytes(set.file("plain/report.html"));
   CHECK(contains(curves, "Loss over the iterations"));
   CHECK(contains(curves, "Nothing was validated"));
-}
-
-TEST_CASE("report: the command is quoted for a shell") {
-  Config config;
-  config.file = "a file.yaml";
-  config.test.save_folder = "it's; $(here)";
-  config.test.scales = {0.5, 1};
-  config.origins = {{"TEST.save_folder", "command line"}, {"TEST.scales", "command line"}, {"TEST.mirror", "f.yaml:3"}};
-  CHECK(command_line("eval", config) ==
-        "giza eval --config 'a file.yaml' TEST.scales '[0.5, 1]' TEST.save_folder 'it'\\''s; $(here)'");
 }
 
 }  // namespace

@@ -1,9 +1,4 @@
 // report.html: what JavaScript adds, sorting of tables and the values of curves under a pointer or the arrow keys.
-#include "train/report/html_parts.h"
-
-namespace giza::train {
-
-const char* const kReportScript = R"js(
 'use strict';
 document.documentElement.classList.add('js');
 
@@ -83,6 +78,3 @@ for (const figure of document.querySelectorAll('figure.chart')) {
     });
   }
 }
-)js";
-
-}  // namespace giza::train
