@@ -31,7 +31,7 @@ class BenchModelCommand : public Command {
  public:
   BenchModelCommand()
       : Command("model", "seconds per step of a whole PSPNet, and its memory",
-                R"(infer: one forward pass. train: forward, loss + 0.4 auxiliary loss, backward, SGD step. Random
+                R"(infer: one forward pass. train: forward, loss + 0.4 auxiliary loss, backward, SGD step. Made-up
 pictures and labels; one step to warm up, then --runs timed ones. With --json one line:
   {mode, depth, size, batch, classes, width, threads, isa, conv, runs, median_s, best_s,
    peak_rss_gb, arena_peak_gb}

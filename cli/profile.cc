@@ -73,7 +73,7 @@ class ProfileCommand : public Command {
  public:
   ProfileCommand()
       : Command("profile", "where a step's time goes; or one convolution by every algorithm",
-                R"(Runs steps of a PSPNet on random pictures, as `giza bench model` does, and measures the machine's
+                R"(Runs steps of a PSPNet on made-up pictures, as `giza bench model` does, and measures the machine's
 peaks in the same run. GFLOP/s count the operations of the direct algorithm, `executed` those of
 the one that was chosen; GB/s count inputs and outputs once. docs/profile-reference.md explains the
 columns, docs/profile.md the picture. With --op, which goes with --runs alone, one convolution runs

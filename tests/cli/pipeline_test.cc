@@ -64,7 +64,7 @@ TEST_CASE("scenes, train, eval, predict, compare, run") {
     REQUIRE_MESSAGE(quoted.status == 0, quoted.err);
     CHECK(read_file(folder.file("it's; here/report.html"))
               .find("giza eval --config tiny.yaml TRAIN.threads 1 TEST.scales &#39;[0.5, 1]&#39; TEST.save_folder "
-                    "&#39;it&#39;\\&#39;&#39;; here&#39;") != std::string::npos);
+                    "&#39;it&#39;\\&#39;&#39;s; here&#39;") != std::string::npos);
 
     const Outcome compared = run_giza(
         "compare --threads 1 --config tiny.yaml --out sheets --group 'context=boat,car,building' "

@@ -1,12 +1,11 @@
 // The list of a network's convolutions: a dry run names what a real step runs, and the algorithms are the planned ones.
-#include "train/cost/profile_summary.h"
-
 #include <algorithm>
 
 #include "models/pspnet.h"
 #include "tensor/dry_run.h"
 #include "tensor/profile/conv_spec.h"
 #include "tests/support/op_testing.h"
+#include "train/cost/profile_summary.h"
 
 namespace giza::train {
 namespace {

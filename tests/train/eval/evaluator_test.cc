@@ -6,6 +6,7 @@
 
 #include "models/pspnet.h"
 #include "tensor/base/check.h"
+#include "tensor/base/file.h"
 #include "tensor/ops/resize.h"
 #include "tests/train/tiny_set.h"
 
