@@ -161,11 +161,9 @@ class Finder {
     const auto count = static_cast<int64_t>(part.turned.size());
     if (count == 0) return;
     Problem& problem =
-        add(Severity::warning, "orientation",
-            fmt::format("{}: {} turned or mirrored by the EXIF orientation in the file, as OpenCV does it; label maps "
-                        "must fit the turned image",
-                        part.report.name, shape_text(count, "image is", "images are")),
-            count);
+        add_count(part.report, Severity::warning, "orientation", count, "image is", "images are",
+                  " turned or mirrored by the EXIF orientation in the file, as OpenCV does it; label maps "
+                  "must fit the turned image");
     for (const auto& [entry, orientation] : part.turned) {
       example(problem,
               fmt::format("{}{}: orientation {}", line_of(part, entry), part.entries[entry].image, orientation));
