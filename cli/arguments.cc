@@ -37,10 +37,6 @@ class UsageFormatter : public CLI::Formatter {
   std::string trailing_;
 };
 
-bool is_number(const std::string& text) {
-  return text.size() > 1 && text[0] == '-' && (text[1] == '.' || (text[1] >= '0' && text[1] <= '9'));
-}
-
 std::string quoted_for_shell(const std::string& text) {
   const bool plain = !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char c) {
     return std::isalnum(c) != 0 ||
@@ -72,7 +68,7 @@ train::KeyValues given_settings(const train::Config& config) {
 std::vector<std::string> trailing_arguments(const CLI::App& app) {
   std::vector<std::string> arguments = app.remaining();
   for (const std::string& argument : arguments) {
-    check<Refusal>(argument.empty() || argument[0] != '-' || is_number(argument),
+    check<Refusal>(argument.empty() || argument[0] != '-' || is_negative_number(argument),
                    "{}: unknown flag {}; `giza {} --help` shows the usage", app.get_name(), argument, app.get_name());
   }
   return arguments;
@@ -94,6 +90,10 @@ std::string command_line(const std::string& name, const std::string& file, const
   std::string line = fmt::format("giza {} --config {}", name, quoted_for_shell(file));
   for (const auto& [key, value] : settings) line += fmt::format(" {} {}", key, quoted_for_shell(value));
   return line;
+}
+
+bool is_negative_number(const std::string& text) {
+  return text.size() > 1 && text[0] == '-' && (text[1] == '.' || (text[1] >= '0' && text[1] <= '9'));
 }
 
 void TrailingArguments::declare(CLI::App& app, const std::string& usage) {

@@ -122,6 +122,9 @@ class ConfigArguments {
   std::string file_;
 };
 
+/// True for a minus sign with a digit or a point behind it.
+bool is_negative_number(const std::string& text);
+
 /// Positional arguments of any number and form. CLI11's own lists would take a name such as [a].png apart.
 class TrailingArguments {
  public:

@@ -1,5 +1,6 @@
 // giza predict: label image, colours and overlay of pictures.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
@@ -16,8 +17,8 @@
 #include "tensor/base/check.h"
 #include "train/config/card.h"
 #include "train/config/parts.h"
+#include "train/data/folder.h"
 #include "train/data/known_datasets.h"
-#include "train/data/layout.h"
 #include "train/eval/evaluator.h"
 #include "train/progress.h"
 #include "train/signals.h"
@@ -74,6 +75,13 @@ struct Picture {
   std::string image, stem;
 };
 
+/// One spelling for each file, be it there or not.
+std::string canonical(const std::string& path) {
+  std::error_code error;
+  const fs::path found = fs::weakly_canonical(path, error);
+  return error ? path : found.string();
+}
+
 /// Throws Refusal where results in `out` would be taken for pictures of `folder` the next time.
 void check_outside(const std::string& folder, const fs::path& out) {
   std::error_code error;
@@ -93,7 +101,9 @@ void add_folder(const std::string& folder, const fs::path& out, std::vector<Pict
   }
 }
 
-/// Throws Refusal where two pictures would write the same files.
+constexpr const char* kResults[] = {"_label.png", "_color.png", "_overlay.png"};
+
+/// Throws Refusal where two pictures would write the same files, or one would overwrite a picture.
 std::vector<Picture> list_pictures(const std::vector<std::string>& arguments, const std::string& out) {
   std::vector<Picture> pictures;
   for (const std::string& argument : arguments) {
@@ -111,6 +121,15 @@ std::vector<Picture> list_pictures(const std::vector<std::string>& arguments, co
                    "{}: another picture has the same name, and would write the same files; predict it apart",
                    picture.image);
   }
+  std::set<std::string> inputs;
+  for (const Picture& picture : pictures) inputs.insert(canonical(picture.image));
+  for (const Picture& picture : pictures) {
+    for (const char* end : kResults) {
+      check<Refusal>(!inputs.contains(canonical(picture.stem + end)),
+                     "{}{}: is one of the pictures, and would be overwritten by a result; give another --out",
+                     picture.stem, end);
+    }
+  }
   return pictures;
 }
 
@@ -121,7 +140,8 @@ class PredictCommand : public Command {
                 R"(Writes DIR/NAME_label.png (class indices), NAME_color.png and NAME_overlay.png for each picture,
 and prints the classes seen with their share of the pixels. A folder in place of an IMAGE stands for
 the .jpg and .png pictures in it and in its subfolders, which are made below DIR too; DIR lies
-outside of it. Names, colours and the test protocol come from --config, else from the weights, else
+outside of it. A picture that cannot be read is passed over; those are named again at the end, with
+exit status 1. Names, colours and the test protocol come from --config, else from the weights, else
 from a config.yaml beside them; without any, pictures keep their size and are cut into tiles.
 
   giza predict --weights runs/my/last.safetensors --out seen street.jpg photos/)") {}
@@ -145,8 +165,12 @@ from a config.yaml beside them; without any, pictures keep their size and are cu
     check<Refusal>(!arguments.empty(),
                    "predict: no pictures, expected IMAGE...; `giza predict --help` shows the usage");
     const std::vector<Picture> pictures = list_pictures(arguments, out_);
-    // Faults of later pictures are found before the first is worked on.
-    for (const Picture& picture : pictures) train::read_image_size(picture.image);
+    check<Refusal>(!out_.empty(), "--out is empty, expected a folder");
+    // A slip of the keyboard is found before anything is worked on.
+    for (const Picture& picture : pictures) {
+      check<Refusal>(train::is_file(picture.image),
+                     "{}: there is no such file, expected a picture or a folder of pictures", picture.image);
+    }
     const PredictSetup setup = make_setup(common);
     const train::Network network = train::network_of(*setup.model);
     for (const Picture& picture : pictures) {
@@ -158,30 +182,43 @@ from a config.yaml beside them; without any, pictures keep their size and are cu
 
     const train::SignalGuard guard;
     train::Progress progress("predict", static_cast<int64_t>(pictures.size()), "images");
+    std::vector<std::string> broken;
     for (size_t i = 0; i < pictures.size(); ++i) {
       if (const int signal = train::pending_signal()) {
         throw train::Interrupted(signal, fmt::format("stopped after {} pictures", i));
       }
-      const auto& [name, stem] = pictures[i];
-      const train::Image image = train::read_image(name);
-      train::ProtocolOptions protocol = setup.protocol;
-      if (!setup.has_protocol) {
-        protocol.crop_h = std::min(tile_, image.height);
-        protocol.crop_w = std::min(tile_, image.width);
+      try {
+        predict(pictures[i], network, setup, common.json);
+      } catch (const Refusal& refusal) {
+        if (pictures.size() == 1) throw;
+        progress.warn(refusal.what());
+        broken.push_back(pictures[i].image);
       }
-      const train::LabelMap labels = train::predict_labels(network, image, protocol);
-      const train::Image color = train::colorize(labels, setup.colors);
-      train::write_labels(stem + "_label.png", labels);
-      train::write_image(stem + "_color.png", color);
-      train::write_image(stem + "_overlay.png", train::overlay(image, color, opacity_));
       progress.update(static_cast<int64_t>(i) + 1);
-      print_shares(name, stem, class_shares(labels, setup.names), common.json);
     }
     progress.finish();
-    return 0;
+    if (broken.empty()) return 0;
+    tell("{} of {} pictures could not be predicted: {}", broken.size(), pictures.size(), fmt::join(broken, ", "));
+    return 1;
   }
 
  private:
+  /// One picture: its three files and its line.
+  void predict(const Picture& picture, const train::Network& network, const PredictSetup& setup, bool json) const {
+    const train::Image image = train::read_image(picture.image);
+    train::ProtocolOptions protocol = setup.protocol;
+    if (!setup.has_protocol) {
+      protocol.crop_h = std::min(tile_, image.height);
+      protocol.crop_w = std::min(tile_, image.width);
+    }
+    const train::LabelMap labels = train::predict_labels(network, image, protocol);
+    const train::Image color = train::colorize(labels, setup.colors);
+    train::write_labels(picture.stem + kResults[0], labels);
+    train::write_image(picture.stem + kResults[1], color);
+    train::write_image(picture.stem + kResults[2], train::overlay(image, color, opacity_));
+    print_shares(picture.image, picture.stem, class_shares(labels, setup.names), json);
+  }
+
   /// The configuration given, or the one that training left beside the weights.
   std::string find_config() const {
     if (!config_.empty()) return config_;

@@ -44,6 +44,19 @@ void prepare_process() {
 /// Hands all results over. Throws Error if that fails, for then they are not where they should be.
 void flush_results() { check<Error>(std::fflush(stdout) == 0, "{}", std::strerror(errno)); }
 
+/// The words of the command line without `--`, behind which none is an option: what begins with a minus sign there is a
+/// file, and becomes one that cannot be mistaken.
+std::vector<std::string> after_options(int argc, const char* const* argv) {
+  std::vector<std::string> words(argv + 1, argv + argc);
+  const auto end = std::find(words.begin(), words.end(), "--");
+  if (end == words.end()) return words;
+  for (auto word = end + 1; word != words.end(); ++word) {
+    if (word->starts_with('-') && !is_negative_number(*word)) *word = "./" + *word;
+  }
+  words.erase(end);
+  return words;
+}
+
 void add_common_flags(CLI::App* app, Common* common) {
   const char* group = "Common";
   app->add_option("--threads", common->threads, "threads of the computation; 0: every processor")
@@ -109,8 +122,10 @@ int Program::parse_and_run(int argc, const char* const* argv) {
   if (first[0] == '-' && first != "-h" && first != "--help" && first != "--version") {
     throw Refusal(fmt::format("{}: flags come after a command, as in `giza info --json`", first));
   }
+  std::vector<std::string> words = after_options(argc, argv);
+  std::reverse(words.begin(), words.end());  // as CLI11 takes them
   try {
-    app_.parse(argc, argv);
+    app_.parse(std::move(words));
   } catch (const CLI::Success& wanted) {
     const int status = app_.exit(wanted);  // --help, --version
     std::cout.flush();

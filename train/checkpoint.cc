@@ -60,11 +60,11 @@ bool parse(const std::string& text, T* value) {
 }
 
 /// Iteration -> file name of every checkpoint of a folder, whole or not.
-std::map<int64_t, std::string> list_checkpoints(const std::string& folder) {
+std::map<int64_t, std::string> list_checkpoints(const std::string& folder, std::error_code& error) {
   std::map<int64_t, std::string> found;
-  std::error_code error;
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) {
-    const std::string name = entry.path().filename().string();
+  for (auto entry = fs::directory_iterator(folder, error); !error && entry != fs::directory_iterator();
+       entry.increment(error)) {
+    const std::string name = entry->path().filename().string();
     if (name.size() <= kStart.size() + kEnd.size() || !name.starts_with(kStart) || !name.ends_with(kEnd)) continue;
     int64_t iteration = 0;
     if (parse(name.substr(kStart.size(), name.size() - kStart.size() - kEnd.size()), &iteration)) {
@@ -108,11 +108,12 @@ std::string save_checkpoint(const RunFolder& folder, const layers::Module& model
   point_link_at(folder.file(kLast), name);
 
   // Only now is there something better than what goes.
-  std::map<int64_t, std::string> checkpoints = list_checkpoints(folder.path());
+  // One that cannot be removed, or is not seen, costs only room.
+  std::error_code error;
+  std::map<int64_t, std::string> checkpoints = list_checkpoints(folder.path(), error);
   checkpoints.erase(checkpoints.upper_bound(state.iteration), checkpoints.end());
   while (static_cast<int>(checkpoints.size()) > std::max(keep, 1)) {
-    std::error_code error;
-    fs::remove(folder.file(checkpoints.begin()->second), error);  // one that stays costs only room
+    fs::remove(folder.file(checkpoints.begin()->second), error);
     checkpoints.erase(checkpoints.begin());
   }
   return folder.file(name);
@@ -126,7 +127,11 @@ WeightFile read_checkpoint(const std::string& path) {
 }
 
 std::optional<FoundCheckpoint> newest_checkpoint(const std::string& folder, std::vector<std::string>* warnings) {
-  const std::map<int64_t, std::string> checkpoints = list_checkpoints(folder);
+  std::error_code error;
+  const std::map<int64_t, std::string> checkpoints = list_checkpoints(folder, error);
+  // A run that does not see its checkpoints would begin anew, and remove them.
+  check<Refusal>(!error || error == std::errc::no_such_file_or_directory, "{}: the folder cannot be read: {}", folder,
+                 error.message());
   for (auto entry = checkpoints.rbegin(); entry != checkpoints.rend(); ++entry) {
     const std::string path = folder + "/" + entry->second;
     try {

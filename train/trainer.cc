@@ -18,6 +18,7 @@
 #include "tensor/base/message.h"
 #include "tensor/base/stopwatch.h"
 #include "tensor/parallel.h"
+#include "train/check/glance.h"
 #include "train/checkpoint.h"
 #include "train/config/card.h"
 #include "train/config/parts.h"
@@ -72,7 +73,7 @@ class Trainer {
   StepSums sums_;          // since the last line of the log
   StepTimes times_;        // of those of them that this process did
   Stopwatch watch_;
-  std::vector<std::string> notes_;  // what start() has to tell
+  std::vector<std::string> notes_, warnings_;  // what start() has to tell
   std::unique_ptr<TrainLog> log_;
   std::unique_ptr<TensorBoard> tensorboard_;  // null where it is off
   std::unique_ptr<Progress> progress_;
@@ -115,12 +116,14 @@ void Trainer::start() {
     load_initial_weights();
   }
   write_file(folder_.file("config.yaml"), to_yaml(config_));
+  if (iteration_ < iterations_) warnings_ = glance_at_labels(dataset_);
   log_ = std::make_unique<TrainLog>(folder_.file("log.jsonl"), iteration_);
   result_.loss = log_->earlier_loss();  // until there is a step
   if (train_.tensorboard && event_files_available()) {
     tensorboard_ = std::make_unique<TensorBoard>(folder_.path(), iteration_, class_colors(config_));
   } else if (train_.tensorboard) {
-    notes_.push_back("no TensorBoard events: this build has no Protocol Buffers (libprotobuf-dev, protobuf-compiler)");
+    warnings_.push_back(
+        "no TensorBoard events: this build has no Protocol Buffers (libprotobuf-dev, protobuf-compiler)");
   }
 }
 
@@ -196,8 +199,8 @@ void Trainer::load_initial_weights() {
         train_.weight));
   }
   if (!kept.empty()) {
-    notes_.push_back(fmt::format("{} does not fit or lacks {} tensors, which begin at random: {}", train_.weight,
-                                 kept.size(), fmt::join(kept, ", ")));
+    warnings_.push_back(fmt::format("{} does not fit or lacks {} tensors, which begin at random: {}", train_.weight,
+                                    kept.size(), fmt::join(kept, ", ")));
   }
 }
 
@@ -328,6 +331,7 @@ TrainResult Trainer::run(const StepObserver& after_step) {
   start();
   progress_ = std::make_unique<Progress>("train", iterations_, "it", iteration_);
   for (const std::string& note : notes_) progress_->note(note);
+  for (const std::string& warning : warnings_) progress_->warn(warning);
   validate_if_due();
   const int64_t first = iteration_;
   Loader loader(dataset_, train_transforms(config_),

@@ -18,7 +18,7 @@ std::string one_line(std::string_view text) {
     const auto byte = [&](size_t at) { return at < line.size() ? static_cast<unsigned char>(line[at]) : 0; };
     const bool control = byte(i) == 0xC2 && byte(i + 1) >= 0x80 && byte(i + 1) <= 0x9F;
     const bool line_end = byte(i) == 0xE2 && byte(i + 1) == 0x80 && (byte(i + 2) == 0xA8 || byte(i + 2) == 0xA9);
-    if (control || line_end) line.replace(i, control ? 2 : 3, " ");
+    if (control || line_end) line.replace(i, control ? 2 : 3, 1, ' ');
   }
   return line;
 }

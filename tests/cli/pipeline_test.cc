@@ -186,6 +186,39 @@ TEST_CASE("scenes, train, eval, predict, compare, run") {
         run_giza("predict --threads 1 --weights run/last.safetensors --out other text.png", folder.path());
     CHECK(text.status == 2);
     CHECK(one_line_refusal(text.err));
+
+    // Among others, a broken one is passed over, and named at the end.
+    fs::create_directories(folder.file("photos"));
+    for (const char* name : {"a.png", "c.png"}) {
+      fs::copy_file(folder.file("scenes/val/scene_00000.png"), folder.file("photos/") + name);
+    }
+    write_file(folder.file("photos/b.png"), "no picture");
+    const std::string predict = "predict --threads 1 --quiet --weights run/last.safetensors --out ";
+    const Outcome some = run_giza(predict + "some photos", folder.path());
+    CHECK(some.status == 1);
+    CHECK(contains(some.err, "giza: photos/b.png: "));
+    CHECK(some.err.ends_with("giza: 1 of 3 pictures could not be predicted: photos/b.png\n"));
+    CHECK(fs::exists(folder.file("some/c_label.png")));
+    CHECK(!fs::exists(folder.file("some/b_label.png")));
+
+    // Results never take the place of pictures.
+    fs::create_directories(folder.file("eat"));
+    for (const char* name : {"x.png", "x_label.png"}) {
+      fs::copy_file(folder.file("scenes/val/scene_00000.png"), folder.file("eat/") + name);
+    }
+    const std::string before = read_file(folder.file("eat/x_label.png"));
+    const Outcome eaten = run_giza(predict + "eat eat/*.png", folder.path());
+    CHECK(eaten.status == 2);
+    CHECK(one_line_refusal(eaten.err));
+    CHECK(contains(eaten.err, "would be overwritten"));
+    CHECK(read_file(folder.file("eat/x_label.png")) == before);
+    CHECK(run_giza(predict + "'' photos/a.png", folder.path()).status == 2);
+
+    // Behind -- nothing is a flag.
+    fs::copy_file(folder.file("photos/a.png"), folder.file("-dash.png"));
+    CHECK(run_giza(predict + "dashed -dash.png", folder.path()).status == 2);
+    CHECK(run_giza(predict + "dashed -- -dash.png", folder.path()).status == 0);
+    CHECK(fs::exists(folder.file("dashed/-dash_label.png")));
   }
 
   SUBCASE("run: the same bytes at any number of threads") {

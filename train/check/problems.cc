@@ -105,10 +105,8 @@ class Finder {
   void absolute_paths(const PartFindings& part, Problem& problem) const {
     const auto first = part.faults.begin();
     const ListEntry& entry = part.entries[first->first.first];
-    std::error_code error;
-    if (config_.data.data_root.empty() || entry.image.front() != '/') return;
-    if (!std::filesystem::exists(config_.data.data_root + entry.image, error)) return;
-    problem.message += "; they are there below DATA.data_root: remove the / at the beginning of the list's paths";
+    const std::string hint = slash_hint(entry.image, config_.data.data_root);
+    if (!hint.empty()) problem.message += "; " + hint;
   }
 
   void values(const PartFindings& part) {

@@ -11,8 +11,8 @@
 #include "tensor/base/file.h"
 #include "tensor/base/text.h"
 #include "train/config/yaml.h"
+#include "train/data/folder.h"
 #include "train/data/image/image.h"
-#include "train/data/layout.h"
 #include "train/data/list.h"
 
 namespace giza::train {
@@ -29,10 +29,9 @@ struct FoundPair {
 /// The mask of a picture; empty where there is none.
 std::string mask_of(const StarterOptions& options, const fs::path& image) {
   const fs::path stem = fs::path(options.labels) / image.lexically_relative(options.images).replace_extension();
-  std::error_code error;
   for (const char* end : {".png", "_label.png", "_mask.png", "_L.png"}) {
     const std::string path = stem.string() + end;
-    if (path != image.string() && fs::is_regular_file(path, error)) return path;
+    if (path != image.string() && is_file(path)) return path;
   }
   return {};
 }
@@ -51,10 +50,13 @@ std::string list_text(const std::vector<FoundPair>& pairs) {
   std::string text;
   for (const FoundPair& pair : pairs) {
     for (const std::string& path : {pair.image, pair.mask}) {
-      check<Refusal>(path.find_first_of(" \t\r\n") == std::string::npos && path.front() != '#',
-                     "{}: has a blank in its path, which a list cannot hold; rename it", quotable(path));
+      check<Refusal>(
+          path.find_first_of("\t\r\n") == std::string::npos && path.front() != '#' && path.front() != '"' &&
+              path.front() != '\'',
+          "{}: a list cannot hold paths with tabs or line ends, nor any that begin with # or a quote; rename it",
+          quotable(path));
     }
-    text += pair.image + " " + pair.mask + "\n";
+    text += pair.image + "\t" + pair.mask + "\n";
   }
   return text;
 }

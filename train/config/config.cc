@@ -24,8 +24,72 @@ namespace {
 
 constexpr const char* kOverridePlace = "command line";
 
-/// The key nearest in spelling; its own section counts as nearer.
+/// What other programs call a key: where the spelling leads astray.
+struct Synonym {
+  std::string_view theirs, ours;
+};
+constexpr Synonym kSynonyms[] = {{"lr", "TRAIN.base_lr"},
+                                 {"learning_rate", "TRAIN.base_lr"},
+                                 {"lr0", "TRAIN.base_lr"},
+                                 {"init_lr", "TRAIN.base_lr"},
+                                 {"wd", "TRAIN.weight_decay"},
+                                 {"decay", "TRAIN.weight_decay"},
+                                 {"bs", "TRAIN.batch_size"},
+                                 {"batch", "TRAIN.batch_size"},
+                                 {"samples_per_gpu", "TRAIN.batch_size"},
+                                 {"max_epochs", "TRAIN.epochs"},
+                                 {"num_epochs", "TRAIN.epochs"},
+                                 {"n_epochs", "TRAIN.epochs"},
+                                 {"depth", "TRAIN.layers"},
+                                 {"backbone", "TRAIN.layers"},
+                                 {"model", "TRAIN.arch"},
+                                 {"network", "TRAIN.arch"},
+                                 {"seed", "TRAIN.manual_seed"},
+                                 {"random_seed", "TRAIN.manual_seed"},
+                                 {"num_workers", "TRAIN.workers"},
+                                 {"workers_per_gpu", "TRAIN.workers"},
+                                 {"jobs", "TRAIN.workers"},
+                                 {"pretrained", "TRAIN.weight"},
+                                 {"weights", "TRAIN.weight"},
+                                 {"init_from", "TRAIN.weight"},
+                                 {"load_from", "TRAIN.weight"},
+                                 {"checkpoint", "TRAIN.resume"},
+                                 {"ckpt", "TRAIN.resume"},
+                                 {"resume_from", "TRAIN.resume"},
+                                 {"ignore_index", "TRAIN.ignore_label"},
+                                 {"ignore", "TRAIN.ignore_label"},
+                                 {"crop_size", "TRAIN.train_h"},
+                                 {"crop_h", "TRAIN.train_h"},
+                                 {"crop_w", "TRAIN.train_w"},
+                                 {"num_threads", "TRAIN.threads"},
+                                 {"cpus", "TRAIN.threads"},
+                                 {"out", "TRAIN.save_path"},
+                                 {"output", "TRAIN.save_path"},
+                                 {"output_dir", "TRAIN.save_path"},
+                                 {"work_dir", "TRAIN.save_path"},
+                                 {"save_dir", "TRAIN.save_path"},
+                                 {"log_interval", "TRAIN.print_freq"},
+                                 {"val_interval", "TRAIN.eval_freq"},
+                                 {"hflip", "TRAIN.flip_prob"},
+                                 {"lr_power", "TRAIN.power"},
+                                 {"warmup", "TRAIN.warmup_iters"},
+                                 {"num_classes", "DATA.classes"},
+                                 {"n_classes", "DATA.classes"},
+                                 {"nc", "DATA.classes"},
+                                 {"root", "DATA.data_root"},
+                                 {"data_dir", "DATA.data_root"},
+                                 {"palette", "DATA.colors_path"},
+                                 {"class_names", "DATA.names_path"},
+                                 {"flip", "TEST.mirror"},
+                                 {"tta", "TEST.mirror"},
+                                 {"overlap", "TEST.stride_rate"}};
+
+/// The key that is meant: by another program's word for it, else the nearest in spelling, its own section being nearer.
 std::string nearest_key(std::string_view section, std::string_view name) {
+  const std::string lower = lower_case(name);
+  for (const Synonym& word : kSynonyms) {
+    if (word.theirs == lower) return std::string(word.ours);
+  }
   std::string best;
   size_t best_distance = std::string::npos;
   for (const Key& key : config_keys()) {
@@ -124,7 +188,7 @@ const Key& find_override(const std::string& text, const Values& values) {
 YamlNode override_value(const Key& key, std::string text) {
   Config scratch;
   YamlNode node;
-  if (text.empty() || text == "None") return node;
+  if (text.empty() || is_null_word(text)) return node;
   if (!std::holds_alternative<std::string*>(key.field(scratch))) {
     if (text.size() > 1 && text.front() == '(' && text.back() == ')')
       text = fmt::format("[{}]", text.substr(1, text.size() - 2));
@@ -140,13 +204,16 @@ YamlNode override_value(const Key& key, std::string text) {
 KeyValues apply_overrides(const std::vector<std::string>& overrides, Values& values) {
   KeyValues applied;
   std::set<const Key*> seen;
-  for (size_t i = 0; i < overrides.size(); i += 2) {
-    const Key& key = find_override(overrides[i], values);
-    check<Refusal>(i + 1 < overrides.size(), "{}: {} has no value, expected KEY VALUE pairs", kOverridePlace,
-                   overrides[i]);
+  for (size_t i = 0; i < overrides.size(); ++i) {
+    // KEY=VALUE is one word, KEY VALUE are two. No key has a sign of equality in its name; a value may.
+    const size_t sign = overrides[i].find('=');
+    const Key& key = find_override(overrides[i].substr(0, sign), values);
+    check<Refusal>(sign != std::string::npos || i + 1 < overrides.size(),
+                   "{}: {} has no value, expected KEY VALUE pairs", kOverridePlace, overrides[i]);
+    const std::string value = sign != std::string::npos ? overrides[i].substr(sign + 1) : overrides[++i];
     check<Refusal>(seen.insert(&key).second, "{}: {} is given twice, remove one", kOverridePlace, key.full_name());
-    values[&key] = {override_value(key, overrides[i + 1]), kOverridePlace};
-    applied.emplace_back(key.full_name(), overrides[i + 1]);
+    values[&key] = {override_value(key, value), kOverridePlace};
+    applied.emplace_back(key.full_name(), value);
   }
   return applied;
 }

@@ -5,6 +5,8 @@
 #include <yaml-cpp/exceptions.h>
 #include <yaml-cpp/parser.h>
 
+#include <algorithm>
+#include <iterator>
 #include <sstream>
 #include <utility>
 
@@ -31,8 +33,7 @@ class TreeBuilder : public YAML::EventHandler {
     check_tag(mark, tag);
     node.text = value;
     node.quoted = tag == "!";
-    const bool null = value == "~" || value == "null" || value == "Null" || value == "NULL";
-    if (!node.quoted && null) node.kind = YamlNode::Kind::null;
+    if (!node.quoted && is_null_word(value)) node.kind = YamlNode::Kind::null;
     add(std::move(node));
   }
   void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t,
@@ -117,6 +118,11 @@ class TreeBuilder : public YAML::EventHandler {
 };
 
 }  // namespace
+
+bool is_null_word(std::string_view text) {
+  constexpr std::string_view kWords[] = {"~", "null", "Null", "NULL", "None"};
+  return std::find(std::begin(kWords), std::end(kWords), text) != std::end(kWords);
+}
 
 std::string quote_for_message(std::string_view text) { return '"' + quotable(text, 60) + '"'; }
 

@@ -33,6 +33,9 @@ std::string yaml_quoted(const std::string& text);
 /// than the text), and tags.
 YamlNode parse_yaml(std::string_view text, const std::string& name);
 
+/// True for the words that stand for no value: ~, null and, as Python writes it, None.
+bool is_null_word(std::string_view text);
+
 /// `text` in double quotes, cut after 60 bytes, control characters replaced: fit for a message of one line.
 std::string quote_for_message(std::string_view text);
 

@@ -139,7 +139,7 @@ Dataset::Dataset(DatasetOptions options) : options_(std::move(options)) {
     colors_ = std::make_unique<LabelColors>(options_.label_colors, options_.ignore_label);
   }
   entries_ = list_pictures(options_);
-  check_list_files(listing_place(options_), entries_);
+  check_list_files(listing_place(options_), entries_, options_.data_root);
   cache_.resize(entries_.size());
 }
 

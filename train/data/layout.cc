@@ -9,47 +9,13 @@
 
 #include "tensor/base/check.h"
 #include "tensor/base/file.h"
-#include "tensor/base/spelling.h"
 #include "tensor/base/text.h"
+#include "train/data/folder.h"
 
 namespace giza::train {
 namespace {
 
 namespace fs = std::filesystem;
-
-/// Far beyond any data set; a folder that goes on for ever must not fill the memory.
-constexpr size_t kMaxFiles = 10'000'000;
-
-bool is_folder(const fs::path& path) {
-  std::error_code error;
-  return fs::is_directory(path, error);
-}
-
-bool is_file(const fs::path& path) {
-  std::error_code error;
-  return fs::is_regular_file(path, error);
-}
-
-/// Names in a folder, sorted, without those that begin with a dot.
-std::vector<std::string> names_in(const fs::path& folder) {
-  std::vector<std::string> names;
-  std::error_code error;
-  for (auto entry = fs::directory_iterator(folder, error); !error && entry != fs::directory_iterator();
-       entry.increment(error)) {
-    const std::string name = entry->path().filename().string();
-    if (name.front() != '.') names.push_back(name);
-    check<Refusal>(names.size() <= kMaxFiles, "{}: holds more than {} files; is it the right folder?", folder.string(),
-                   kMaxFiles);
-  }
-  check<Refusal>(!error, "{}: the folder cannot be read ({})", folder.string(), error.message());
-  std::sort(names.begin(), names.end());
-  return names;
-}
-
-bool is_picture(const std::string& name) {
-  const std::string extension = lower_case(fs::path(name).extension().string());
-  return extension == ".jpg" || extension == ".jpeg" || extension == ".png";
-}
 
 /// The first of `root` / `below` that has the folder `mark`.
 fs::path find_root(const KnownDataset& dataset, const std::string& root, std::initializer_list<const char*> below,
@@ -78,8 +44,8 @@ Layout read_ade20k(const KnownDataset& dataset, const std::string& data_root, Sp
   const char* part = split == Split::train ? "training" : split == Split::val ? "validation" : "testing";
   const fs::path images = required_folder(dataset, root / "images" / part), labels = root / "annotations" / part;
   Layout layout{images.string(), {}, {}};
-  for (const std::string& name : names_in(images)) {
-    if (!is_picture(name)) continue;
+  for (const std::string& name : names_in(images.string())) {
+    if (!is_picture_name(name)) continue;
     const std::string label = (labels / fs::path(name).stem()).string() + ".png";
     layout.entries.push_back({(images / name).string(), split == Split::test ? "" : label, 0});
   }
@@ -138,9 +104,9 @@ Layout read_cityscapes(const KnownDataset& dataset, const std::string& data_root
   constexpr std::string_view kEnd = "_leftImg8bit.png";
   Layout layout{images.string(), {}, {}};
   bool any_ids = false, all_train_ids = true;
-  for (const std::string& city : names_in(images)) {
+  for (const std::string& city : names_in(images.string())) {
     if (!is_folder(images / city)) continue;
-    for (const std::string& name : names_in(images / city)) {
+    for (const std::string& name : names_in((images / city).string())) {
       if (!name.ends_with(kEnd)) continue;
       ListEntry entry{(images / city / name).string(), "", 0};
       if (split != Split::test) {
@@ -163,8 +129,8 @@ Layout read_camvid(const KnownDataset& dataset, const std::string& data_root, Sp
   const fs::path root = find_root(dataset, data_root, {"", "CamVid", "camvid"}, split_name(split));
   const fs::path images = root / split_name(split), labels = root / (std::string(split_name(split)) + "annot");
   Layout layout{images.string(), {}, {}};
-  for (const std::string& name : names_in(images)) {
-    if (!is_picture(name)) continue;
+  for (const std::string& name : names_in(images.string())) {
+    if (!is_picture_name(name)) continue;
     layout.entries.push_back({(images / name).string(), split == Split::test ? "" : (labels / name).string(), 0});
   }
   return layout;
@@ -190,25 +156,6 @@ Layout read_layout(const KnownDataset& dataset, const std::string& root, Split s
     return layout;
   }
   throw Error(fmt::format("read_layout: no layout of {}", dataset.name));
-}
-
-std::vector<std::string> pictures_below(const std::string& folder) {
-  std::vector<std::string> found;
-  std::error_code error;
-  for (auto entry = fs::recursive_directory_iterator(folder, error);
-       !error && entry != fs::recursive_directory_iterator(); entry.increment(error)) {
-    const fs::path& path = entry->path();
-    const std::string name = path.filename().string();
-    const bool hidden = name.front() == '.';
-    if (hidden && entry->is_directory(error)) entry.disable_recursion_pending();
-    if (!hidden && is_picture(name) && entry->is_regular_file(error)) found.push_back(path.string());
-    check<Refusal>(found.size() <= kMaxFiles, "{}: holds more than {} pictures; is it the right folder?", folder,
-                   kMaxFiles);
-  }
-  check<Refusal>(!error, "{}: the folder cannot be read ({})", folder, error.message());
-  check<Refusal>(!found.empty(), "{}: holds no .jpg or .png pictures, nor do the folders in it", folder);
-  std::sort(found.begin(), found.end(), [](const fs::path& a, const fs::path& b) { return a < b; });
-  return found;
 }
 
 bool holds_train_ids(const std::string& label) { return label.ends_with("labelTrainIds.png"); }

@@ -33,10 +33,6 @@ struct Layout {
 /// Label files are not looked for one by one: check_list_files does that.
 Layout read_layout(const KnownDataset& dataset, const std::string& root, Split split);
 
-/// The .jpg, .jpeg and .png files of a folder and of the folders in it, sorted; nothing that begins with a dot. Throws
-/// Refusal for a folder that cannot be read or has none, and above ten million.
-std::vector<std::string> pictures_below(const std::string& folder);
-
 /// True if a label file's name says that it holds Cityscapes' trainIds, that is classes, whatever the label map says of
 /// labelIds.
 bool holds_train_ids(const std::string& label);

@@ -14,6 +14,7 @@
 #include "tensor/base/check.h"
 #include "tensor/base/file.h"
 #include "tensor/base/text.h"
+#include "train/data/folder.h"
 
 namespace giza::train {
 namespace {
@@ -27,28 +28,84 @@ std::string join(const std::string& root, const std::string& path) {
 std::string place_of(const std::string& list, int line) { return line > 0 ? fmt::format("{}:{}", list, line) : list; }
 
 /// Throws a Refusal if there is no regular file at `path`.
-void check_file(const std::string& list, int line, const char* what, const std::string& path) {
+void check_file(const std::string& list, int line, const char* what, const std::string& path, const std::string& root) {
   struct stat status {};
   if (::stat(path.c_str(), &status) != 0) {
-    throw Refusal(
-        fmt::format("{}: {} '{}' cannot be found ({}); check the line and DATA.data_root, or let `giza check` "
-                    "list all that are missing",
-                    place_of(list, line), what, path, std::strerror(errno)));
+    const int reason = errno;
+    const std::string hint = slash_hint(path, root);
+    throw Refusal(fmt::format("{}: {} '{}' cannot be found ({}); {}", place_of(list, line), what, path,
+                              std::strerror(reason),
+                              hint.empty() ? "check the line and DATA.data_root, or let `giza check` list all that are "
+                                             "missing"
+                                           : hint));
   }
   check<Refusal>(S_ISREG(status.st_mode), "{}: {} '{}' is not a regular file; check the line and DATA.data_root",
                  place_of(list, line), what, path);
 }
 
+std::string_view trimmed(std::string_view text) {
+  const size_t first = text.find_first_not_of(" \t");
+  return first == std::string_view::npos ? std::string_view()
+                                         : text.substr(first, text.find_last_not_of(" \t") - first + 1);
+}
+
+/// The parts between the separators, without the blanks and one pair of quotes around each. A separator inside quotes is
+/// none.
+std::vector<std::string> split_at(std::string_view line, char separator) {
+  std::vector<std::string> parts;
+  while (true) {
+    line = trimmed(line);
+    const char quote = !line.empty() && (line[0] == '"' || line[0] == '\'') ? line[0] : '\0';
+    const size_t closing = quote == '\0' ? std::string_view::npos : line.find(quote, 1);
+    const bool quoted = closing != std::string_view::npos;
+    const size_t end = line.find(separator, quoted ? closing : 0);
+    const std::string_view part = trimmed(line.substr(0, end));
+    const bool whole = quoted && closing == part.size() - 1;
+    parts.emplace_back(whole ? part.substr(1, part.size() - 2) : part);
+    if (end == std::string_view::npos) return parts;
+    line.remove_prefix(end + 1);
+  }
+}
+
+std::vector<std::string> without_empty(std::vector<std::string> parts) {
+  std::erase(parts, "");
+  return parts;
+}
+
+/// The paths of a line. What separates them is the first of these that gives two: a tab; blanks; a comma; a semicolon.
+std::vector<std::string> split_paths(std::string line) {
+  if (const auto parts = without_empty(split_at(line, '\t')); parts.size() == 2) return parts;
+  std::replace(line.begin(), line.end(), '\t', ' ');
+  const std::vector<std::string> fields = without_empty(split_at(line, ' '));
+  for (const char separator : {',', ';'}) {
+    if (fields.size() == 2 && fields[0].back() != separator) continue;  // blanks do
+    const std::vector<std::string> parts = without_empty(split_at(line, separator));
+    // One path may hold a comma; two names of pictures are two.
+    if (parts.size() == 2 && is_picture_name(parts[0]) && is_picture_name(parts[1])) return parts;
+  }
+  return fields;
+}
+
 }  // namespace
+
+std::string slash_hint(const std::string& path, const std::string& data_root) {
+  if (data_root.empty() || path.front() != '/') return {};
+  struct stat status {};
+  if (::stat((data_root + path).c_str(), &status) != 0) return {};
+  return "it is there below DATA.data_root: remove the / at the beginning of the list's paths";
+}
 
 std::vector<ListEntry> read_list(const std::string& path, const std::string& data_root, LabelColumn column) {
   std::vector<ListEntry> entries;
   for (const TextLine& line : read_text_lines(path)) {
     if (line.text.front() == '#') continue;
-    std::vector<std::string> fields = split_fields(line.text);
+    std::vector<std::string> fields = split_paths(line.text);
     const bool fits = fields.size() == 2 || (fields.size() == 1 && column == LabelColumn::optional);
-    check<Refusal>(fits, "{}:{}: has {} fields, expected '{}' (paths without blanks, relative to DATA.data_root)", path,
-                   line.number, fields.size(), column == LabelColumn::required ? "IMAGE LABEL" : "IMAGE [LABEL]");
+    check<Refusal>(
+        fits,
+        "{}:{}: has {} fields, expected '{}', relative to DATA.data_root; where paths hold blanks, put a tab "
+        "between them or quotes around them",
+        path, line.number, fields.size(), column == LabelColumn::required ? "IMAGE LABEL" : "IMAGE [LABEL]");
     ListEntry entry;
     entry.image = join(data_root, fields[0]);
     if (fields.size() == 2) entry.label = join(data_root, fields[1]);
@@ -76,10 +133,10 @@ void check_output_names(const std::string& path, const std::vector<ListEntry>& e
   }
 }
 
-void check_list_files(const std::string& path, const std::vector<ListEntry>& entries) {
+void check_list_files(const std::string& path, const std::vector<ListEntry>& entries, const std::string& data_root) {
   for (const ListEntry& entry : entries) {
-    check_file(path, entry.line, "image", entry.image);
-    if (!entry.label.empty()) check_file(path, entry.line, "label", entry.label);
+    check_file(path, entry.line, "image", entry.image, data_root);
+    if (!entry.label.empty()) check_file(path, entry.line, "label", entry.label, data_root);
   }
 }
 

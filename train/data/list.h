@@ -19,8 +19,9 @@ struct ListEntry {
 /// Whether each line of a list must name a label file.
 enum class LabelColumn { required, optional };
 
-/// Reads a list file: `image label` per line, separated by blanks, relative to data_root (absolute paths stay).
-/// Blank lines, lines starting with '#', CRLF and a UTF-8 byte order mark are tolerated.
+/// Reads a list file: `image label` per line, relative to data_root (absolute paths stay). Between the two stand blanks; or
+/// a tab, a comma or a semicolon, and then the paths may hold blanks; so may paths in quotes, single or double. Blank
+/// lines, lines starting with '#', CRLF and a UTF-8 byte order mark are tolerated.
 /// Throws Refusal "LIST:LINE: ..." for a malformed line, and "LIST: ..." for a missing or empty list.
 std::vector<ListEntry> read_list(const std::string& path, const std::string& data_root,
                                  LabelColumn column = LabelColumn::required);
@@ -32,8 +33,11 @@ std::string output_name(const ListEntry& entry);
 void check_output_names(const std::string& path, const std::vector<ListEntry>& entries, size_t begin = 0,
                         size_t end = SIZE_MAX);
 
-/// Checks that every file of the list is there. Throws Refusal "LIST:LINE: ..." naming the first one that is not.
-void check_list_files(const std::string& path, const std::vector<ListEntry>& entries);
+/// Checks that every file of the list is there. Throws Refusal "LIST:LINE: ..." naming the first one that is not, and what
+/// to do if it would be below data_root but for a slash at its beginning.
+void check_list_files(const std::string& path, const std::vector<ListEntry>& entries, const std::string& data_root);
+/// For a path that is not there: what to do if it is there below data_root; else empty.
+std::string slash_hint(const std::string& path, const std::string& data_root);
 
 /// Class names, one per line. Throws Refusal for an empty line in the middle or an empty file.
 std::vector<std::string> read_names(const std::string& path);

@@ -26,7 +26,7 @@ struct Pictures {
     for (size_t i = 0; i < labels.index.size(); ++i) {
       labels.index[i] = static_cast<uint8_t>(i % 11 == 0 ? 255 : i % static_cast<size_t>(classes));
     }
-    for (const char* sub : {"pictures/far", "masks/far"}) fs::create_directories(folder.file(sub));
+    for (const char* sub : {"pictures/far away", "masks/far away"}) fs::create_directories(folder.file(sub));
     write_image(folder.file("pictures/" + name), image);
     if (!mask.empty()) write_labels(folder.file("masks/" + mask), labels);
   }
@@ -39,7 +39,7 @@ struct Pictures {
 TEST_CASE("starter: pictures and masks become a configuration that fits them") {
   const Pictures set;
   for (const char* name : {"a", "b", "c", "d"}) set.add(std::string(name) + ".png", std::string(name) + ".png");
-  set.add("far/e.png", "far/e_label.png");
+  set.add("far away/e.png", "far away/e_label.png");
   set.add("alone.png", "");
   const Starter starter = write_starter(set.options());
   CHECK(starter.train == 4);
@@ -81,12 +81,12 @@ TEST_CASE("starter: what cannot be started from is refused, and nothing is writt
   StarterOptions nowhere = set.options();
   nowhere.images = set.folder.file("none");
   CHECK(contains(message_of<Refusal>([&] { write_starter(nowhere); }), "none: the folder cannot be read"));
-  fs::create_directories(set.folder.file("pictures/with blank"));
-  set.add("with blank/b.png", "");
-  fs::create_directories(set.folder.file("masks/with blank"));
+  fs::create_directories(set.folder.file("pictures/with\ttab"));
+  set.add("with\ttab/b.png", "");
+  fs::create_directories(set.folder.file("masks/with\ttab"));
   set.add("c.png", "c.png");
-  fs::copy_file(set.folder.file("masks/c.png"), set.folder.file("masks/with blank/b.png"));
-  CHECK(contains(message_of<Refusal>([&] { write_starter(set.options()); }), "has a blank in its path"));
+  fs::copy_file(set.folder.file("masks/c.png"), set.folder.file("masks/with\ttab/b.png"));
+  CHECK(contains(message_of<Refusal>([&] { write_starter(set.options()); }), "a list cannot hold paths with tabs"));
   CHECK_FALSE(fs::exists(set.options().folder));
 }
 

@@ -2,6 +2,7 @@
 #include "train/config/config.h"
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 #include <chrono>
 #include <fstream>
@@ -225,7 +226,17 @@ TEST_CASE("overrides replace values of the file") {
   CHECK(refusal("", {"epochs", "many"}) ==
         "command line: TRAIN.epochs is \"many\", expected an integer from 1 to 1000000");
   CHECK(refusal("", {"epochs", "3 }"}).find("command line") == 0);
-  CHECK(refusal("", {"epochs", ""}).find("TRAIN.epochs is empty") != std::string::npos);
+  for (const char* nothing : {"", "None", "null", "~"}) {
+    CHECK(refusal("", {"epochs", nothing}).find("TRAIN.epochs is empty") != std::string::npos);
+    CHECK(parse_config("TRAIN:\n  weight: x\n", "f", {"weight", nothing}).train.weight.empty());
+    CHECK(parse_config(fmt::format("TRAIN:\n  weight: {}\n", nothing), "f").train.weight.empty());
+  }
+  CHECK(parse_config("TRAIN:\n  weight: 'None'\n", "f").train.weight == "None");
+  CHECK(parse_config("", "f", {"TRAIN.base_lr=0.1", "save_path=a=b", "weight", "x=y"}).overrides ==
+        std::vector<std::pair<std::string, std::string>>{
+            {"TRAIN.base_lr", "0.1"}, {"TRAIN.save_path", "a=b"}, {"TRAIN.weight", "x=y"}});
+  CHECK(refusal("", {"lr=0.1"}) == "command line: unknown key \"lr\", the nearest is TRAIN.base_lr");
+  CHECK(refusal("TRAIN:\n  num_classes: 3\n").find("nearest is DATA.classes") != std::string::npos);
 }
 
 TEST_CASE("faults are refused with file, line and remedy") {

@@ -49,6 +49,39 @@ TEST_CASE("list: lines, blanks, comments, line ends and a byte order mark") {
   CHECK(read_list(file.path, "")[0].image == "images/a.png");
 }
 
+TEST_CASE("list: what people separate paths with") {
+  const auto pair_of = [](const std::string& line, LabelColumn column = LabelColumn::required) {
+    const TextFile file(line + "\n");
+    const ListEntry entry = read_list(file.path, "", column).at(0);
+    return entry.image + "|" + entry.label;
+  };
+  for (const char* line :
+       {"i.png l.png", "i.png\tl.png", "i.png \t\t l.png", "i.png,l.png", "i.png, l.png", "i.png ; l.png",
+        "\"i.png\" \"l.png\"", "'i.png','l.png'", "\"i.png\";l.png", "i.png   'l.png'"}) {
+    CAPTURE(line);
+    CHECK(pair_of(line) == "i.png|l.png");
+    CHECK(pair_of(line, LabelColumn::optional) == "i.png|l.png");
+  }
+  for (const char* line : {"my i.png\tmy l.png", "\"my i.png\" 'my l.png'", "my i.png,my l.png",
+                           "\"my i.png\"\t\"my l.png\"", "my i.png; my l.png"}) {
+    CAPTURE(line);
+    CHECK(pair_of(line) == "my i.png|my l.png");
+  }
+  CHECK(pair_of("a,b.png c;d.png") == "a,b.png|c;d.png");
+  CHECK(pair_of("'a, b.png' it's.png") == "a, b.png|it's.png");
+  CHECK(pair_of("a,b.png", LabelColumn::optional) == "a,b.png|");
+  CHECK(pair_of("'my i.png'", LabelColumn::optional) == "my i.png|");
+  CHECK(starts_with(list_fault("my i.png my l.png\n"), "1: has 4 fields, expected 'IMAGE LABEL'"));
+}
+
+TEST_CASE("list: a slash too many is told") {
+  const TextFile file("/list.txt /list.txt\n");
+  const std::vector<ListEntry> entries = read_list(file.path, file.folder);
+  CHECK(entries[0].image == "/list.txt");
+  const std::string fault = message_of<Refusal>([&] { check_list_files(file.path, entries, file.folder); });
+  CHECK(contains(fault, "it is there below DATA.data_root: remove the /"));
+}
+
 TEST_CASE("list: the label may be missing only where it is optional") {
   CHECK(starts_with(list_fault("a b\nc\n"), "2: has 1 fields, expected 'IMAGE LABEL'"));
   const TextFile file("a b\nc\n");
@@ -71,11 +104,11 @@ TEST_CASE("list: malformed lists are refused with the line") {
 TEST_CASE("list: a missing file is named with its line") {
   const TextFile file("list.txt list.txt\n\nlist.txt gone.png\n");
   const std::vector<ListEntry> entries = read_list(file.path, file.folder);
-  const std::string fault = message_of<Refusal>([&] { check_list_files(file.path, entries); });
+  const std::string fault = message_of<Refusal>([&] { check_list_files(file.path, entries, ""); });
   CHECK(starts_with(fault, file.path + ":3: label '" + file.folder + "/gone.png' cannot be found"));
-  CHECK_NOTHROW(check_list_files(file.path, {entries[0]}));
+  CHECK_NOTHROW(check_list_files(file.path, {entries[0]}, ""));
   const ListEntry folder{file.folder, "", 7};
-  CHECK(starts_with(message_of<Refusal>([&] { check_list_files(file.path, {folder}); }),
+  CHECK(starts_with(message_of<Refusal>([&] { check_list_files(file.path, {folder}, ""); }),
                     file.path + ":7: image '" + file.folder + "' is not a regular"));
 }
 

@@ -38,6 +38,7 @@ std::string names_text() {
 
 /// A folder that holds something else is refused: the data set would be mixed into a person's files.
 void check_folder(const fs::path& dir) {
+  check<Refusal>(!dir.empty(), "the path of the folder for the scenes is empty");
   std::error_code error;
   const fs::file_status status = fs::status(dir, error);
   if (status.type() == fs::file_type::not_found) return;

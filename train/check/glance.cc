@@ -1,0 +1,69 @@
+// What a few label files tell before training begins.
+#include "train/check/glance.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "tensor/base/check.h"
+
+namespace giza::train {
+namespace {
+
+constexpr int64_t kFiles = 16;
+
+/// What is in the label files that were looked at.
+struct Seen {
+  int64_t files = 0;
+  std::set<int> raw, classes;  // before and after the label table, without what is ignored
+};
+
+void look(const Dataset& dataset, int64_t index, Seen& seen) {
+  std::set<int> raw;
+  try {
+    const LabelMap labels = dataset.raw_labels(index);
+    raw.insert(labels.index.begin(), labels.index.end());
+  } catch (const Refusal&) {
+    return;
+  }
+  ++seen.files;
+  const LabelTable* table = dataset.table(index);
+  for (const int value : raw) {
+    const int label = table == nullptr ? value : (*table)[static_cast<size_t>(value)];
+    if (label != dataset.options().ignore_label) seen.classes.insert(label);
+  }
+  seen.raw.merge(raw);
+}
+
+}  // namespace
+
+std::vector<std::string> glance_at_labels(const Dataset& dataset) {
+  Seen seen;
+  const int64_t files = std::min(kFiles, dataset.size());
+  for (int64_t i = 0; i < files; ++i) look(dataset, i * dataset.size() / files, seen);
+  if (seen.files == 0) return {};
+
+  const DatasetOptions& options = dataset.options();
+  const std::string which = seen.files == dataset.size() ? fmt::format("all {} label files", seen.files)
+                                                         : fmt::format("{} label files looked at", seen.files);
+  constexpr const char* kRemedy = "`giza check` reads all of them and proposes what would fit";
+  if (options.classes == 2 && options.ignore_label == 255 && !options.label_table &&
+      seen.raw == std::set<int>{0, 255}) {
+    return {
+        fmt::format("{}: {} hold 0 and 255 alone, and 255 is ignored, so that one class is left to learn; if 255 is "
+                    "the other class, set DATA.label_map '{{0: 0, 255: 1}}'",
+                    listing_place(options), which)};
+  }
+  if (seen.classes.empty()) {
+    return {fmt::format("{}: every pixel of {} is ignored, so that there is nothing to learn; {}",
+                        listing_place(options), which, kRemedy)};
+  }
+  if (seen.classes.size() == 1) {
+    return {fmt::format("{}: {} hold class {} alone, so that there is nothing to tell apart; {}",
+                        listing_place(options), which, *seen.classes.begin(), kRemedy)};
+  }
+  return {};
+}
+
+}  // namespace giza::train

@@ -1,0 +1,27 @@
+// Looking into folders of pictures. What is there but cannot be looked at is refused: to pass over it in silence would
+// train or predict on less than was meant.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace giza::train {
+
+/// True for a folder, or a regular file, links followed; false where there is nothing or something else. Throw Refusal where
+/// the system does not say.
+bool is_folder(const std::string& path);
+bool is_file(const std::string& path);
+
+/// The names in a folder, sorted, without those that begin with a dot. Throws Refusal for a folder that cannot be read, and
+/// above ten million names.
+std::vector<std::string> names_in(const std::string& folder);
+
+/// True for .jpg, .jpeg and .png, in upper or lower case.
+bool is_picture_name(const std::string& name);
+
+/// The .jpg, .jpeg and .png files of a folder and of the folders in it, links followed, sorted; nothing that begins with a
+/// dot. Throws Refusal for a folder that cannot be read or has none, for links that lead nowhere or back to a folder that
+/// they are in, and above ten million.
+std::vector<std::string> pictures_below(const std::string& folder);
+
+}  // namespace giza::train
