@@ -79,7 +79,7 @@ ParserOutput Pspnet::forward(const Variable& x, const Context& context) const {
 
 NetworkOptions PspnetOptions::network() const {
   NetworkOptions options;
-  static_cast<ParserOptions&>(options) = *this;
+  static_cast<ParserOptions&>(options) = static_cast<const ParserOptions&>(*this);
   options.arch = pyramid ? "psp" : "baseline";
   options.settings = {{"bins", std::vector<int>(bins.begin(), bins.end())},
                       {"pool", pool == PyramidPool::max ? "max" : "average"},
@@ -88,7 +88,7 @@ NetworkOptions PspnetOptions::network() const {
 }
 
 PspnetOptions::PspnetOptions(const NetworkOptions& options)
-    : ParserOptions(options),
+    : ParserOptions(static_cast<const ParserOptions&>(options)),
       pyramid(options.arch == "psp"),
       bins(options.integers("bins")),
       pool(options.word("pool") == "max" ? PyramidPool::max : PyramidPool::average),

@@ -20,7 +20,7 @@ struct Rows {
   int64_t stride = 0;
 
   float* row(int64_t index) const { return data + index * stride; }
-  operator ConstRows() const { return {data, stride}; }
+  operator ConstRows() const { return {data, stride}; }  // NOLINT(google-explicit-constructor): the same rows
 };
 
 }  // namespace giza

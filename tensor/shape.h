@@ -16,7 +16,7 @@ class Shape {
 
   Shape() = default;
   /// Throws ShapeError for more than four sizes, a negative size, or a product above 2^62.
-  Shape(std::initializer_list<int64_t> sizes);
+  Shape(std::initializer_list<int64_t> sizes);  // NOLINT(google-explicit-constructor): {1, 2} is a shape
 
   int rank() const { return rank_; }
   int64_t operator[](int axis) const { return sizes_[axis]; }

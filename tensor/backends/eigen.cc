@@ -46,7 +46,7 @@ void for_each_kept(const Tensor& large, const Tensor& small, int64_t stride, con
 /// The pixels of x that a convolution whose output is [N,P,Q,..] reads.
 Tensor pixels_read(const Tensor& x, const Shape& output, int64_t stride) {
   if (stride == 1) return x;
-  const Tensor small = Tensor::activation(output.with(3, x.channels()));
+  Tensor small = Tensor::activation(output.with(3, x.channels()));
   for_each_kept(x, small, stride, [&](const float* from, float* to) { std::copy_n(from, x.channels(), to); });
   return small;
 }
@@ -54,7 +54,7 @@ Tensor pixels_read(const Tensor& x, const Shape& output, int64_t stride) {
 }  // namespace
 
 Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& bias, const Conv2dOptions& options) {
-  const Tensor y = Tensor::activation(
+  Tensor y = Tensor::activation(
       {x.dim(0), conv_output_size(x.dim(1), 1, options), conv_output_size(x.dim(2), 1, options), w.dim(0)});
   const Tensor in = pixels_read(x, y.shape(), options.stride);
   parallel_ranges(y.rows(), kRows, [&](int64_t begin, int64_t end) {
@@ -66,7 +66,7 @@ Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& bias, const Conv2d
 }
 
 Tensor conv2d_backward_input(const Tensor& dy, const Tensor& w, const Shape& x_shape, const Conv2dOptions& options) {
-  const Tensor dx = Tensor::activation(x_shape);
+  Tensor dx = Tensor::activation(x_shape);
   const Tensor result = options.stride == 1 ? dx : Tensor::activation(dy.shape().with(3, x_shape[3]));
   parallel_ranges(dy.rows(), kRows, [&](int64_t begin, int64_t end) {
     rows_of(result, begin, end - begin).noalias() = rows_of(dy, begin, end - begin) * all_rows(w);

@@ -97,9 +97,10 @@ void remove_abandoned(const std::string& folder) {
 
 }  // namespace
 
-InputFile::InputFile(const std::string& path, const char* expected) : path_(path) {
-  // O_NONBLOCK: opening a pipe that nobody writes to would wait forever.
-  descriptor_ = retried([&] { return ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK); });
+InputFile::InputFile(const std::string& path, const char* expected)
+    : path_(path),
+      // O_NONBLOCK: opening a pipe that nobody writes to would wait forever.
+      descriptor_(retried([&] { return ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK); })) {
   const int reason = errno;
   check<Refusal>(descriptor_ >= 0 || reason != ENOENT, "{}: there is no such file, expected {}", path, expected);
   check<Refusal>(descriptor_ >= 0, "{}: the file cannot be opened for reading: {}", path, std::strerror(reason));

@@ -18,25 +18,25 @@
 #define GIZA_TENSOR_KERNELS_WINOGRAD_ONCE_
 namespace giza::kernels {
 // The matrices as types, so that a loop over their entries unrolls into code without the zeros and ones.
-template <int kM>
+template <int kMatrix>
 struct InputMatrix {
-  static constexpr auto kValues = Winograd<kM>::bt();
+  static constexpr auto kValues = Winograd<kMatrix>::bt();
 };
-template <int kM>
+template <int kMatrix>
 struct GradientMatrix {
-  static constexpr auto kValues = Winograd<kM>::a();
+  static constexpr auto kValues = Winograd<kMatrix>::a();
 };
-template <int kM>
+template <int kMatrix>
 struct OutputMatrix {
-  static constexpr auto kValues = Winograd<kM>::a().transposed();
+  static constexpr auto kValues = Winograd<kMatrix>::a().transposed();
 };
-template <int kM>
+template <int kMatrix>
 struct FilterMatrix {
-  static constexpr auto kValues = Winograd<kM>::g();
+  static constexpr auto kValues = Winograd<kMatrix>::g();
 };
-template <int kM>
+template <int kMatrix>
 struct FilterGradientMatrix {
-  static constexpr auto kValues = Winograd<kM>::g().transposed();
+  static constexpr auto kValues = Winograd<kMatrix>::g().transposed();
 };
 
 /// True if row i + 1 is row i with the signs of its odd columns turned: the points +a and -a.
@@ -78,49 +78,51 @@ HWY_INLINE void add_term(V& sum, bool& empty, double factor, V v) {
 // out = M in. The rows of +a and -a share their even and their odd terms.
 template <class M>
 HWY_INLINE void multiply(const V (&in)[M::kValues.kIn], V (&out)[M::kValues.kOut]) {
-  constexpr auto& m = M::kValues;
+  constexpr auto& kMatrix = M::kValues;
   HWY_UNROLL(8)
-  for (int i = 0; i < m.kOut; ++i) {
-    if (i > 1 && row_pair(m, i - 1) && !(i > 2 && row_pair(m, i - 2))) continue;  // made with the row before
+  for (int i = 0; i < kMatrix.kOut; ++i) {
+    if (i > 1 && row_pair(kMatrix, i - 1) && !(i > 2 && row_pair(kMatrix, i - 2)))
+      continue;  // made with the row before
     V even = hn::Zero(D()), odd = even;
     bool no_even = true, no_odd = true;
     // Ones first: the other terms are then fused multiply-adds.
     HWY_UNROLL(2)
     for (const bool ones : {true, false}) {
       HWY_UNROLL(8)
-      for (int k = 0; k < m.kIn; ++k) {
-        if ((m.at[i][k] == 1) != ones) continue;
+      for (int k = 0; k < kMatrix.kIn; ++k) {
+        if ((kMatrix.at[i][k] == 1) != ones) continue;
         if (k % 2 == 0) {
-          add_term(even, no_even, m.at[i][k], in[k]);
+          add_term(even, no_even, kMatrix.at[i][k], in[k]);
         } else {
-          add_term(odd, no_odd, m.at[i][k], in[k]);
+          add_term(odd, no_odd, kMatrix.at[i][k], in[k]);
         }
       }
     }
     out[i] = no_even ? odd : no_odd ? even : hn::Add(even, odd);
-    if (row_pair(m, i)) out[i + 1] = hn::Sub(even, odd);
+    if (row_pair(kMatrix, i)) out[i + 1] = hn::Sub(even, odd);
   }
 }
 
 // The transpose of such a matrix has pairs of columns instead: their inputs are added and subtracted first.
 template <class M>
 HWY_INLINE void multiply_transposed(const V (&in)[M::kValues.kIn], V (&out)[M::kValues.kOut]) {
-  constexpr auto& m = M::kValues;
-  constexpr auto t = m.transposed();
-  V sum[m.kIn], difference[m.kIn];
+  constexpr auto& kMatrix = M::kValues;
+  constexpr auto kTransposed = kMatrix.transposed();
+  V sum[kMatrix.kIn], difference[kMatrix.kIn];
   HWY_UNROLL(8)
-  for (int j = 0; j + 1 < m.kIn; ++j) {
+  for (int j = 0; j + 1 < kMatrix.kIn; ++j) {
     sum[j] = hn::Add(in[j], in[j + 1]);
     difference[j] = hn::Sub(in[j], in[j + 1]);
   }
   HWY_UNROLL(8)
-  for (int i = 0; i < m.kOut; ++i) {
+  for (int i = 0; i < kMatrix.kOut; ++i) {
     V total = hn::Zero(D());
     bool empty = true;
     HWY_UNROLL(8)
-    for (int j = 0; j < m.kIn; ++j) {
-      if (j > 1 && row_pair(t, j - 1) && !(j > 2 && row_pair(t, j - 2))) continue;
-      add_term(total, empty, m.at[i][j], row_pair(t, j) ? (i % 2 == 0 ? sum[j] : difference[j]) : in[j]);
+    for (int j = 0; j < kMatrix.kIn; ++j) {
+      if (j > 1 && row_pair(kTransposed, j - 1) && !(j > 2 && row_pair(kTransposed, j - 2))) continue;
+      add_term(total, empty, kMatrix.at[i][j],
+               row_pair(kTransposed, j) ? (i % 2 == 0 ? sum[j] : difference[j]) : in[j]);
     }
     out[i] = total;
   }
