@@ -18,25 +18,25 @@
 #define GIZA_TENSOR_KERNELS_WINOGRAD_ONCE_
 namespace giza::kernels {
 // The matrices as types, so that a loop over their entries unrolls into code without the zeros and ones.
-template <int kMatrix>
+template <int kM>
 struct InputMatrix {
-  static constexpr auto kValues = Winograd<kMatrix>::bt();
+  static constexpr auto kValues = Winograd<kM>::bt();
 };
-template <int kMatrix>
+template <int kM>
 struct GradientMatrix {
-  static constexpr auto kValues = Winograd<kMatrix>::a();
+  static constexpr auto kValues = Winograd<kM>::a();
 };
-template <int kMatrix>
+template <int kM>
 struct OutputMatrix {
-  static constexpr auto kValues = Winograd<kMatrix>::a().transposed();
+  static constexpr auto kValues = Winograd<kM>::a().transposed();
 };
-template <int kMatrix>
+template <int kM>
 struct FilterMatrix {
-  static constexpr auto kValues = Winograd<kMatrix>::g();
+  static constexpr auto kValues = Winograd<kM>::g();
 };
-template <int kMatrix>
+template <int kM>
 struct FilterGradientMatrix {
-  static constexpr auto kValues = Winograd<kMatrix>::g().transposed();
+  static constexpr auto kValues = Winograd<kM>::g().transposed();
 };
 
 /// True if row i + 1 is row i with the signs of its odd columns turned: the points +a and -a.
