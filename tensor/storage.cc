@@ -45,8 +45,8 @@ Arena::Arena(size_t bytes, Pages pages) {
   }
   check<Error>(base != MAP_FAILED, "arena: cannot reserve memory");
   mapping_ = base;
-  auto address = (reinterpret_cast<uintptr_t>(base) + kHugePage - 1) / kHugePage * kHugePage;
-  base_ = reinterpret_cast<char*>(address);
+  const uintptr_t past = reinterpret_cast<uintptr_t>(base) % kHugePage;
+  base_ = static_cast<char*>(base) + (past == 0 ? 0 : kHugePage - past);
   size_ = bytes / kHugePage * kHugePage;
   madvise(base_, bytes, pages == Pages::huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
   free_.emplace(0, size_);

@@ -23,7 +23,7 @@ Tensor spread(const Shape& shape) { return spread_numbers(shape, 0.0625F, 1); }
 
 /// Numbers at most a half away from `center`.
 Tensor around(const Shape& shape, float center, uint64_t seed) {
-  const Tensor x = normal(shape, seed);
+  Tensor x = normal(shape, seed);
   for (int64_t i = 0; i < x.numel(); ++i) x.data()[i] = center + 0.125F * std::clamp(x.data()[i], -4.0F, 4.0F);
   return x;
 }

@@ -157,8 +157,9 @@ TEST:
   CHECK(people.out.find("n1h57w41c3k16r3s2") != std::string::npos);
   CHECK(people.out.find("reference") != std::string::npos);
   size_t longest = 0, begin = 0;
-  for (size_t end; (end = people.out.find('\n', begin)) != std::string::npos; begin = end + 1) {
+  for (size_t end = people.out.find('\n'); end != std::string::npos; end = people.out.find('\n', begin)) {
     longest = std::max(longest, end - begin);
+    begin = end + 1;
   }
   CHECK(longest <= 120);
 }

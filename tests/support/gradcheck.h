@@ -33,7 +33,8 @@ inline Tensor spread_numbers(const Shape& shape, float spacing, uint64_t seed) {
   std::sort(rank.begin(), rank.end(), [&](size_t a, size_t b) { return values[a] < values[b]; });
   std::vector<float> result(values.size());
   for (size_t i = 0; i < rank.size(); ++i) {
-    result[rank[i]] = (static_cast<float>(i) - static_cast<float>(rank.size() / 2) + 0.5F) * spacing;
+    const size_t middle = rank.size() / 2;
+    result[rank[i]] = (static_cast<float>(i) - static_cast<float>(middle) + 0.5F) * spacing;
   }
   return Tensor::from(shape, result);
 }
@@ -91,7 +92,7 @@ inline std::string gradcheck(const Function& f, const std::vector<Tensor>& value
   for (size_t i = 0; i < values.size(); ++i) {
     if (!gradients[i].defined()) return fmt::format("input {}: no gradient", i);
     if (gradients[i].shape() != values[i].shape()) return fmt::format("input {}: wrong shape", i);
-    const std::string difference = detail::check_one(f, values, i, dy, gradients[i], options);
+    std::string difference = detail::check_one(f, values, i, dy, gradients[i], options);
     if (!difference.empty()) return difference;
     Tensor same;
     const std::vector<Tensor> alone = gradients_of([i](size_t j) { return i == j; }, same);

@@ -36,7 +36,7 @@ constexpr Layout kLayouts[] = {Layout::dense, Layout::padded, Layout::slice};
 class Placed {
  public:
   Placed(const Tensor& numbers, Layout layout);
-  operator const Tensor&() const { return view_; }
+  operator const Tensor&() const { return view_; }  // NOLINT(google-explicit-constructor): stands in for it
   const Tensor& view() const { return view_; }
   /// True while all canaries have their bits, and the tensor's own numbers are those it was made with.
   bool intact() const;

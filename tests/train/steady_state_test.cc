@@ -10,6 +10,7 @@
 #include "models/pspnet.h"
 #include "tensor/parallel.h"
 #include "tests/support/scopes.h"
+#include "tests/support/skip.h"
 #include "train/optim/sgd.h"
 
 namespace {
@@ -49,7 +50,8 @@ void operator delete[](void* block, size_t) noexcept { std::free(block); }
 namespace giza {
 namespace {
 
-TEST_CASE("a training step takes its buffers from the arena, which has them from the steps before") {
+TEST_CASE("a training step takes its buffers from the arena, which has them from the steps before" *
+          doctest::skip(kThreadSanitizer)) {
   models::PspnetOptions options;
   options.backbone = models::ResnetOptions::of_depth(18);
   options.backbone.width = 0.25;

@@ -10,6 +10,7 @@
 #include "tensor/parallel.h"
 #include "tensor/profile/sampled_run.h"
 #include "tests/support/scopes.h"
+#include "tests/support/skip.h"
 #include "train/cost/memory.h"
 
 namespace giza::train {
@@ -142,7 +143,8 @@ TEST_CASE("a dry run leaves nothing behind: the next real step has the bits that
   CHECK(results() == before);
 }
 
-TEST_CASE("a dry run of a network far beyond this machine takes no memory to speak of") {
+TEST_CASE("a dry run of a network far beyond this machine takes no memory to speak of" *
+          doctest::skip(kThreadSanitizer)) {
   Config config = small_config();
   config.train.layers = 269;
   config.train.width = 1;
