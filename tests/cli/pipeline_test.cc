@@ -274,7 +274,8 @@ TEST_CASE("a signal finishes the step, saves, and the run resumes to the same bi
   make_tiny_run(folder.path());
   const std::string train = "train --threads 1 --config tiny.yaml epochs 10 save_freq 10 --quiet ";
   REQUIRE(run_giza(train + "save_path whole", folder.path()).status == 0);
-  for (const auto& [signal, status] : {std::pair<std::string, int>{"INT", 130}, {"TERM", 143}, {"HUP", 129}}) {
+  for (const auto& [name, status] : {std::pair<std::string, int>{"INT", 130}, {"TERM", 143}, {"HUP", 129}}) {
+    const std::string& signal = name;  // clang 14 captures no part of a pair
     CAPTURE(signal);
     const std::string run = "run_" + signal;
     // The shell waits until training has begun to log, then sends the signal.

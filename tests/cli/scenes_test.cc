@@ -7,7 +7,11 @@
 #include "tests/cli/program.h"
 
 using giza::TempFolder;
-using namespace giza::testing;
+using giza::testing::one_line_refusal;
+using giza::testing::Outcome;
+using giza::testing::read_file;
+using giza::testing::run_giza;
+using giza::testing::write_file;
 namespace fs = std::filesystem;
 
 TEST_CASE("scenes writes a data set and says so") {

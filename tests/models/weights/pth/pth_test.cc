@@ -23,7 +23,9 @@ TEST_CASE("pth: every kind of file that torch.save writes gives PyTorch's number
                                               {"float64", DType::f64},
                                               {"int64", DType::i64}};
   REQUIRE(expected.size() >= 18);
-  for (const auto& [file_name, tensors] : expected.items()) {
+  for (const auto& item : expected.items()) {
+    const std::string& file_name = item.key();
+    const auto& tensors = item.value();
     CAPTURE(file_name);
     const WeightFile file = read_weights(kGoldens + "/" + file_name + ".pth");
     REQUIRE(file.tensors.size() == tensors.size());

@@ -52,7 +52,7 @@ TEST_CASE("zip: archives that lie") {
   const std::string path = folder.file("lie.zip");
   const auto refusal = [&](const std::string& bytes) {
     write_bytes(path, bytes);
-    const std::string text = message_of<Refusal>([&] {
+    std::string text = message_of<Refusal>([&] {
       const InputFile file(path, "a zip");
       const ZipReader zip(file);
       for (const ZipRecord& record : zip.records()) static_cast<void>(zip.read(record, 2000));
