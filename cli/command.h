@@ -62,6 +62,9 @@ struct Common {
 /// One line on stdout. A name that is not UTF-8 gets U+FFFD where JSON has no way to write it.
 void print_json(const nlohmann::ordered_json& json);
 
+/// What was left out or taken off when `path` was read (models::WeightFile::notes), a line each on stderr.
+void tell_notes(const std::string& path, const std::vector<std::string>& notes);
+
 /// A subcommand. Its options are its members: `declare` tells CLI11 their addresses, so it is never copied.
 class Command {
  public:

@@ -1,17 +1,16 @@
 // giza convert: weights between formats and names.
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
-#include <optional>
 #include <string>
 
 #include "cli/command.h"
 #include "models/onnx/export.h"
 #include "models/weights/infer.h"
+#include "models/weights/names.h"
 #include "models/weights/naming.h"
 #include "models/weights/state_dict.h"
 #include "tensor/base/check.h"
@@ -51,12 +50,10 @@ std::vector<std::string> without_momentum(WeightFile& file) {
   return dropped;
 }
 
-void note_dropped(const std::vector<std::string>& names, const char* why, bool quiet) {
-  if (names.empty() || quiet) return;
-  fmt::print(
-      stderr, "giza: {} tensors left out, {}: {}{}\n", names.size(), why,
-      fmt::join(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(std::min<size_t>(names.size(), 4)), ", "),
-      names.size() > 4 ? ", ..." : "");
+/// Tells what was left out beyond file.notes.
+void note_dropped(const std::vector<std::string>& names, const char* why, WeightFile* file) {
+  if (names.empty()) return;
+  file->notes.push_back(fmt::format("{} left out, {}: {}", names.size(), why, models::name_list(names)));
 }
 
 class ConvertCommand : public Command {
@@ -64,10 +61,10 @@ class ConvertCommand : public Command {
   ConvertCommand()
       : Command("convert", "weights between .pth, .safetensors, other libraries' names, ONNX",
                 R"(IN is a .pth of PyTorch or a .safetensors file, of a PSPNet or a ResNet, under the names of semseg,
-torchvision or mmsegmentation, which are recognised; a checkpoint's optimiser and the prefix of
-DataParallel are left out. OUT ends in .pth, .safetensors or .onnx. Without --naming the names
-stay. A file that is no whole network, tensor by tensor, is refused with all that is missing, extra
-or misshaped, and nothing is written.
+torchvision, timm or mmsegmentation, which are recognised; what stands around the network (prefixes
+of wrappers, optimiser, losses, counters, averages) is left out and named. OUT ends in .pth,
+.safetensors or .onnx. Without --naming the names stay. A file that is no whole network, tensor by
+tensor, is refused with what is missing, extra or misshaped, and nothing is written.
 
   giza convert train_epoch_100.pth psp.safetensors
   giza convert exp/last.safetensors psp.pth --naming mmseg
@@ -76,7 +73,8 @@ or misshaped, and nothing is written.
   void declare(CLI::App& app) override {
     app.add_option("in", in_, "weights to read")->required()->type_name("IN");
     app.add_option("out", out_, "file to write: .pth, .safetensors or .onnx")->required()->type_name("OUT");
-    app.add_option("--naming", naming_, "names to write: semseg, torchvision, mmseg or imagenet")->type_name("NAME");
+    app.add_option("--naming", naming_, "names to write: semseg, torchvision, mmseg, imagenet or timm")
+        ->type_name("NAME");
     app.add_option("--size", size_, "input of an ONNX graph, default 473x473")->type_name("HxW");
     app.add_option("--batch", batch_, "pictures of an ONNX graph's input, default 1")
         ->type_name("N")
@@ -92,16 +90,10 @@ or misshaped, and nothing is written.
     const Naming wanted = keep ? Naming::semseg : models::parse_naming(naming_);
 
     WeightFile original = models::read_weights(in_);
-    const std::optional<Naming> was = models::naming_of(original);
-    std::vector<std::string> classifier, nameless;
+    std::vector<std::string> nameless;
     const std::vector<std::string> momentum = without_momentum(original);
-    WeightFile file = models::to_semseg_names(std::move(original), in_, &classifier);
-    check<Refusal>(
-        was.has_value(),
-        "{}: the names of its {} tensors are neither semseg's, torchvision's nor mmsegmentation's (the first: "
-        "{}); expected a PSPNet or a ResNet",
-        in_, file.tensors.size(), file.tensors.empty() ? "none" : file.tensors.front().name);
-    const Naming naming = keep ? was.value() : wanted;
+    WeightFile file = models::to_semseg_names(std::move(original), in_);
+    const Naming was = models::original_naming(file), naming = keep ? was : wanted;
     const auto model = whole_network(file, in_);
     if (model != nullptr) file.metadata[models::kModelKey] = models::options_to_json(model->description());
 
@@ -117,17 +109,17 @@ or misshaped, and nothing is written.
       if (!nameless.empty()) file.metadata.erase(models::kModelKey);  // the rest is no whole network
       models::write_weights(out_, file);
     }
-    note_dropped(momentum, "an optimiser's momentum", common.quiet);
-    note_dropped(classifier, "a classifier of whole pictures", common.quiet);
-    note_dropped(nameless, "which a ResNet has no names for", common.quiet);
+    note_dropped(momentum, "an optimiser's momentum", &file);
+    note_dropped(nameless, "which a ResNet has no names for", &file);
+    if (!common.quiet) tell_notes(in_, file.notes);
     int64_t numbers = 0;
     for (const WeightTensor& tensor : file.tensors) {
-      numbers += static_cast<int64_t>(std::max(tensor.data.size(), tensor.integers.size()));
+      numbers += static_cast<int64_t>(tensor.count());
     }
     const std::string names = onnx ? "onnx" : models::to_string(naming);
     if (common.json) {
       print_json({{"output", out_},
-                  {"naming_in", models::to_string(*was)},
+                  {"naming_in", models::to_string(was)},
                   {"naming_out", names},
                   {"tensors", file.tensors.size()},
                   {"numbers", numbers},
@@ -137,7 +129,7 @@ or misshaped, and nothing is written.
                  width);
     } else {
       fmt::print("{}: {} tensors, {:.2f} M numbers, names of {} (were {}'s), {}\n", one_line(out_), file.tensors.size(),
-                 static_cast<double>(numbers) / 1e6, names, models::to_string(*was),
+                 static_cast<double>(numbers) / 1e6, names, models::to_string(was),
                  model != nullptr && nameless.empty() ? "a whole network" : "a backbone");
     }
     return 0;

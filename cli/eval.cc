@@ -24,7 +24,7 @@ namespace {
 
 /// The network of TEST.model_path: as the file says, if it does (giza's own files), else as the configuration says; what
 /// it leaves to its defaults is mmsegmentation's way in a file with its names.
-std::unique_ptr<models::SceneParser> load_network(const train::Config& config) {
+std::unique_ptr<models::SceneParser> load_network(const train::Config& config, bool quiet) {
   const std::string& path = config.test.model_path;
   const models::WeightFile file = models::read_semseg_weights(path);
   models::NetworkOptions options = train::model_options(config);
@@ -45,6 +45,7 @@ std::unique_ptr<models::SceneParser> load_network(const train::Config& config) {
   options.aux = false;  // used in training only
   auto model = models::make_parser(options);
   models::load_state_dict(*model, file, path);
+  if (!quiet) tell_notes(path, file.notes);
   return model;
 }
 
@@ -114,7 +115,7 @@ lies beside TEST.model_path.
     std::unique_ptr<models::SceneParser> model;
     if (!config.test.has_prediction) {
       train::require_keys(config, {"TEST.model_path"});
-      model = load_network(config);
+      model = load_network(config, common.quiet);
     }
     if (config.test.split == "test") {
       check<Refusal>(model != nullptr,

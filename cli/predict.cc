@@ -229,10 +229,11 @@ from a config.yaml beside them; without any, pictures keep their size and are cu
 
   PredictSetup make_setup(const Common& common) const {
     PredictSetup setup;
-    std::map<std::string, std::string> metadata;
-    setup.model = models::load_parser(weights_, common.conv_engine(), &metadata);
+    models::FileNotes told;
+    setup.model = models::load_parser(weights_, common.conv_engine(), &told);
+    if (!common.quiet) tell_notes(weights_, told.notes);
     const auto classes = static_cast<size_t>(setup.model->classes());
-    const train::ModelCard card = train::card_from_metadata(metadata, setup.model->classes(), weights_);
+    const train::ModelCard card = train::card_from_metadata(told.metadata, setup.model->classes(), weights_);
     setup.names = card.names;
     setup.colors = card.colors;
     // What weights say of themselves needs no configuration; one that is given counts more.

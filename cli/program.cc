@@ -163,6 +163,10 @@ int Program::main(int argc, const char* const* argv) {
   return kFailed;
 }
 
+void tell_notes(const std::string& path, const std::vector<std::string>& notes) {
+  for (const std::string& note : notes) tell("{}: {}", path, note);
+}
+
 void print_json(const nlohmann::ordered_json& json) {
   fmt::print("{}\n", json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
 }

@@ -11,6 +11,7 @@
 #include "models/weights/npy.h"
 #include "tensor/base/check.h"
 #include "tensor/base/stopwatch.h"
+#include "tensor/ops/elementwise.h"
 
 namespace giza::cli {
 namespace {
@@ -36,10 +37,15 @@ files of float32.
     const Tensor x = models::activation_from_nchw(input, input_);
     check<Refusal>(x.channels() == 3, "{}: shape ({}) has {} channels, expected N,3,H,W", input_,
                    fmt::join(input.shape, ", "), x.channels());
-    const auto model = models::load_parser(weights_, common.conv_engine());
+    models::FileNotes told;
+    const auto model = models::load_parser(weights_, common.conv_engine(), &told);
+    if (!common.quiet) tell_notes(weights_, told.notes);
     Tensor logits;
     const double seconds =
         seconds_of([&] { logits = models::FrozenParser(*model).forward(x).upsampled_logits().value(); });
+    // As in eval and predict. Of pictures that are not finite themselves any output is right.
+    check<Error>(ops::all_finite(logits) || !ops::all_finite(x),
+                 "{}: the network's output is not finite; are its weights sound?", weights_);
     const models::NpyArray output = models::nchw_from_activation(logits);
     models::write_npy(output_, output);
     if (common.json) {

@@ -112,6 +112,7 @@ by is allowed, to 0.9 and 0.1 at most (docs/weights.md).
 
   int run(const Common& common) override {
     const train::Verification result = train::verify_folder(folder_, common.conv_engine());
+    if (!common.quiet) tell_notes(folder_, result.notes);
     if (common.json) {
       print_verification_json(result);
     } else {

@@ -2,16 +2,15 @@
 #include "train/checkpoint.h"
 
 #include <algorithm>
-#include <bit>
 #include <charconv>
 #include <filesystem>
 #include <map>
 
+#include "models/weights/checksum.h"
 #include "models/weights/infer.h"
 #include "models/weights/state_dict.h"
 #include "tensor/base/check.h"
 #include "tensor/base/file.h"
-#include "tensor/base/hash.h"
 
 namespace giza::train {
 namespace {
@@ -26,30 +25,8 @@ constexpr const char* kConfigHash = "giza.config_hash";
 constexpr const char* kSettings = "giza.settings";
 constexpr const char* kListHash = "giza.list_hash";
 constexpr const char* kLog = "giza.log";
-constexpr const char* kChecksum = "giza.checksum";
 constexpr const char* kLast = "last.safetensors";
 constexpr std::string_view kStart = "iter_", kEnd = ".safetensors";
-
-/// Of everything in the file but itself.
-std::string checksum(const WeightFile& file) {
-  Fnv1a hash;
-  const auto add_text = [&](std::string_view text) {
-    hash.add_word(text.size());
-    hash.add_bytes(text);
-  };
-  for (const auto& [key, value] : file.metadata) {
-    if (key == kChecksum) continue;
-    add_text(key);
-    add_text(value);
-  }
-  for (const WeightTensor& tensor : file.tensors) {
-    add_text(tensor.name);
-    for (const int64_t size : tensor.shape) hash.add_word(static_cast<uint64_t>(size));
-    for (const int64_t value : tensor.integers) hash.add_word(static_cast<uint64_t>(value));
-    for (const float value : tensor.data) hash.add_word(std::bit_cast<uint32_t>(value));
-  }
-  return fmt::format("{:016x}", hash.value());
-}
 
 std::string file_name(int64_t iteration) { return fmt::format("{}{:08}{}", kStart, iteration, kEnd); }
 
@@ -102,7 +79,7 @@ std::string save_checkpoint(const RunFolder& folder, const layers::Module& model
                    {models::kModelKey, state.model},
                    {kLog, state.log}};
   file.metadata.insert(state.card.begin(), state.card.end());
-  file.metadata[kChecksum] = checksum(file);
+  file.metadata[models::kChecksumKey] = models::checksum(file);
   const std::string name = file_name(state.iteration);
   models::write_safetensors(folder.file(name), file);
   point_link_at(folder.file(kLast), name);
@@ -120,9 +97,8 @@ std::string save_checkpoint(const RunFolder& folder, const layers::Module& model
 }
 
 WeightFile read_checkpoint(const std::string& path) {
-  WeightFile file = models::read_safetensors(path);
-  check<Refusal>(metadata(file, kChecksum, path) == checksum(file),
-                 "{}: the checksum does not fit the contents: the file is corrupt; use an older checkpoint", path);
+  WeightFile file = models::read_weights(path);  // which compares the checksum
+  metadata(file, models::kChecksumKey, path);
   return file;
 }
 
@@ -176,6 +152,7 @@ TrainingState restore_checkpoint(const WeightFile& file, const std::string& path
         "{}: the momentum of {} is missing or of another shape; the checkpoint is of another model", path,
         velocity.name);
   }
+  models::check_numbers(file, path, /*momentum=*/true);
   models::load_state_dict(model, file, path, {.aux_optional = false});
   for (const Sgd::Velocity& velocity : optimizer.velocities()) {
     models::from_pytorch_layout(momentum.at(velocity.name)->data, velocity.tensor);

@@ -11,6 +11,7 @@
 
 #include "models/scene_parser.h"
 #include "models/weights/infer.h"
+#include "models/weights/names.h"
 #include "models/weights/naming.h"
 #include "models/weights/state_dict.h"
 #include "tensor/base/check.h"
@@ -190,8 +191,8 @@ void Trainer::load_initial_weights() {
   if (train_.weight.empty()) return;
   const models::WeightFile file = models::read_semseg_weights(train_.weight);
   const std::vector<std::string> kept = models::load_state_dict(*model_, file, train_.weight, {.backbone_only = true});
-  const auto naming = file.metadata.find(models::kNamingKey);
-  if (naming != file.metadata.end() && naming->second == models::to_string(models::Naming::mmseg) &&
+  for (const std::string& note : file.notes) notes_.push_back(fmt::format("{}: {}", train_.weight, note));
+  if (models::original_naming(file) == models::Naming::mmseg &&
       (train_.align_corners || train_.first_block_dilation != "half")) {
     notes_.push_back(fmt::format(
         "{} has mmsegmentation's names: its networks go with TRAIN.align_corners false and TRAIN.first_block_dilation "
@@ -200,7 +201,7 @@ void Trainer::load_initial_weights() {
   }
   if (!kept.empty()) {
     warnings_.push_back(fmt::format("{} does not fit or lacks {} tensors, which begin at random: {}", train_.weight,
-                                    kept.size(), fmt::join(kept, ", ")));
+                                    kept.size(), models::name_list(kept)));
   }
 }
 

@@ -93,8 +93,7 @@ NetworkOptions infer_backbone(const WeightFile& file, const TensorShapes& shapes
   NetworkOptions options;
   ResnetOptions& resnet = options.backbone;
   resnet.stem = shapes.count("layer0.") > 2 ? Stem::deep : Stem::plain;
-  resnet.block =
-      shapes.count("layer1.0.conv") > 3 || shapes.count("layer1.0.bn") > 3 ? BlockKind::bottleneck : BlockKind::basic;
+  resnet.block = shapes.bottlenecks() ? BlockKind::bottleneck : BlockKind::basic;
   for (size_t i = 0; i < 4; ++i) {
     resnet.blocks[i] = std::max<int64_t>(1, shapes.count(fmt::format("layer{}.", i + 1)));
   }
@@ -114,8 +113,7 @@ NetworkOptions infer_backbone(const WeightFile& file, const TensorShapes& shapes
     resnet.stem_channels = static_cast<int64_t>(std::round(static_cast<double>(stem) / resnet.width));
   }
   // What mmsegmentation does otherwise, unless its configuration says more.
-  if (const auto found = file.metadata.find(kNamingKey);
-      found != file.metadata.end() && found->second == to_string(Naming::mmseg)) {
+  if (original_naming(file) == Naming::mmseg) {
     resnet.first_block = FirstBlockDilation::half;
     options.align_corners = false;
   }
@@ -256,14 +254,14 @@ void check_backbone(const WeightFile& file, const std::string& place) {
   load_state_dict(*make_parser(options), file, place, {.backbone_only = true});
 }
 
-std::unique_ptr<SceneParser> load_parser(const std::string& path, const ConvEngine& conv,
-                                         std::map<std::string, std::string>* metadata) {
-  const WeightFile file = read_semseg_weights(path);
+std::unique_ptr<SceneParser> load_parser(const std::string& path, const ConvEngine& conv, FileNotes* told) {
+  WeightFile file = read_semseg_weights(path);
   NetworkOptions options = options_from_weights(file, path);
   options.backbone.conv = conv;
   options.aux = false;  // used in training only
-  if (metadata != nullptr) *metadata = file.metadata;
-  return build_parser(options, file, path);
+  auto model = build_parser(options, file, path);
+  if (told != nullptr) *told = {std::move(file.metadata), std::move(file.notes)};
+  return model;
 }
 
 }  // namespace giza::models

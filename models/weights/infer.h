@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "models/scene_parser.h"
 #include "models/weights/safetensors.h"
@@ -32,9 +33,15 @@ std::unique_ptr<SceneParser> build_parser(const NetworkOptions& options, const W
 /// misshaped name of the ResNet that the file begins to be.
 void check_backbone(const WeightFile& file, const std::string& place);
 
-/// Reads a file, builds its network with convolutions by `conv`, and loads the weights. `metadata`, if given, gets what
-/// the file says besides.
+/// What a file of weights tells beside them.
+struct FileNotes {
+  std::map<std::string, std::string> metadata;
+  std::vector<std::string> notes;  ///< what was taken off or left out (WeightFile::notes)
+};
+
+/// Reads a file, builds its network with convolutions by `conv`, and loads the weights. `told`, if given, gets what the
+/// file tells besides. Throws Refusal "PATH: ...".
 std::unique_ptr<SceneParser> load_parser(const std::string& path, const ConvEngine& conv = {},
-                                         std::map<std::string, std::string>* metadata = nullptr);
+                                         FileNotes* told = nullptr);
 
 }  // namespace giza::models

@@ -1,8 +1,6 @@
 // The names of three other libraries, as a table of prefixes.
 #include "models/weights/naming.h"
 
-#include <fmt/ranges.h>
-
 #include <algorithm>
 #include <array>
 #include <set>
@@ -10,7 +8,10 @@
 #include <utility>
 
 #include "models/scene_parser.h"
+#include "models/weights/names.h"
+#include "models/weights/surroundings.h"
 #include "tensor/base/check.h"
+#include "tensor/base/text.h"
 
 namespace giza::models {
 namespace {
@@ -18,7 +19,8 @@ namespace {
 constexpr auto kNames = std::to_array<std::pair<Naming, const char*>>({{Naming::semseg, "semseg"},
                                                                        {Naming::torchvision, "torchvision"},
                                                                        {Naming::mmseg, "mmseg"},
-                                                                       {Naming::imagenet, "imagenet"}});
+                                                                       {Naming::imagenet, "imagenet"},
+                                                                       {Naming::timm, "timm"}});
 
 /// A module's path in both namings; a path stands for everything below it. '#' stands for any number, the same in both.
 struct Row {
@@ -42,6 +44,16 @@ constexpr auto kImagenet = std::to_array<Row>({{"layer0.0", "conv1"},
                                                {"layer2", "layer2"},
                                                {"layer3", "layer3"},
                                                {"layer4", "layer4"}});
+constexpr auto kTimm = std::to_array<Row>({{"layer0.0", "conv1.0"},
+                                           {"layer0.1", "conv1.1"},
+                                           {"layer0.3", "conv1.3"},
+                                           {"layer0.4", "conv1.4"},
+                                           {"layer0.6", "conv1.6"},
+                                           {"layer0.7", "bn1"},
+                                           {"layer1", "layer1"},
+                                           {"layer2", "layer2"},
+                                           {"layer3", "layer3"},
+                                           {"layer4", "layer4"}});
 constexpr auto kMmseg = std::to_array<Row>({{"layer0.#", "backbone.stem.#"},
                                             {"layer1", "backbone.layer1"},
                                             {"layer2", "backbone.layer2"},
@@ -59,6 +71,10 @@ constexpr auto kMmseg = std::to_array<Row>({{"layer0.#", "backbone.stem.#"},
 constexpr auto kMmsegPlainStem = std::to_array<Row>({{"layer0.0", "backbone.conv1"}, {"layer0.1", "backbone.bn1"}});
 constexpr auto kMmsegNoPyramid =
     std::to_array<Row>({{"cls.0", "decode_head.convs.0.conv"}, {"cls.1", "decode_head.convs.0.bn"}});
+
+// Its ResNetV1c alone, as files of that backbone have it.
+constexpr auto kMmsegBackbone = std::to_array<Row>(
+    {{"layer0.#", "stem.#"}, {"layer1", "layer1"}, {"layer2", "layer2"}, {"layer3", "layer3"}, {"layer4", "layer4"}});
 
 using Table = std::vector<Row>;
 
@@ -112,7 +128,9 @@ Table reading_table(Naming naming) {
     case Naming::imagenet:
       return join(kImagenet);
     case Naming::mmseg:
-      return join(kMmseg, kMmsegPlainStem, kMmsegNoPyramid);
+      return join(kMmseg, kMmsegPlainStem, kMmsegNoPyramid, kMmsegBackbone);
+    case Naming::timm:
+      return join(kTimm);
     case Naming::semseg:
       break;
   }
@@ -124,19 +142,10 @@ bool has_prefix(const WeightFile& file, std::string_view prefix) {
                      [&](const WeightTensor& tensor) { return tensor.name.starts_with(prefix); });
 }
 
-void strip_module(WeightFile& file) {
-  constexpr std::string_view kPrefix = "module.";
-  const bool all = !file.tensors.empty() &&
-                   std::all_of(file.tensors.begin(), file.tensors.end(),
-                               [&](const WeightTensor& tensor) { return tensor.name.starts_with(kPrefix); });
-  if (!all) return;
-  for (WeightTensor& tensor : file.tensors) tensor.name.erase(0, kPrefix.size());
-}
-
 void check_unique(const WeightFile& file, const std::string& place) {
   std::set<std::string_view> seen;
   for (const WeightTensor& tensor : file.tensors) {
-    check<Refusal>(seen.insert(tensor.name).second, "{}: two tensors are named {}", place, tensor.name);
+    check<Refusal>(seen.insert(tensor.name).second, "{}: two tensors are named {}", place, quotable(tensor.name));
   }
 }
 
@@ -159,37 +168,52 @@ const char* to_string(Naming naming) {
 Naming parse_naming(const std::string& word) {
   const auto found =
       std::find_if(kNames.begin(), kNames.end(), [&](const auto& entry) { return entry.second == word; });
-  check<Refusal>(found != kNames.end(), "naming \"{}\" is unknown, expected semseg, torchvision, mmseg or imagenet",
-                 word);
+  check<Refusal>(found != kNames.end(),
+                 "naming \"{}\" is unknown, expected semseg, torchvision, mmseg, imagenet or timm", word);
   return found->first;
 }
 
-std::optional<Naming> naming_of(const WeightFile& original) {
-  const auto has = [&](const char* name) {
-    return original.find(name) != nullptr || original.find("module." + std::string(name)) != nullptr;
-  };
-  for (const char* prefix : {"", "module."}) {
-    const std::string before = prefix;
-    for (const char* theirs : {"backbone.", "decode_head.", "auxiliary_head."}) {
-      if (has_prefix(original, before + theirs)) return Naming::mmseg;
-    }
-    if (has_prefix(original, before + "layer0.")) return Naming::semseg;
+std::optional<Naming> naming_of(const WeightFile& file) {
+  for (const char* theirs : {"backbone.", "decode_head.", "auxiliary_head.", "stem."}) {
+    if (has_prefix(file, theirs)) return Naming::mmseg;
   }
-  if (has("conv1.weight")) return has("conv3.weight") ? Naming::imagenet : Naming::torchvision;
-  return std::nullopt;
+  if (has_prefix(file, "layer0.")) return Naming::semseg;
+  if (has_prefix(file, "conv1.0.")) return Naming::timm;
+  if (file.find("conv1.weight") != nullptr) {
+    return file.find("conv3.weight") != nullptr ? Naming::imagenet : Naming::torchvision;
+  }
+  const bool heads = std::any_of(file.tensors.begin(), file.tensors.end(),
+                                 [](const WeightTensor& tensor) { return is_new_layer(tensor.name); });
+  return heads || has_prefix(file, "layer1.") ? std::optional(Naming::semseg) : std::nullopt;
 }
 
-WeightFile to_semseg_names(WeightFile file, const std::string& place, std::vector<std::string>* dropped) {
-  strip_module(file);
-  const Naming naming = naming_of(file).value_or(Naming::semseg);
-  if (naming != Naming::semseg) {
-    drop(file, dropped,
-         [](const std::string& name) { return name.starts_with("fc.") || name.starts_with("backbone.fc."); });
-    const Table table = reading_table(naming);
+Naming original_naming(const WeightFile& file) {
+  const auto found = file.metadata.find(kNamingKey);
+  return found == file.metadata.end() ? Naming::semseg : parse_naming(found->second);
+}
+
+WeightFile to_semseg_names(WeightFile file, const std::string& place) {
+  take_off_surroundings(&file);
+  const std::optional<Naming> naming = naming_of(file);
+  check<Refusal>(naming.has_value(),
+                 "{}: none of its {} tensors has a name of a PSPNet or ResNet of semseg, torchvision, timm or "
+                 "mmsegmentation (the first: {}); expected the weights of one",
+                 place, file.tensors.size(), file.tensors.empty() ? "none" : quotable(file.tensors.front().name));
+  file.metadata.erase(kNamingKey);
+  if (*naming != Naming::semseg) {
+    std::vector<std::string> classifier;
+    drop(file, &classifier, [](const std::string& name) {
+      return name.starts_with("fc.") || name.starts_with("backbone.fc.") || name.starts_with("head.fc.");
+    });
+    if (!classifier.empty()) {
+      file.notes.push_back(
+          fmt::format("{} left out, a classifier of whole pictures: {}", classifier.size(), name_list(classifier)));
+    }
+    const Table table = reading_table(*naming);
     for (WeightTensor& tensor : file.tensors) {
       if (auto mapped = to_semseg(tensor.name, table)) tensor.name = std::move(*mapped);
     }
-    file.metadata[kNamingKey] = to_string(naming);
+    file.metadata[kNamingKey] = to_string(*naming);
   }
   check_unique(file, place);
   return file;
@@ -206,13 +230,18 @@ WeightFile from_semseg_names(WeightFile file, Naming naming, const std::string& 
     case Naming::torchvision:
       check<Refusal>(!deep,
                      "{}: has the deep stem of three convolutions, which torchvision's ResNets have no names for; "
-                     "expected the plain stem, or the naming imagenet (the authors' ResNets)",
+                     "expected the plain stem, or the naming imagenet (the authors' ResNets) or timm",
                      place);
       table = join(kTorchvision);
       break;
     case Naming::imagenet:
       check<Refusal>(deep, "{}: has the plain stem; expected the deep stem, or the naming torchvision", place);
       table = join(kImagenet);
+      break;
+    case Naming::timm:
+      check<Refusal>(
+          deep, "{}: has the plain stem, which timm names as torchvision does; expected the naming torchvision", place);
+      table = join(kTimm);
       break;
     case Naming::mmseg:
       // Of two rows for one path the first is taken.
@@ -233,7 +262,7 @@ WeightFile from_semseg_names(WeightFile file, Naming naming, const std::string& 
     }
   }
   check<Refusal>(unknown.empty(), "{}: {} tensors have no name in {}: {}; expected the names of a PSPNet", place,
-                 unknown.size(), to_string(naming), fmt::join(unknown, ", "));
+                 unknown.size(), to_string(naming), name_list(unknown));
   check_unique(file, place);
   file.metadata.erase(kNamingKey);
   return file;

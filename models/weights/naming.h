@@ -15,8 +15,9 @@ enum class Naming {
   torchvision,  ///< a ResNet of torchvision: conv1, bn1 (7x7), layer1 to layer4, fc
   mmseg,        ///< mmsegmentation: backbone.stem.0 or backbone.conv1, decode_head, auxiliary_head
   imagenet,     ///< the authors' ResNets trained on ImageNet: conv1 to conv3, bn1 to bn3, layer1 to layer4, fc
+  timm,         ///< a ResNet-C of timm (resnet50c): conv1.0, conv1.3, conv1.6, bn1; its plain ResNets are torchvision's
 };
-/// "semseg", "torchvision", "mmseg" or "imagenet".
+/// "semseg", "torchvision", "mmseg", "imagenet" or "timm".
 const char* to_string(Naming naming);
 /// Throws Refusal for another word.
 Naming parse_naming(const std::string& word);
@@ -24,14 +25,16 @@ Naming parse_naming(const std::string& word);
 /// The __metadata__ key that says whose names a file had before they were mapped.
 inline constexpr const char* kNamingKey = "giza.naming";
 
-/// Whose names these are; nullopt if nobody's.
+/// Whose names these are, without what may stand around them (surroundings.h); nullopt if nobody's.
 std::optional<Naming> naming_of(const WeightFile& file);
+/// Whose names a file had before to_semseg_names.
+Naming original_naming(const WeightFile& file);
 
-/// The file under semseg's names, without the prefix "module." that DataParallel gives to all of them, and without a
-/// ResNet's classifier fc.*, whose names are appended to `dropped` if that is not null. Names that nobody uses stay, for
-/// load_state_dict to refuse. Unless the names were semseg's, metadata[kNamingKey] tells whose they were.
-/// Throws Refusal "PLACE: ..." where two tensors would get one name.
-WeightFile to_semseg_names(WeightFile file, const std::string& place, std::vector<std::string>* dropped = nullptr);
+/// The file under semseg's names, without what stands around the network (surroundings.h) and without a ResNet's classifier
+/// fc.*; notes tell what was left out. Names that nobody uses stay, for load_state_dict to refuse. Unless the names were
+/// semseg's, metadata[kNamingKey] tells whose they were. Throws Refusal "PLACE: ..." for a file in which no name is known,
+/// and where two tensors would get one name.
+WeightFile to_semseg_names(WeightFile file, const std::string& place);
 
 /// The way back from semseg's names. A ResNet's names have none for ppm.*, cls.* and aux.*, which are left out and
 /// appended to `dropped`. Throws Refusal "PLACE: ..." listing all the names that are not semseg's, and for the deep stem

@@ -15,6 +15,7 @@
 
 #include "tensor/base/check.h"
 #include "tensor/base/file.h"
+#include "tensor/base/text.h"
 
 static_assert(std::endian::native == std::endian::little, "files are little-endian and read without swapping");
 
@@ -164,14 +165,14 @@ struct OpenNpy {
       std::vector<std::string> known;
       for (const auto& [name, bytes] : types) known.push_back(name);
       throw Refusal(fmt::format("{}: holds numbers of type {}, expected {} (convert with astype)", path,
-                                header.descr.substr(0, 20), fmt::join(known, ", ")));
+                                quotable(header.descr, 20), fmt::join(known, ", ")));
     }
     const auto bytes = checked_product(header.shape, type->second);
     const uint64_t held = file.size() - data_begin;
     check<Refusal>(bytes && static_cast<uint64_t>(*bytes) == held,
                    "{}: shape ({}) of {} needs {} bytes of numbers, the file has {}", path,
-                   fmt::join(header.shape, ", "), header.descr, bytes ? std::to_string(*bytes) : "more than 2^63",
-                   held);
+                   fmt::join(header.shape, ", "), quotable(header.descr, 20),
+                   bytes ? std::to_string(*bytes) : "more than 2^63", held);
     count = static_cast<size_t>(*bytes / type->second);
   }
 

@@ -2,20 +2,16 @@
 #pragma once
 
 #include <string>
-#include <string_view>
 
 #include "models/weights/weight_file.h"
 
 namespace giza::models {
 
-/// Whether a file that begins so may be a .pth: a zip archive (since PyTorch 1.6) or a stream of pickles (before).
-bool is_pth(std::string_view first_bytes);
-
-/// Reads either form: a state_dict, or one under "state_dict", "model" or "model_state_dict" with anything harmless
-/// beside it. Floats, halves, bfloat16 and doubles become float; int64 stays. Views of any strides and shared storages
-/// become dense tensors of their own. Names are kept as they are, "module." included.
-/// The file may be hostile: no code is run, names outside an allow-list are refused, and time and memory are bounded by a
-/// small multiple of the file's size. Throws Refusal "FILE: ...".
+/// Reads either form: a state_dict, or one under "state_dict", "model" or another key, with anything beside it. Floats,
+/// halves, bfloat16 and doubles become float, whole numbers int64. Views of any strides and shared storages become dense
+/// tensors of their own. Names are kept as they are, "module." included; notes say what was left out.
+/// The file may be hostile: no code is run, what names outside an allow-list make is opaque and never becomes a tensor, and
+/// time and memory are bounded by a small multiple of the file's size. Throws Refusal "FILE: ...".
 WeightFile read_pth(const std::string& path);
 
 /// Writes the zip form, an OrderedDict that torch.load(weights_only=True) reads: floats as float32, integers as int64,

@@ -80,7 +80,9 @@ class HeaderReader {
     const auto* found =
         std::find_if(std::begin(kTypes), std::end(kTypes), [&](const Type& type) { return text == type.name; });
     if (found == std::end(kTypes)) {
-      refuse("tensor \"{}\" has element type {}, expected F32, F16, BF16, F64 or I64", quotable(name_), quotable(text));
+      throw Refusal(
+          fmt::format("{}: \"{}\" is made of {}, expected F32, F16, BF16, F64 or integers; convert it with .float()",
+                      place_, quotable(name_), quotable(text)));
     }
     tensor_.dtype = found->dtype;
     state_ = State::tensor;
@@ -166,7 +168,9 @@ class HeaderReader {
     DType dtype;
   };
   static constexpr Type kTypes[] = {
-      {"F32", DType::f32}, {"F16", DType::f16}, {"BF16", DType::bf16}, {"F64", DType::f64}, {"I64", DType::i64}};
+      {"F32", DType::f32}, {"F16", DType::f16}, {"BF16", DType::bf16},   {"F64", DType::f64}, {"I64", DType::i64},
+      {"I32", DType::i32}, {"I16", DType::i16}, {"I8", DType::i8},       {"U64", DType::u64}, {"U32", DType::u32},
+      {"U16", DType::u16}, {"U8", DType::u8},   {"BOOL", DType::boolean}};
 
   template <class... Args>
   [[noreturn]] void refuse(fmt::format_string<Args...> format, Args&&... args) const {
@@ -224,36 +228,6 @@ void check_cover(const SafetensorsHeader& header, uint64_t data_bytes, const std
 }
 
 }  // namespace
-
-int64_t element_size(DType dtype) {
-  switch (dtype) {
-    case DType::f16:
-    case DType::bf16:
-      return 2;
-    case DType::f32:
-      return 4;
-    case DType::f64:
-    case DType::i64:
-      return 8;
-  }
-  return 0;
-}
-
-const char* dtype_name(DType dtype) {
-  switch (dtype) {
-    case DType::f32:
-      return "F32";
-    case DType::f16:
-      return "F16";
-    case DType::bf16:
-      return "BF16";
-    case DType::f64:
-      return "F64";
-    case DType::i64:
-      return "I64";
-  }
-  return "";
-}
 
 SafetensorsHeader parse_safetensors_header(std::string_view json, uint64_t data_bytes, const std::string& place) {
   SafetensorsHeader header;

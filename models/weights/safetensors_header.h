@@ -25,10 +25,8 @@ struct SafetensorsHeader {
   std::map<std::string, std::string> metadata;
 };
 
-/// Bytes of one element.
-int64_t element_size(DType dtype);
-/// "F32", "I64", ...
-const char* dtype_name(DType dtype);
+/// The format's own limit of the header's length.
+inline constexpr uint64_t kMaxSafetensorsHeader = 100'000'000;
 
 /// Parses without recursion and without building a tree: memory is bounded by a small multiple of the text. `data_bytes`
 /// is what the file holds after the header, all of which the tensors must cover once.

@@ -8,10 +8,7 @@
 namespace giza::models {
 
 TensorShapes::TensorShapes(const WeightFile& file) {
-  for (const WeightTensor& tensor : file.tensors) {
-    const std::string& name = tensor.name;
-    shapes_[name.starts_with("module.") ? name.substr(7) : name] = &tensor.shape;
-  }
+  for (const WeightTensor& tensor : file.tensors) shapes_[tensor.name] = &tensor.shape;
 }
 
 int64_t TensorShapes::channels(const std::vector<std::string>& paths) const {
@@ -33,6 +30,8 @@ int64_t TensorShapes::inputs(const char* name) const {
   const auto found = shapes_.find(name);
   return found != shapes_.end() && found->second->size() == 4 ? (*found->second)[1] : 0;
 }
+
+bool TensorShapes::bottlenecks() const { return count("layer1.0.conv") > 3 || count("layer1.0.bn") > 3; }
 
 int64_t TensorShapes::count(const std::string& prefix) const {
   std::set<int64_t> numbers;

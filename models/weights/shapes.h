@@ -10,7 +10,7 @@
 
 namespace giza::models {
 
-/// Shapes by name, without the prefix "module.". `file` must outlive it.
+/// Shapes by name. `file` must outlive it.
 class TensorShapes {
  public:
   explicit TensorShapes(const WeightFile& file);
@@ -20,6 +20,8 @@ class TensorShapes {
   int64_t channels(const std::vector<std::string>& paths) const;
   /// Channels that go into a convolution, weight [K,C,R,S]; 0 without it.
   int64_t inputs(const char* name) const;
+  /// True if the blocks are bottlenecks, of three convolutions instead of two.
+  bool bottlenecks() const;
   /// How many numbers stand right after the prefix in names: one more than the largest, if hardly any before it lacks.
   int64_t count(const std::string& prefix) const;
   /// True if any name begins so.

@@ -4,11 +4,15 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <utility>
 
 #include "models/scene_parser.h"
+#include "models/weights/names.h"
+#include "models/weights/shapes.h"
 #include "tensor/base/check.h"
+#include "tensor/base/text.h"
 
 namespace giza::models {
 namespace {
@@ -63,22 +67,85 @@ void for_each_index(const Tensor& tensor, Body&& body) {
   }
 }
 
-/// The file's tensors by the names that the module uses.
+/// The file's tensors by name, without counters and momentum.
 std::map<std::string, const WeightTensor*> index_file(const WeightFile& file, const std::string& place) {
-  constexpr std::string_view kWrapper = "module.";
-  const bool prefixed =
-      !file.tensors.empty() && std::all_of(file.tensors.begin(), file.tensors.end(),
-                                           [&](const auto& t) { return t.name.starts_with(kWrapper); });
   std::map<std::string, const WeightTensor*> index;
   for (const WeightTensor& tensor : file.tensors) {
-    std::string name = prefixed ? tensor.name.substr(kWrapper.size()) : tensor.name;
-    if (name.ends_with(kTracked) || name.starts_with(kMomentumPrefix)) continue;
-    check<Refusal>(index.emplace(name, &tensor).second, "{}: two tensors are named {}", place, name);
+    if (tensor.name.ends_with(kTracked) || tensor.name.starts_with(kMomentumPrefix)) continue;
+    check<Refusal>(index.emplace(tensor.name, &tensor).second, "{}: two tensors are named {}", place,
+                   quotable(tensor.name));
   }
   return index;
 }
 
+/// What differs as a whole between the file's network and the model, and the key of a configuration that decides it; empty
+/// where nothing stands out.
+std::string likely_cause(const WeightFile& file, const WeightFile& model) {
+  const TensorShapes theirs(file), ours(model);
+  const auto stem_size = [](const WeightFile& of) {
+    const WeightTensor* weight = of.find("layer0.0.weight");
+    return weight != nullptr && weight->shape.size() == 4 ? weight->shape[3] : 0;
+  };
+  if (stem_size(file) == 7 && stem_size(model) == 3) {
+    return "the file has the plain stem (one convolution of 7x7), the model the deep one; set TRAIN.stem plain";
+  }
+  if (stem_size(file) == 3 && stem_size(model) == 7) {
+    return "the file has the deep stem (three convolutions of 3x3), the model the plain one; set TRAIN.stem deep";
+  }
+  const auto blocks = [](const TensorShapes& shapes) {
+    std::vector<int64_t> counts;
+    for (int layer = 1; layer <= 4; ++layer) counts.push_back(shapes.count(fmt::format("layer{}.", layer)));
+    return counts;
+  };
+  const auto kind = [](const TensorShapes& shapes) { return shapes.bottlenecks() ? "bottleneck" : "basic"; };
+  const std::vector<int64_t> here = blocks(theirs), there = blocks(ours);
+  const bool whole = std::find(here.begin(), here.end(), 0) == here.end();
+  if (whole && (here != there || kind(theirs) != kind(ours))) {
+    return fmt::format("the file's ResNet has {} {} blocks, the model's {} {}; set TRAIN.layers", fmt::join(here, "+"),
+                       kind(theirs), fmt::join(there, "+"), kind(ours));
+  }
+  const int64_t stem = theirs.channels({"layer0.0", "layer0.1"}), wanted = ours.channels({"layer0.0", "layer0.1"});
+  if (stem != 0 && stem != wanted) {
+    return fmt::format("the file's stem has {} channels, the model's {}; set TRAIN.stem_channels", stem, wanted);
+  }
+  const int64_t classes = theirs.channels({"cls.4"}), expected = ours.channels({"cls.4"});
+  if (classes != 0 && classes != expected) {
+    return fmt::format("the file's network has {} classes, the model {}; set DATA.classes", classes, expected);
+  }
+  return "";
+}
+
+/// What is wrong with a tensor's numbers, "cls.1.running_var[3] is nan"; empty where nothing is.
+std::string number_fault(const WeightTensor& tensor) {
+  const bool variance = tensor.name.ends_with(".running_var");
+  const auto wrong = std::find_if(tensor.data.begin(), tensor.data.end(),
+                                  [&](float value) { return !std::isfinite(value) || (variance && value < 0); });
+  if (wrong == tensor.data.end()) return "";
+  return fmt::format("{}[{}] is {}", quotable(tensor.name), wrong - tensor.data.begin(), *wrong);
+}
+
+/// The names and shapes of a module.
+WeightFile shapes_only(const layers::Module& module) {
+  WeightFile file;
+  for (const Slot& slot : slots_of(module))
+    file.tensors.push_back({slot.name, file_shape(slot.tensor), DType::f32, {}, {}});
+  return file;
+}
+
 }  // namespace
+
+void check_numbers(const WeightFile& file, const std::string& place, bool momentum) {
+  std::vector<std::string> faults;
+  for (const WeightTensor& tensor : file.tensors) {
+    if (tensor.name.ends_with(kTracked) || tensor.name.starts_with(kMomentumPrefix) != momentum) continue;
+    if (std::string fault = number_fault(tensor); !fault.empty()) faults.push_back(std::move(fault));
+  }
+  check<Refusal>(faults.empty(),
+                 "{}: {} numbers that no sound network has, expected finite ones and variances of 0 or more; use "
+                 "weights from before they went wrong (first in each: {})",
+                 place, faults.size() == 1 ? "1 tensor has" : fmt::format("{} tensors have", faults.size()),
+                 name_list(faults));
+}
 
 std::vector<float> to_pytorch_layout(const Tensor& tensor) {
   std::vector<float> data(static_cast<size_t>(tensor.numel()));
@@ -125,14 +192,14 @@ std::vector<std::string> load_state_dict(const layers::Module& module, const Wei
     }
     const WeightTensor& tensor = *found->second;
     any = true;
-    if (tensor.shape == file_shape(slot.tensor) && tensor.dtype != DType::i64) {
+    if (tensor.shape == file_shape(slot.tensor) && !is_integer(tensor.dtype)) {
       copies.emplace_back(&tensor, slot.tensor);
     } else if (options.backbone_only && new_layer) {
       kept.push_back(slot.name);
     } else {
       misshaped.push_back(fmt::format("{} {}[{}] instead of [{}]", slot.name,
-                                      tensor.dtype == DType::i64 ? "int64 " : "", fmt::join(tensor.shape, ","),
-                                      fmt::join(file_shape(slot.tensor), ",")));
+                                      is_integer(tensor.dtype) ? std::string(dtype_name(tensor.dtype)) + " " : "",
+                                      fmt::join(tensor.shape, ","), fmt::join(file_shape(slot.tensor), ",")));
     }
     index.erase(found);
   }
@@ -143,15 +210,20 @@ std::vector<std::string> load_state_dict(const layers::Module& module, const Wei
 
   std::vector<std::string> faults;
   const auto report = [&](const char* what, const std::vector<std::string>& names) {
-    if (!names.empty()) faults.push_back(fmt::format("{} {}: {}", names.size(), what, fmt::join(names, ", ")));
+    if (!names.empty()) faults.push_back(fmt::format("{} {}: {}", names.size(), what, name_list(names)));
   };
   report("missing", missing);
   report("extra", extra);
   report("misshaped", misshaped);
-  check<Refusal>(faults.empty() && any,
-                 "{}: these weights do not fit the model ({}), expected its tensors exactly; "
-                 "check the model's options",
-                 place, faults.empty() ? "none of its names" : fmt::format("{}", fmt::join(faults, "; ")));
+  if (!faults.empty() || !any) {
+    const std::string cause = likely_cause(file, shapes_only(module));
+    throw Refusal(fmt::format(
+        "{}: {} ({})", place,
+        cause.empty() ? "these weights do not fit the model, expected its tensors exactly; check the model's options"
+                      : cause,
+        faults.empty() ? "none of its names" : fmt::format("{}", fmt::join(faults, "; "))));
+  }
+  check_numbers(file, place);
   for (const auto& [tensor, to] : copies) from_pytorch_layout(tensor->data, to);
   return kept;
 }

@@ -25,9 +25,14 @@ struct LoadOptions {
   bool backbone_only = false;
 };
 
-/// Copies `file`'s tensors, which have semseg's names (naming.h), into the module. Names may all carry the prefix
-/// "module."; num_batches_tracked may be absent, and the momentum of a checkpoint is passed over.
-/// Throws Refusal "PLACE: ..." listing every missing, extra and misshaped name at once, with the module unchanged.
+/// Throws Refusal "PLACE: ..." naming the tensors whose numbers no sound network has: NaN, infinity, a running variance
+/// below zero. `momentum`: looks at the optimiser's tensors, which are passed over otherwise.
+void check_numbers(const WeightFile& file, const std::string& place, bool momentum = false);
+
+/// Copies `file`'s tensors, which have semseg's names (naming.h), into the module. num_batches_tracked may be absent, and
+/// the momentum of a checkpoint is passed over.
+/// Throws Refusal "PLACE: ..." with the likely cause and the missing, extra and misshaped names, or as check_numbers, with
+/// the module unchanged.
 /// Returns the module's tensors that the options let keep their numbers.
 std::vector<std::string> load_state_dict(const layers::Module& module, const WeightFile& file, const std::string& place,
                                          const LoadOptions& options = {});

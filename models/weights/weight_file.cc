@@ -2,8 +2,14 @@
 #include "models/weights/weight_file.h"
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
+#include <functional>
+#include <numeric>
 
+#include "models/weights/checksum.h"
+#include "models/weights/detail/elements.h"
+#include "models/weights/file_kind.h"
 #include "models/weights/pth.h"
 #include "models/weights/safetensors.h"
 #include "tensor/base/check.h"
@@ -17,13 +23,35 @@ const WeightTensor* WeightFile::find(std::string_view name) const {
   return found == tensors.end() ? nullptr : &*found;
 }
 
+int64_t element_size(DType dtype) {
+  int64_t size = 0;
+  with_element_type(dtype, [&](auto element, auto) { size = sizeof element; });
+  return size;
+}
+
+const char* dtype_name(DType dtype) {
+  constexpr std::array kNames = {"float32", "float16", "bfloat16", "float64", "int64", "int32", "int16",
+                                 "int8",    "uint64",  "uint32",   "uint16",  "uint8", "bool"};
+  return kNames[static_cast<size_t>(dtype)];
+}
+
+int64_t checked_numel(const WeightTensor& tensor, const char* writer) {
+  const int64_t numel =
+      std::accumulate(tensor.shape.begin(), tensor.shape.end(), int64_t{1}, std::multiplies<int64_t>());
+  check(static_cast<int64_t>(tensor.count()) == numel, "{}: tensor \"{}\" holds {} numbers, its shape needs {}", writer,
+        tensor.name, tensor.count(), numel);
+  return numel;
+}
+
 WeightFile read_weights(const std::string& path) {
-  std::string first;
+  FileKind kind = FileKind::safetensors;
   {
     const InputFile file(path, "a file of weights (.safetensors or .pth)");
-    first = file.read_at(0, std::min<uint64_t>(file.size(), 4));
+    kind = file_kind(file);
   }
-  return is_pth(first) ? read_pth(path) : read_safetensors(path);
+  WeightFile file = kind == FileKind::safetensors ? read_safetensors(path) : read_pth(path);
+  check_checksum(file, path);
+  return file;
 }
 
 void write_weights(const std::string& path, const WeightFile& file) {

@@ -1,14 +1,17 @@
 #!/usr/bin/env python3
 """Writes tests/golden/pth/*.pth, small files of torch.save of every kind that giza reads, and pth.json with what
-torch.load makes of them. Made with PyTorch 2.13.0+cpu and Python 3.11. Run from anywhere; needs torch alone.
+torch.load makes of them. Made with PyTorch 2.13.0+cpu, NumPy 2.4.6 and Python
+3.11. Run from anywhere.
 
 A file's serialization_id is random, so the files differ from run to run; their tensors do not.
 """
+import argparse
 import json
 import pathlib
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from unittest import mock
 
+import numpy
 import torch
 
 FOLDER = pathlib.Path(__file__).parent / "pth"
@@ -20,16 +23,43 @@ def tensors_of(state):
     result = []
     for name, tensor in state.items():
         kind = str(tensor.dtype).removeprefix("torch.")
-        bits = tensor if tensor.dtype == torch.int64 else tensor.detach().float().contiguous().view(torch.int32)
+        floats = tensor.dtype.is_floating_point
+        bits = tensor.detach().float().contiguous().view(torch.int32) if floats else tensor
         result.append([name, list(tensor.shape), kind, bits.flatten().tolist()])
     return result
 
 
-def save(name, whole, state=None, stream=False, **options):
+class History:
+    """As training libraries keep their logs: a class that giza does not know, with arrays in it."""
+
+    def __init__(self):
+        self.values = numpy.arange(3.0)
+        self.functions = {"mean": len}
+        self.itself = self
+
+
+def foreign(state):
+    loop = []
+    loop.append(loop)
+    return {
+        "state_dict": state,
+        "hyper_parameters": argparse.Namespace(lr=numpy.float64(0.1), sizes=deque([1, 2])),
+        "message_hub": {"loss": History()},
+        "loop": loop,
+        "function": torch.nn.functional.relu,
+        "sparse": torch.eye(2).to_sparse(),
+        "complex": torch.ones(2, dtype=torch.complex64).conj(),
+        "float8": torch.ones(2).to(torch.float8_e4m3fn),
+        "meta": torch.ones(2, device="meta"),
+        "frozen": frozenset([2**300]),
+    }
+
+
+def save(name, whole, state=None, stream=False, safe=True, **options):
     path = FOLDER / f"{name}.pth"
     torch.save(whole, path, _use_new_zipfile_serialization=not stream, **options)
     # PyTorch calls all of them safe, but its restricted unpickler knows the opcodes of protocol 2 alone.
-    torch.load(path, weights_only="pickle_protocol" not in options)
+    torch.load(path, weights_only=safe and "pickle_protocol" not in options)
     expected[name] = tensors_of(whole if state is None else state)
 
 
@@ -128,6 +158,13 @@ def main():
     save("gradients", {name: parameter.grad for name, parameter in net.named_parameters()})
     save("model", {"model": state, "model_name": "psp"}, state)
     save("model_name", {"model": "psp", "state_dict": state}, state)
+    # With what is no tensor next to them, made by every opcode that Python has for it.
+    for protocol in (1, 2, 4, 5):
+        save(f"foreign{protocol}", foreign(state), state, safe=False, pickle_protocol=protocol)
+    save("foreign_stream", {"state_dict": state, "log": History()}, state, safe=False, stream=True)
+    save("buffers", {name: torch.nn.Buffer(tensor) for name, tensor in state.items()}, state)
+    integers = ("int32", "int16", "int8", "uint64", "uint32", "uint16", "uint8", "bool")
+    save("integers", {kind: torch.tensor([0, 1, 100]).to(getattr(torch, kind)) for kind in integers})
     with open(FOLDER.parent / "pth.json", "w", encoding="ascii") as out:
         json.dump(expected, out, separators=(",", ":"))
         out.write("\n")

@@ -229,6 +229,7 @@ Verification verify_folder(const std::string& path, const ConvEngine& conv) {
   const int64_t classes = model->classes();
 
   Verification result;
+  result.notes = weights.notes;
   result.network = describe(*model, input);
   if (all_there(folder, {"logits.npy"}, result)) {
     const NpyArray expected = folder.array("logits.npy", {x.dim(0), classes, x.dim(1), x.dim(2)});

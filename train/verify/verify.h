@@ -30,6 +30,7 @@ struct VerifyArgmax {
 
 struct Verification {
   std::string network;                 ///< in words
+  std::vector<std::string> notes;      ///< what was left out of the weights (models::WeightFile::notes)
   std::optional<VerifyFigure> logits;  ///< in evaluation mode
   std::optional<VerifyArgmax> argmax;
   std::vector<VerifyFigure> losses;     ///< main and auxiliary, in training mode without dropout

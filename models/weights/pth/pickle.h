@@ -1,4 +1,4 @@
-// Python's pickles, read as data: an iterative machine over an allow-listed subset. Nothing is ever run.
+// Python's pickles, read as data: an iterative machine, for which all but an allow-list is opaque. Nothing is ever run.
 #pragma once
 
 #include <cstdint>
@@ -24,7 +24,9 @@ enum class PickleKind : uint8_t {
   set,
   global,
   call,
-  persistent  ///< what a persistent id stands for: of PyTorch a storage
+  persistent,  ///< what a persistent id stands for: of PyTorch a storage
+  foreign,     ///< a type or function outside the allow-list; its name is text()
+  opaque       ///< an object that foreign code would make or fill; text() names that code, its contents are not kept
 };
 /// "a list", "a number", ... for messages.
 const char* kind_name(PickleKind kind);
@@ -37,15 +39,16 @@ struct PickleGlobal {
 };
 
 /// One pickle as a graph of values in an arena, each a few bytes. It refers to the bytes it was read from, which must
-/// outlive it. Bounds, far above what a checkpoint needs: 2^20 values, 2^21 places in containers, a stack of 2^16,
-/// 500 levels of nesting; a container that contains itself is refused. Time and memory are linear in the bytes, for a value
-/// referred to many times is held once, and nothing walks the graph more than once.
+/// outlive it. Bounds, far above what a checkpoint needs: 2^20 values, 2^21 places in containers, a stack of 2^16. Time
+/// and memory are linear in the bytes, for a value referred to many times is held once. Containers may contain
+/// themselves, as Python's do: nobody may follow the graph without a bound.
 class Pickle {
  public:
   using Ref = uint32_t;
 
-  /// Reads one pickle of protocol 2 to 5 from the front of `bytes`; `origin` is where in the file they begin.
-  /// Throws Refusal "PLACE: ..." for opcodes that torch.save does not write, globals outside `allowed`, and all else.
+  /// Reads one pickle of protocol 0 to 5 from the front of `bytes`; `origin` is where in the file they begin. What a
+  /// global outside `allowed` makes is opaque, and so is a call whose result is filled or given attributes afterwards: no
+  /// foreign code may have a say in what an allowed value is. Throws Refusal "PLACE: ..." for what is no pickle.
   Pickle(std::string_view bytes, std::span<const PickleGlobal> allowed, const std::string& place, uint64_t origin = 0);
 
   /// Length of the pickle.
@@ -58,7 +61,7 @@ class Pickle {
   bool is(Ref ref, PickleKind kind) const { return values_[ref].kind == kind; }
   /// Of an integer or boolean.
   int64_t integer(Ref ref) const { return values_[ref].integer; }
-  /// Of a text, bytes, long_integer, or the name of a global.
+  /// Of a text, bytes, long_integer; the name of a global, foreign, or what made an opaque (then fit for a message).
   std::string_view text(Ref ref) const;
   bool is_text(Ref ref, std::string_view text_wanted) const {
     return is(ref, PickleKind::text) && text(ref) == text_wanted;
@@ -97,7 +100,7 @@ class Pickle {
     uint32_t count = 0;
     union {
       int64_t integer;
-      Chain chain;  ///< first and last cell; of text its place; of a call function and arguments
+      Chain chain;  ///< first and last cell; of text its place; of a call function and arguments; of foreign its name
     };
     Value() : integer(0) {}
   };
@@ -106,13 +109,11 @@ class Pickle {
     uint32_t next = kNothing;
   };
 
-  /// Refuses containers that contain themselves, and nesting beyond the bound.
-  void check_nesting(const std::string& place) const;
-
   std::string_view bytes_;
   std::span<const PickleGlobal> allowed_;
   std::vector<Value> values_;
   std::vector<Cell> cells_;
+  std::vector<std::string> foreign_names_;
   Ref root_ = 0;
   size_t consumed_ = 0;
 };

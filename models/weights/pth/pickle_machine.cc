@@ -1,61 +1,18 @@
 // The stack machine that builds a Pickle, opcode by opcode.
 #include "models/weights/pth/pickle_machine.h"
 
+#include <algorithm>
 #include <bit>
+#include <charconv>
+
+#include "models/weights/pth/opcodes.h"
 
 static_assert(std::endian::native == std::endian::little, "pickles are little-endian and read without swapping");
 
 namespace giza::models {
 namespace {
 
-constexpr size_t kMaxLine = 512;
-
-/// The opcodes that torch.save, which is Python's Pickler, writes for checkpoints.
-enum Opcode : unsigned char {
-  kMark = '(',
-  kStop = '.',
-  kBinFloat = 'G',
-  kBinInt = 'J',
-  kBinInt1 = 'K',
-  kBinInt2 = 'M',
-  kNone = 'N',
-  kBinPersId = 'Q',
-  kReduce = 'R',
-  kBinString = 'T',
-  kShortBinString = 'U',
-  kBinUnicode = 'X',
-  kAppend = 'a',
-  kBuild = 'b',
-  kGlobal = 'c',
-  kAppends = 'e',
-  kBinGet = 'h',
-  kLongBinGet = 'j',
-  kBinPut = 'q',
-  kLongBinPut = 'r',
-  kSetItem = 's',
-  kTuple = 't',
-  kSetItems = 'u',
-  kEmptyDict = '}',
-  kEmptyList = ']',
-  kEmptyTuple = ')',
-  kProto = 0x80,
-  kTuple1 = 0x85,
-  kTuple2 = 0x86,
-  kTuple3 = 0x87,
-  kNewTrue = 0x88,
-  kNewFalse = 0x89,
-  kLong1 = 0x8a,
-  // Protocol 3.
-  kBinBytes = 'B',
-  kShortBinBytes = 'C',
-  // Protocol 4.
-  kShortBinUnicode = 0x8c,
-  kEmptySet = 0x8f,
-  kAddItems = 0x90,
-  kStackGlobal = 0x93,
-  kMemoize = 0x94,
-  kFrame = 0x95,
-};
+constexpr size_t kMaxLine = 512;  // of a name or number; a text may be longer
 
 }  // namespace
 
@@ -68,17 +25,27 @@ std::string_view PickleMachine::take(size_t count) {
   return bytes;
 }
 
-std::string_view PickleMachine::take_line() {
-  const size_t length = pickle_.bytes_.substr(position_, kMaxLine).find('\n');
-  if (length == std::string_view::npos) refuse("has a name without an end within {} bytes", kMaxLine);
+std::string_view PickleMachine::take_line(size_t longest) {
+  const size_t length = pickle_.bytes_.substr(position_, longest).find('\n');
+  if (length == std::string_view::npos) {
+    refuse("has a line without an end within {} bytes", std::min(longest, pickle_.bytes_.size() - position_));
+  }
   return take(length + 1).substr(0, length);
 }
 
+size_t PickleMachine::take_index() {
+  const std::string_view line = take_line(kMaxLine);
+  size_t index = 0;
+  const auto [end, error] = std::from_chars(line.data(), line.data() + line.size(), index);
+  if (error != std::errc() || end != line.data() + line.size()) refuse("has a place of its memo that is no number");
+  return index;
+}
+
 void PickleMachine::run() {
-  const std::string_view start = take(2);
-  const int protocol = static_cast<unsigned char>(start[1]);
-  if (static_cast<unsigned char>(start[0]) != kProto || protocol < 2 || protocol > 5) {
-    refuse("does not begin as one of protocol 2 to 5, expected what torch.save writes");
+  // Protocols 0 and 1 do not say which they are.
+  if (pickle_.bytes_.starts_with(static_cast<char>(kProto))) {
+    const int protocol = static_cast<unsigned char>(take(2)[1]);
+    if (protocol > 5) refuse("is of protocol {}, expected 0 to 5", protocol);
   }
   for (;;) {
     opcode_at_ = position_;
@@ -92,8 +59,11 @@ void PickleMachine::run() {
 }
 
 void PickleMachine::execute(unsigned char opcode) {
-  if (scalar(opcode) || string(opcode) || container(opcode) || memo(opcode) || object(opcode)) return;
-  refuse("has opcode 0x{:02x}, which torch.save does not write for weights", opcode);
+  if (scalar(opcode) || text_scalar(opcode) || stack(opcode) || string(opcode) || container(opcode) || memo(opcode) ||
+      object(opcode) || foreign_object(opcode)) {
+    return;
+  }
+  refuse("has opcode 0x{:02x}, which no pickle in a file has; copy the file again", opcode);
 }
 
 bool PickleMachine::scalar(unsigned char opcode) {
@@ -126,12 +96,68 @@ bool PickleMachine::scalar(unsigned char opcode) {
     case kLong1:
       push_long(take(take_number<uint8_t>()));
       return true;
+    case kLong4:
+      push_long(take(take_number<uint32_t>()));
+      return true;
     case kBinFloat:
       take(8);  // no number of a checkpoint that giza reads is a float: only its place is kept
-      push_integer(PickleKind::real, 0);
+      push_shared(&real_, PickleKind::real, 0);
+      return true;
+    case kFloat:
+      take_line(kMaxLine);
+      push_shared(&real_, PickleKind::real, 0);
       return true;
     case kFrame:
       if (take_number<uint64_t>() > pickle_.bytes_.size() - position_) refuse("has a frame beyond its end");
+      return true;
+    default:
+      return false;
+  }
+}
+
+bool PickleMachine::text_scalar(unsigned char opcode) {
+  constexpr size_t kUnbounded = std::string_view::npos;
+  switch (opcode) {
+    case kInt:
+    case kLong: {
+      std::string_view line = take_line(kUnbounded);
+      if (line == "00" || line == "01") return scalar(line == "01" ? kNewTrue : kNewFalse);
+      if (line.ends_with('L')) line.remove_suffix(1);
+      push_decimal(line);
+      return true;
+    }
+    case kString: {
+      // Quoted, with escapes that no name of a tensor has: they are left as they are.
+      const std::string_view line = take_line(kUnbounded);
+      if (line.size() < 2 || line.front() != line.back() || (line.front() != '\'' && line.front() != '"')) {
+        refuse("has a text without quotes");
+      }
+      push_text(PickleKind::text, line.substr(1, line.size() - 2));
+      return true;
+    }
+    case kUnicode:
+      push_text(PickleKind::text, take_line(kUnbounded));
+      return true;
+    default:
+      return false;
+  }
+}
+
+bool PickleMachine::stack(unsigned char opcode) {
+  switch (opcode) {
+    case kPop:
+      // On a mark it takes that away.
+      if (!marks_.empty() && marks_.back() == stack_.size()) {
+        marks_.pop_back();
+      } else {
+        pop();
+      }
+      return true;
+    case kPopMark:
+      stack_.resize(pop_mark());
+      return true;
+    case kDup:
+      push(top());
       return true;
     default:
       return false;
@@ -153,6 +179,13 @@ bool PickleMachine::string(unsigned char opcode) {
       return true;
     case kShortBinBytes:
       push_text(PickleKind::bytes, take(take_number<uint8_t>()));
+      return true;
+    case kBinUnicode8:
+      push_text(PickleKind::text, take(take_number<uint64_t>()));
+      return true;
+    case kBinBytes8:
+    case kByteArray8:
+      push_text(PickleKind::bytes, take(take_number<uint64_t>()));
       return true;
     default:
       return false;
@@ -179,14 +212,28 @@ bool PickleMachine::container(unsigned char opcode) {
       push(make(PickleKind::set));
       return true;
     case kTuple:
-      make_tuple_from(pop_mark());
+      make_from(pop_mark(), PickleKind::tuple);
       return true;
+    case kList:
+      make_from(pop_mark(), PickleKind::list);
+      return true;
+    case kFrozenSet:
+      make_from(pop_mark(), PickleKind::set);
+      return true;
+    case kDict: {
+      const size_t first = pop_mark();
+      const Ref dict = make(PickleKind::dict);
+      if (stack_.size() >= kMaxStack) refuse("holds more than {} values at once on its stack", kMaxStack);
+      stack_.insert(stack_.begin() + static_cast<std::ptrdiff_t>(first), dict);
+      set_items_from(first + 1);
+      return true;
+    }
     case kTuple1:
     case kTuple2:
     case kTuple3: {
       const auto size = static_cast<size_t>(opcode - kTuple1 + 1);
       if (stack_.size() - (marks_.empty() ? 0 : marks_.back()) < size) refuse("takes a value from an empty stack");
-      make_tuple_from(stack_.size() - size);
+      make_from(stack_.size() - size, PickleKind::tuple);
       return true;
     }
     case kAppend:
@@ -213,10 +260,12 @@ bool PickleMachine::container(unsigned char opcode) {
 
 bool PickleMachine::memo(unsigned char opcode) {
   switch (opcode) {
+    case kPut:
     case kMemoize:
     case kBinPut:
     case kLongBinPut: {
       const size_t index = opcode == kMemoize  ? memo_.size()
+                           : opcode == kPut    ? take_index()
                            : opcode == kBinPut ? take_number<uint8_t>()
                                                : take_number<uint32_t>();
       // A Pickler counts up, Python 2's from 1: so the memo is never larger than the pickle.
@@ -226,9 +275,12 @@ bool PickleMachine::memo(unsigned char opcode) {
       memo_[index] = top();
       return true;
     }
+    case kGet:
     case kBinGet:
     case kLongBinGet: {
-      const size_t index = opcode == kBinGet ? take_number<uint8_t>() : take_number<uint32_t>();
+      const size_t index = opcode == kGet      ? take_index()
+                           : opcode == kBinGet ? take_number<uint8_t>()
+                                               : take_number<uint32_t>();
       if (index >= memo_.size() || memo_[index] == Pickle::kNothing) {
         refuse("asks for place {} of its memo, which is empty", index);
       }
@@ -243,8 +295,8 @@ bool PickleMachine::memo(unsigned char opcode) {
 bool PickleMachine::object(unsigned char opcode) {
   switch (opcode) {
     case kGlobal: {
-      const std::string_view module = take_line();
-      push_global(module, take_line());
+      const std::string_view module = take_line(kMaxLine);
+      push_global(module, take_line(kMaxLine));
       return true;
     }
     case kStackGlobal: {
@@ -261,16 +313,47 @@ bool PickleMachine::object(unsigned char opcode) {
     case kBuild:
       build();
       return true;
-    case kBinPersId: {
-      const Ref id = pop();
-      if (!pickle_.is(id, PickleKind::tuple)) {
-        refuse("has {} as a persistent id, expected a tuple", kind_name(pickle_.kind(id)));
+    case kBinPersId:
+      push_persistent(pop());
+      return true;
+    default:
+      return false;
+  }
+}
+
+bool PickleMachine::foreign_object(unsigned char opcode) {
+  switch (opcode) {
+    case kPersId:  // a text, by which no tensor can be made
+      take_line(std::string_view::npos);
+      push_opaque("a persistent id");
+      return true;
+    case kNewObj:
+    case kNewObjEx: {
+      const size_t operands = opcode == kNewObj ? 2 : 3;  // the class, arguments, arguments by name
+      if (stack_.size() - (marks_.empty() ? 0 : marks_.back()) < operands) {
+        refuse("takes a value from an empty stack");
       }
-      const Ref made = make(PickleKind::persistent);
-      pickle_.values_[made].chain = {Pickle::kNothing, id};
-      push(made);
+      new_object(stack_.size() - operands);
       return true;
     }
+    case kObj: {
+      const size_t first = pop_mark();
+      if (first == stack_.size()) refuse("makes an object of no class");
+      new_object(first);
+      return true;
+    }
+    case kInst: {
+      const std::string_view module = take_line(kMaxLine), name = take_line(kMaxLine);
+      stack_.resize(pop_mark());
+      push_opaque(fmt::format("{}.{}", module, name));
+      return true;
+    }
+    case kExt1:
+    case kExt2:
+    case kExt4:
+      take(opcode == kExt1 ? 1 : opcode == kExt2 ? 2 : 4);
+      push_opaque("an extension code");
+      return true;
     default:
       return false;
   }

@@ -2,9 +2,12 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "models/weights/file_kind.h"
 #include "models/weights/pth.h"
+#include "models/weights/pth/archive_kind.h"
 #include "models/weights/pth/pickle.h"
 #include "models/weights/pth/storages.h"
+#include "models/weights/pth/stream.h"
 #include "models/weights/pth/zip_reader.h"
 #include "tensor/base/check.h"
 #include "tensor/base/file.h"
@@ -13,7 +16,8 @@
 namespace giza::models {
 namespace {
 
-constexpr uint64_t kMaxPickle = uint64_t{16} << 20, kMaxMetadata = uint64_t{1} << 20;
+// The pickle may hold arrays of a log: a training library's history of a hundred thousand steps takes tens of megabytes.
+constexpr uint64_t kMaxPickle = uint64_t{256} << 20, kMaxMetadata = uint64_t{1} << 20;
 
 /// The folder, of any name, that all records of torch.save stand in; with its slash.
 std::string root_of(const ZipReader& zip, const std::string& path) {
@@ -24,11 +28,6 @@ std::string root_of(const ZipReader& zip, const std::string& path) {
                    quotable(root));
     root = record.name.substr(0, record.name.size() - std::string_view("data.pkl").size());
   }
-  check<Refusal>(!root.empty(), "{}: the archive holds no data.pkl, expected a file as torch.save writes it", path);
-  check<Refusal>(zip.find(root + "constants.pkl") == nullptr,
-                 "{}: this is a TorchScript program; in Python save its weights alone: "
-                 "torch.save(torch.jit.load(FILE).state_dict(), OTHER)",
-                 path);
   return root;
 }
 
@@ -46,7 +45,7 @@ std::map<std::string, std::string> read_metadata(const ZipReader& zip, const std
 
 WeightFile read_zip(const InputFile& file) {
   const std::string& path = file.path();
-  const ZipReader zip(file);
+  const ZipReader zip(file, check_archive_kind);
   const std::string root = root_of(zip, path);
   if (const ZipRecord* order = zip.find(root + "byteorder")) {  // absent before PyTorch 2.1: little-endian
     check<Refusal>(zip.read(*order, 16) == "little",
@@ -66,26 +65,17 @@ WeightFile read_zip(const InputFile& file) {
                    quotable(storage.key), record->size, storage.numel, storage.bytes());
     places.push_back({record->offset, record->crc});
   }
-  return {read_pth_tensors(file, objects, places), read_metadata(zip, root, path)};
+  return {read_pth_tensors(file, objects, places), read_metadata(zip, root, path), objects.notes};
 }
 
 }  // namespace
 
-bool is_pth(std::string_view first_bytes) {
-  // A pickle of protocol 2 to 5 and the length of its first number or frame. As the length of a safetensors header these
-  // four bytes are more than is allowed there.
-  const bool pickle = first_bytes.size() >= 4 && first_bytes[0] == '\x80' && first_bytes[1] >= 2 &&
-                      first_bytes[1] <= 5 && (first_bytes[2] == '\x8a' || first_bytes[2] == '\x95') &&
-                      first_bytes[3] >= 10;
-  return ZipReader::is_zip(first_bytes) || pickle;
-}
-
 WeightFile read_pth(const std::string& path) {
   const InputFile file(path, "a .pth file as torch.save writes it");
-  const std::string first = file.read_at(0, std::min<uint64_t>(file.size(), 4));
-  check<Refusal>(is_pth(first), "{}: the file does not begin as a .pth file does, expected one as torch.save writes it",
-                 path);
-  return ZipReader::is_zip(first) ? read_zip(file) : read_pth_stream(file);
+  const FileKind kind = file_kind(file);
+  check<Refusal>(kind != FileKind::safetensors,
+                 "{}: the file does not begin as a .pth file does, expected one as torch.save writes it", path);
+  return kind == FileKind::pth_zip ? read_zip(file) : read_pth_stream(file);
 }
 
 }  // namespace giza::models

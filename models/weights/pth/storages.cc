@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 #include <numeric>
+#include <type_traits>
 
 #include "models/weights/detail/elements.h"
 #include "models/weights/pth/zip_reader.h"
@@ -40,21 +41,18 @@ void gather(const char* storage, const TensorView& view, std::vector<To>* to, Co
   }
 }
 
-void gather(const char* storage, DType dtype, const TensorView& view, WeightTensor* tensor) {
-  tensor->dtype = dtype;
+void gather(const char* storage, const PthWeight& weight, WeightTensor* tensor) {
+  const TensorView& view = weight.view;
+  tensor->dtype = weight.dtype;
   tensor->shape.assign(view.shape.begin(), view.shape.begin() + static_cast<std::ptrdiff_t>(view.rank));
-  switch (dtype) {
-    case DType::f32:
-      return gather<float>(storage, view, &tensor->data, [](float v) { return v; });
-    case DType::f16:
-      return gather<uint16_t>(storage, view, &tensor->data, half_to_float);
-    case DType::bf16:
-      return gather<uint16_t>(storage, view, &tensor->data, brain_to_float);
-    case DType::f64:
-      return gather<double>(storage, view, &tensor->data, [](double v) { return static_cast<float>(v); });
-    case DType::i64:
-      return gather<int64_t>(storage, view, &tensor->integers, [](int64_t v) { return v; });
-  }
+  with_element_type(weight.dtype, [&](auto element, auto convert) {
+    using From = decltype(element);
+    if constexpr (std::is_same_v<decltype(convert(element)), float>) {
+      gather<From>(storage, view, &tensor->data, convert);
+    } else {
+      gather<From>(storage, view, &tensor->integers, convert);
+    }
+  });
 }
 
 }  // namespace
@@ -82,7 +80,7 @@ std::vector<WeightTensor> read_pth_tensors(const InputFile& file, const PthObjec
       held = weight.view.storage;
     }
     tensors[i].name = weight.name;
-    gather(bytes.data(), *storage.type->dtype, weight.view, &tensors[i]);
+    gather(bytes.data(), weight, &tensors[i]);
   }
   return tensors;
 }

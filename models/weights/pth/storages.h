@@ -23,8 +23,4 @@ struct StoragePlace {
 std::vector<WeightTensor> read_pth_tensors(const InputFile& file, const PthObjects& objects,
                                            const std::vector<StoragePlace>& places);
 
-/// The stream form before PyTorch 1.6: pickles of a magic number, a version, facts of the machine, the object, and the
-/// keys of its storages, then per storage its number of elements and their bytes.
-WeightFile read_pth_stream(const InputFile& file);
-
 }  // namespace giza::models

@@ -1,4 +1,6 @@
 // The stream form of .pth, which PyTorch wrote before 1.6.
+#include "models/weights/pth/stream.h"
+
 #include <algorithm>
 #include <unordered_map>
 
@@ -13,6 +15,8 @@ namespace {
 
 constexpr size_t kMaxPickles = size_t{16} << 20;  // of all pickles together
 constexpr std::string_view kMagic("\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19", 10);
+constexpr std::string_view kMagicText = "119547037146038801333356";  // as protocols 0 and 1 write it
+constexpr size_t kFirstPickle = 32;
 constexpr int64_t kVersion = 1001;
 
 /// Takes the pickles from the front of the file, one after the other.
@@ -48,12 +52,19 @@ void check_machine(const Pickle& facts, const std::string& path) {
 
 }  // namespace
 
+bool is_pth_stream(std::string_view head) {
+  const std::string_view first = head.substr(0, kFirstPickle);
+  return (first.starts_with('\x80') && first.find(kMagic) != std::string_view::npos) ||
+         (first.starts_with('L') && first.substr(1).starts_with(kMagicText));
+}
+
 WeightFile read_pth_stream(const InputFile& file) {
   const std::string& path = file.path();
   PickleStream stream(file);
   const Pickle magic = stream.next();
-  check<Refusal>(magic.is(magic.root(), PickleKind::long_integer) && magic.text(magic.root()) == kMagic,
-                 "{}: this is a pickle, but not a file of torch.save: its magic number is missing", path);
+  const bool right = magic.is(magic.root(), PickleKind::long_integer) &&
+                     (magic.text(magic.root()) == kMagic || magic.text(magic.root()) == kMagicText);
+  check<Refusal>(right, "{}: this is a pickle, but not a file of torch.save: its magic number is missing", path);
   const Pickle version = stream.next();
   check<Refusal>(version.is(version.root(), PickleKind::integer) && version.integer(version.root()) == kVersion,
                  "{}: the version of the file is unknown, expected {}", path, kVersion);
@@ -86,7 +97,7 @@ WeightFile read_pth_stream(const InputFile& file) {
   }
   check<Refusal>(position == file.size(), "{}: the file has {} bytes behind its last storage", path,
                  file.size() - position);
-  return {read_pth_tensors(file, objects, places), {}};
+  return {read_pth_tensors(file, objects, places), {}, objects.notes};
 }
 
 }  // namespace giza::models

@@ -3,7 +3,6 @@
 #include <bit>
 #include <cstring>
 #include <nlohmann/json.hpp>
-#include <numeric>
 #include <set>
 
 #include "models/weights/pth.h"
@@ -78,7 +77,7 @@ void write_tensor(PickleWriter* pickle, const WeightTensor& tensor, size_t key, 
   pickle->opcode('(');
   pickle->opcode('(');
   pickle->text("storage");
-  pickle->global("torch", tensor.dtype == DType::i64 ? "LongStorage" : "FloatStorage");
+  pickle->global("torch", is_integer(tensor.dtype) ? "LongStorage" : "FloatStorage");
   pickle->text(std::to_string(key));
   pickle->text("cpu");
   pickle->integer(numel);
@@ -93,15 +92,6 @@ void write_tensor(PickleWriter* pickle, const WeightTensor& tensor, size_t key, 
   pickle->opcode('R');
 }
 
-int64_t checked_numel(const WeightTensor& tensor) {
-  const int64_t numel =
-      std::accumulate(tensor.shape.begin(), tensor.shape.end(), int64_t{1}, std::multiplies<int64_t>());
-  const size_t held = tensor.dtype == DType::i64 ? tensor.integers.size() : tensor.data.size();
-  check(static_cast<int64_t>(held) == numel, "write_pth: tensor \"{}\" holds {} numbers, its shape needs {}",
-        tensor.name, held, numel);
-  return numel;
-}
-
 std::string pickle_of(const WeightFile& file) {
   PickleWriter pickle;
   pickle.protocol();
@@ -111,7 +101,7 @@ std::string pickle_of(const WeightFile& file) {
     const WeightTensor& tensor = file.tensors[i];
     check(names.insert(tensor.name).second, "write_pth: the name \"{}\" occurs twice", tensor.name);
     pickle.text(tensor.name);
-    write_tensor(&pickle, tensor, i, checked_numel(tensor));
+    write_tensor(&pickle, tensor, i, checked_numel(tensor, "write_pth"));
     pickle.opcode('s');  // SETITEM
   }
   pickle.opcode('.');
@@ -130,7 +120,7 @@ void write_pth(const std::string& path, const WeightFile& file) {
   for (size_t i = 0; i < file.tensors.size(); ++i) {
     const WeightTensor& tensor = file.tensors[i];
     const std::string name = root + "data/" + std::to_string(i);
-    if (tensor.dtype == DType::i64) {
+    if (is_integer(tensor.dtype)) {
       zip.add(name, tensor.integers.data(), tensor.integers.size() * sizeof(int64_t));
     } else {
       zip.add(name, tensor.data.data(), tensor.data.size() * sizeof(float));

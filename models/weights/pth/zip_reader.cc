@@ -70,9 +70,9 @@ std::string_view zip64_of(std::string_view extra, const std::string& path) {
 
 }  // namespace
 
-ZipReader::ZipReader(const InputFile& file) : file_(file) {
+ZipReader::ZipReader(const InputFile& file, Judge judge) : file_(file) {
   const Directory directory = find_directory();
-  read_directory(directory);
+  read_directory(directory, judge);
   check_local_headers(directory.offset);
 }
 
@@ -135,11 +135,12 @@ ZipReader::Directory ZipReader::find_directory() const {
   return directory;
 }
 
-void ZipReader::read_directory(const Directory& directory) {
+void ZipReader::read_directory(const Directory& directory, Judge judge) {
   const std::string& path = file_.path();
   const std::string bytes = file_.read_at(directory.offset, directory.size);
   Fields fields(bytes);
   records_.reserve(directory.records);
+  std::string fault;  // the first; not yet thrown, for the names may tell more
   for (uint64_t i = 0; i < directory.records; ++i) {
     check<Refusal>(fields.left() >= kCentralSize && fields.take<uint32_t>() == 0x02014b50,
                    "{}: the directory is damaged at record {} of {}; copy the file again", path, i, directory.records);
@@ -161,15 +162,18 @@ void ZipReader::read_directory(const Directory& directory) {
     record.size = wide(size, &zip64, path);
     const uint64_t packed_size = wide(packed, &zip64, path);
     record.offset = wide(offset, &zip64, path);
-    check<Refusal>(method == 0,
-                   "{}: record {} is compressed (method {}), expected stored records as torch.save writes them; do not "
-                   "zip the file again",
-                   path, quotable(record.name), method);
-    check<Refusal>((flags & ~(kDescriptor | kUtf8)) == 0 && packed_size == record.size && disk == 0,
-                   "{}: record {} is encrypted or of a kind that torch.save does not write", path,
-                   quotable(record.name));
+    if (fault.empty() && method != 0) {
+      fault = fmt::format(
+          "record {} is compressed (method {}), expected stored records as torch.save writes them; do not zip the file "
+          "again",
+          quotable(record.name), method);
+    } else if (fault.empty() && ((flags & ~(kDescriptor | kUtf8)) != 0 || packed_size != record.size || disk != 0)) {
+      fault = fmt::format("record {} is encrypted or of a kind that torch.save does not write", quotable(record.name));
+    }
     records_.push_back(std::move(record));
   }
+  if (judge != nullptr) judge(records_, path);
+  check<Refusal>(fault.empty(), "{}: {}", path, fault);
   check<Refusal>(fields.left() == 0, "{}: the directory holds {} bytes that belong to no record", path, fields.left());
   std::sort(records_.begin(), records_.end(), [](const ZipRecord& a, const ZipRecord& b) { return a.name < b.name; });
   const auto twice = std::adjacent_find(records_.begin(), records_.end(),

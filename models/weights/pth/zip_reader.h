@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,7 +30,10 @@ class ZipReader {
  public:
   /// Throws Refusal "FILE: ..." for compressed, encrypted or overlapping records, a name twice, local headers that differ
   /// from the directory, a directory that does not end the file, sizes beyond the file.
-  explicit ZipReader(const InputFile& file);
+  /// `judge`, if given, sees the names before anything else of the records is checked, and may throw a Refusal that says
+  /// what the archive is instead; of these records only the names can be relied on.
+  using Judge = void (*)(std::span<const ZipRecord> records, const std::string& path);
+  explicit ZipReader(const InputFile& file, Judge judge = nullptr);
 
   /// The records in the order of their names.
   const std::vector<ZipRecord>& records() const { return records_; }
@@ -47,7 +51,7 @@ class ZipReader {
     uint64_t offset = 0, size = 0, records = 0;
   };
   Directory find_directory() const;
-  void read_directory(const Directory& directory);
+  void read_directory(const Directory& directory, Judge judge);
   void check_local_headers(uint64_t directory_offset);
 
   const InputFile& file_;

@@ -131,9 +131,12 @@ TEST_CASE("faulty files are refused") {
            dict("'<f4'", "False", "(2, 2)") + "more",
            std::string("{'descr': '<f4', 'descr': '<f4', 'fortran_order': False, 'shape': (2, 2)}"),
            std::string("{'descr': '<f4', 'evil': 1, 'fortran_order': False, 'shape': (2, 2)}"),
+           std::string("{'descr': '<f4\n\x1b[2J', 'fortran_order': False, 'shape': (2, 2)}"),
        }) {
     CAPTURE(header);
-    CHECK(refusal(npy(1, header, four)) != "");
+    const std::string text = refusal(npy(1, header, four));
+    CHECK(text != "");
+    CHECK(text.find_first_of("\n\x1b") == std::string::npos);
   }
   std::string axes = "(";
   for (int i = 0; i < 33; ++i) axes += "1, ";

@@ -133,7 +133,9 @@ TEST_CASE("safetensors: headers that lie") {
   CHECK(contains(header(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})"), "holds 0"));
   CHECK(contains(header(R"({"a":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}})", eight), "need 12 bytes"));
   CHECK(contains(header(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[8,0]}})", eight), "need 8 bytes"));
-  CHECK(contains(header(R"({"a":{"dtype":"I8","shape":[8],"data_offsets":[0,8]}})", eight), "I8"));
+  CHECK(contains(header(R"({"a":{"dtype":"F8_E4M3","shape":[8],"data_offsets":[0,8]}})", eight),
+                 "\"a\" is made of F8_E4M3, expected F32"));
+  CHECK(contains(header(R"({"a":{"dtype":"C64","shape":[1],"data_offsets":[0,8]}})", eight), "\"a\" is made of C64"));
   // Overlap, hole, twice the same name.
   const std::string one = R"({"dtype":"F32","shape":[1],"data_offsets":[0,4]})";
   CHECK(contains(header(R"({"a":)" + one + R"(,"b":)" + one + "}", "1234"), "overlap"));

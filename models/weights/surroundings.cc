@@ -1,0 +1,100 @@
+// What stands around a network in a file of weights.
+#include "models/weights/surroundings.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "models/scene_parser.h"
+#include "models/weights/names.h"
+#include "models/weights/state_dict.h"
+#include "tensor/base/text.h"
+
+namespace giza::models {
+namespace {
+
+/// What the names of a network's tensors begin with, in any of the namings (naming.cc); of backbones a block or a stem.
+bool begins_network(std::string_view name) {
+  constexpr std::array<std::string_view, 14> kBegins = {
+      "layer0.", "layer1.", "layer2.", "layer3.", "layer4.",   "stem.",        "conv1.",
+      "conv2.",  "conv3.",  "bn1.",    "bn2.",    "backbone.", "decode_head.", "auxiliary_head."};
+  return name.starts_with("bn3.") || is_new_layer(name) ||
+         std::any_of(kBegins.begin(), kBegins.end(), [&](std::string_view begin) { return name.starts_with(begin); });
+}
+
+/// How much of a name stands before the network's part; npos where no part looks like it.
+size_t prefix_length(std::string_view name) {
+  for (size_t at = 0; at < name.size();) {
+    if (begins_network(name.substr(at))) return at;
+    const size_t dot = name.find('.', at);
+    if (dot == std::string_view::npos) break;
+    at = dot + 1;
+  }
+  return std::string_view::npos;
+}
+
+/// The prefix of the network: that of most tensors; of a network and its average, the network's.
+std::string network_prefix(const WeightFile& file) {
+  std::map<std::string, size_t> tensors;
+  for (const WeightTensor& tensor : file.tensors) {
+    if (tensor.name.starts_with(kMomentumPrefix)) continue;
+    const size_t length = prefix_length(tensor.name);
+    if (length != std::string::npos) ++tensors[tensor.name.substr(0, length)];
+  }
+  const auto most = std::max_element(tensors.begin(), tensors.end(), [](const auto& a, const auto& b) {
+    // Half as many tensors are no whole copy, so an average counts less than anything else of its size.
+    const auto weight = [](const auto& entry) {
+      return 2 * entry.second - (is_average(entry.first) ? entry.second : 0);
+    };
+    return weight(a) < weight(b);
+  });
+  return most == tensors.end() ? "" : most->first;
+}
+
+/// A classifier of whole pictures, as ImageNet's ResNets have: naming.cc leaves it out.
+bool is_classifier(std::string_view name) { return name.starts_with("fc.") || name.starts_with("head.fc."); }
+
+void leave_out(WeightFile* file, const char* why, const auto& unwanted) {
+  std::vector<std::string> names;
+  std::erase_if(file->tensors, [&](const WeightTensor& tensor) {
+    if (tensor.name.starts_with(kMomentumPrefix) || !unwanted(tensor)) return false;
+    names.push_back(tensor.name);
+    return true;
+  });
+  if (!names.empty()) file->notes.push_back(fmt::format("{} left out, {}: {}", names.size(), why, name_list(names)));
+}
+
+}  // namespace
+
+void take_off_surroundings(WeightFile* file) {
+  const std::string prefix = network_prefix(*file);
+  const auto inside = [&](std::string_view name) {
+    if (!name.starts_with(prefix)) return false;
+    const std::string_view rest = name.substr(prefix.size());
+    return begins_network(rest) || is_classifier(rest);
+  };
+  leave_out(file, "of a loss or metric", [](const WeightTensor& tensor) { return is_of_loss(tensor.name); });
+  leave_out(file, "counters", [&](const WeightTensor& tensor) {
+    // Batch norm's own counters stay; what else is one whole number is no part of a network.
+    const bool counts = is_counter(tensor.name) || (is_integer(tensor.dtype) && tensor.count() == 1);
+    return counts && !inside(tensor.name);
+  });
+  leave_out(file, "an average of the weights beside them", [&](const WeightTensor& tensor) {
+    if (inside(tensor.name) || is_average(prefix)) return false;
+    // Of names that no network has, as those without dots that some averages use, the first part tells.
+    size_t length = prefix_length(tensor.name);
+    if (length == std::string::npos) length = tensor.name.find('.');
+    return length != std::string::npos && is_average(std::string_view(tensor.name).substr(0, length));
+  });
+  if (prefix.empty()) return;
+  for (WeightTensor& tensor : file->tensors) {
+    if (inside(tensor.name)) tensor.name.erase(0, prefix.size());
+  }
+  file->notes.push_back(fmt::format("the prefix \"{}\" of the names is taken off", quotable(prefix)));
+}
+
+}  // namespace giza::models

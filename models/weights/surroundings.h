@@ -1,0 +1,14 @@
+// What stands around a network in a file of weights: prefixes of wrappers, buffers of losses, counters, averages.
+#pragma once
+
+#include "models/weights/weight_file.h"
+
+namespace giza::models {
+
+/// Takes off the prefix, however long, that the tensors of the network share (module., _orig_mod., model., student., ...),
+/// and leaves out what is no part of the network beside it: buffers of losses and metrics, counters, and a second copy of
+/// the network that is an average of its weights. The tensors of a checkpoint's optimiser stay. What was done is told in
+/// file->notes. A file in which nothing looks like a network of giza stays as it is.
+void take_off_surroundings(WeightFile* file);
+
+}  // namespace giza::models

@@ -1,0 +1,215 @@
+// What stands around a network in a file: wrappers' prefixes, losses, counters, averages, other types, faulty numbers.
+#include "models/weights/surroundings.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <limits>
+
+#include "models/pspnet.h"
+#include "models/weights/checksum.h"
+#include "models/weights/infer.h"
+#include "models/weights/naming.h"
+#include "models/weights/state_dict.h"
+#include "tensor/base/check.h"
+#include "tests/support/temp_folder.h"
+
+namespace giza::models {
+namespace {
+
+PspnetOptions tiny(Stem stem = Stem::deep) {
+  PspnetOptions options;
+  options.backbone.blocks = {1, 1, 1, 1};
+  options.backbone.block = BlockKind::basic;
+  options.backbone.stem = stem;
+  options.backbone.width = 0.125;
+  options.classes = 3;
+  return options;
+}
+
+WeightFile whole() { return state_dict(Pspnet(tiny())); }
+
+WeightFile prefixed(const std::string& prefix, WeightFile file = whole()) {
+  for (WeightTensor& tensor : file.tensors) tensor.name = prefix + tensor.name;
+  return file;
+}
+
+WeightTensor floats(const std::string& name, std::vector<float> data) {
+  return {name, {static_cast<int64_t>(data.size())}, DType::f32, std::move(data), {}};
+}
+WeightTensor counter(const std::string& name) { return {name, {}, DType::i64, {}, {7}}; }
+
+/// The file must come out as the network alone, and its notes must contain these words.
+void check_whole(WeightFile file, const std::vector<std::string>& notes) {
+  const WeightFile expected = whole();
+  const WeightFile read = to_semseg_names(std::move(file), "f");
+  REQUIRE(read.tensors.size() == expected.tensors.size());
+  for (size_t i = 0; i < expected.tensors.size(); ++i) {
+    CHECK(read.tensors[i].name == expected.tensors[i].name);
+    CHECK(read.tensors[i].data == expected.tensors[i].data);
+  }
+  std::string told;
+  for (const std::string& note : read.notes) told += note + "\n";
+  CAPTURE(told);
+  CHECK(read.notes.size() == notes.size());
+  for (const std::string& note : notes) CHECK(contains(told, note));
+}
+
+TEST_CASE("surroundings: any prefix that the network's tensors share is taken off and told") {
+  check_whole(whole(), {});
+  for (const char* prefix : {"module.", "_orig_mod.", "module._orig_mod.", "_orig_mod.module.", "model.", "student.",
+                             "ema.module.", "a.b.c.", "net.module.model._orig_mod."}) {
+    CAPTURE(prefix);
+    check_whole(prefixed(prefix), {"the prefix \"" + std::string(prefix) + "\""});
+  }
+  // Around the names of others.
+  for (const Naming naming : {Naming::mmseg, Naming::imagenet, Naming::timm}) {
+    const WeightFile theirs = prefixed("module.model.", from_semseg_names(whole(), naming, "f"));
+    CHECK(original_naming(to_semseg_names(theirs, "f")) == naming);
+    CHECK(to_semseg_names(theirs, "f").find("layer0.6.weight")->data == whole().find("layer0.6.weight")->data);
+  }
+}
+
+TEST_CASE("surroundings: losses, counters and averages are left out and told") {
+  WeightFile file = prefixed("module.");
+  file.tensors.push_back(floats("module.criterion.weight", {1, 2, 3}));
+  file.tensors.insert(file.tensors.begin(), counter("n_averaged"));
+  check_whole(file,
+              {"1 left out, of a loss or metric: module.criterion.weight", "counters: n_averaged", "\"module.\""});
+  file = whole();
+  for (const char* name : {"loss.weight", "decode_head.loss_decode.class_weight", "criterion.0.pos_weight",
+                           "val_metric.confmat", "cls.class_weight"}) {
+    file.tensors.push_back(floats(name, {1}));
+  }
+  file.tensors.push_back({"seen", {1}, DType::u8, {}, {1}});
+  check_whole(file, {"5 left out, of a loss or metric", "1 left out, counters: seen"});
+  for (const char* average : {"ema.", "ema_model.module.", "model_ema.", "teacher."}) {
+    WeightFile two = prefixed(average);
+    for (const WeightTensor& tensor : prefixed("model.").tensors) two.tensors.push_back(tensor);
+    two.tensors.push_back(floats(std::string(average) + "decay", {0.999F}));
+    CAPTURE(average);
+    check_whole(two, {"an average of the weights", "counters", "\"model.\""});
+  }
+  // What may be a part of another network is not left out in silence.
+  file = whole();
+  file.tensors.push_back(floats("gate.weight", {1}));
+  const Pspnet model(tiny());
+  CHECK(contains(message_of<Refusal>([&] { load_state_dict(model, to_semseg_names(file, "f"), "f"); }),
+                 "1 extra: gate.weight"));
+  CHECK(contains(message_of<Refusal>([&] {
+                   to_semseg_names({{floats("gate.weight", {1})}, {}}, "FILE");
+                 }),
+                 "FILE: none of its 1 tensors has a name"));
+}
+
+TEST_CASE("surroundings: backbones with and without \"backbone.\", with their classifier") {
+  WeightFile backbone = whole();
+  std::erase_if(backbone.tensors, [](const WeightTensor& tensor) { return is_new_layer(tensor.name); });
+  for (const char* prefix : {"backbone.", ""}) {
+    WeightFile theirs = from_semseg_names(backbone, Naming::mmseg, "f");
+    for (WeightTensor& tensor : theirs.tensors) {
+      tensor.name = prefix + tensor.name.substr(std::string("backbone.").size());
+    }
+    for (const char* classifier : {"fc.weight", "head.fc.weight"}) {
+      WeightFile with = theirs;
+      with.tensors.push_back(floats(classifier, {1}));
+      const WeightFile read = to_semseg_names(with, "f");
+      CHECK(original_naming(read) == Naming::mmseg);
+      CHECK(read.tensors.size() == backbone.tensors.size());
+      CHECK(contains(read.notes.back(), classifier));
+      check_backbone(read, "f");
+    }
+  }
+}
+
+TEST_CASE("load_state_dict: the likely cause comes first, the list is bounded") {
+  const Pspnet deep(tiny()), plain(tiny(Stem::plain));
+  const auto message = [](const Pspnet& model, const WeightFile& file) {
+    return message_of<Refusal>([&] { load_state_dict(model, file, "FILE", {.backbone_only = true}); });
+  };
+  CHECK(contains(message(deep, state_dict(plain)), "FILE: the file has the plain stem"));
+  CHECK(contains(message(deep, state_dict(plain)), "set TRAIN.stem plain ("));
+  CHECK(contains(message(plain, state_dict(deep)), "set TRAIN.stem deep ("));
+  PspnetOptions options = tiny();
+  options.backbone.blocks = {3, 4, 6, 3};
+  const Pspnet large(options);
+  const std::string text = message(deep, state_dict(large));
+  CHECK(
+      contains(text, "FILE: the file's ResNet has 3+4+6+3 basic blocks, the model's 1+1+1+1 basic; set TRAIN.layers"));
+  CHECK(contains(text, "and "));
+  CHECK(text.size() < 1000);
+  options = tiny();
+  options.classes = 5;
+  CHECK(contains(message_of<Refusal>([&] { load_state_dict(deep, state_dict(Pspnet(options)), "FILE"); }),
+                 "FILE: the file's network has 5 classes, the model 3; set DATA.classes (4 misshaped"));
+  options = tiny();
+  options.backbone.stem_channels = 128;
+  CHECK(contains(message(deep, state_dict(Pspnet(options))), "set TRAIN.stem_channels"));
+}
+
+TEST_CASE("load_state_dict: numbers that no sound network has are refused, and the model is unchanged") {
+  const Pspnet model(tiny());
+  const WeightFile before = state_dict(model);
+  const float infinity = std::numeric_limits<float>::infinity(), nan = std::numeric_limits<float>::quiet_NaN();
+  const auto message = [&](const std::string& name, float value) {
+    WeightFile file = whole();
+    const auto tensor =
+        std::find_if(file.tensors.begin(), file.tensors.end(), [&](const auto& each) { return each.name == name; });
+    tensor->data.at(1) = value;
+    return message_of<Refusal>([&] { load_state_dict(model, file, "FILE"); });
+  };
+  CHECK(contains(message("cls.1.running_var", nan), "FILE: 1 tensor has numbers"));
+  CHECK(contains(message("cls.1.running_var", nan), "cls.1.running_var[1] is nan"));
+  CHECK(contains(message("layer0.0.weight", -infinity), "layer0.0.weight[1] is -inf"));
+  CHECK(contains(message("aux.1.running_mean", infinity), "aux.1.running_mean[1] is inf"));
+  CHECK(contains(message("cls.1.running_var", -1e-3F), "cls.1.running_var[1] is -0.001"));
+  for (size_t i = 0; i < before.tensors.size(); ++i) {
+    CHECK(state_dict(model).tensors[i].data == before.tensors[i].data);
+  }
+  // Momentum is looked at only where it is used.
+  WeightFile file = whole();
+  file.tensors.push_back(floats("optim.cls.4.bias", {nan}));
+  CHECK(load_state_dict(model, file, "FILE").empty());
+  CHECK_THROWS_AS(check_numbers(file, "FILE", /*momentum=*/true), Refusal);
+}
+
+TEST_CASE("read_weights: the checksum of a checkpoint is compared, whoever reads it") {
+  const TempFolder folder;
+  WeightFile file = whole();
+  file.metadata["giza.model"] = "{}";
+  file.metadata[kChecksumKey] = checksum(file);
+  const std::string path = folder.file("w.safetensors");
+  write_safetensors(path, file);
+  CHECK(read_weights(path).tensors.size() == file.tensors.size());
+  const std::string bytes = read_bytes(path);
+  for (const size_t from_end : {1U, 1000U, 5000U}) {
+    std::string flipped = bytes;
+    flipped[flipped.size() - from_end] ^= 4;
+    write_bytes(path, flipped);
+    CHECK(contains(message_of<Refusal>([&] { read_weights(path); }), path + ": the checksum"));
+    CHECK_THROWS_AS(load_parser(path), Refusal);
+  }
+}
+
+TEST_CASE("write_weights: whatever the type in the file, float32 and int64 are written") {
+  const TempFolder folder;
+  WeightFile file;
+  file.tensors.push_back({"half", {2}, DType::f16, {0.5F, -1}, {}});
+  file.tensors.push_back({"brain", {1}, DType::bf16, {2}, {}});
+  file.tensors.push_back({"double", {1}, DType::f64, {3}, {}});
+  file.tensors.push_back({"byte", {}, DType::u8, {}, {255}});
+  file.tensors.push_back({"int", {1}, DType::i32, {}, {-5}});
+  for (const char* name : {"w.safetensors", "w.pth"}) {
+    write_weights(folder.file(name), file);
+    const WeightFile back = read_weights(folder.file(name));
+    REQUIRE(back.tensors.size() == file.tensors.size());
+    for (size_t i = 0; i < file.tensors.size(); ++i) {
+      CHECK(back.tensors[i].dtype == held_type(file.tensors[i].dtype));
+      CHECK(back.tensors[i].data == file.tensors[i].data);
+      CHECK(back.tensors[i].integers == file.tensors[i].integers);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace giza::models
