@@ -52,9 +52,10 @@ TEST_CASE("file_kind: what else is downloaded, unpacked or exported under the na
       {"\x01\x02", "too few"},
       {"\xfe\x01\xfe\x01\xfe\x01\xfe\x01\xfe\x01", "begins as no file of weights does"},
   };
-  for (const auto& [bytes, what] : kinds) {
+  for (const auto& kind : kinds) {
+    const char* what = kind.second;
     CAPTURE(what);
-    const std::string text = refusal(bytes);
+    const std::string text = refusal(kind.first);
     CAPTURE(text);
     CHECK(contains(text, what));
   }
@@ -71,7 +72,8 @@ TEST_CASE("file_kind: archives are told by the names of their records") {
       {"folder/psp.pth", "a zip archive around folder/psp.pth; unpack it first"},
       {"word/document.xml", "a zip archive of other things (the first: word/document.xml)"},
   };
-  for (const auto& [record, what] : kinds) {
+  for (const auto& kind : kinds) {
+    const char *record = kind.first, *what = kind.second;
     CAPTURE(record);
     ZipWriter zip(path);
     zip.add(record, "x");
