@@ -46,8 +46,9 @@ bool is_average(std::string_view name) {
 }
 
 bool is_of_loss(std::string_view name) {
-  constexpr std::array<std::string_view, 9> kWords = {"criterion", "criterions", "criteria", "loss",  "losses",
-                                                      "metric",    "metrics",    "crit",     "lossfn"};
+  constexpr std::array<std::string_view, 15> kWords = {"criterion", "criterions", "criteria", "crit",    "loss",
+                                                       "losses",    "lossfn",     "metric",   "metrics", "entropy",
+                                                       "ce",        "bce",        "dice",     "lovasz",  "focal"};
   if (any_word(name, [&](std::string_view word) { return is_one_of(kWords, word); })) return true;
   constexpr std::array<std::string_view, 3> kBuffers = {"class_weight", "class_weights", "pos_weight"};
   return is_one_of(kBuffers, name.substr(name.rfind('.') + 1));

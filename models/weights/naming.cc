@@ -194,11 +194,12 @@ Naming original_naming(const WeightFile& file) {
 
 WeightFile to_semseg_names(WeightFile file, const std::string& place) {
   take_off_surroundings(&file);
+  check<Refusal>(!file.tensors.empty(), "{}: the file holds no tensors of a network, expected weights", place);
   const std::optional<Naming> naming = naming_of(file);
   check<Refusal>(naming.has_value(),
                  "{}: none of its {} tensors has a name of a PSPNet or ResNet of semseg, torchvision, timm or "
                  "mmsegmentation (the first: {}); expected the weights of one",
-                 place, file.tensors.size(), file.tensors.empty() ? "none" : quotable(file.tensors.front().name));
+                 place, file.tensors.size(), quotable(file.tensors.front().name));
   file.metadata.erase(kNamingKey);
   if (*naming != Naming::semseg) {
     std::vector<std::string> classifier;

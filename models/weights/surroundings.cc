@@ -78,17 +78,17 @@ void take_off_surroundings(WeightFile* file) {
     return begins_network(rest) || is_classifier(rest);
   };
   leave_out(file, "of a loss or metric", [](const WeightTensor& tensor) { return is_of_loss(tensor.name); });
-  leave_out(file, "counters", [&](const WeightTensor& tensor) {
-    // Batch norm's own counters stay; what else is one whole number is no part of a network.
-    const bool counts = is_counter(tensor.name) || (is_integer(tensor.dtype) && tensor.count() == 1);
-    return counts && !inside(tensor.name);
-  });
   leave_out(file, "an average of the weights beside them", [&](const WeightTensor& tensor) {
     if (inside(tensor.name) || is_average(prefix)) return false;
     // Of names that no network has, as those without dots that some averages use, the first part tells.
     size_t length = prefix_length(tensor.name);
     if (length == std::string::npos) length = tensor.name.find('.');
     return length != std::string::npos && is_average(std::string_view(tensor.name).substr(0, length));
+  });
+  leave_out(file, "counters", [&](const WeightTensor& tensor) {
+    // Batch norm's own counters stay; what else is one whole number is no part of a network.
+    const bool counts = is_counter(tensor.name) || (is_integer(tensor.dtype) && tensor.count() == 1);
+    return counts && !inside(tensor.name);
   });
   if (prefix.empty()) return;
   for (WeightTensor& tensor : file->tensors) {

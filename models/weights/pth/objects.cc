@@ -19,6 +19,7 @@ constexpr int kMaxLevels = 3;  // of dicts around the state_dict
 
 constexpr PickleGlobal kGlobals[] = {
     {"collections.OrderedDict", true, true},
+    {"collections.defaultdict", true, true},
     {"collections.Counter", true},
     {"torch._utils._rebuild_tensor", true},
     {"torch._utils._rebuild_tensor_v2", true},
@@ -156,6 +157,9 @@ class ObjectReader {
       const Contents contents = contents_of(value);
       // "model" may be a name, or its settings.
       if (contents == Contents::no_dict || (contents == Contents::values && !leads_to_weights(value))) continue;
+      // What is empty counts only where nothing else is.
+      if (found && contents == Contents::nothing && contents_of(found->second) != Contents::nothing) continue;
+      if (found && contents != Contents::nothing && contents_of(found->second) == Contents::nothing) found.reset();
       require(!found, "the file holds weights under \"{}\" and under \"{}\"; keep one of them",
               found ? found->first : "", name);
       found = {name, value};

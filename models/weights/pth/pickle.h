@@ -35,7 +35,7 @@ const char* kind_name(PickleKind kind);
 struct PickleGlobal {
   std::string_view name;    ///< "torch._utils._rebuild_tensor_v2"
   bool callable = false;    ///< may stand in a call
-  bool makes_dict = false;  ///< called without arguments it is an empty dict that can be filled
+  bool makes_dict = false;  ///< called without arguments, or with a type, it is an empty dict that can be filled
 };
 
 /// One pickle as a graph of values in an arena, each a few bytes. It refers to the bytes it was read from, which must

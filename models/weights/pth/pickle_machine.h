@@ -63,11 +63,11 @@ class PickleMachine {
   void push_global(std::string_view module, std::string_view name);
   /// A persistent id of PyTorch is a tuple; any other is of a program that we do not know.
   void push_persistent(Ref id);
-  void push_opaque(std::string_view maker);
+  void push_opaque(std::string maker);
   /// What is called so from now on, for messages.
-  uint32_t foreign_name(std::string_view name);
+  uint32_t foreign_name(std::string name);
   /// The name of what a global, a call or an object of foreign code comes from.
-  std::string_view maker_of(Ref ref) const;
+  std::string maker_of(Ref ref) const;
   Ref pop();
   Ref top() const;
 

@@ -1,6 +1,7 @@
 // The stack machine that builds a Pickle: its values, containers and calls.
 #include <algorithm>
 #include <charconv>
+#include <utility>
 
 #include "models/weights/pth/pickle_machine.h"
 #include "tensor/base/file.h"
@@ -67,7 +68,7 @@ void PickleMachine::push_global(std::string_view module, std::string_view name) 
   push(made);
 }
 
-uint32_t PickleMachine::foreign_name(std::string_view name) {
+uint32_t PickleMachine::foreign_name(std::string name) {
   const auto known = foreign_.find(name);
   if (known != foreign_.end()) return known->second;
   std::vector<std::string>& names = pickle_.foreign_names_;
@@ -75,22 +76,22 @@ uint32_t PickleMachine::foreign_name(std::string_view name) {
   if (names.size() == kMaxForeignNames) return static_cast<uint32_t>(names.size() - 1);
   names.push_back(names.size() + 1 == kMaxForeignNames ? "another foreign name" : quotable(name, 160));
   const auto index = static_cast<uint32_t>(names.size() - 1);
-  foreign_.emplace(name, index);
+  foreign_.emplace(std::move(name), index);
   return index;
 }
 
-std::string_view PickleMachine::maker_of(Ref ref) const {
+std::string PickleMachine::maker_of(Ref ref) const {
   switch (pickle_.kind(ref)) {
     case PickleKind::call:
-      return pickle_.function(ref);
+      return std::string(pickle_.function(ref));
     case PickleKind::global:
     case PickleKind::foreign:
     case PickleKind::opaque:
-      return pickle_.text(ref);
+      return std::string(pickle_.text(ref));
     case PickleKind::persistent: {
       // Of whole modules, before PyTorch 1.6: ('module', class, file, source).
       const std::vector<Ref> fields = pickle_.items(pickle_.argument(ref), 2);
-      if (fields.size() == 2 && pickle_.is(fields[1], PickleKind::foreign)) return pickle_.text(fields[1]);
+      if (fields.size() == 2 && pickle_.is(fields[1], PickleKind::foreign)) return std::string(pickle_.text(fields[1]));
       return kind_name(PickleKind::persistent);
     }
     default:
@@ -98,8 +99,8 @@ std::string_view PickleMachine::maker_of(Ref ref) const {
   }
 }
 
-void PickleMachine::push_opaque(std::string_view maker) {
-  const uint32_t name = foreign_name(maker);
+void PickleMachine::push_opaque(std::string maker) {
+  const uint32_t name = foreign_name(std::move(maker));
   const Ref made = make(PickleKind::opaque);
   pickle_.values_[made].chain.head = name;
   push(made);
@@ -148,7 +149,7 @@ bool PickleMachine::make_opaque(Ref ref) {
   // A storage can stand in a tensor already, which would then rest on nothing; a foreign name is opaque as it is.
   if (kind == PickleKind::opaque || kind == PickleKind::foreign) return true;
   if (kind != PickleKind::call) return false;
-  const uint32_t name = foreign_name(pickle_.function(ref));
+  const uint32_t name = foreign_name(std::string(pickle_.function(ref)));
   pickle_.values_[ref].kind = PickleKind::opaque;
   pickle_.values_[ref].chain = {name, Pickle::kNothing};
   return true;
@@ -201,8 +202,13 @@ void PickleMachine::reduce() {
   if (!pickle_.is(arguments, PickleKind::tuple)) {
     refuse("calls {} with {}, expected a tuple", global.name, kind_name(pickle_.kind(arguments)));
   }
-  if (!global.callable) return push_opaque(global.name);
-  if (global.makes_dict && pickle_.count(arguments) == 0) {
+  if (!global.callable) return push_opaque(std::string(global.name));
+  // A defaultdict is called with the factory of its values, which are all there already.
+  const std::vector<Ref> first = pickle_.items(arguments, 1);
+  const bool factory = pickle_.count(arguments) == 1 &&
+                       (pickle_.is(first[0], PickleKind::foreign) || pickle_.is(first[0], PickleKind::global) ||
+                        pickle_.is(first[0], PickleKind::none));
+  if (global.makes_dict && (pickle_.count(arguments) == 0 || factory)) {
     const Ref dict = make(PickleKind::dict);
     pickle_.values_[dict].fillable = true;
     return push(dict);
@@ -214,9 +220,9 @@ void PickleMachine::reduce() {
 
 /// Of the class in stack_[first] with the operands after it: a way to make objects that no tensor is made by.
 void PickleMachine::new_object(size_t first) {
-  const std::string maker(maker_of(stack_[first]));
+  std::string maker = maker_of(stack_[first]);
   stack_.resize(first);
-  push_opaque(maker);
+  push_opaque(std::move(maker));
 }
 
 void PickleMachine::build() {

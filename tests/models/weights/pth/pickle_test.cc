@@ -212,6 +212,10 @@ TEST_CASE("pickle: what foreign code makes is opaque, however it is made, called
   check_opaque("ca\nfunction\n)R(NNu", "a.function");
   check_opaque("ca\nfunction\n)\x81", "a.function");
   check_opaque("ca\nconstant\n)R", "a.constant");
+  // A name that is cut short for messages, and made a maker again.
+  const std::string cut = std::string(80, 'x') + "...";
+  check_opaque("cm\n" + std::string(200, 'x') + "\n)R)R)R", "m." + cut);
+  check_opaque("(im\n" + std::string(300, 'x') + "\n)R)R", "m." + std::string(158, 'x') + "...");
   // Thousands of foreign names keep memory bounded; the values stay as many as they are.
   std::string many = "](";
   for (int i = 0; i < 10000; ++i) many += "cm\nn" + std::to_string(i) + "\n)R";

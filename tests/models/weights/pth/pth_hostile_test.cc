@@ -256,6 +256,9 @@ TEST_CASE("hostile pth: what is no state_dict") {
   CHECK(contains(whole("}K\x01" + good + "s"), "a key"));
   CHECK(contains(whole(pickled::dict({{"state_dict", "}"}, {"model", "}"}})), "keep one"));
   CHECK(contains(whole(pickled::dict({{"state_dict", "}"}, {"state_dict", "}"}})), "occurs twice"));
+  CHECK(contains(
+      whole(pickled::dict({{"generator", pickled::dict({{"a.w", good}})}, {"critic", pickled::dict({{"a.w", good}})}})),
+      "keep one"));
   CHECK(contains(whole(pickled::dict({{"w", pickled::ordered_dict()}})), "a dict, expected a tensor"));
   CHECK(contains(whole(pickled::dict({{"w", pickled::global("torch._utils", "_rebuild_parameter") + "(NNNtR"}})),
                  "not made of a tensor"));
