@@ -7,6 +7,7 @@
 
 #include "models/weights/npy.h"
 #include "tests/cli/program.h"
+#include "train/cost/memory.h"
 #include "train/data/image/image.h"
 #include "train/data/known_datasets.h"
 
@@ -181,6 +182,20 @@ TEST_CASE("scenes, train, eval, predict, compare, run") {
         "predict --threads 1 --weights run/last.safetensors --out scenes/val_seen scenes/val --quiet", folder.path());
     CAPTURE(beside.err);
     CHECK(beside.status == 0);
+    // A header alone: whether there is memory for a picture is asked before its pixels are decoded. The scales make maps
+    // of 28 GB.
+    const std::string png = read_file(folder.file("[odd] name,1.png"));
+    write_file(folder.file("huge.png"),
+               png.substr(0, 16) + std::string("\0\0\x32\xC8\0\0\x32\xC8", 8) + png.substr(24));
+    write_file(folder.file("scales.yaml"), read_file(folder.file("tiny.yaml")) + "  scales: [1.0, 1.02]\n");
+    const Outcome huge = run_giza(
+        "predict --threads 1 --config scales.yaml --weights run/last.safetensors --out other huge.png", folder.path());
+    CAPTURE(huge.err);
+    CHECK(huge.status == 2);
+    CHECK(one_line_refusal(huge.err));
+    if (giza::train::memory_limit().bytes < 28'000'000'000) {
+      CHECK(huge.err.find("huge.png: 13000 x 13000 pixels take about") != std::string::npos);
+    }
     write_file(folder.file("text.png"), "no picture");
     const Outcome text =
         run_giza("predict --threads 1 --weights run/last.safetensors --out other text.png", folder.path());

@@ -2,6 +2,7 @@
 #include "train/cost/rehearsal.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "autograd/variable.h"
@@ -201,6 +202,41 @@ Rehearsal rehearse_training(const Config& config, int threads, PictureSize valid
     training.validate(validated);
     training.step();
   });
+}
+
+int64_t prediction_bytes(const models::SceneParser& model, int threads, PictureSize picture,
+                         const ProtocolOptions& protocol) {
+  const double scale = *std::max_element(protocol.scales.begin(), protocol.scales.end());
+  const double base = protocol.base_size > 0 ? protocol.base_size : std::max(picture.width, picture.height);
+  const int long_side = std::max(1, static_cast<int>(std::nearbyint(base * scale)));
+  const PictureSize largest = scaled_size(picture.width, picture.height, long_side);
+  const auto pixels = [](PictureSize size) { return int64_t{size.width} * size.height; };
+
+  // The largest scale alone, and no more rows of tiles than there are at once: the others are like them.
+  ProtocolOptions one_scale = protocol;
+  one_scale.scales = {1};
+  one_scale.base_size = 0;
+  PictureSize piece = largest;
+  if (protocol.crop_h > 0) {
+    const int64_t rows = int64_t{protocol.crop_h} * (protocol.batch + 3);
+    piece.height = static_cast<int>(std::min<int64_t>(piece.height, rows));
+  }
+  const bool resized = protocol.scales.size() > 1 || largest.width != picture.width || largest.height != picture.height;
+  const Rehearsal rehearsal = rehearse(threads, [&](Rehearsal&) {
+    Network network = network_of(model);
+    if (resized) network.labels = nullptr;  // the short way, for a picture as it is
+    predict_noise(network, piece, one_scale);
+  });
+
+  constexpr int64_t kBytes = 16;       // a pixel: the picture, its labels, their colours, the overlay
+  constexpr int64_t kFloatBytes = 12;  // a pixel of the picture at another scale
+  int64_t bytes = rehearsal.arena_bytes + kBytes * pixels(picture);
+  if (resized) {
+    // Whole maps: the sum, the scale's own, and that resized to the picture.
+    const int64_t of_pixel = model.classes() * int64_t{sizeof(float)};
+    bytes += kFloatBytes * pixels(largest) + of_pixel * (2 * pixels(picture) + pixels(largest));
+  }
+  return bytes;
 }
 
 Rehearsal rehearse_test(const Config& config, int threads, PictureSize picture, const ProtocolOptions& protocol) {

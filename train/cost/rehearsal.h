@@ -73,6 +73,10 @@ std::vector<profile::Event> rehearse_step(const Config& config, const Shape& x, 
 /// Training: two iterations, of which the second is recorded, a validation of the picture if one is given (its width is
 /// not 0), and one more iteration.
 Rehearsal rehearse_training(const Config& config, int threads, PictureSize validated = {0, 0});
+/// About the most memory, in bytes, that predict_labels takes for a picture with a network that is there already: tiles
+/// by a dry run, and the picture, its maps of probabilities where they are whole, and its results beside them.
+int64_t prediction_bytes(const models::SceneParser& model, int threads, PictureSize picture,
+                         const ProtocolOptions& protocol);
 /// Testing a picture: the second of two.
 Rehearsal rehearse_test(const Config& config, int threads, PictureSize picture, const ProtocolOptions& protocol);
 

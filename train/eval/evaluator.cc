@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <optional>
 #include <utility>
 
 #include "autograd/variable.h"
@@ -23,60 +24,46 @@ struct Tile {
   bool mirrored = false;
 };
 
-/// The picture at one scale on its canvas: normalised, padded evenly where it is smaller than the crop. The padding is
-/// the mean, which is 0 here.
+const uint8_t* row_of(const Image& picture, int64_t y) { return picture.at(0, static_cast<int>(y)); }
+const float* row_of(const FloatImage& picture, int64_t y) { return picture.row(static_cast<int>(y)); }
+
+/// Where a picture at one scale lies among tiles: in the middle, if it is smaller than the crop.
 struct Canvas {
-  Tensor pixels;  // [1, height, width, 3]
   int height = 0, width = 0;
   int top = 0, left = 0;  // of the picture
+
+  template <class Picture>
+  Canvas(const Picture& picture, int crop_h, int crop_w)
+      : height(std::max(picture.height, crop_h)),
+        width(std::max(picture.width, crop_w)),
+        top((height - picture.height) / 2),
+        left((width - picture.width) / 2) {}
 };
 
-Canvas make_canvas(const FloatImage& picture, int crop_h, int crop_w, const ProtocolOptions& options) {
-  Canvas canvas;
-  canvas.height = std::max(picture.height, crop_h);
-  canvas.width = std::max(picture.width, crop_w);
-  canvas.top = (canvas.height - picture.height) / 2;
-  canvas.left = (canvas.width - picture.width) / 2;
-  canvas.pixels = Tensor::zeros({1, canvas.height, canvas.width, 3});
-  for (int y = 0; y < picture.height; ++y) {
-    const float* from = picture.row(y);
-    float* to = canvas.pixels.row(int64_t{y + canvas.top} * canvas.width + canvas.left);
-    for (int i = 0; i < picture.width * 3; ++i) {
-      const auto channel = static_cast<size_t>(i % 3);
-      to[i] = (from[i] - options.mean[channel]) / options.std[channel];
-    }
-  }
-  return canvas;
-}
-
-/// Tiles [first, last) as one batch for the network.
-Tensor gather(const Canvas& canvas, const std::vector<Tile>& tiles, size_t first, size_t last, int crop_h, int crop_w) {
+/// Tiles [first, last) as one batch for the network: normalised, and padded with the mean, which is 0 then.
+template <class Picture>
+Tensor gather(const Picture& picture, const Canvas& canvas, const std::vector<Tile>& tiles, size_t first, size_t last,
+              int crop_h, int crop_w, const ProtocolOptions& options) {
   const auto count = static_cast<int64_t>(last - first);
   Tensor batch = Tensor::activation({count, crop_h, crop_w, 3});
   const profile::Scope scope([&] { return profile::elementwise("gather_tiles", 0, batch, batch); });
   parallel_for(count * crop_h, [&](int64_t task) {
     const Tile& tile = tiles[first + static_cast<size_t>(task / crop_h)];
-    const int64_t y = tile.y + task % crop_h;
+    const int64_t y = tile.y + task % crop_h - canvas.top;
+    const bool has_row = y >= 0 && y < picture.height;
+    const auto* from = has_row ? row_of(picture, y) : nullptr;
     for (int64_t x = 0; x < crop_w; ++x) {
-      const int64_t source = tile.x + (tile.mirrored ? crop_w - 1 - x : x);
-      std::copy_n(canvas.pixels.row(y * canvas.width + source), 3, batch.row(task * crop_w + x));
+      float* to = batch.row(task * crop_w + x);
+      const int64_t source = tile.x + (tile.mirrored ? crop_w - 1 - x : x) - canvas.left;
+      const bool inside = has_row && source >= 0 && source < picture.width;
+      for (size_t c = 0; c < 3; ++c) {
+        to[c] =
+            inside ? (static_cast<float>(from[3 * source + static_cast<int64_t>(c)]) - options.mean[c]) / options.std[c]
+                   : 0.0F;
+      }
     }
   });
   return batch;
-}
-
-/// sums += the probabilities of one tile, mirrored back.
-void scatter(const Tensor& probabilities, const Tile& tile, int canvas_width, const Tensor& sums) {
-  const int64_t height = probabilities.dim(1), width = probabilities.dim(2), classes = probabilities.channels();
-  const profile::Scope scope(
-      [&] { return profile::elementwise("add_tile", 1, probabilities, probabilities, probabilities); });
-  parallel_for(height, [&](int64_t y) {
-    for (int64_t x = 0; x < width; ++x) {
-      const float* from = probabilities.row(y * width + (tile.mirrored ? width - 1 - x : x));
-      float* to = sums.row((tile.y + y) * canvas_width + tile.x + x);
-      for (int64_t c = 0; c < classes; ++c) to[c] += from[c];
-    }
-  });
 }
 
 /// How many of the tiles that begin at `starts` cover each place along an axis.
@@ -88,11 +75,78 @@ std::vector<int> coverage(const std::vector<int>& starts, int length, int crop) 
   return counts;
 }
 
-/// Probabilities [1,h,w,classes] of a picture at one scale.
-Tensor run_tiles(const Network& network, const FloatImage& picture, const ProtocolOptions& options) {
+/// Sums of the probabilities of the tiles that are under way, a band of the canvas: only the rows that tiles of one batch
+/// reach are in memory, row y in place y % capacity.
+class BandSums {
+ public:
+  BandSums(const Canvas& canvas, int capacity, int64_t classes)
+      : canvas_(canvas), capacity_(capacity), sums_(Tensor::empty({1, capacity, canvas.width, classes})) {
+    const profile::Scope scope([&] { return profile::elementwise("clear_tiles", 0, sums_); });
+    sums_.fill(0.0F);
+  }
+
+  /// Adds the probabilities of one tile, mirrored back.
+  void add(const Tensor& probabilities, const Tile& tile) {
+    const int64_t height = probabilities.dim(1), width = probabilities.dim(2), classes = probabilities.channels();
+    const profile::Scope scope(
+        [&] { return profile::elementwise("add_tile", 1, probabilities, probabilities, probabilities); });
+    parallel_for(height, [&](int64_t y) {
+      for (int64_t x = 0; x < width; ++x) {
+        const float* from = probabilities.row(y * width + (tile.mirrored ? width - 1 - x : x));
+        float* to = row(tile.y + y, tile.x + x);
+        for (int64_t c = 0; c < classes; ++c) to[c] += from[c];
+      }
+    });
+  }
+
+  /// Rows [begin, end) of the canvas, to which no further tile adds, divided by `count(y, x)` as a tensor of the
+  /// picture's rows among them; their places are free then. Undefined if the picture has none of them.
+  template <class Count>
+  Tensor take_means(int begin, int end, int picture_height, int picture_width, const Count& count) {
+    const int first = std::max(begin, canvas_.top);
+    const int last = std::min(end, canvas_.top + picture_height);
+    const int64_t classes = sums_.channels();
+    Tensor means;
+    if (first < last) means = Tensor::activation({1, last - first, picture_width, classes});
+    const profile::Scope scope([&] { return profile::elementwise("mean_of_tiles", 1, sums_, sums_); });
+    parallel_for(end - begin, [&](int64_t i) {
+      const int64_t y = begin + i;
+      for (int64_t x = 0; y >= first && y < last && x < picture_width; ++x) {
+        const auto tiles = static_cast<float>(count(y, canvas_.left + x));
+        const float* from = row(y, canvas_.left + x);
+        float* to = means.row((y - first) * picture_width + x);
+        for (int64_t c = 0; c < classes; ++c) to[c] = from[c] / tiles;
+      }
+      std::fill_n(row(y, 0), canvas_.width * classes, 0.0F);
+    });
+    return means;
+  }
+
+ private:
+  float* row(int64_t y, int64_t x) const { return sums_.row(y % capacity_ * canvas_.width + x); }
+
+  const Canvas& canvas_;
+  int capacity_;
+  Tensor sums_;
+};
+
+/// The most rows that tiles of one batch reach, together.
+int rows_of_batch(const std::vector<Tile>& tiles, size_t batch, int crop_h) {
+  int most = 0;
+  for (size_t first = 0; first < tiles.size(); first += batch) {
+    const size_t last = std::min(tiles.size(), first + batch);
+    most = std::max(most, tiles[last - 1].y + crop_h - tiles[first].y);
+  }
+  return most;
+}
+
+/// Runs a picture at one scale and calls consume(y, probabilities [1,n,width,classes]) for its rows y to y + n - 1, from
+/// the top, as soon as no tile adds to them any more.
+template <class Picture, class Consume>
+void run_tiles(const Network& network, const Picture& picture, const ProtocolOptions& options, const Consume& consume) {
   const int crop_h = options.crop_h > 0 ? options.crop_h : picture.height;
   const int crop_w = options.crop_w > 0 ? options.crop_w : picture.width;
-  const Canvas canvas = make_canvas(picture, crop_h, crop_w, options);
+  const Canvas canvas(picture, crop_h, crop_w);
   const auto stride = [&](int crop) { return static_cast<int>(std::ceil(crop * options.stride_rate)); };
   const std::vector<int> rows = tile_starts(canvas.height, crop_h, stride(crop_h));
   const std::vector<int> columns = tile_starts(canvas.width, crop_w, stride(crop_w));
@@ -103,42 +157,33 @@ Tensor run_tiles(const Network& network, const FloatImage& picture, const Protoc
       if (options.mirror) tiles.push_back({y, x, true});
     }
   }
+  const std::vector<int> row_counts = coverage(rows, canvas.height, crop_h);
+  const std::vector<int> column_counts = coverage(columns, canvas.width, crop_w);
+  const auto count = [&](int64_t y, int64_t x) {
+    return row_counts[static_cast<size_t>(y)] * column_counts[static_cast<size_t>(x)] * (options.mirror ? 2 : 1);
+  };
 
-  Tensor sums;
+  std::optional<BandSums> sums;
+  int done = 0;  // rows of the canvas
   const auto batch = static_cast<size_t>(options.batch);
   for (size_t first = 0; first < tiles.size(); first += batch) {
     const size_t last = std::min(tiles.size(), first + batch);
-    const Tensor logits = network.logits(gather(canvas, tiles, first, last, crop_h, crop_w));
+    const Tensor logits = network.logits(gather(picture, canvas, tiles, first, last, crop_h, crop_w, options));
     check(logits.rank() == 4 && logits.dim(0) == static_cast<int64_t>(last - first) && logits.dim(1) == crop_h &&
               logits.dim(2) == crop_w,
           "evaluator: the network made {} of {} pictures of {} x {}", logits.shape(), last - first, crop_h, crop_w);
     const Tensor probabilities = ops::softmax(logits);
-    if (!sums.defined()) {
-      sums = Tensor::empty({1, canvas.height, canvas.width, logits.channels()});
-      const profile::Scope scope([&] { return profile::elementwise("clear_tiles", 0, sums); });
-      sums.fill(0.0F);
-    }
+    if (!sums) sums.emplace(canvas, rows_of_batch(tiles, batch, crop_h), logits.channels());
     for (size_t i = first; i < last; ++i) {
       const auto item = static_cast<int64_t>(i - first);
-      scatter(probabilities.batch_slice(item, item + 1), tiles[i], canvas.width, sums);
+      sums->add(probabilities.batch_slice(item, item + 1), tiles[i]);
     }
+    const int end = last < tiles.size() ? tiles[last].y : canvas.height;
+    if (end == done) continue;
+    const Tensor means = sums->take_means(done, end, picture.height, picture.width, count);
+    if (means.defined()) consume(std::max(done - canvas.top, 0), means);
+    done = end;
   }
-
-  const std::vector<int> row_counts = coverage(rows, canvas.height, crop_h);
-  const std::vector<int> column_counts = coverage(columns, canvas.width, crop_w);
-  const int64_t classes = sums.channels();
-  Tensor means = Tensor::activation({1, picture.height, picture.width, classes});
-  const profile::Scope scope([&] { return profile::elementwise("mean_of_tiles", 1, means, means); });
-  parallel_for(picture.height, [&](int64_t y) {
-    for (int64_t x = 0; x < picture.width; ++x) {
-      const int count = row_counts[static_cast<size_t>(canvas.top + y)] *
-                        column_counts[static_cast<size_t>(canvas.left + x)] * (options.mirror ? 2 : 1);
-      const float* from = sums.row((canvas.top + y) * canvas.width + canvas.left + x);
-      float* to = means.row(y * picture.width + x);
-      for (int64_t c = 0; c < classes; ++c) to[c] = from[c] / static_cast<float>(count);
-    }
-  });
-  return means;
 }
 
 void check_finite(const Tensor& output) {
@@ -174,20 +219,48 @@ std::vector<int> tile_starts(int length, int crop, int stride) {
   return starts;
 }
 
+namespace {
+
+/// The picture's size at a scale. Throws Refusal above kMaxPixels.
+PictureSize size_at(double scale, const Image& image, const ProtocolOptions& options) {
+  const int base = options.base_size > 0 ? options.base_size : std::max(image.width, image.height);
+  const int long_side = std::max(1, static_cast<int>(std::nearbyint(scale * base)));
+  const PictureSize size = scaled_size(image.width, image.height, long_side);
+  check<Refusal>(int64_t{size.width} * size.height <= kMaxPixels,
+                 "test protocol: a picture of {} x {} becomes {} x {} at scale {}; use smaller scales", image.width,
+                 image.height, size.width, size.height, scale);
+  return size;
+}
+
+bool is_same_size(PictureSize size, const Image& image) {
+  return size.width == image.width && size.height == image.height;
+}
+
+}  // namespace
+
 Tensor predict_probabilities(const Network& network, const Image& image, const ProtocolOptions& options) {
   options.validate();
-  const int base = options.base_size > 0 ? options.base_size : std::max(image.width, image.height);
   Tensor sum;
   for (const double scale : options.scales) {
-    const int long_side = std::max(1, static_cast<int>(std::nearbyint(scale * base)));
-    const PictureSize size = scaled_size(image.width, image.height, long_side);
-    check<Refusal>(int64_t{size.width} * size.height <= kMaxPixels,
-                   "test protocol: a picture of {} x {} becomes {} x {} at scale {}; use smaller scales", image.width,
-                   image.height, size.width, size.height, scale);
-    const bool same = size.width == image.width && size.height == image.height;
-    const FloatImage picture = same ? to_float(image) : resize_linear(image, size.width, size.height);
-    Tensor probabilities = run_tiles(network, picture, options);
-    if (!same) {
+    const PictureSize size = size_at(scale, image, options);
+    Tensor probabilities;
+    const auto collect = [&](int y, const Tensor& rows) {
+      if (rows.dim(1) == size.height) {
+        probabilities = rows;
+        return;
+      }
+      if (!probabilities.defined()) {
+        probabilities = Tensor::activation({1, size.height, size.width, rows.channels()});
+      }
+      parallel_for(rows.dim(1), [&](int64_t row) {
+        std::copy_n(rows.row(row * size.width), size.width * rows.channels(),
+                    probabilities.row((y + row) * size.width));
+      });
+    };
+    if (is_same_size(size, image)) {
+      run_tiles(network, image, options, collect);
+    } else {
+      run_tiles(network, resize_linear(image, size.width, size.height), options, collect);
       probabilities = ops::resize_bilinear(probabilities, image.height, image.width, /*align_corners=*/false);
     }
     if (sum.defined()) {
@@ -209,28 +282,35 @@ bool is_one_pass(const Image& image, const ProtocolOptions& options) {
 }
 
 Tensor whole_picture(const Image& image, const ProtocolOptions& options) {
-  const Canvas canvas = make_canvas(to_float(image), image.height, image.width, options);
-  return gather(canvas, {Tile{}}, 0, 1, image.height, image.width);
+  const Canvas canvas(image, image.height, image.width);
+  return gather(image, canvas, {Tile{}}, 0, 1, image.height, image.width, options);
 }
 
-Labels argmax_of_probabilities(const Network& network, const Image& image, const ProtocolOptions& options) {
-  const Tensor probabilities = predict_probabilities(network, image, options);
+/// Sets the rows of `map` from `y` on.
+void set_rows(LabelMap& map, int y, const Labels& labels) {
+  check(*std::max_element(labels.values.begin(), labels.values.end()) < 256,
+        "evaluator: there are more classes than a label map can hold");
+  std::transform(labels.values.begin(), labels.values.end(), &map.at(0, y),
+                 [](int32_t label) { return static_cast<uint8_t>(label); });
+}
+
+void set_rows(LabelMap& map, int y, const Tensor& probabilities) {
   check_finite(probabilities);
-  return ops::argmax(probabilities);
+  set_rows(map, y, ops::argmax(probabilities));
 }
 
 }  // namespace
 
 LabelMap predict_labels(const Network& network, const Image& image, const ProtocolOptions& options) {
   options.validate();
-  const Labels labels = network.labels && is_one_pass(image, options)
-                            ? network.labels(whole_picture(image, options))
-                            : argmax_of_probabilities(network, image, options);
-  check(*std::max_element(labels.values.begin(), labels.values.end()) < 256,
-        "evaluator: there are more classes than a label map can hold");
   LabelMap map(image.width, image.height);
-  std::transform(labels.values.begin(), labels.values.end(), map.index.begin(),
-                 [](int32_t label) { return static_cast<uint8_t>(label); });
+  if (network.labels && is_one_pass(image, options)) {
+    set_rows(map, 0, network.labels(whole_picture(image, options)));
+  } else if (options.scales.size() == 1 && is_same_size(size_at(options.scales[0], image, options), image)) {
+    run_tiles(network, image, options, [&](int y, const Tensor& rows) { set_rows(map, y, rows); });
+  } else {
+    set_rows(map, 0, predict_probabilities(network, image, options));
+  }
   return map;
 }
 

@@ -40,7 +40,8 @@ std::vector<int> tile_starts(int length, int crop, int stride);
 /// tiles, resized to the picture; scales averaged.
 Tensor predict_probabilities(const Network& network, const Image& image, const ProtocolOptions& options);
 /// The likeliest class of each pixel. Where that is the argmax of one pass of the network over the picture as it is
-/// (one scale, no tiles, not mirrored), its own `labels` are taken, which are the same.
+/// (one scale, no tiles, not mirrored), its own `labels` are taken, which are the same. With one scale, the picture's own,
+/// the probabilities of a band of rows are in memory at once, as many as tiles of a batch reach, whatever the picture.
 LabelMap predict_labels(const Network& network, const Image& image, const ProtocolOptions& options);
 
 /// The label map of a picture of a data set.

@@ -113,6 +113,32 @@ TEST_CASE("the dry run of a test has the memory of the real one") {
   }
 }
 
+TEST_CASE("what a prediction takes is told before, and tiles of a taller picture take no more") {
+  const ThreadScope one(1);
+  models::PspnetOptions options;
+  options.backbone = models::ResnetOptions::of_depth(18);
+  options.backbone.width = 0.25;
+  options.classes = 30;
+  const models::Pspnet model(options);
+  const auto check_bytes = [&](PictureSize picture, const ProtocolOptions& protocol) {
+    const int64_t told = prediction_bytes(model, 1, picture, protocol);
+    const int64_t before = arena_statistics().in_use;
+    reset_arena_peak();
+    predict_labels(network_of(model), Image(picture.width, picture.height), protocol);
+    const int64_t real = arena_statistics().peak - before;
+    CHECK(told >= real);
+    CHECK(told < 2 * real + 4'000'000);  // a thread's scratch, and what is no tensor
+    return told;
+  };
+  ProtocolOptions tiles{.base_size = 0, .crop_h = 65, .crop_w = 65, .scales = {1}, .mirror = true};
+  const int64_t low = check_bytes({100, 600}, tiles);
+  CHECK(check_bytes({100, 900}, tiles) - low == 16 * 100 * 300);
+  tiles.scales = {0.5, 1.75};
+  check_bytes({100, 400}, tiles);
+  check_bytes({100, 70}, {.base_size = 0, .crop_h = 0, .crop_w = 0, .scales = {1}, .mirror = false});
+  check_bytes({100, 70}, {.base_size = 200, .crop_h = 0, .crop_w = 0, .scales = {1}, .mirror = false});
+}
+
 TEST_CASE("a dry run leaves nothing behind: the next real step has the bits that it has without") {
   const auto results = [] {
     models::PspnetOptions options;

@@ -1,6 +1,7 @@
 // The test protocol on networks so simple that the answer is known.
 #include "train/eval/evaluator.h"
 
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -8,6 +9,8 @@
 #include "tensor/base/check.h"
 #include "tensor/base/file.h"
 #include "tensor/ops/resize.h"
+#include "tensor/ops/softmax.h"
+#include "tensor/storage.h"
 #include "tests/train/tiny_set.h"
 
 namespace giza::train {
@@ -145,6 +148,31 @@ TEST_CASE("evaluator: scales are resized there and back as OpenCV does, and aver
   for (size_t i = 0; i < expected.size(); ++i) {
     if (std::abs(expected[i] - 0.5F) > 1e-4F) CHECK(labels.index[i] == (expected[i] > 0.5F ? 0 : 1));
   }
+}
+
+TEST_CASE("evaluator: bands of rows give what the whole picture does, and take no more memory for a taller one") {
+  // Each tile says something else of a pixel, and four tiles and more meet in most.
+  const Network network = two_class_network([](const float* pixel, int64_t y, int64_t x) {
+    return std::clamp(0.1F * static_cast<float>(x) + 0.07F * static_cast<float>(y) + 0.1F * pixel[0], 0.01F, 0.99F);
+  });
+  const auto peak_of = [&](int height, int batch, bool mirror) {
+    const Image image = noise(13, height);
+    ProtocolOptions options = plain(0, 7, 6);
+    options.batch = batch;
+    options.mirror = mirror;
+    const Labels whole = ops::argmax(predict_probabilities(network, image, options));
+    reset_arena_peak();
+    const int64_t before = arena_statistics().in_use;
+    const LabelMap labels = predict_labels(network, image, options);
+    CHECK(std::equal(labels.index.begin(), labels.index.end(), whole.values.begin(), whole.values.end()));
+    return arena_statistics().peak - before;
+  };
+  for (const int height : {3, 7, 8, 12, 61}) {
+    for (const int batch : {1, 4, 7}) {
+      for (const bool mirror : {false, true}) peak_of(height, batch, mirror);
+    }
+  }
+  CHECK(peak_of(400, 4, true) == peak_of(100, 4, true));
 }
 
 TEST_CASE("evaluator: the padding is the mean, evenly on both sides with the smaller half first") {
