@@ -76,6 +76,14 @@ TEST_CASE("batch norm, training and evaluation, with and without residual and Re
                                               residual ? in[3] : Variable(), options);
           },
           inputs));
+      // The scaled gradient belongs to nobody else, so that the backward pass may write into it.
+      CHECK_SAME(gradcheck(
+          [&](const Inputs& in) {
+            return autograd::scale(autograd::batch_norm_train(in[0], in[1], in[2], mean.clone(), var.clone(),
+                                                              residual ? in[3] : Variable(), options),
+                                   0.5F);
+          },
+          inputs));
       CHECK_SAME(gradcheck(
           [&](const Inputs& in) {
             return autograd::batch_norm_eval(in[0], in[1], in[2], mean, var, residual ? in[3] : Variable(), options);

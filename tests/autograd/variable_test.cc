@@ -4,6 +4,7 @@
 #include "autograd/functions/functions.h"
 #include "tensor/storage.h"
 #include "tests/support/op_testing.h"
+#include "tests/support/temp_folder.h"
 
 namespace giza {
 namespace {
@@ -96,12 +97,12 @@ TEST_CASE("backward: errors") {
   CHECK_SHAPE_ERROR(autograd::backward(y), "[4]", "seed");
   CHECK_SHAPE_ERROR(autograd::backward(y, Tensor::zeros({5})), "[4]", "[5]");
   autograd::backward(y, Tensor::zeros({4}));
-  CHECK_THROWS_AS(autograd::backward(y, Tensor::zeros({4})), Error);  // swept before
+  CHECK(contains(message_of<Error>([&] { autograd::backward(y, Tensor::zeros({4})); }), "scale was swept before"));
   // A graph that shares a swept part cannot be swept either.
   const Variable shared = autograd::scale(x, 2.0F);
   const Variable left = autograd::scale(shared, 2.0F), right = autograd::scale(shared, 2.0F);
   autograd::backward(left, Tensor::zeros({4}));
-  CHECK_THROWS_AS(autograd::backward(right, Tensor::zeros({4})), Error);
+  CHECK(contains(message_of<Error>([&] { autograd::backward(right, Tensor::zeros({4})); }), "scale was swept before"));
   const Variable wrong = Variable::from_op(Tensor::zeros({4}), "wrong", {x},
                                            [](const Tensor&) { return std::vector<Tensor>{Tensor::zeros({3})}; });
   std::string message;

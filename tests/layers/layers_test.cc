@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "layers/conv2d.h"
+#include "layers/frozen.h"
 #include "layers/init.h"
 
 namespace giza::layers {
@@ -26,6 +27,25 @@ struct Outer : Module {
   Pair pair;
 };
 
+struct Outermost : Module {
+  Outermost() { add_child("net", outer); }
+  Outer outer;
+};
+
+/// A child that comes to a module which has its own place already.
+struct LateParent : Module {
+  void finish() { add_child("late", outer); }
+  Outer outer;
+};
+
+struct Root : Module {
+  Root() {
+    add_child("root", parent);
+    parent.finish();
+  }
+  LateParent parent;
+};
+
 TEST_CASE("module: state is named by its path, in the order of registration") {
   const Outer outer;
   std::vector<std::string> names;
@@ -37,6 +57,11 @@ TEST_CASE("module: state is named by its path, in the order of registration") {
   // Handles share the numbers: what is loaded through the list is what the layer computes with.
   CHECK(outer.path().empty());
   CHECK(outer.pair.first.path() == "0.first");
+  const Outermost outermost;
+  CHECK(outermost.outer.path() == "net");
+  CHECK(outermost.outer.pair.path() == "net.0");
+  CHECK(outermost.outer.pair.first.path() == "net.0.first");
+  CHECK(Root().parent.outer.pair.first.path() == "root.late.0.first");
   for (const auto& p : outer.parameters()) p.variable.value().fill(0.0F);
   const Variable x(Tensor::full({1, 5, 5, 3}, 1.0F));
   for (const float v : outer.pair.first.forward(x, {}).value().to_vector()) CHECK(v == 0.0F);
@@ -69,6 +94,22 @@ TEST_CASE("init: the distributions of the paper's code") {
   // A stream of its own per layer, and the same stream again for the same layer.
   CHECK(normal == kaiming_normal_fan_out(shape, random_stream(2)).to_vector());
   CHECK(normal != kaiming_normal_fan_out(shape, random_stream(3)).to_vector());
+}
+
+TEST_CASE("init: each number has draws of its own, however threads share the work") {
+  // More than one range of the work; a number is the same as if all were drawn in a row.
+  const Shape shape = {64, 3, 3, 64};
+  const std::vector<float> normal = kaiming_normal_fan_out(shape, random_stream(8)).to_vector();
+  const std::vector<float> uniform = default_uniform(shape, 9 * 64, random_stream(8)).to_vector();
+  const auto deviation = static_cast<float>(std::sqrt(2.0 / (64 * 9)));
+  Random normal_draws = random_stream(8), uniform_draws = random_stream(8);
+  std::vector<float> normal_in_a_row, uniform_in_a_row;
+  for (int64_t i = 0; i < shape.numel(); ++i) {
+    normal_in_a_row.push_back(deviation * normal_draws.next_normal());
+    uniform_in_a_row.push_back(uniform_draws.next_uniform(-1.0F / 24, 1.0F / 24));
+  }
+  CHECK(normal == normal_in_a_row);
+  CHECK(uniform == uniform_in_a_row);
 }
 
 TEST_CASE("convolution layer: no number of the bias comes from a draw of the weight") {
@@ -109,9 +150,33 @@ TEST_CASE("batch norm layer: batch statistics in training, running ones in evalu
   // 0.75 * 0 + 0.25 * 4, and 0.75 * 1 + 0.25 * 20 / 3 (unbiased).
   CHECK(buffers[0].tensor.data()[0] == doctest::Approx(1.0));
   CHECK(buffers[1].tensor.data()[0] == doctest::Approx(0.75 + 0.25 * 20 / 3));
+  // A forward pass that is only made again for its backward pass counts once.
+  (void)bn.forward(Variable(x), {.training = true, .again = true}, false);
+  CHECK(buffers[0].tensor.data()[0] == doctest::Approx(1.0));
   const Variable judged = bn.forward(Variable(x), {}, true);
   CHECK(judged.value().row(0)[0] == doctest::Approx(0.0).epsilon(1e-6));
   CHECK(judged.value().row(3)[0] == doctest::Approx(6 / std::sqrt(0.75 + 0.25 * 20 / 3 + 1e-5)));
+}
+
+TEST_CASE("frozen layers: convolution with a bias, batch norm and ReLU in one, as one after the other") {
+  const Conv2d conv({.in = 3, .out = 5, .kernel = 3}, /*bias=*/true, Init::default_uniform, random_stream(6), {});
+  const BatchNorm2d bn(5, 0.1);
+  // Numbers of their own in every place: scales, shifts, means, and a variance that eps matters beside.
+  const auto fill = [](const Tensor& tensor, float first, float step) {
+    for (int64_t i = 0; i < tensor.numel(); ++i) tensor.data()[i] = first + step * static_cast<float>(i);
+  };
+  for (const auto& p : bn.parameters()) fill(p.variable.value(), p.name == "weight" ? 0.5F : -0.3F, 0.25F);
+  for (const auto& b : bn.buffers()) fill(b.tensor, b.name == "running_mean" ? -0.4F : 1e-5F, 0.3F);
+  const Variable x(default_uniform({2, 6, 7, 3}, 1, random_stream(7)));
+  for (const bool relu : {false, true}) {
+    Frozen frozen;
+    const Tensor together = frozen.conv2d(x.value(), conv, &bn, {.relu = relu});
+    const Tensor apart = bn.forward(conv.forward(x, {}), {}, relu).value();
+    REQUIRE(together.shape() == apart.shape());
+    for (int64_t row = 0; row < apart.rows(); ++row) {
+      for (int64_t c = 0; c < 5; ++c) CHECK(together.row(row)[c] == doctest::Approx(apart.row(row)[c]).epsilon(1e-4));
+    }
+  }
 }
 
 }  // namespace

@@ -222,6 +222,62 @@ TEST_CASE("PSPNet50 has the authors' parameters") {
   CHECK(parameters.back().name == "aux.4.bias");
 }
 
+TEST_CASE("parameter groups: the backbone as it is, pyramid and heads as new layers") {
+  models::PspnetOptions options;
+  options.backbone = models::ResnetOptions::of_depth(18);
+  options.backbone.width = 0.125;
+  const models::Pspnet net(options);
+  const std::vector<layers::ParameterGroup> groups = net.parameter_groups(10);
+  REQUIRE(groups.size() == 2);
+  CHECK(groups[0].rate_factor == 1);
+  CHECK(groups[1].rate_factor == 10);
+  CHECK(groups[0].parameters.size() + groups[1].parameters.size() == net.parameters().size());
+  for (const layers::NamedParameter& p : groups[0].parameters) CHECK(p.name.starts_with("layer"));
+  for (const layers::NamedParameter& p : groups[1].parameters) CHECK(!p.name.starts_with("layer"));
+}
+
+TEST_CASE("dropout: another mask each iteration, and in each head") {
+  models::PspnetOptions options;
+  options.classes = 4;
+  options.dropout = 0.5F;
+  models::Build build{.seed = 3};
+  const models::Head head(8, 32, options, build), other(8, 32, options, build);
+  for (size_t i = 0; i < head.parameters().size(); ++i) {
+    other.parameters()[i].variable.value().copy_from(head.parameters()[i].variable.value());
+  }
+  Tensor x = Tensor::activation({1, 5, 5, 8});
+  fill("x", x);
+  const auto logits = [&](const models::Head& of, uint32_t iteration) {
+    const layers::Context context{.training = true, .seed = 1, .iteration = iteration};
+    return of.forward(layers::Variable(x), {}, context).value().to_vector();
+  };
+  CHECK(logits(head, 0) == logits(head, 0));
+  CHECK(logits(head, 0) != logits(head, 1));
+  CHECK(logits(head, 0) != logits(other, 0));
+}
+
+TEST_CASE("resnet: the depth counts the convolutions of the blocks, the first one and the classifier") {
+  for (const int depth : {18, 34, 50, 101, 152, 269}) {
+    CAPTURE(depth);
+    const models::ResnetOptions options = models::ResnetOptions::of_depth(depth);
+    int64_t blocks = 0;
+    for (const int64_t count : options.blocks) blocks += count;
+    CHECK(blocks * (options.block == models::BlockKind::basic ? 2 : 3) + 2 == depth);
+    CHECK((options.block == models::BlockKind::basic) == (depth < 50));
+  }
+  CHECK_THROWS(models::ResnetOptions::of_depth(60));
+}
+
+TEST_CASE("resnet: a width is rounded up to whole groups of 8 channels") {
+  models::ResnetOptions options;
+  options.width = 0.3;
+  CHECK(options.scaled(64) == 24);   // of 19.2
+  CHECK(options.scaled(256) == 80);  // of 76.8
+  CHECK(options.scaled(1) == 8);
+  options.width = 0.5;
+  CHECK(options.scaled(64) == 32);
+}
+
 TEST_CASE("any input size works, and one that is no picture is refused") {
   models::PspnetOptions options;
   options.backbone = models::ResnetOptions::of_depth(18);
@@ -231,7 +287,9 @@ TEST_CASE("any input size works, and one that is no picture is refused") {
   const autograd::NoGrad no_grad;
   for (const auto& [h, w] : {std::pair<int64_t, int64_t>{1, 1}, {2, 9}, {90, 31}}) {
     const Tensor x = Tensor::full({1, h, w, 3}, 0.5F);
-    CHECK(net.forward(layers::Variable(x), {}).upsampled_logits().shape() == Shape{1, h, w, 3});
+    const models::ParserOutput output = net.forward(layers::Variable(x), {});
+    CHECK(output.upsampled_logits().shape() == Shape{1, h, w, 3});
+    CHECK(!output.aux.defined());  // only training pays for the auxiliary head
   }
   CHECK_THROWS(net.forward(layers::Variable(Tensor::zeros({1, 8, 8, 4})), {}));
 }

@@ -39,6 +39,22 @@ TEST_CASE("Random: a draw is a pure function of seed, purpose, epoch, item and i
   CHECK(seen.size() == 1024);
 }
 
+TEST_CASE("Random: the key is the seed, the counter is epoch, item, purpose and block") {
+  const Random random(11, Purpose::crop, 3, 5);
+  const Block second = philox({3, 5, static_cast<uint32_t>(Purpose::crop), 1}, 11);
+  for (uint32_t i = 0; i < 4; ++i) CHECK(random.bits(4 + i) == second[i]);
+}
+
+TEST_CASE("Random: a normal number is Box and Muller's of two draws") {
+  const Random random(7, Purpose::test);
+  Random walk = random;
+  for (uint32_t i = 0; i < 50; ++i) {
+    const auto u = static_cast<double>(random.uniform(2 * i)), v = static_cast<double>(random.uniform(2 * i + 1));
+    const double expected = std::sqrt(-2 * std::log1p(-u)) * std::cos(2 * std::acos(-1.0) * v);
+    CHECK(static_cast<double>(walk.next_normal()) == doctest::Approx(expected).epsilon(1e-6));
+  }
+}
+
 TEST_CASE("Random: ranges and moments") {
   Random random(1, Purpose::test);
   double sum = 0, squares = 0;

@@ -103,6 +103,10 @@ TEST_CASE("checkpoint: only the newest few are kept, and last points at the newe
   CHECK(warnings.empty());
   CHECK(!newest_checkpoint(temp.path(), &warnings));
   CHECK(!newest_checkpoint(temp.file("none"), &warnings));
+  // The one just written stays, whatever is asked for.
+  const std::string written = save_checkpoint(folder, run.model, run.optimizer, state_at(200000001), 0);
+  CHECK(files(folder.path()) == std::vector<std::string>{"iter_200000001.safetensors", "last.safetensors"});
+  CHECK(fs::exists(written));
 }
 
 TEST_CASE("checkpoint: a damaged newest one is passed over, with the reason") {

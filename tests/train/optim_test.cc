@@ -65,9 +65,11 @@ TEST_CASE("sgd: a parameter without a gradient stays, decay included; bad gradie
       {"a", leaf_of({1, 2})}, {"b", leaf_of({3})}, {"c", leaf_of({4, 5, 6})}};
   Sgd sgd({{.parameters = parameters}}, {});
   set_gradient(parameters[0].variable, {1, 1});
+  set_gradient(parameters[2].variable, {1, 1, 1});
   sgd.step(0.5);
-  CHECK(parameters[1].variable.value().item() == 3);
   CHECK(parameters[0].variable.value().to_vector()[0] != 1);
+  CHECK(parameters[1].variable.value().item() == 3);
+  CHECK(parameters[2].variable.value().to_vector()[0] != 4);  // those behind it move
   set_gradient(parameters[2].variable, {0, std::numeric_limits<float>::infinity(), 0});
   CHECK(sgd.first_non_finite_gradient() == "c");
   set_gradient(parameters[1].variable, {std::nanf("")});

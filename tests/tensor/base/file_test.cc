@@ -54,6 +54,9 @@ TEST_CASE("output file: a mode that was set stays, a new file has the usual one"
   REQUIRE(::chmod(path.c_str(), 0600) == 0);
   write_file(path, "new");
   CHECK(mode_of(path) == 0600);
+  REQUIRE(::chmod(path.c_str(), 0664) == 0);
+  write_file(path, "newer");
+  CHECK(mode_of(path) == 0664);
   const mode_t mask = ::umask(027);
   write_file(folder.file("fresh"), "new");
   ::umask(mask);
@@ -105,6 +108,7 @@ TEST_CASE("output file: an inherited descriptor goes on where it stands") {
   ::close(descriptor);
   CHECK(read_bytes(path) == "before after");
   CHECK(contains(message_of<Error>([] { write_file("/dev/fd/987654", "x"); }), "/dev/fd/987654: cannot be opened"));
+  CHECK(contains(message_of<Error>([] { write_file("/dev/fd/1x", "x"); }), "/dev/fd/1x: cannot be"));  // not 1
 }
 
 TEST_CASE("output file: what it refuses") {
@@ -162,6 +166,7 @@ TEST_CASE("input file: the end, pipes and folders") {
   CHECK(contains(message_of<Refusal>([&] { InputFile(folder.path()); }), "not a regular file"));
   CHECK(contains(message_of<Refusal>([&] { InputFile(folder.file("b")); }), "no such file"));
   CHECK(contains(message_of<Refusal>([&] { read_file(folder.file("a"), 1); }), "has 2 bytes, at most 1"));
+  CHECK(read_file(folder.file("a"), 2).size() == 2);
   CHECK(read_file_prefix(folder.file("a"), 100).size() == 2);
 }
 

@@ -89,6 +89,12 @@ TEST_CASE("batch_norm_train: every target and layout") {
       check_gradients(ops::batch_norm_train_backward(dy, x, row.relu ? y.view() : Tensor(), p.gamma, result.mean,
                                                      result.invstd, row.residual, p.options),
                       gradients, row.residual, p.gradient_scale(expected.invstd, gradients.x));
+      if (!row.residual) {  // output and mask made again from x, as the backward pass of a network does
+        CHECK(same_bits(ops::batch_norm_again(x, result.affine, row.relu), result.y));
+        check_gradients(ops::batch_norm_train_backward(dy, x, {}, p.gamma, result.mean, result.invstd, false, p.options,
+                                                       result.affine),
+                        gradients, false, p.gradient_scale(expected.invstd, gradients.x));
+      }
       CHECK(x.intact());
       CHECK(dy.intact());
       CHECK(y.intact());

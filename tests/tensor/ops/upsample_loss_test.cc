@@ -109,6 +109,17 @@ TEST_CASE("upsample_cross_entropy: nothing valid means loss 0 and gradient 0") {
   }
 }
 
+TEST_CASE("upsample_cross_entropy: an ignored pixel is neither valid nor right, even where its number is a class") {
+  const Tensor x = make_numbers({1, 3, 3, 4}, CaseData::normal, 2);
+  const Labels guess = ops::upsample_argmax(x, 9, 9, true);
+  const int32_t ignored = guess.values.front();
+  const auto result = ops::upsample_cross_entropy(x, guess, true, {.ignore_label = ignored, .class_weights = {}});
+  const auto others = std::count_if(guess.values.begin(), guess.values.end(), [&](int32_t v) { return v != ignored; });
+  CHECK(others > 0);
+  CHECK(result.valid == others);
+  CHECK(result.right == others);
+}
+
 TEST_CASE("upsample_argmax: bit for bit what the ops give one after the other") {
   for (const OpCase& row : op_cases("upsample_argmax")) {
     CAPTURE(row.name());

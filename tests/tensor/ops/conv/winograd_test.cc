@@ -169,6 +169,23 @@ TEST_CASE("conv2d: the algorithm is a function of the shape") {
   CHECK(plan.flops == 2 * row.macs());
   CHECK(plan.executed_flops > plan.flops / 4);
   CHECK(plan.executed_flops < plan.flops / 3);
+  // The gradient of the input has other tiles, those of x, and its sums run over the output channels.
+  const Conv2dOptions unpadded{.padding = 0, .engine = {.algorithm = ConvAlgorithm::winograd4}};
+  const auto executed = [&](ConvPass pass) {
+    return ops::plan_conv2d(pass, {1, 10, 10, 16}, {16, 3, 3, 16}, unpadded).executed_flops;
+  };
+  const double tile = 2 * 36 * (16 * 16 + 6 * (16 + 16));
+  CHECK(executed(ConvPass::forward) == 2 * 2 * tile);         // 8 x 8 outputs
+  CHECK(executed(ConvPass::backward_input) == 3 * 3 * tile);  // 10 x 10 inputs
+  const Conv2dOptions fast{.padding = 1, .engine = {.algorithm = ConvAlgorithm::fast}};
+  const Shape few_in = {128, 3, 3, 64}, few_out = {64, 3, 3, 128};
+  const auto largest = [&](ConvPass pass, const Shape& w) {
+    return ops::plan_conv2d(pass, {1, 60, 60, w[3]}, w, fast).algorithm == ConvAlgorithm::winograd6;
+  };
+  CHECK(largest(ConvPass::forward, few_in));
+  CHECK_FALSE(largest(ConvPass::forward, few_out));
+  CHECK_FALSE(largest(ConvPass::backward_input, few_in));
+  CHECK(largest(ConvPass::backward_input, few_out));
   std::set<std::string> names;
   for (const ConvAlgorithm algorithm : conv_algorithms()) {
     names.insert(to_string(algorithm));

@@ -1,0 +1,58 @@
+// Foreign text: quoted in messages, read line by line, cut into fields; and the hash that tells texts apart.
+#include "tensor/base/text.h"
+
+#include <doctest/doctest.h>
+
+#include "tensor/base/check.h"
+#include "tensor/base/hash.h"
+#include "tests/support/temp_folder.h"
+
+namespace giza {
+namespace {
+
+TEST_CASE("text: a quotation is one line, and says where it was cut") {
+  CHECK(quotable("a\tb\nc\x1b[31m\x7f") == "a?b?c?[31m?");
+  CHECK(quotable("abcd", 4) == "abcd");
+  CHECK(quotable("abcde", 4) == "abcd...");
+  CHECK(quotable("") == "");
+  CHECK(quotable("caf\xC3\xA9") == "caf\xC3\xA9");  // bytes above 127 are no control characters
+}
+
+TEST_CASE("text: lines have their numbers, and neither blanks nor line ends around them") {
+  const TempFolder folder;
+  const std::string path = folder.file("lines.txt");
+  write_bytes(path, "\xEF\xBB\xBF one \r\n\n \t\r\ntwo words\n\nlast");
+  const std::vector<TextLine> lines = read_text_lines(path);
+  REQUIRE(lines.size() == 3);
+  CHECK(lines[0].text == "one");
+  CHECK(lines[0].number == 1);
+  CHECK(lines[1].text == "two words");
+  CHECK(lines[1].number == 4);
+  CHECK(lines[2].text == "last");
+  CHECK(lines[2].number == 6);
+
+  write_bytes(path, "\xEF\xBBx\n");  // no byte order mark
+  CHECK(read_text_lines(path).at(0).text == "\xEF\xBBx");
+  write_bytes(path, std::string("one\nt\0o\n", 8));
+  CHECK(contains(message_of<Refusal>([&] { read_text_lines(path); }), path + ":2: holds a zero byte"));
+}
+
+TEST_CASE("text: fields between spaces and tabs") {
+  CHECK(split_fields("  10\t 20  30 ") == std::vector<std::string>{"10", "20", "30"});
+  CHECK(split_fields("one") == std::vector<std::string>{"one"});
+  CHECK(split_fields(" \t ").empty());
+}
+
+TEST_CASE("FNV-1a: the authors' known answers") {
+  const auto hash_of = [](std::string_view bytes) {
+    Fnv1a hash;
+    hash.add_bytes(bytes);
+    return hash.value();
+  };
+  CHECK(hash_of("") == 0xcbf29ce484222325U);
+  CHECK(hash_of("a") == 0xaf63dc4c8601ec8cU);
+  CHECK(hash_of("foobar") == 0x85944171f73967e8U);
+}
+
+}  // namespace
+}  // namespace giza
