@@ -207,7 +207,7 @@ where a pass that does not run is null. The shape is what `giza profile --op 'co
     const bool measure = !no_peak_;
     const std::string cpu = processor_name(), compiler = compiler_name();
     const double memory_gb = gigabytes(physical_memory());
-    const double available_gb = gigabytes(train::available_bytes().value_or(0));
+    const double available_gb = gigabytes(available_bytes().value_or(0));
     ordered_json json = {
         {"version", GIZA_VERSION},
         {"compiler", compiler},

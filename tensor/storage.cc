@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "tensor/base/check.h"
+#include "tensor/base/memory.h"
 #include "tensor/detail/arena.h"
 #include "tensor/dry_run.h"
 
@@ -49,6 +50,7 @@ Arena::Arena(size_t bytes, Pages pages) {
   base_ = static_cast<char*>(base) + (past == 0 ? 0 : kHugePage - past);
   size_ = bytes / kHugePage * kHugePage;
   madvise(base_, bytes, pages == Pages::huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+  if (pages == Pages::small) granted_ = size_;
   free_.emplace(0, size_);
 }
 
@@ -62,6 +64,7 @@ char* Arena::allocate(size_t bytes) {
   check<Error>(block != free_.end(), "out of memory: {:.1f} MiB more than the {:.1f} MiB in use", bytes / 1048576.0,
                statistics_.in_use / 1048576.0);
   const auto [offset, size] = *block;
+  check_grows_to(offset + bytes);
   free_.erase(block);
   if (size > bytes) free_.emplace(offset + bytes, size - bytes);
   statistics_.in_use += static_cast<int64_t>(bytes);
@@ -69,6 +72,21 @@ char* Arena::allocate(size_t bytes) {
   statistics_.high_water = std::max(statistics_.high_water, static_cast<int64_t>(offset + bytes));
   ++statistics_.allocations;
   return base_ + offset;
+}
+
+/// The system promises any amount of memory, and kills whoever takes the promise seriously: so its figures are asked
+/// before the arena grows, in steps that make the question cheap.
+void Arena::check_grows_to(size_t end) {
+  constexpr size_t kStep = size_t{64} << 20;
+  if (end <= granted_) return;
+  // What was granted and not written yet is still counted as free, so it is the whole that has to fit.
+  const int64_t all = most_bytes() + resident_bytes();
+  check<Error>(static_cast<int64_t>(end) <= all,
+               "out of memory: tensors of {:.1f} GB are held, {:.1f} GB more are asked for, and there are {:.1f} GB in "
+               "all; use a smaller batch, crop or model (`giza plan` says what fits)",
+               static_cast<double>(statistics_.in_use) / 1e9, static_cast<double>(end - granted_) / 1e9,
+               static_cast<double>(all) / 1e9);
+  granted_ = std::min(size_, end + kStep);
 }
 
 void Arena::release(char* data, size_t bytes) {

@@ -23,6 +23,7 @@
 #include "train/checkpoint.h"
 #include "train/config/card.h"
 #include "train/config/parts.h"
+#include "train/cost/rehearsal.h"
 #include "train/data/loader.h"
 #include "train/optim/poly_lr.h"
 #include "train/progress.h"
@@ -100,6 +101,7 @@ Trainer::Trainer(const Config& config)
   check<Refusal>(iterations_ <= INT32_MAX, "{}: {} iterations are too many", config.file, iterations_);
   if (train_.threads > 0) set_num_threads(train_.threads);
   if (train_.evaluate) validation_set_ = std::make_unique<Dataset>(dataset_options(config, Split::val));
+  check_training_fits(config);
   model_ = refusing(config, [&] { return models::make_parser(model_options_); });
   optimizer_ = std::make_unique<Sgd>(model_->parameter_groups(train_.new_layer_lr),
                                      SgdConfig{.momentum = train_.momentum, .weight_decay = train_.weight_decay});

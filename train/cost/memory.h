@@ -1,10 +1,9 @@
-// Peak memory of commands, and how much a program may take.
+// Peak memory of commands.
 #pragma once
 
 #include <cstdint>
-#include <optional>
-#include <string>
 
+#include "tensor/base/memory.h"
 #include "train/config/config.h"
 #include "train/cost/pictures.h"
 #include "train/cost/rehearsal.h"
@@ -32,21 +31,5 @@ int workers_of(const Config& config);
 /// All pictures of a list with their labels, decoded; and as much of them as TRAIN.cache_mb keeps.
 int64_t decoded_bytes(const Pictures& pictures);
 int64_t cache_bytes(const Config& config, const Pictures& pictures);
-
-struct MemoryLimit {
-  int64_t bytes = 0;
-  std::string source;  ///< "free memory" or "control group /jobs/7"
-};
-
-/// Memory that the machine has left, page caches counted as free; `root` as below.
-std::optional<int64_t> available_bytes(const std::string& root = "");
-/// What this process can still take: the machine's available memory, or what its control groups (version 1 or 2) leave,
-/// where that is less. `root` stands before /proc and /sys; for tests.
-MemoryLimit memory_limit(const std::string& root = "");
-
-/// Resident memory of this process now, and at most since it began or forget_peak was called, where the system knows how.
-int64_t resident_bytes();
-int64_t peak_resident_bytes();
-void forget_peak();
 
 }  // namespace giza::train

@@ -8,6 +8,8 @@
 #include "autograd/variable.h"
 #include "models/scene_parser.h"
 #include "models/weights/infer.h"
+#include "tensor/base/check.h"
+#include "tensor/base/memory.h"
 #include "tensor/base/stopwatch.h"
 #include "tensor/dry_run.h"
 #include "tensor/ops/elementwise.h"
@@ -59,6 +61,15 @@ Rehearsal rehearse(int threads, const std::function<void(Rehearsal& result)>& bo
   result.arena_bytes = statistics.high_water;
   result.in_use_peak = statistics.peak;
   return result;
+}
+
+void check_fits(const Rehearsal& rehearsal, const Config& config) {
+  const int64_t needed = rehearsal.arena_bytes, all = most_bytes() + resident_bytes();
+  check<Refusal>(
+      needed <= all,
+      "{}: a step needs {:.1f} GB for its tensors, and there are {:.1f} GB; use a smaller batch, crop or network "
+      "(`giza plan` proposes settings that fit)",
+      config.file, static_cast<double>(needed) / 1e9, static_cast<double>(all) / 1e9);
 }
 
 template <class Piece>
@@ -173,7 +184,14 @@ void TestRehearsal::predict(PictureSize picture, const ProtocolOptions& protocol
   predict_noise(state_->network, picture, protocol);
 }
 
+void check_training_fits(const Config& config) {
+  check_fits(rehearse(num_threads(), [&](Rehearsal&) { TrainingRehearsal(config).step(); }), config);
+}
+
 std::function<void()> make_step(const Config& config, const Shape& x, bool training, const std::string& weights) {
+  if (weights.empty() && !simulating()) {
+    check_fits(rehearse(num_threads(), [&](Rehearsal&) { make_step(config, x, training)(); }), config);
+  }
   models::NetworkOptions options = model_options(config);
   std::unique_ptr<models::SceneParser> given;
   if (!weights.empty()) given = models::load_parser(weights, options.backbone.conv);

@@ -66,10 +66,13 @@ struct Rehearsal {
 /// A function that runs one step of a configuration's network: one of its training, with its batch, crop, loss and
 /// recomputation; or, as `giza run` does it, a forward pass on made-up pictures x [N,H,W,3]. The network of the file
 /// `weights` takes the configured one's place, if it is given. Throws Refusal for a file or a configuration that no
-/// network fits.
+/// network fits, or whose tensors do not fit into memory.
 std::function<void()> make_step(const Config& config, const Shape& x, bool training, const std::string& weights = {});
 /// The events of such a step in a dry run.
 std::vector<profile::Event> rehearse_step(const Config& config, const Shape& x, bool training);
+/// Throws Refusal if a training step needs more memory for its tensors than can be had. A network that cannot be held would
+/// be filled with numbers for minutes before that shows.
+void check_training_fits(const Config& config);
 /// Training: two iterations, of which the second is recorded, a validation of the picture if one is given (its width is
 /// not 0), and one more iteration.
 Rehearsal rehearse_training(const Config& config, int threads, PictureSize validated = {0, 0});

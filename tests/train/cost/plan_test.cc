@@ -46,35 +46,6 @@ TEST_CASE("a plan's multiply-adds and parameters, by hand") {
   CHECK(part(plan, "cls").parameters == 16 * 128 * 9 + 2 * 16 + 3 * 16 + 3);
 }
 
-TEST_CASE("the memory that may be taken: free memory, or what a control group leaves of either version") {
-  TempFolder root;
-  const auto put = [&](const std::string& path, const std::string& text) {
-    std::filesystem::create_directories(std::filesystem::path(root.file(path)).parent_path());
-    write_bytes(root.file(path), text);
-  };
-  put("proc/meminfo", "MemTotal: 9000000 kB\nMemAvailable:  8000000 kB\n");
-  put("proc/self/cgroup", "0::/jobs/seven\n");
-  CHECK(memory_limit(root.path()).bytes == 8192000000);
-  CHECK(memory_limit(root.path()).source == "free memory");
-
-  put("sys/fs/cgroup/jobs/seven/memory.max", "max\n");
-  put("sys/fs/cgroup/jobs/seven/memory.current", "5000\n");
-  CHECK(memory_limit(root.path()).bytes == 8192000000);
-  // The parent's limit holds for its children; files that nobody reads any more count as free.
-  put("sys/fs/cgroup/jobs/memory.max", "2000000000\n");
-  put("sys/fs/cgroup/jobs/memory.current", "700000000\n");
-  put("sys/fs/cgroup/jobs/memory.stat", "anon 1\ninactive_file 200000000\n");
-  CHECK(memory_limit(root.path()).bytes == 1500000000);
-  CHECK(memory_limit(root.path()).source == "control group /jobs");
-
-  put("proc/self/cgroup", "5:cpu:/else\n4:memory,hugetlb:/old\n");
-  put("sys/fs/cgroup/memory/old/memory.limit_in_bytes", "1000000000\n");
-  put("sys/fs/cgroup/memory/old/memory.usage_in_bytes", "400000000\n");
-  put("sys/fs/cgroup/memory/old/memory.stat", "total_inactive_file 100000000\n");
-  CHECK(memory_limit(root.path()).bytes == 700000000);
-  CHECK(memory_limit(root.path()).source == "control group /old");
-}
-
 profile::Event kernel(const std::string& name, const std::string& shape, double bytes, int64_t ns = 0,
                       int64_t parent = -1) {
   profile::Event event;
