@@ -141,7 +141,7 @@ void check_memory(const models::SceneParser& model, const std::string& image, tr
                   const train::ProtocolOptions& protocol) {
   const auto gb = [](int64_t bytes) { return static_cast<double>(bytes) / 1e9; };
   const int64_t needed = train::prediction_bytes(model, num_threads(), picture, protocol);
-  const train::MemoryLimit limit = train::memory_limit();
+  const MemoryLimit limit = memory_limit();
   check<Refusal>(
       needed <= limit.bytes,
       "{}: {} x {} pixels take about {:.1f} GB of memory by the protocol ({}), and there are {:.1f} GB ({}); "

@@ -193,7 +193,7 @@ TEST_CASE("scenes, train, eval, predict, compare, run") {
     CAPTURE(huge.err);
     CHECK(huge.status == 2);
     CHECK(one_line_refusal(huge.err));
-    if (giza::train::memory_limit().bytes < 28'000'000'000) {
+    if (giza::memory_limit().bytes < 28'000'000'000) {
       CHECK(huge.err.find("huge.png: 13000 x 13000 pixels take about") != std::string::npos);
     }
     write_file(folder.file("text.png"), "no picture");

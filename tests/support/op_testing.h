@@ -13,6 +13,7 @@
 #include "tests/support/op_cases.h"
 #include "tests/support/oracle.h"
 #include "tests/support/scopes.h"
+#include "tests/support/temp_folder.h"
 
 namespace giza {
 
@@ -90,8 +91,8 @@ std::string shape_error(Call&& call) {
 #define CHECK_SHAPE_ERROR(call, first, second)                               \
   do {                                                                       \
     const std::string message_ = ::giza::shape_error([&] { (void)(call); }); \
-    CHECK_MESSAGE(message_.find(first) != std::string::npos, message_);      \
-    CHECK_MESSAGE(message_.find(second) != std::string::npos, message_);     \
+    CHECK_MESSAGE(::giza::contains(message_, first), message_);              \
+    CHECK_MESSAGE(::giza::contains(message_, second), message_);             \
   } while (false)
 
 }  // namespace giza

@@ -82,15 +82,15 @@ void check_winograd() {
   const auto v = vandermonde(W::kPoints, n), a = vandermonde(W::kPoints, kM), g = vandermonde(W::kPoints, 3);
   using Square = Eigen::Matrix<long double, Eigen::Dynamic, Eigen::Dynamic>;
   const Square inverse = v.fullPivLu().solve(Square::Identity(n, n));
-  constexpr auto own_a = W::a();
-  constexpr auto own_g = W::g();
-  constexpr auto own_bt = W::bt();
+  constexpr auto kA = W::a();
+  constexpr auto kG = W::g();
+  constexpr auto kBt = W::bt();
   for (int j = 0; j < n; ++j) {
-    for (int i = 0; i < kM; ++i) CHECK(own_a.at[j][i] == doctest::Approx(static_cast<double>(a(j, i))).epsilon(1e-14));
+    for (int i = 0; i < kM; ++i) CHECK(kA.at[j][i] == doctest::Approx(static_cast<double>(a(j, i))).epsilon(1e-14));
     const long double largest = (g.row(j).transpose() * inverse.col(j).transpose()).cwiseAbs().maxCoeff();
     for (int k = 0; k < 3; ++k) {
       for (int l = 0; l < n; ++l) {
-        const long double own = static_cast<long double>(own_g.at[j][k]) * static_cast<long double>(own_bt.at[j][l]);
+        const long double own = static_cast<long double>(kG.at[j][k]) * static_cast<long double>(kBt.at[j][l]);
         CHECK(std::abs(own - g(j, k) * inverse(l, j)) <= 1e-14L * largest);
       }
     }

@@ -38,7 +38,7 @@ Tensor tensor_of(const json& array) {
   const auto data = array.at("data").get<std::vector<float>>();
   if (shape.size() == 1) return Tensor::from({shape[0]}, data);
   if (shape.size() == 2) return Tensor::from({shape[0], shape[1]}, data);
-  const Tensor result = Tensor::empty({shape[0], shape[2], shape[3], shape[1]});
+  Tensor result = Tensor::empty({shape[0], shape[2], shape[3], shape[1]});
   size_t i = 0;
   for (int64_t n = 0; n < shape[0]; ++n) {
     for (int64_t c = 0; c < shape[1]; ++c) {

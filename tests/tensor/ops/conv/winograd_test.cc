@@ -198,14 +198,14 @@ TEST_CASE("conv2d: the algorithm is a function of the shape") {
 template <int kM>
 void check_matrices() {
   // y = A^T [(G g) * (B^T d)] for unit vectors g and d is 1 where d's index is y's plus g's, else 0.
-  constexpr auto a = kernels::Winograd<kM>::a();
-  constexpr auto g = kernels::Winograd<kM>::g();
-  constexpr auto bt = kernels::Winograd<kM>::bt();
+  constexpr auto kA = kernels::Winograd<kM>::a();
+  constexpr auto kG = kernels::Winograd<kM>::g();
+  constexpr auto kBt = kernels::Winograd<kM>::bt();
   for (int y = 0; y < kM; ++y) {
     for (int r = 0; r < 3; ++r) {
       for (int d = 0; d < kM + 2; ++d) {
         double sum = 0;
-        for (int j = 0; j < kM + 2; ++j) sum += a.at[j][y] * g.at[j][r] * bt.at[j][d];
+        for (int j = 0; j < kM + 2; ++j) sum += kA.at[j][y] * kG.at[j][r] * kBt.at[j][d];
         CHECK(sum == doctest::Approx(y + r == d ? 1.0 : 0.0).epsilon(1e-12));
       }
     }
