@@ -192,6 +192,39 @@ TEST_CASE("train: resumed with more epochs, or with nothing left to do") {
   CHECK(contains(message_of<Refusal>([&] { train(config); }), "stands at iteration 20, TRAIN.epochs 4 are 16"));
 }
 
+TEST_CASE("train: what was judged before it ended is not judged again") {
+  const Quiet quiet;
+  const TinySet set;
+  Config config = set.config("run");
+  config.train.evaluate = true;
+  CHECK(train(config).validation);
+  const size_t lines = log_of(config).size();
+  config.train.resume = "auto";
+  CHECK(!train(config).validation);
+  CHECK(log_of(config).size() == lines);
+}
+
+TEST_CASE("train: dropout draws anew each iteration") {
+  const Quiet quiet;
+  const TinySet set(1);
+  write_bytes(set.file("list.txt"), "p0.png p0_label.png\np0.png p0_label.png\n");
+  // The same batch and the same weights each time: a crop larger than the picture, no other augmentation, rate 0.
+  const auto losses_with = [&](double dropout) {
+    Config config = set.config(fmt::format("run_{}", dropout));
+    config.train.train_h = config.train.train_w = 41;
+    config.train.scale_min = config.train.scale_max = 1;
+    config.train.rotate_prob = config.train.blur_prob = config.train.flip_prob = 0;
+    config.train.base_lr = 0;
+    config.train.dropout = dropout;
+    return losses_of(config);
+  };
+  const std::vector<double> without = losses_with(0), with = losses_with(0.5);
+  REQUIRE(with.size() == 3);
+  CHECK(without[0] == without[1]);
+  CHECK(with[0] != with[1]);
+  CHECK(with[1] != with[2]);
+}
+
 TEST_CASE("train: a link that a kill left behind is mended") {
   const Quiet quiet;
   const TinySet set;

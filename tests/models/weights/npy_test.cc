@@ -83,6 +83,9 @@ TEST_CASE("scalars, empty arrays, column order, Python 2 and other spacing") {
   CHECK(models::read_npy(File(npy(1, dict("'<f4'", "False", "(2, 0, 5)"), "")).path).data.empty());
   const File fortran(npy(1, dict("'<f4'", "True", "(2, 3)"), raw(std::vector<float>{1, 4, 2, 5, 3, 6})));
   CHECK(models::read_npy(fortran.path).data == std::vector<float>{1, 2, 3, 4, 5, 6});
+  const File deep(
+      npy(1, dict("'<f4'", "True", "(2, 3, 2)"), raw(std::vector<float>{0, 6, 2, 8, 4, 10, 1, 7, 3, 9, 5, 11})));
+  CHECK(models::read_npy(deep.path).data == std::vector<float>{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11});
   const File odd(
       npy(1, "{ \"shape\":(2L,1L),\"fortran_order\":False,\"descr\":\"<f4\"}   \n", raw(std::vector<float>{8, 9})));
   CHECK(models::read_npy(odd.path).shape == std::vector<int64_t>{2, 1});
@@ -101,6 +104,8 @@ TEST_CASE("writing reads back, and the numbers are aligned") {
     CHECK(again.data == array.data);
     CHECK((file.bytes().size() - array.data.size() * 4) % 64 == 0);
   }
+  models::write_npy(file.path, {{2}, {1, 2}});
+  CHECK(file.bytes().find("'shape': (2,), }") != std::string::npos);  // a tuple of one, as Python reads it
   CHECK_THROWS_AS(models::write_npy(file.path, {{2, 2}, {1}}), ShapeError);
   CHECK_THROWS_AS(models::write_npy("/no/such/folder/x.npy", {{1}, {1}}), Error);
 }

@@ -55,6 +55,14 @@ TEST_CASE("safetensors: what is written is read back, in order") {
   uint64_t length = 0;
   std::memcpy(&length, read_bytes(path).data(), 8);
   CHECK(length % 8 == 0);
+  for (size_t more = 1; more < 8; ++more) {
+    WeightFile longer = file;
+    longer.metadata["more"] = std::string(more, 'x');
+    write_safetensors(path, longer);
+    std::memcpy(&length, read_bytes(path).data(), 8);
+    CHECK(length % 8 == 0);
+  }
+  write_safetensors(path, file);
   CHECK(contains(read_bytes(path), R"("a.num_batches_tracked":{"dtype":"I64","shape":[],"data_offsets":[0,8]})"));
   CHECK(std::distance(std::filesystem::directory_iterator(folder.path()), {}) == 1);
 }
@@ -130,6 +138,9 @@ TEST_CASE("safetensors: headers that lie") {
   CHECK(contains(message(file_bytes("{}", "", UINT64_MAX)), "at most 100000000"));
   CHECK(contains(message(file_bytes("{}", "", 99'999'999)), "cut off"));
   CHECK(contains(header("{}", "x"), "holds 1"));
+  // 2^48 * 2^48 numbers would be none in 64 bits.
+  CHECK(contains(header(R"({"a":{"dtype":"F32","shape":[281474976710656,281474976710656],"data_offsets":[0,0]}})"),
+                 "is too large"));
   CHECK(contains(header(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})"), "holds 0"));
   CHECK(contains(header(R"({"a":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}})", eight), "need 12 bytes"));
   CHECK(contains(header(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[8,0]}})", eight), "need 8 bytes"));

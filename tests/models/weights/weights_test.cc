@@ -120,6 +120,13 @@ TEST_CASE("load_state_dict: every fault at once, and nothing changed") {
   CHECK_THROWS_AS(load_state_dict(model, {}, "file"), Refusal);
   file.tensors.push_back(file.tensors.front());
   CHECK(contains(message_of<Refusal>([&] { load_state_dict(model, file, "file"); }), "two tensors"));
+  // Integers of the right shape are no weights either.
+  WeightFile integers = state_dict(model);
+  WeightTensor& bias = *find(integers, "cls.4.bias");
+  bias.dtype = DType::i64;
+  bias.integers.assign(bias.data.size(), 1);
+  bias.data.clear();
+  CHECK(contains(message_of<Refusal>([&] { load_state_dict(model, integers, "file"); }), "1 misshaped: cls.4.bias"));
 }
 
 TEST_CASE("load_state_dict: the auxiliary head may be in one of the two only, unless asked otherwise") {

@@ -196,6 +196,12 @@ TEST_CASE("our own configurations of the paper's data sets load with the paper's
   }
 }
 
+TEST_CASE("bounds may be equal: nothing varies then") {
+  const Config config = parse_config("TRAIN:\n  scale_min: 1\n  scale_max: 1\n  rotate_min: 0\n  rotate_max: 0\n", "f");
+  CHECK(config.train.scale_min == config.train.scale_max);
+  CHECK(config.train.rotate_min == config.train.rotate_max);
+}
+
 TEST_CASE("overrides replace values of the file") {
   const std::string text = "TRAIN:\n  epochs: 5\n  arch: psa\n  psa_type: 2\nTEST:\n  scales: [1.0]\n";
   const Config config =
@@ -280,7 +286,10 @@ TEST_CASE("faults are refused with file, line and remedy") {
       {"DATA:\n  dataset: coco\n", "f.yaml:2: DATA.dataset is \"coco\", expected one of list, ade20k, voc2012,"},
       {"DATA:\n  label_map: {1: 5, 01: 6}\n", "f.yaml:2: DATA.label_map is a map with 01 twice"},
       {"DATA:\n  label_map: {1: 5, 1: 6}\n", "f.yaml:2: duplicate key \"1\""},
+      {"TRAIN:\n  epochs: 3\n  start_epoch: 4\n", "f.yaml:3: TRAIN.start_epoch 4 is beyond epochs 3"},
+      {"DATA:\n  classes: 5\n  label_map: {1: 5}\n", "f.yaml:3: DATA.label_map maps 1 to 5"},
       {"DATA:\n  classes: 2\nTRAIN:\n  class_weights: [1]\n", "f.yaml:4: TRAIN.class_weights has 1 numbers"},
+      {"DATA:\n  classes: 2\nTRAIN:\n  class_weights: [1, 1, 1]\n", "f.yaml:4: TRAIN.class_weights has 3 numbers"},
       {"DATA: 3\n", "f.yaml:1: section DATA holds no keys"},
       {"- DATA\n", "f.yaml:1: not a configuration, expected the sections DATA, TRAIN"},
       {"DATA:\n  classes: [1, 2\n", "not valid YAML"},

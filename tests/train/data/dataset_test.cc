@@ -127,6 +127,8 @@ TEST_CASE("dataset: sizes that differ, missing files and bad settings are refuse
   const Dataset dataset(set.options);
   const std::string fault = message_of<Refusal>([&] { dataset.load(1); });
   CHECK(starts_with(fault, set.label_path(1) + ": 5 x 6, but its image " + set.folder + "/1.png is 6 x 5"));
+  write_labels(set.label_path(1), LabelMap(6, 4));  // one side alone
+  CHECK(starts_with(message_of<Refusal>([&] { dataset.load(1); }), set.label_path(1) + ": 6 x 4, but its image"));
   fs::remove(set.label_path(0));
   CHECK(starts_with(message_of<Refusal>([&] { Dataset bad(set.options); }), set.options.list + ":1: label "));
   DatasetOptions options = set.options;

@@ -14,6 +14,7 @@
 #include <string>
 
 #include "tensor/base/check.h"
+#include "tensor/random.h"
 
 namespace giza::train {
 namespace {
@@ -259,13 +260,56 @@ TEST_CASE("augment: steps happen as often as their probabilities say, in their r
   TransformOptions blurs = TransformOptions::center_crop(0, 0);
   blurs.blur_probability = 0.25;
   TransformOptions rotates = TransformOptions::center_crop(0, 0);
-  rotates.rotate_probability = 0.5;
+  rotates.rotate_probability = 0.25;
   rotates.rotate_min = -10;
   rotates.rotate_max = 10;
   CHECK(share_changed(flips) == doctest::Approx(0.5).epsilon(0.15));
   CHECK(share_changed(blurs) == doctest::Approx(0.25).epsilon(0.25));
-  CHECK(share_changed(rotates) == doctest::Approx(0.5).epsilon(0.15));
+  CHECK(share_changed(rotates) == doctest::Approx(0.25).epsilon(0.25));
   CHECK(share_changed(TransformOptions::center_crop(0, 0)) == 0);
+}
+
+TEST_CASE("augment: picture and labels take each step alike, by the draws of its purpose") {
+  const Image image = ramp(20, 14);
+  const LabelMap labels = ramp_labels(20, 14);
+  const auto same = [&](const TransformOptions& options, uint32_t index, FloatImage picture, const LabelMap& classes) {
+    normalize(picture, options.mean, options.std);
+    const Sample sample = augment(image, labels, options, 9, 2, index);
+    CHECK(sample.image == picture.rgb);
+    CHECK(std::equal(sample.labels.begin(), sample.labels.end(), classes.index.begin(), classes.index.end()));
+  };
+  TransformOptions rotates = TransformOptions::center_crop(0, 0);
+  rotates.rotate_probability = 1;
+  rotates.rotate_min = -30;
+  rotates.rotate_max = 50;
+  TransformOptions flips = TransformOptions::center_crop(0, 0);
+  flips.flip_probability = 1;
+  TransformOptions crops = TransformOptions::center_crop(11, 13);
+  crops.crop_type = CropType::random;
+  bool last_row = false, last_column = false;
+  for (uint32_t index = 0; index < 40; ++index) {
+    Random turn(9, Purpose::rotate, 2, index);
+    (void)turn.next_uniform();  // whether
+    const double degrees = -30 + 80 * static_cast<double>(turn.next_uniform());
+    same(rotates, index, rotate_linear(to_float(image), degrees, rotates.mean), rotate_nearest(labels, degrees, 255));
+
+    Random place(9, Purpose::crop, 2, index);
+    const auto y = static_cast<int>(place.next_below(4)), x = static_cast<int>(place.next_below(8));
+    last_row = last_row || y == 3;
+    last_column = last_column || x == 7;
+    same(crops, index, crop(to_float(image), x, y, 13, 11), crop(labels, x, y, 13, 11));
+  }
+  CHECK(last_row);
+  CHECK(last_column);
+  FloatImage mirrored = to_float(image);
+  LabelMap mirrored_labels = labels;
+  flip_horizontal(mirrored);
+  flip_horizontal(mirrored_labels);
+  same(flips, 0, mirrored, mirrored_labels);
+  // Short on one side only: padded there, cropped on the other.
+  const TransformOptions wide = TransformOptions::center_crop(9, 26);
+  same(wide, 0, crop(pad_to(to_float(image), 26, 9, wide.mean), 0, 2, 26, 9),
+       crop(pad_to(labels, 26, 9, 255), 0, 2, 26, 9));
 }
 
 TEST_CASE("augment: settings that make no sense are refused") {
