@@ -96,6 +96,27 @@ TEST_CASE("naming: mmsegmentation's network is another where its file cannot say
   CHECK(own.align_corners);
 }
 
+TEST_CASE("naming: a name is a path, not the beginning of one") {
+  WeightFile file = from_semseg_names(state_dict(Pspnet(tiny(Stem::plain))), Naming::mmseg, "f");
+  WeightTensor other = file.tensors.front();
+  other.name = "backbone.conv1x.weight";
+  file.tensors.push_back(other);
+  CHECK(to_semseg_names(file, "f").tensors.back().name == "backbone.conv1x.weight");
+}
+
+TEST_CASE("naming: heads alone tell whose they are, and a classifier below the backbone is left out") {
+  for (const char* head : {"decode_head.conv_seg.weight", "auxiliary_head.conv_seg.weight"}) {
+    CAPTURE(head);
+    CHECK(naming_of({{{head, {1}, DType::f32, {1}, {}}}, {}}) == Naming::mmseg);
+  }
+  WeightFile file = from_semseg_names(state_dict(Pspnet(tiny())), Naming::mmseg, "f");
+  const size_t tensors = file.tensors.size();
+  file.tensors.push_back({"backbone.fc.weight", {1}, DType::f32, {1}, {}});
+  const WeightFile read = to_semseg_names(file, "f");
+  CHECK(read.tensors.size() == tensors);
+  CHECK(contains(read.notes.back(), "backbone.fc.weight"));
+}
+
 TEST_CASE("naming: what has no name is refused, all at once") {
   WeightFile file = state_dict(Pspnet(tiny(Stem::plain)));
   file.tensors.push_back({"extra.one", {1}, DType::f32, {0}, {}});

@@ -4,6 +4,7 @@
 #include "models/pspnet.h"
 #include "models/weights/infer.h"
 #include "models/weights/naming.h"
+#include "models/weights/shapes.h"
 #include "models/weights/state_dict.h"
 #include "tensor/base/check.h"
 #include "tests/support/temp_folder.h"
@@ -252,6 +253,27 @@ TEST_CASE("options_from_weights: told by names and shapes") {
   WeightFile file;
   file.tensors.push_back({"layer0.0.weight", {1}, DType::f32, {0}, {}});
   CHECK(contains(message_of<Refusal>([&] { options_from_weights(file, "f"); }), "expected the weights of a PSPNet"));
+}
+
+TEST_CASE("options_from_weights: the width of layers that are not there follows from those that are") {
+  const PspnetOptions options = tiny_options();
+  WeightFile file = state_dict(Pspnet(options));
+  file.metadata.clear();
+  for (const char* layer : {"layer4.", "layer3."}) {
+    CAPTURE(layer);
+    std::erase_if(file.tensors, [&](const WeightTensor& tensor) { return tensor.name.starts_with(layer); });
+    CHECK(options_from_weights(file, "f").backbone.width == doctest::Approx(options.backbone.width));
+  }
+}
+
+TEST_CASE("tensor shapes: most of a layer's tensors decide on its channels") {
+  WeightFile file;
+  file.tensors = {{"a.weight", {8, 3, 1, 1}, DType::f32, std::vector<float>(24), {}},
+                  {"a.bias", {8}, DType::f32, std::vector<float>(8), {}},
+                  {"b.weight", {5}, DType::f32, std::vector<float>(5), {}}};
+  CHECK(TensorShapes(file).channels({"a", "b"}) == 8);
+  CHECK(TensorShapes(file).channels({"b"}) == 5);
+  CHECK(TensorShapes(file).channels({"c"}) == 0);
 }
 
 TEST_CASE("options_from_weights: a file with faults is taken for the network that it nearly is") {

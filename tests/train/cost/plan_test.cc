@@ -142,7 +142,7 @@ TEST_CASE("a plan of a run with pictures: counted, timed, within its memory, and
   // Once before: the threads' scratch stays.
   make_plan(config, {.threads = 1, .seconds = 0.1, .measure = true, .memory_bytes = 1'000'000'000});
   const int64_t in_use = arena_statistics().in_use;
-  const Plan plan = make_plan(config, {.threads = 1, .seconds = 0.2, .measure = true, .memory_bytes = 1'000'000'000});
+  const Plan plan = make_plan(config, {.threads = 1, .seconds = 1.0, .measure = true, .memory_bytes = 1'000'000'000});
   CHECK(arena_statistics().in_use == in_use);
   CHECK(plan.training.pictures.count == 8);
   CHECK(plan.training.pictures.largest.width == 36);
