@@ -240,7 +240,8 @@ TEST_CASE("dropout: another mask each iteration, and in each head") {
   models::PspnetOptions options;
   options.classes = 4;
   options.dropout = 0.5F;
-  models::Build build{.seed = 3};
+  models::Build build;
+  build.seed = 3;
   const models::Head head(8, 32, options, build), other(8, 32, options, build);
   for (size_t i = 0; i < head.parameters().size(); ++i) {
     other.parameters()[i].variable.value().copy_from(head.parameters()[i].variable.value());

@@ -266,7 +266,7 @@ TEST_CASE("options_from_weights: the width of layers that are not there follows 
   }
 }
 
-TEST_CASE("tensor shapes: most of a layer's tensors decide on its channels") {
+TEST_CASE("options_from_weights: most of a layer's tensors decide on its channels") {
   WeightFile file;
   file.tensors = {{"a.weight", {8, 3, 1, 1}, DType::f32, std::vector<float>(24), {}},
                   {"a.bias", {8}, DType::f32, std::vector<float>(8), {}},
