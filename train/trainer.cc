@@ -125,7 +125,7 @@ void Trainer::start() {
   if (train_.tensorboard && event_files_available()) {
     tensorboard_ = std::make_unique<TensorBoard>(folder_.path(), iteration_, class_colors(config_));
   } else if (train_.tensorboard) {
-    warnings_.push_back(
+    warnings_.emplace_back(
         "no TensorBoard events: this build has no Protocol Buffers (libprotobuf-dev, protobuf-compiler)");
   }
 }

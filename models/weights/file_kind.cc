@@ -17,7 +17,7 @@
 namespace giza::models {
 namespace {
 
-using std::string_view_literals::operator""sv;
+using std::string_view_literals::operator""sv;  // NOLINT(misc-unused-using-decls): of the signatures below
 
 constexpr size_t kHead = 512;
 constexpr uint64_t kLength = 8;  // bytes of the length of a safetensors header

@@ -74,12 +74,12 @@ std::vector<std::string> without_empty(std::vector<std::string> parts) {
 
 /// The paths of a line. What separates them is the first of these that gives two: a tab; blanks; a comma; a semicolon.
 std::vector<std::string> split_paths(std::string line) {
-  if (const auto parts = without_empty(split_at(line, '\t')); parts.size() == 2) return parts;
+  if (auto parts = without_empty(split_at(line, '\t')); parts.size() == 2) return parts;
   std::replace(line.begin(), line.end(), '\t', ' ');
-  const std::vector<std::string> fields = without_empty(split_at(line, ' '));
+  std::vector<std::string> fields = without_empty(split_at(line, ' '));
   for (const char separator : {',', ';'}) {
     if (fields.size() == 2 && fields[0].back() != separator) continue;  // blanks do
-    const std::vector<std::string> parts = without_empty(split_at(line, separator));
+    std::vector<std::string> parts = without_empty(split_at(line, separator));
     // One path may hold a comma; two names of pictures are two.
     if (parts.size() == 2 && is_picture_name(parts[0]) && is_picture_name(parts[1])) return parts;
   }

@@ -53,7 +53,7 @@ class Set {
   }
 
   /// The first proposal, after checking that every one of them makes the set fit and train loads it.
-  Proposal accepted(std::vector<std::string> overrides = {}) const {
+  Proposal accepted(const std::vector<std::string>& overrides = {}) const {
     const DataReport before = check(overrides);
     CHECK(!before.ok());
     REQUIRE(!before.proposals.empty());

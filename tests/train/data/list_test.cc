@@ -14,8 +14,6 @@
 namespace giza::train {
 namespace {
 
-namespace fs = std::filesystem;
-
 /// A file with the given text, in a folder that goes away.
 struct TextFile {
   TempFolder temp;

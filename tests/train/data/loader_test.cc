@@ -17,8 +17,6 @@
 namespace giza::train {
 namespace {
 
-namespace fs = std::filesystem;
-
 /// Small noisy pictures, each different, of two sizes.
 struct NoisySet {
   TempFolder temp;

@@ -85,7 +85,8 @@ inline ReportData report_data(const Evaluation* evaluation, int log_lines = 600)
   for (int i = 1; i <= log_lines; ++i) {
     TrainPoint point;
     point.iteration = 10 * i;
-    point.epoch = i / 100 + 1;
+    const int epoch = i / 100 + 1;
+    point.epoch = epoch;
     point.rate = 0.01 * std::pow(1 - static_cast<double>(i - 1) / log_lines, 0.9);
     point.main_loss = 0.4 + 2 / std::sqrt(static_cast<double>(i)) + 0.1 * std::sin(i * 12.9898);
     point.aux_loss = 1.3 * point.main_loss;

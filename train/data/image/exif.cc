@@ -12,9 +12,8 @@ constexpr uint64_t kOrientation = 0x112;
 /// Numbers of a TIFF structure (TIFF 6.0, section 2). What lies outside is none.
 class Tiff {
  public:
-  explicit Tiff(std::span<const uint8_t> bytes) : bytes_(bytes) {
-    little_ = bytes.size() > 1 && bytes[0] == 'I' && bytes[1] == 'I';
-  }
+  explicit Tiff(std::span<const uint8_t> bytes)
+      : bytes_(bytes), little_(bytes.size() > 1 && bytes[0] == 'I' && bytes[1] == 'I') {}
 
   std::optional<uint64_t> number(uint64_t at, size_t bytes) const {
     if (at + bytes > bytes_.size()) return {};

@@ -13,7 +13,7 @@ namespace giza::train {
 /// meaning. None where the data hold none, or break before it. Judged as OpenCV's imread does: only the first
 /// directory counts, and the first entry; the value is read as SHORT whatever type it claims; and an earlier
 /// entry of those that OpenCV reads whose data lie outside hides it.
-std::optional<int> exif_orientation(std::span<const uint8_t> tiff);
+std::optional<int> exif_orientation(std::span<const uint8_t> bytes);
 
 /// True for orientations whose pictures are as wide as the file's rows are many.
 constexpr bool swaps_sides(int orientation) { return orientation >= 5 && orientation <= 8; }

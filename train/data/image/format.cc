@@ -8,7 +8,7 @@
 namespace giza::train {
 namespace {
 
-using std::string_view_literals::operator""sv;
+using std::string_view_literals::operator""sv;  // NOLINT(misc-unused-using-decls): of the signatures below
 
 struct Signature {
   size_t at;

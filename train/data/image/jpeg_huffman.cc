@@ -51,9 +51,10 @@ HuffmanTable::HuffmanTable(std::span<const uint8_t, 16> counts, std::span<const 
       return;
     }
     for (int i = 0; i < count && length <= kQuickBits; ++i) {
-      const auto entry = static_cast<uint16_t>(length << 8 | symbols_[static_cast<size_t>(place + i)]);
-      const auto begin = static_cast<size_t>((code + i) << (kQuickBits - length));
-      std::fill_n(quick_.begin() + static_cast<std::ptrdiff_t>(begin), size_t{1} << (kQuickBits - length), entry);
+      const auto entry =
+          static_cast<uint16_t>(length << 8 | symbols_[static_cast<size_t>(place) + static_cast<size_t>(i)]);
+      const int begin = (code + i) << (kQuickBits - length);
+      std::fill_n(quick_.begin() + begin, size_t{1} << (kQuickBits - length), entry);
     }
     place += count;
     code = (code + count) << 1;
@@ -66,7 +67,8 @@ int HuffmanTable::decode_long(EntropyBits& bits) const {
     const int offset = static_cast<int>(bits.peek(length)) - first_code_[l];
     if (offset < code_count_[l]) {
       bits.skip(length);
-      return symbols_[static_cast<size_t>(first_place_[l] + offset)];
+      const int place = first_place_[l] + offset;
+      return symbols_[static_cast<size_t>(place)];
     }
   }
   return -1;

@@ -3,7 +3,6 @@
 
 #include <doctest/doctest.h>
 #include <fmt/format.h>
-#include <stdlib.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -143,7 +142,8 @@ TEST_CASE("a window of 33 pixels cannot tell the context classes apart") {
   // the 33 x 33 window around any of their pixels is the same to the byte under another label. The context bit itself
   // comes from a stream of its own (see the next test), so windows do not foretell it either.
   const int sizes[][2] = {{192, 96}, {128, 128}, {64, 48}, {64, 64}, {97, 201}, {300, 75}, {473, 473}};
-  for (const auto& [width, height] : sizes) {
+  for (const auto& size : sizes) {
+    const int width = size[0], height = size[1];
     const SceneOptions options = with_size(width, height);
     const uint32_t count = width > 400 ? 4 : 40;
     int least = INT32_MAX, hulls = 0, facades = 0;
@@ -334,7 +334,7 @@ TEST_CASE("other people's folders and impossible counts are refused and left alo
 }
 
 TEST_CASE("shapes fill the pixels they should and stay inside clip and canvas") {
-  using namespace scenes;
+  using scenes::Canvas, scenes::Rgb;
   const auto red = [](int, int) { return Rgb{300, -5, 7}; };
   const auto area = [](const Canvas& canvas, int label) {
     int count = 0;
