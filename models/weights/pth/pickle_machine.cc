@@ -231,7 +231,7 @@ bool PickleMachine::container(unsigned char opcode) {
     case kTuple1:
     case kTuple2:
     case kTuple3: {
-      const auto size = static_cast<size_t>(opcode - kTuple1 + 1);
+      const auto size = static_cast<size_t>(opcode - kTuple1) + 1;
       if (stack_.size() - (marks_.empty() ? 0 : marks_.back()) < size) refuse("takes a value from an empty stack");
       make_from(stack_.size() - size, PickleKind::tuple);
       return true;
