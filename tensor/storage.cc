@@ -80,7 +80,7 @@ void Arena::check_grows_to(size_t end) {
   constexpr size_t kStep = size_t{64} << 20;
   if (end <= granted_) return;
   // What was granted and not written yet is still counted as free, so it is the whole that has to fit.
-  const int64_t all = most_bytes() + resident_bytes();
+  const int64_t all = most_bytes();
   check<Error>(static_cast<int64_t>(end) <= all,
                "out of memory: tensors of {:.1f} GB are held, {:.1f} GB more are asked for, and there are {:.1f} GB in "
                "all; use a smaller batch, crop or model (`giza plan` says what fits)",

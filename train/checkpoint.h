@@ -27,8 +27,9 @@ struct TrainingState {
 };
 
 /// Writes iter_NNNNNNNN.safetensors (synced and renamed), points last.safetensors at it, and then removes all but the
-/// newest `keep` checkpoints. Its bytes depend on the arguments alone: no clock, path or host name is in them. Weights bear semseg's names, momentum the same with "optim." before, the state is
-/// metadata, and a checksum covers it all. Throws Error when writing fails: older checkpoints are then still there.
+/// newest `keep` checkpoints. Its bytes depend on the arguments alone: no clock, path or host name is in them. Weights bear
+/// semseg's names, momentum the same with "optim." before, the state is metadata, and a checksum covers it all. Throws Error
+/// when writing fails: older checkpoints are then still there.
 std::string save_checkpoint(const RunFolder& folder, const layers::Module& model, const Sgd& optimizer,
                             const TrainingState& state, int keep);
 

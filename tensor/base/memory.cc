@@ -78,15 +78,16 @@ MemoryLimit memory_limit(const std::string& root) {
   return limit;
 }
 
-int64_t most_bytes(const std::string& root) {
-  const int64_t limit = memory_limit(root).bytes;
-  return limit + std::min(INT64_MAX - limit, kilobytes(root + "/proc/meminfo", "SwapFree:").value_or(0));
-}
-
-int64_t resident_bytes() { return kilobytes("/proc/self/status", "VmRSS:").value_or(0); }
+int64_t resident_bytes(const std::string& root) { return kilobytes(root + "/proc/self/status", "VmRSS:").value_or(0); }
 
 int64_t peak_resident_bytes() { return kilobytes("/proc/self/status", "VmHWM:").value_or(0); }
 
 void forget_peak() { std::ofstream("/proc/self/clear_refs") << "5"; }
+
+int64_t most_bytes(const std::string& root) {
+  const int64_t limit = memory_limit(root).bytes;
+  const int64_t more = resident_bytes(root) + kilobytes(root + "/proc/meminfo", "SwapFree:").value_or(0);
+  return limit + std::min(INT64_MAX - limit, more);
+}
 
 }  // namespace giza

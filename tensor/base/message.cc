@@ -4,8 +4,8 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 
+#include "tensor/base/file.h"
 #include "tensor/base/text.h"
 
 namespace giza {
@@ -26,8 +26,7 @@ std::string one_line(std::string_view text) {
 void write_stderr(std::string_view bytes) noexcept {
   // Not stdio, which keeps what it could not write, and tells of it again at the end of the program.
   while (!bytes.empty()) {
-    const ssize_t written = ::write(STDERR_FILENO, bytes.data(), bytes.size());
-    if (written < 0 && errno == EINTR) continue;
+    const ssize_t written = retried([&] { return ::write(STDERR_FILENO, bytes.data(), bytes.size()); });
     if (written <= 0) return;
     bytes.remove_prefix(static_cast<size_t>(written));
   }

@@ -15,6 +15,12 @@ std::string quotable(std::string_view text, size_t longest) {
   return text.size() > longest ? result + "..." : result;
 }
 
+std::string_view trimmed(std::string_view text, std::string_view blanks) {
+  const size_t first = text.find_first_not_of(blanks);
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(blanks) - first + 1);
+}
+
 std::vector<TextLine> read_text_lines(const std::string& path) {
   const std::vector<uint8_t> bytes = read_file(path, size_t{256} << 20);
   std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
@@ -28,11 +34,8 @@ std::vector<TextLine> read_text_lines(const std::string& path) {
     text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
     check<Refusal>(line.find('\0') == std::string_view::npos,
                    "{}:{}: holds a zero byte; expected a plain text file (UTF-8 or ASCII)", path, number);
-    constexpr std::string_view kBlanks = " \t\r\v\f";
-    const size_t first = line.find_first_not_of(kBlanks);
-    if (first == std::string_view::npos) continue;
-    line = line.substr(first, line.find_last_not_of(kBlanks) - first + 1);
-    lines.push_back({number, std::string(line)});
+    line = trimmed(line, " \t\r\v\f");
+    if (!line.empty()) lines.push_back({number, std::string(line)});
   }
   return lines;
 }

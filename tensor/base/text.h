@@ -14,6 +14,9 @@ std::string quotable(std::string_view text, size_t longest = 80);
 /// True for bytes 0 to 31 and 127.
 inline bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
 
+/// Without the blanks at both ends.
+std::string_view trimmed(std::string_view text, std::string_view blanks = " \t");
+
 /// One line of a text file that is not blank.
 struct TextLine {
   int number;  ///< from 1

@@ -64,7 +64,7 @@ Rehearsal rehearse(int threads, const std::function<void(Rehearsal& result)>& bo
 }
 
 void check_fits(const Rehearsal& rehearsal, const Config& config) {
-  const int64_t needed = rehearsal.arena_bytes, all = most_bytes() + resident_bytes();
+  const int64_t needed = rehearsal.arena_bytes, all = most_bytes();
   check<Refusal>(
       needed <= all,
       "{}: a step needs {:.1f} GB for its tensors, and there are {:.1f} GB; use a smaller batch, crop or network "
