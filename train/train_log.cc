@@ -7,27 +7,12 @@
 
 #include "tensor/base/check.h"
 #include "tensor/base/file.h"
+#include "train/report/log_line.h"
 
 namespace giza::train {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-/// The iteration of a line of the log; -1 for what is none.
-int64_t iteration_of(const Json& line) {
-  if (!line.is_object() || !line.contains("iteration") || !line["iteration"].is_number_integer()) return -1;
-  return line["iteration"].get<int64_t>();
-}
-
-/// What a line says under a name; NaN and "" where that is missing or of another type, for anybody may edit the file.
-double number_in(const Json& line, const char* name) {
-  const auto found = line.find(name);
-  return found != line.end() && found->is_number() ? found->get<double>() : std::numeric_limits<double>::quiet_NaN();
-}
-std::string text_in(const Json& line, const char* name) {
-  const auto found = line.find(name);
-  return found != line.end() && found->is_string() ? found->get<std::string>() : "";
-}
 
 }  // namespace
 

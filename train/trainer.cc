@@ -164,23 +164,18 @@ bool Trainer::resume() {
 /// Throws Refusal if the run goes on otherwise than it began. More epochs are welcome: they stretch what is left of the
 /// learning rate's curve.
 void Trainer::check_settings(const TrainingState& state, const std::string& path) {
-  const std::string now = training_settings(config_);
-  const auto without_epochs = [](std::vector<std::string> changed) {
-    std::erase_if(changed, [](const std::string& key) { return key.starts_with("TRAIN.epochs:"); });
-    return changed;
-  };
-  const bool same = state.config_hash == training_hash(config_);
-  // Files from before the settings were kept have their hash alone.
-  check<Refusal>(same || !state.settings.empty(),
-                 "{}: was trained with other settings; use the same ones, or start a new run from its weights with "
-                 "TRAIN.weight",
-                 path);
-  const std::vector<std::string> changed = same ? std::vector<std::string>{} : changed_settings(state.settings, now);
-  const std::vector<std::string> forbidden = without_epochs(changed);
-  check<Refusal>(forbidden.empty(),
-                 "{}: was trained with other settings: {}; use the same ones, or start a new run from its weights with "
-                 "TRAIN.weight",
-                 path, fmt::join(forbidden, "; "));
+  constexpr const char* kRemedy = "use the same ones, or start a new run from its weights with TRAIN.weight";
+  std::vector<std::string> changed;
+  if (state.settings.empty()) {  // from before they were kept beside their hash
+    check<Refusal>(state.config_hash == training_hash(config_), "{}: was trained with other settings; {}", path,
+                   kRemedy);
+  } else {
+    changed = changed_settings(state.settings, training_settings(config_));
+  }
+  const auto others = std::stable_partition(changed.begin(), changed.end(),
+                                            [](const std::string& key) { return key.starts_with("TRAIN.epochs:"); });
+  check<Refusal>(others == changed.end(), "{}: was trained with other settings: {}; {}", path,
+                 fmt::join(others, changed.end(), "; "), kRemedy);
   check<Refusal>(state.iteration <= iterations_,
                  "{}: stands at iteration {}, TRAIN.epochs {} are {} iterations; expected as many epochs or more", path,
                  state.iteration, train_.epochs, iterations_);

@@ -43,12 +43,6 @@ void check_file(const std::string& list, int line, const char* what, const std::
                  place_of(list, line), what, path);
 }
 
-std::string_view trimmed(std::string_view text) {
-  const size_t first = text.find_first_not_of(" \t");
-  return first == std::string_view::npos ? std::string_view()
-                                         : text.substr(first, text.find_last_not_of(" \t") - first + 1);
-}
-
 /// The parts between the separators, without the blanks and one pair of quotes around each. A separator inside quotes is
 /// none.
 std::vector<std::string> split_at(std::string_view line, char separator) {

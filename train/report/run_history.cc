@@ -2,8 +2,9 @@
 #include "train/report/run_history.h"
 
 #include <fstream>
-#include <limits>
 #include <nlohmann/json.hpp>
+
+#include "train/report/log_line.h"
 
 namespace giza::train {
 namespace {
@@ -11,16 +12,6 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr size_t kMaxBytes = size_t{64} << 20, kMaxLine = size_t{64} << 10;
-
-double number(const Json& line, const char* key) {
-  const auto found = line.find(key);
-  return found != line.end() && found->is_number() ? found->get<double>() : std::numeric_limits<double>::quiet_NaN();
-}
-
-std::string text(const Json& line, const char* key) {
-  const auto found = line.find(key);
-  return found != line.end() && found->is_string() ? found->get<std::string>() : "";
-}
 
 /// Removes what a later line of an iteration no later replaces.
 template <class Point>
@@ -32,26 +23,23 @@ void drop_from(std::vector<Point>& points, int64_t iteration) {
 bool add_line(const std::string& line, RunHistory& history) {
   // Depth is bounded by the length of the line; the parser of this library is not recursive.
   const Json json = Json::parse(line, nullptr, /*allow_exceptions=*/false);
-  if (!json.is_object()) return false;
-  const auto at = json.find("iteration");
-  if (at == json.end() || !at->is_number_integer()) return false;
-  const auto iteration = at->get<int64_t>();
+  const int64_t iteration = iteration_of(json);
   if (iteration < 0) return false;
-  const std::string type = text(json, "type");
+  const std::string type = text_in(json, "type");
   if (type == "train") {
     drop_from(history.steps, iteration);
     // What was validated after this iteration belongs to the run that was killed.
     drop_from(history.validations, iteration);
-    history.steps.push_back({iteration, number(json, "epoch"), number(json, "lr"), number(json, "loss"),
-                             number(json, "main_loss"), number(json, "aux_loss"), number(json, "accuracy"),
-                             number(json, "images_per_second"), number(json, "seconds")});
+    history.steps.push_back({iteration, number_in(json, "epoch"), number_in(json, "lr"), number_in(json, "loss"),
+                             number_in(json, "main_loss"), number_in(json, "aux_loss"), number_in(json, "accuracy"),
+                             number_in(json, "images_per_second"), number_in(json, "seconds")});
     return true;
   }
   if (type != "validation") return false;
   drop_from(history.validations, iteration);
-  history.validations.push_back({iteration, number(json, "epoch"), number(json, "mIoU"), number(json, "mAcc"),
-                                 number(json, "allAcc"), number(json, "mIoU_present"), number(json, "images"),
-                                 text(json, "protocol")});
+  history.validations.push_back({iteration, number_in(json, "epoch"), number_in(json, "mIoU"), number_in(json, "mAcc"),
+                                 number_in(json, "allAcc"), number_in(json, "mIoU_present"), number_in(json, "images"),
+                                 text_in(json, "protocol")});
   return true;
 }
 
