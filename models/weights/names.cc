@@ -45,6 +45,10 @@ bool is_average(std::string_view name) {
   return any_word(name, [&](std::string_view word) { return is_one_of(kWords, word); });
 }
 
+bool is_classifier(std::string_view name) {
+  return name.starts_with("fc.") || name.starts_with("backbone.fc.") || name.starts_with("head.fc.");
+}
+
 bool is_of_loss(std::string_view name) {
   constexpr std::array<std::string_view, 15> kWords = {"criterion", "criterions", "criteria", "crit",    "loss",
                                                        "losses",    "lossfn",     "metric",   "metrics", "entropy",

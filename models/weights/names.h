@@ -12,6 +12,8 @@ std::string name_list(const std::vector<std::string>& names);
 
 /// True for the name of a moving average of weights, which stands beside the weights themselves: ema, model_ema, swa.
 bool is_average(std::string_view name);
+/// True for the classifier of whole pictures that ImageNet's ResNets have: fc.*, head.fc.*, below a backbone too.
+bool is_classifier(std::string_view name);
 /// True for what belongs to a loss or a metric: criterion.weight, decode_head.loss_decode.0.class_weight.
 bool is_of_loss(std::string_view name);
 /// True for what counts steps or averages: n_averaged, global_step, num_batches_tracked.

@@ -149,16 +149,6 @@ void check_unique(const WeightFile& file, const std::string& place) {
   }
 }
 
-/// Removes the tensors whose names `unwanted` says yes to.
-template <class Unwanted>
-void drop(WeightFile& file, std::vector<std::string>* dropped, const Unwanted& unwanted) {
-  std::erase_if(file.tensors, [&](const WeightTensor& tensor) {
-    if (!unwanted(tensor.name)) return false;
-    if (dropped != nullptr) dropped->push_back(tensor.name);
-    return true;
-  });
-}
-
 }  // namespace
 
 const char* to_string(Naming naming) {
@@ -202,14 +192,8 @@ WeightFile to_semseg_names(WeightFile file, const std::string& place) {
                  place, file.tensors.size(), quotable(file.tensors.front().name));
   file.metadata.erase(kNamingKey);
   if (*naming != Naming::semseg) {
-    std::vector<std::string> classifier;
-    drop(file, &classifier, [](const std::string& name) {
-      return name.starts_with("fc.") || name.starts_with("backbone.fc.") || name.starts_with("head.fc.");
-    });
-    if (!classifier.empty()) {
-      file.notes.push_back(
-          fmt::format("{} left out, a classifier of whole pictures: {}", classifier.size(), name_list(classifier)));
-    }
+    leave_out(&file, "a classifier of whole pictures",
+              [](const WeightTensor& tensor) { return is_classifier(tensor.name); });
     const Table table = reading_table(*naming);
     for (WeightTensor& tensor : file.tensors) {
       if (auto mapped = to_semseg(tensor.name, table)) tensor.name = std::move(*mapped);
@@ -252,7 +236,11 @@ WeightFile from_semseg_names(WeightFile file, Naming naming, const std::string& 
       break;
   }
   if (naming != Naming::mmseg) {
-    drop(file, dropped, is_new_layer);
+    std::erase_if(file.tensors, [&](const WeightTensor& tensor) {
+      if (!is_new_layer(tensor.name)) return false;
+      if (dropped != nullptr) dropped->push_back(tensor.name);
+      return true;
+    });
   }
   std::vector<std::string> unknown;
   for (WeightTensor& tensor : file.tensors) {

@@ -55,10 +55,9 @@ std::string network_prefix(const WeightFile& file) {
   return most == tensors.end() ? "" : most->first;
 }
 
-/// A classifier of whole pictures, as ImageNet's ResNets have: naming.cc leaves it out.
-bool is_classifier(std::string_view name) { return name.starts_with("fc.") || name.starts_with("head.fc."); }
+}  // namespace
 
-void leave_out(WeightFile* file, const char* why, const auto& unwanted) {
+void leave_out(WeightFile* file, const char* why, const std::function<bool(const WeightTensor&)>& unwanted) {
   std::vector<std::string> names;
   std::erase_if(file->tensors, [&](const WeightTensor& tensor) {
     if (tensor.name.starts_with(kMomentumPrefix) || !unwanted(tensor)) return false;
@@ -68,14 +67,12 @@ void leave_out(WeightFile* file, const char* why, const auto& unwanted) {
   if (!names.empty()) file->notes.push_back(fmt::format("{} left out, {}: {}", names.size(), why, name_list(names)));
 }
 
-}  // namespace
-
 void take_off_surroundings(WeightFile* file) {
   const std::string prefix = network_prefix(*file);
   const auto inside = [&](std::string_view name) {
     if (!name.starts_with(prefix)) return false;
     const std::string_view rest = name.substr(prefix.size());
-    return begins_network(rest) || is_classifier(rest);
+    return begins_network(rest) || is_classifier(rest);  // which naming.cc leaves out
   };
   leave_out(file, "of a loss or metric", [](const WeightTensor& tensor) { return is_of_loss(tensor.name); });
   leave_out(file, "an average of the weights beside them", [&](const WeightTensor& tensor) {

@@ -1,6 +1,8 @@
 // What stands around a network in a file of weights: prefixes of wrappers, buffers of losses, counters, averages.
 #pragma once
 
+#include <functional>
+
 #include "models/weights/weight_file.h"
 
 namespace giza::models {
@@ -10,5 +12,8 @@ namespace giza::models {
 /// the network that is an average of its weights. The tensors of a checkpoint's optimiser stay. What was done is told in
 /// file->notes. A file in which nothing looks like a network of giza stays as it is.
 void take_off_surroundings(WeightFile* file);
+
+/// Removes the tensors that `unwanted` says yes to, but not those of an optimiser, and tells so: "2 left out, WHY: a, b".
+void leave_out(WeightFile* file, const char* why, const std::function<bool(const WeightTensor&)>& unwanted);
 
 }  // namespace giza::models
