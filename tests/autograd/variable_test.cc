@@ -4,7 +4,7 @@
 #include "autograd/functions/functions.h"
 #include "tensor/storage.h"
 #include "tests/support/op_testing.h"
-#include "tests/support/temp_folder.h"
+#include "tests/support/refusal.h"
 
 namespace giza {
 namespace {

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "tests/cli/program.h"
+#include "tests/support/refusal.h"
 #include "tests/support/temp_folder.h"
 #include "train/data/image/image.h"
 #include "train/data/known_datasets.h"

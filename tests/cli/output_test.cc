@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include "tests/cli/program.h"
+#include "tests/support/refusal.h"
 
 namespace giza::testing {
 namespace {

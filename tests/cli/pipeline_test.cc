@@ -7,6 +7,7 @@
 
 #include "models/weights/npy.h"
 #include "tests/cli/program.h"
+#include "tests/support/refusal.h"
 #include "train/cost/memory.h"
 #include "train/data/image/image.h"
 #include "train/data/known_datasets.h"

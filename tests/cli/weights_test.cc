@@ -6,6 +6,7 @@
 
 #include "models/onnx/export.h"
 #include "tests/cli/program.h"
+#include "tests/support/refusal.h"
 #include "tests/support/temp_folder.h"
 
 namespace giza::testing {

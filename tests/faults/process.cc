@@ -2,14 +2,13 @@
 #include "tests/faults/process.h"
 
 #include <fcntl.h>
-#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
-#include <iterator>
 #include <thread>
 
 namespace giza::faults {
@@ -102,12 +101,6 @@ void make_fixture(const fs::path& folder) {
   std::ofstream(folder / "tiny.yaml") << kConfig;
 }
 
-std::optional<std::string> read_file(const fs::path& path) {
-  std::ifstream stream(path, std::ios::binary);
-  if (!stream) return std::nullopt;
-  return std::string(std::istreambuf_iterator<char>(stream), {});
-}
-
 std::vector<std::string> temporaries_below(const fs::path& folder) {
   std::vector<std::string> found;
   std::error_code error;
@@ -115,20 +108,6 @@ std::vector<std::string> temporaries_below(const fs::path& folder) {
     if (entry.path().extension() == ".tmp") found.push_back(entry.path().string());
   }
   return found;
-}
-
-Folder::Folder() {
-  std::string name = (fs::temp_directory_path() / "giza_faults_XXXXXX").string();
-  if (::mkdtemp(name.data()) == nullptr) {
-    std::perror(name.c_str());
-    std::exit(2);
-  }
-  path_ = name;
-}
-
-Folder::~Folder() {
-  std::error_code error;
-  fs::remove_all(path_, error);
 }
 
 }  // namespace giza::faults

@@ -4,7 +4,6 @@
 #include <chrono>
 #include <filesystem>
 #include <map>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,22 +23,7 @@ Ended run_giza(const std::vector<std::string>& arguments, const std::filesystem:
 /// epochs of 2 iterations, a checkpoint after each. Exits with a message if that fails.
 void make_fixture(const std::filesystem::path& folder);
 
-/// All bytes; nothing where there is no file.
-std::optional<std::string> read_file(const std::filesystem::path& path);
 /// Temporary files of giza below the folder.
 std::vector<std::string> temporaries_below(const std::filesystem::path& folder);
-
-/// A new folder below the system's temporary one, removed at the end.
-class Folder {
- public:
-  Folder();
-  ~Folder();
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
 
 }  // namespace giza::faults

@@ -15,6 +15,7 @@
 #include <sstream>
 
 #include "tests/faults/process.h"
+#include "tests/support/temp_folder.h"
 
 namespace giza::faults {
 namespace {
@@ -97,11 +98,11 @@ struct Case {
 class Sweep {
  public:
   Sweep() {
-    make_fixture(folder_.path());
+    make_fixture(folder_);
     prepare({"train", "--config", "tiny.yaml"});
     prepare({"eval", "--config", "tiny.yaml", "TEST.save_folder", "val"});
     prepare({"convert", "run/last.safetensors", "w.pth"});
-    write_input(folder_.path() / "x.npy");
+    write_input(folder_ / "x.npy");
   }
 
   /// Every case of a command, found by running it once with the calls counted.
@@ -119,9 +120,9 @@ class Sweep {
   }
   Ended run(Words arguments, const std::map<std::string, std::string>& environment) {
     arguments.insert(arguments.end(), {"--quiet"});
-    return run_giza(arguments, folder_.path(), environment);
+    return run_giza(arguments, folder_, environment);
   }
-  fs::path out() const { return folder_.path() / "out"; }
+  fs::path out() const { return folder_ / "out"; }
   void reset() const {
     fs::remove_all(out());
     fs::create_directories(out());
@@ -135,26 +136,27 @@ class Sweep {
   std::map<std::string, std::string> contents(const Command& command) const {
     std::map<std::string, std::string> found;
     for (const std::string& result : command.results) {
-      if (const auto bytes = read_file(folder_.path() / result)) found[result] = *bytes;
+      if (fs::exists(folder_ / result)) found[result] = read_bytes(folder_ / result);
     }
     return found;
   }
 
-  Folder folder_;
+  const TempFolder temp_;
+  const fs::path folder_ = temp_.path();
   std::map<std::string, std::map<std::string, std::string>> good_;  // command -> result -> bytes
   std::map<std::string, std::string> trained_;                      // command -> bytes of the last checkpoint
 };
 
 std::vector<Case> Sweep::cases_of(const Command& command) {
   reset();
-  const std::string counts = (folder_.path() / "counts").string();
+  const std::string counts = (folder_ / "counts").string();
   must_run(command.arguments, {{"LD_PRELOAD", GIZA_INJECT}, {"GIZA_FAULT_COUNTS", counts}});
   good_[command.name] = contents(command);
   if (good_[command.name].size() != command.results.size()) {
     std::fprintf(stderr, "%s did not write what it should\n", command.name.c_str());
     std::exit(2);
   }
-  if (command.trains) trained_[command.name] = read_file(out() / "run/last.safetensors").value_or("");
+  if (command.trains) trained_[command.name] = read_bytes(out() / "run/last.safetensors");
 
   std::vector<Case> cases;
   std::ifstream stream(counts);
@@ -180,8 +182,8 @@ std::string Sweep::fault_of(const Case& one) {
   for (const auto& [result, bytes] : good) {
     // Of what overwrites, half the results are there already.
     if (command.results.front() != result || command.name == "scenes" || command.name == "init") continue;
-    fs::create_directories((folder_.path() / result).parent_path());
-    std::ofstream(folder_.path() / result) << "old";
+    fs::create_directories((folder_ / result).parent_path());
+    std::ofstream(folder_ / result) << "old";
   }
   const Ended ended = run(command.arguments, {{"LD_PRELOAD", GIZA_INJECT}, {"GIZA_FAULT", one.fault}});
   if (ended.status < 0 || ended.status > 2) return "status " + std::to_string(ended.status) + ": " + ended.err;
@@ -203,7 +205,7 @@ std::string Sweep::fault_of(const Case& one) {
   if (command.trains) {
     const Ended resumed = run(command.arguments, {});
     if (resumed.status != 0) return "does not go on: " + resumed.err;
-    if (read_file(out() / "run/last.safetensors") != trained_.at(command.name)) return "goes on to other bytes";
+    if (read_bytes(out() / "run/last.safetensors") != trained_.at(command.name)) return "goes on to other bytes";
   }
   return {};
 }

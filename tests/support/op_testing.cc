@@ -94,9 +94,8 @@ uint64_t seed_of(const std::string& name) {
   return hash.value();
 }
 
-Placed::Placed(const Tensor& numbers, Layout layout) : original_(numbers.clone()) {
-  column_ = layout == Layout::slice ? 3 : 0;
-  row_ = layout == Layout::slice ? 1 : 0;
+Placed::Placed(const Tensor& numbers, Layout layout)
+    : original_(numbers.clone()), row_(layout == Layout::slice ? 1 : 0), column_(layout == Layout::slice ? 3 : 0) {
   const int64_t rows = numbers.rows(), columns = numbers.channels();
   const int64_t width = layout == Layout::dense ? columns : column_ + columns + 5;
   // A row of canaries behind the last one, and for a slice before the first: an op that runs over an end meets them.

@@ -12,6 +12,7 @@
 #include "tensor/tensor.h"
 #include "tests/support/op_cases.h"
 #include "tests/support/oracle.h"
+#include "tests/support/refusal.h"
 #include "tests/support/scopes.h"
 #include "tests/support/temp_folder.h"
 

@@ -10,6 +10,7 @@
 #include "models/weights/infer.h"
 #include "models/weights/state_dict.h"
 #include "tensor/base/check.h"
+#include "tests/support/refusal.h"
 #include "tests/support/temp_folder.h"
 
 namespace giza::train {

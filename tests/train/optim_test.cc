@@ -1,11 +1,12 @@
 // SGD against PyTorch's, and the learning rate's curve.
+#include <doctest/doctest.h>
+
 #include <cmath>
 #include <fstream>
 #include <limits>
 #include <nlohmann/json.hpp>
 
 #include "models/scene_parser.h"
-#include "tests/support/temp_folder.h"
 #include "train/optim/poly_lr.h"
 #include "train/optim/sgd.h"
 

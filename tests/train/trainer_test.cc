@@ -6,6 +6,7 @@
 
 #include "tensor/base/check.h"
 #include "tensor/parallel.h"
+#include "tests/support/refusal.h"
 #include "tests/support/scopes.h"
 #include "tests/train/tiny_set.h"
 #include "train/checkpoint.h"

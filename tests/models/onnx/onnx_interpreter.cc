@@ -61,7 +61,7 @@ class Attributes {
  private:
   onnx::AttributeProto take(const std::string& name, onnx::AttributeProto::AttributeType type) {
     REQUIRE_MESSAGE(attributes_.contains(name), name);
-    const onnx::AttributeProto attribute = attributes_.at(name);
+    onnx::AttributeProto attribute = attributes_.at(name);
     attributes_.erase(name);
     CHECK(attribute.type() == type);
     return attribute;

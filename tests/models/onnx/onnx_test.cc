@@ -13,6 +13,7 @@
 #include "tensor/base/check.h"
 #include "tensor/random.h"
 #include "tests/models/onnx/onnx_interpreter.h"
+#include "tests/support/refusal.h"
 #include "tests/support/skip.h"
 #include "tests/support/temp_folder.h"
 

@@ -6,6 +6,7 @@
 #include "models/weights/pth/zip_writer.h"
 #include "models/weights/weight_file.h"
 #include "tensor/base/check.h"
+#include "tests/support/refusal.h"
 #include "tests/support/temp_folder.h"
 
 namespace giza::models {

@@ -10,6 +10,7 @@
 
 #include "tensor/base/check.h"
 #include "tensor/base/file.h"
+#include "tests/support/refusal.h"
 #include "tests/support/temp_folder.h"
 
 namespace giza::models {

@@ -12,6 +12,7 @@
 #include "models/weights/naming.h"
 #include "models/weights/state_dict.h"
 #include "tensor/base/check.h"
+#include "tests/support/refusal.h"
 #include "tests/support/temp_folder.h"
 
 namespace giza::models {

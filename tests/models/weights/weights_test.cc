@@ -7,6 +7,7 @@
 #include "models/weights/shapes.h"
 #include "models/weights/state_dict.h"
 #include "tensor/base/check.h"
+#include "tests/support/refusal.h"
 #include "tests/support/temp_folder.h"
 
 namespace giza::models {

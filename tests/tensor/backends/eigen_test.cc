@@ -78,18 +78,18 @@ template <int kM>
 void check_winograd() {
   CAPTURE(kM);
   using W = kernels::Winograd<kM>;
-  constexpr int n = W::kTile;
-  const auto v = vandermonde(W::kPoints, n), a = vandermonde(W::kPoints, kM), g = vandermonde(W::kPoints, 3);
+  constexpr int kN = W::kTile;
+  const auto v = vandermonde(W::kPoints, kN), a = vandermonde(W::kPoints, kM), g = vandermonde(W::kPoints, 3);
   using Square = Eigen::Matrix<long double, Eigen::Dynamic, Eigen::Dynamic>;
-  const Square inverse = v.fullPivLu().solve(Square::Identity(n, n));
+  const Square inverse = v.fullPivLu().solve(Square::Identity(kN, kN));
   constexpr auto kA = W::a();
   constexpr auto kG = W::g();
   constexpr auto kBt = W::bt();
-  for (int j = 0; j < n; ++j) {
+  for (int j = 0; j < kN; ++j) {
     for (int i = 0; i < kM; ++i) CHECK(kA.at[j][i] == doctest::Approx(static_cast<double>(a(j, i))).epsilon(1e-14));
     const long double largest = (g.row(j).transpose() * inverse.col(j).transpose()).cwiseAbs().maxCoeff();
     for (int k = 0; k < 3; ++k) {
-      for (int l = 0; l < n; ++l) {
+      for (int l = 0; l < kN; ++l) {
         const long double own = static_cast<long double>(kG.at[j][k]) * static_cast<long double>(kBt.at[j][l]);
         CHECK(std::abs(own - g(j, k) * inverse(l, j)) <= 1e-14L * largest);
       }

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "tensor/base/check.h"
+#include "tests/support/refusal.h"
 #include "tests/support/temp_folder.h"
 
 namespace giza {

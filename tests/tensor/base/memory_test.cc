@@ -7,6 +7,7 @@
 
 #include "tensor/base/check.h"
 #include "tensor/tensor.h"
+#include "tests/support/refusal.h"
 #include "tests/support/temp_folder.h"
 
 namespace giza {

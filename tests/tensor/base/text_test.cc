@@ -5,6 +5,7 @@
 
 #include "tensor/base/check.h"
 #include "tensor/base/hash.h"
+#include "tests/support/refusal.h"
 #include "tests/support/temp_folder.h"
 
 namespace giza {

@@ -11,7 +11,7 @@
 #include "tensor/ops/elementwise.h"
 #include "tensor/profile/conv_spec.h"
 #include "tensor/profile/counters.h"
-#include "tests/support/temp_folder.h"
+#include "tests/support/refusal.h"
 
 namespace giza {
 

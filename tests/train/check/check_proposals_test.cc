@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "tests/support/refusal.h"
 #include "tests/train/check/check_set.h"
 #include "train/data/known_datasets.h"
 

@@ -10,6 +10,7 @@
 
 #include "tensor/parallel.h"
 #include "tests/support/picture_variants.h"
+#include "tests/support/refusal.h"
 #include "tests/support/scopes.h"
 #include "tests/train/check/check_set.h"
 #include "train/data/known_datasets.h"

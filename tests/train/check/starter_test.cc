@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "tensor/base/check.h"
+#include "tests/support/refusal.h"
 #include "tests/support/temp_folder.h"
 #include "train/check/data_check.h"
 #include "train/config/config.h"

@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include "tensor/base/check.h"
+#include "tests/support/refusal.h"
 #include "tests/support/temp_folder.h"
 
 namespace giza::train {

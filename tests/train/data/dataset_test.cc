@@ -10,6 +10,7 @@
 
 #include "tensor/base/check.h"
 #include "tests/support/picture_variants.h"
+#include "tests/support/refusal.h"
 #include "tests/support/skip.h"
 #include "tests/support/temp_folder.h"
 

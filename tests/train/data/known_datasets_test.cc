@@ -7,6 +7,7 @@
 #include <set>
 
 #include "tensor/base/check.h"
+#include "tests/support/refusal.h"
 #include "tests/support/skip.h"
 #include "tests/support/temp_folder.h"
 #include "train/config/parts.h"

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "tensor/base/check.h"
+#include "tests/support/refusal.h"
 #include "tests/support/temp_folder.h"
 
 namespace giza::train {

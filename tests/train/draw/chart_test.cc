@@ -7,7 +7,7 @@
 #include <limits>
 
 #include "tensor/base/check.h"
-#include "tests/support/temp_folder.h"
+#include "tests/support/refusal.h"
 #include "train/draw/svg.h"
 
 namespace giza::train {

@@ -11,6 +11,7 @@
 #include "tensor/ops/resize.h"
 #include "tensor/ops/softmax.h"
 #include "tensor/storage.h"
+#include "tests/support/refusal.h"
 #include "tests/train/tiny_set.h"
 
 namespace giza::train {

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 
+#include "tests/support/refusal.h"
 #include "tests/support/skip.h"
 #include "tests/support/temp_folder.h"
 #include "tests/train/report/report_testing.h"

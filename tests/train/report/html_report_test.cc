@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tensor/base/check.h"
+#include "tests/support/refusal.h"
 #include "tests/train/report/report_testing.h"
 #include "tests/train/tiny_set.h"
 #include "train/config/parts.h"

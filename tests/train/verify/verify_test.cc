@@ -12,6 +12,7 @@
 #include "models/weights/npy.h"
 #include "models/weights/safetensors.h"
 #include "tensor/base/check.h"
+#include "tests/support/refusal.h"
 #include "tests/support/temp_folder.h"
 
 namespace giza::train {

@@ -7,7 +7,7 @@
 
 #include "tensor/base/check.h"
 #include "tests/models/weights/pth/pth_testing.h"
-#include "tests/support/temp_folder.h"
+#include "tests/support/refusal.h"
 
 namespace giza::models {
 namespace {

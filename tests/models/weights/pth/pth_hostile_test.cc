@@ -6,6 +6,7 @@
 #include "models/weights/pth.h"
 #include "tensor/base/check.h"
 #include "tests/models/weights/pth/pth_testing.h"
+#include "tests/support/refusal.h"
 #include "tests/support/temp_folder.h"
 
 namespace giza::models {

@@ -6,6 +6,7 @@
 #include "tensor/base/check.h"
 #include "tensor/base/text.h"
 #include "tests/models/weights/pth/pth_testing.h"
+#include "tests/support/refusal.h"
 #include "tests/support/temp_folder.h"
 
 namespace giza::models {

@@ -15,6 +15,7 @@
 
 #include "tensor/base/check.h"
 #include "tensor/random.h"
+#include "tests/support/refusal.h"
 #include "tests/support/temp_folder.h"
 #include "train/data/image/jpeg.h"
 #include "train/data/image/png.h"

@@ -9,6 +9,7 @@
 #include "tensor/base/file.h"
 #include "tensor/base/hash.h"
 #include "tests/support/picture_variants.h"
+#include "tests/support/refusal.h"
 #include "tests/support/temp_folder.h"
 #include "train/data/image/image.h"
 

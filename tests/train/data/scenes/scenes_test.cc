@@ -16,6 +16,7 @@
 #include "tensor/base/check.h"
 #include "tensor/base/hash.h"
 #include "tensor/parallel.h"
+#include "tests/support/refusal.h"
 #include "tests/support/scopes.h"
 #include "tests/support/temp_folder.h"
 #include "train/data/scenes/paint.h"
