@@ -86,7 +86,7 @@ constexpr Synonym kSynonyms[] = {{"lr", "TRAIN.base_lr"},
 
 /// The key that is meant: by another program's word for it, else the nearest in spelling, its own section being nearer.
 std::string nearest_key(std::string_view section, std::string_view name) {
-  const std::string lower = lower_case(name);
+  const std::string lower = lower_case(name.substr(0, 64));  // no key is as long
   for (const Synonym& word : kSynonyms) {
     if (word.theirs == lower) return std::string(word.ours);
   }
@@ -94,7 +94,7 @@ std::string nearest_key(std::string_view section, std::string_view name) {
   size_t best_distance = std::string::npos;
   for (const Key& key : config_keys()) {
     const size_t distance =
-        2 * edit_distance(lower_case(name), key.name) + (lower_case(section) == lower_case(key.section) ? 0 : 1);
+        2 * edit_distance(lower, key.name) + (lower_case(section) == lower_case(key.section) ? 0 : 1);
     if (distance < best_distance) {
       best_distance = distance;
       best = key.full_name();
