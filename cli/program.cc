@@ -13,6 +13,7 @@
 #include <limits>
 #include <new>
 #include <nlohmann/json.hpp>
+#include <system_error>
 #include <utility>
 
 #include "cli/command.h"
@@ -41,8 +42,16 @@ void prepare_process() {
   ::signal(SIGXFSZ, SIG_IGN);
 }
 
+constexpr const char* kUnwritten = "stdout: the results could not be written";
+
 /// Hands all results over. Throws Error if that fails, for then they are not where they should be.
-void flush_results() { check<Error>(std::fflush(stdout) == 0, "{}", std::strerror(errno)); }
+void flush_results() {
+  if (std::cout.good()) errno = 0;  // else it says why something was not written before
+  std::cout.flush();                // and with it stdout, whose buffer it shares
+  const int reason = errno;
+  check<Error>(std::cout.good() && std::ferror(stdout) == 0, "{}: {}", kUnwritten,
+               std::strerror(reason == 0 ? EIO : reason));
+}
 
 /// The words of the command line without `--`, behind which none is an option: what begins with a minus sign there is a
 /// file, and becomes one that cannot be mistaken.
@@ -128,8 +137,6 @@ int Program::parse_and_run(int argc, const char* const* argv) {
     app_.parse(std::move(words));
   } catch (const CLI::Success& wanted) {
     const int status = app_.exit(wanted);  // --help, --version
-    std::cout.flush();
-    check<Error>(std::cout.good(), "stdout: the text could not be written");
     flush_results();
     return status;
   } catch (const CLI::ParseError& error) {
@@ -156,9 +163,10 @@ int Program::main(int argc, const char* const* argv) {
     return 128 + error.signal();
   } catch (const std::bad_alloc&) {
     tell("out of memory: use a smaller batch, crop or model");
+  } catch (const std::system_error& error) {  // printing throws it in words of its library
+    tell("{}{}", std::ferror(stdout) != 0 ? fmt::format("{}: ", kUnwritten) : "", error.what());
   } catch (const std::exception& error) {
-    // Printing throws in words of its library.
-    tell("{}{}", std::ferror(stdout) != 0 ? "stdout: the results could not be written: " : "", error.what());
+    tell("{}", error.what());
   }
   return kFailed;
 }

@@ -1,6 +1,10 @@
-// A library to be preloaded into giza, which lets one of its system calls fail. Two variables steer it:
+// A library to be preloaded into giza, which lets its system calls fail and lie. Variables steer it:
 //   GIZA_FAULT=CALL:N:WHAT     the N-th CALL of the process fails; WHAT is an errno by name, or "short": half is moved
+//   GIZA_FAULT=CALL:N+:WHAT    the N-th and all that follow fail, as on a disk that is full or was made read-only; of
+//                              `open` those that would write, and of `write` none to stdout and stderr
 //   GIZA_FAULT=CALL:*:WHAT     each one fails (for EINTR: each second one, for it is to be called again)
+//   GIZA_FAULT_CLOCK=SEED      the time of day jumps, mostly back, each time it is asked for; what counts seconds goes on
+//   GIZA_FAULT_PID=ID          every process has this id, as the first of each container has
 //   GIZA_FAULT_COUNTS=FILE     at the end of the process, a line "CALL TIMES" for each
 // Without them everything is as always. Calls made before giza's own code runs are not seen.
 #include <dirent.h>
@@ -10,6 +14,7 @@
 #include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -20,6 +25,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 
 namespace {
 
@@ -61,6 +67,7 @@ struct Fault {
   long when = 0;  // 0: each
   int reason = 0;
   bool shorter = false;
+  bool lasts = false;
 };
 
 int errno_of(const char* name) {
@@ -86,6 +93,7 @@ Fault parse_fault() {
     if (std::strcmp(calls[i].name, call) == 0) fault.call = i;
   }
   fault.when = std::atol(when);
+  fault.lasts = std::strchr(when, '+') != nullptr;
   fault.shorter = std::strcmp(what, "short") == 0;
   fault.reason = errno_of(what);
   return fault;
@@ -96,10 +104,14 @@ const Fault& fault() {
   return once;
 }
 
-/// Counts a call. True if it is to fail, with errno set, or to be shortened.
-bool strikes(Index index) {
+/// Counts a call. True if it is to fail, with errno set, or to be shortened. `of_files`: it would change a file.
+bool strikes(Index index, bool of_files = true) {
   const long time = ++calls[index].times;
   if (fault().call != index) return false;
+  if (fault().lasts) {
+    errno = fault().reason;
+    return of_files && time >= fault().when;
+  }
   const bool each = fault().when == 0 && (fault().shorter || time % 2 == 1);
   if (!each && fault().when != time) return false;
   errno = fault().reason;
@@ -140,7 +152,7 @@ __attribute__((destructor)) void write_counts() {
 #define GIZA_STAND_IN_MOVING(name, index, parameters, all, some)     \
   extern "C" ssize_t name parameters {                               \
     static const auto real_one = real<ssize_t(*) parameters>(#name); \
-    if (!strikes(index)) return real_one all;                        \
+    if (!strikes(index, file > 2)) return real_one all;              \
     return fault().shorter ? real_one some : -1;                     \
   }
 
@@ -151,7 +163,8 @@ __attribute__((destructor)) void write_counts() {
     va_start(rest, flags);                                                    \
     const mode_t mode = va_arg(rest, mode_t);                                 \
     va_end(rest);                                                             \
-    return strikes(kOpen) ? -1 : real_one(path, flags, mode);                 \
+    const bool writes = (flags & O_ACCMODE) != O_RDONLY;                      \
+    return strikes(kOpen, writes) ? -1 : real_one(path, flags, mode);         \
   }
 
 GIZA_STAND_IN_OPEN(open)
@@ -198,4 +211,46 @@ extern "C" int pthread_create(pthread_t* thread, const pthread_attr_t* attribute
   using Create = int (*)(pthread_t*, const pthread_attr_t*, void* (*)(void*), void*);
   static const auto real_one = real<Create>("pthread_create");
   return strikes(kThread) ? fault().reason : real_one(thread, attributes, body, argument);
+}
+
+namespace {
+
+/// The time of day that GIZA_FAULT_CLOCK makes of the true one: within 30 years of it, and most often before.
+bool jumps(timespec* time) {
+  static const char* const text = std::getenv("GIZA_FAULT_CLOCK");
+  if (text == nullptr) return false;
+  static std::atomic<uint64_t> state{std::strtoull(text, nullptr, 10) + 1};
+  const uint64_t draw = (state += 0x9e3779b97f4a7c15) * 0xbf58476d1ce4e5b9 >> 20;
+  time->tv_sec += static_cast<time_t>(draw % 1'000'000'000) - 900'000'000;
+  time->tv_nsec = static_cast<long>(draw % 1'000'000'000);
+  return true;
+}
+
+}  // namespace
+
+extern "C" int clock_gettime(clockid_t clock, timespec* time) noexcept {
+  static const auto real_one = real<int (*)(clockid_t, timespec*)>("clock_gettime");
+  const int result = real_one(clock, time);
+  if (result == 0 && (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE)) jumps(time);
+  return result;
+}
+
+extern "C" time_t time(time_t* to) noexcept {
+  timespec now{};
+  ::clock_gettime(CLOCK_REALTIME, &now);
+  if (to != nullptr) *to = now.tv_sec;
+  return now.tv_sec;
+}
+
+extern "C" int gettimeofday(timeval* to, void*) noexcept {
+  timespec now{};
+  ::clock_gettime(CLOCK_REALTIME, &now);
+  *to = {now.tv_sec, now.tv_nsec / 1000};
+  return 0;
+}
+
+extern "C" pid_t getpid() noexcept {
+  static const auto real_one = real<pid_t (*)()>("getpid");
+  const char* id = std::getenv("GIZA_FAULT_PID");
+  return id == nullptr ? real_one() : std::atoi(id);
 }

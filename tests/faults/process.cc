@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include <csignal>
-#include <cstdio>
 #include <cstdlib>
 #include <fstream>
 #include <thread>
@@ -58,39 +57,76 @@ const char* giza_binary() {
   return other == nullptr ? GIZA_BINARY : other;
 }
 
-/// The child's side of run_giza; does not return.
-[[noreturn]] void become_giza(const std::vector<std::string>& arguments, const fs::path& folder,
-                              const std::map<std::string, std::string>& environment, int err) {
+/// A pipe without a reader.
+int broken_pipe() {
+  int ends[2];
+  if (::pipe(ends) != 0) std::abort();
+  ::close(ends[0]);
+  return ends[1];
+}
+
+/// The child's side of a Process; does not return.
+[[noreturn]] void become_giza(const Words& arguments, const fs::path& folder, const Environment& environment, int out,
+                              int err) {
   std::vector<char*> words = {const_cast<char*>(giza_binary())};
   for (const std::string& argument : arguments) words.push_back(const_cast<char*>(argument.c_str()));
   words.push_back(nullptr);
   for (const auto& [name, value] : environment) ::setenv(name.c_str(), value.c_str(), 1);
-  const int nowhere = ::open("/dev/null", O_RDWR);
-  if (::chdir(folder.c_str()) != 0 || ::dup2(nowhere, 0) < 0 || ::dup2(nowhere, 1) < 0 || ::dup2(err, 2) < 0)
+  if (::chdir(folder.c_str()) != 0 || ::dup2(::open("/dev/null", O_RDONLY), 0) < 0 || ::dup2(out, 1) < 0 ||
+      ::dup2(err, 2) < 0)
     ::_exit(99);
+  ::close(out);
   ::execv(giza_binary(), words.data());
   ::_exit(99);
 }
 
 }  // namespace
 
-Ended run_giza(const std::vector<std::string>& arguments, const fs::path& folder,
-               const std::map<std::string, std::string>& environment, std::chrono::microseconds limit) {
-  std::FILE* err = std::tmpfile();
-  const auto deadline = std::chrono::steady_clock::now() + limit;
-  const pid_t child = ::fork();
-  if (child == 0) become_giza(arguments, folder, environment, ::fileno(err));
-  int status = 0;
-  while (::waitpid(child, &status, WNOHANG) == 0) {
-    if (std::chrono::steady_clock::now() >= deadline) ::kill(child, SIGKILL);
+Process::Process(const Words& arguments, const fs::path& folder, const Environment& environment, Stdout out)
+    : err_(std::tmpfile()) {
+  const int to = out == Stdout::broken_pipe ? broken_pipe() : ::open("/dev/null", O_WRONLY);
+  child_ = ::fork();
+  if (child_ == 0) become_giza(arguments, folder, environment, to, ::fileno(err_));
+  ::close(to);
+}
+
+Process::~Process() {
+  if (!ended_) {
+    send(SIGKILL);
+    ::waitpid(child_, &status_, 0);
+  }
+  std::fclose(err_);
+}
+
+bool Process::ends_within(std::chrono::microseconds time) {
+  const auto deadline = std::chrono::steady_clock::now() + time;
+  while (!ended_) {
+    ended_ = ::waitpid(child_, &status_, WNOHANG) != 0;
+    if (ended_ || std::chrono::steady_clock::now() >= deadline) break;
     std::this_thread::sleep_for(std::chrono::microseconds(200));
   }
-  Ended ended{WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status), {}};
-  std::rewind(err);
+  return ended_;
+}
+
+void Process::send(int signal) const {
+  if (!ended_) ::kill(child_, signal);
+}
+
+Ended Process::wait() {
+  if (!ends_within(std::chrono::minutes(2))) send(SIGKILL);
+  ends_within(std::chrono::minutes(2));
+  Ended ended{WIFEXITED(status_) ? WEXITSTATUS(status_) : -WTERMSIG(status_), {}};
+  std::rewind(err_);
   char buffer[4096];
-  for (size_t got = 0; (got = std::fread(buffer, 1, sizeof(buffer), err)) > 0;) ended.err.append(buffer, got);
-  std::fclose(err);
+  for (size_t got = 0; (got = std::fread(buffer, 1, sizeof(buffer), err_)) > 0;) ended.err.append(buffer, got);
   return ended;
+}
+
+Ended run_giza(const Words& arguments, const fs::path& folder, const Environment& environment,
+               std::chrono::microseconds limit) {
+  Process process(arguments, folder, environment);
+  if (!process.ends_within(limit)) process.send(SIGKILL);
+  return process.wait();
 }
 
 void make_fixture(const fs::path& folder) {

@@ -1,7 +1,10 @@
 // Running giza as a process of its own, for the tests that disturb it.
 #pragma once
 
+#include <sys/types.h>
+
 #include <chrono>
+#include <cstdio>
 #include <filesystem>
 #include <map>
 #include <string>
@@ -14,9 +17,37 @@ struct Ended {
   std::string err;  ///< what it wrote to stderr
 };
 
-/// Runs `giza ARGUMENTS` (the variable GIZA_BINARY names another program) in `folder`, stdout thrown away, with `environment` added, and ends it by SIGKILL after `limit`.
-Ended run_giza(const std::vector<std::string>& arguments, const std::filesystem::path& folder,
-               const std::map<std::string, std::string>& environment = {},
+using Words = std::vector<std::string>;
+using Environment = std::map<std::string, std::string>;
+
+/// `giza ARGUMENTS` (the variable GIZA_BINARY names another program) running in `folder`, with `environment` added. Ended
+/// by SIGKILL with this object.
+class Process {
+ public:
+  /// What stdout is: thrown away, or a pipe that nobody reads any more.
+  enum class Stdout { nowhere, broken_pipe };
+
+  Process(const Words& arguments, const std::filesystem::path& folder, const Environment& environment = {},
+          Stdout out = Stdout::nowhere);
+  ~Process();
+  Process(const Process&) = delete;
+  Process& operator=(const Process&) = delete;
+
+  /// True if it ended within the time.
+  bool ends_within(std::chrono::microseconds time);
+  void send(int signal) const;
+  /// Waits for the end, at most 2 minutes; then SIGKILL.
+  Ended wait();
+
+ private:
+  pid_t child_ = -1;
+  std::FILE* err_ = nullptr;
+  int status_ = 0;
+  bool ended_ = false;
+};
+
+/// Runs it to its end, or to SIGKILL after `limit`.
+Ended run_giza(const Words& arguments, const std::filesystem::path& folder, const Environment& environment = {},
                std::chrono::microseconds limit = std::chrono::minutes(2));
 
 /// 8 training and 2 validation scenes in FOLDER/scenes, and FOLDER/tiny.yaml for a net that trains in milliseconds: 8

@@ -21,7 +21,6 @@ namespace giza::faults {
 namespace {
 
 namespace fs = std::filesystem;
-using Words = std::vector<std::string>;
 
 /// A command, and the files of its result, whose bytes do not depend on the clock.
 struct Command {
@@ -112,13 +111,13 @@ class Sweep {
 
  private:
   void prepare(const Words& arguments) { must_run(arguments); }
-  void must_run(Words arguments, const std::map<std::string, std::string>& environment = {}) {
+  void must_run(Words arguments, const Environment& environment = {}) {
     const Ended ended = run(std::move(arguments), environment);
     if (ended.status == 0) return;
     std::fprintf(stderr, "without a fault: status %d: %s\n", ended.status, ended.err.c_str());
     std::exit(2);
   }
-  Ended run(Words arguments, const std::map<std::string, std::string>& environment) {
+  Ended run(Words arguments, const Environment& environment) {
     arguments.insert(arguments.end(), {"--quiet"});
     return run_giza(arguments, folder_, environment);
   }

@@ -30,7 +30,7 @@ struct FoundPair {
 std::string mask_of(const StarterOptions& options, const fs::path& image) {
   const fs::path stem = fs::path(options.labels) / image.lexically_relative(options.images).replace_extension();
   for (const char* end : {".png", "_label.png", "_mask.png", "_L.png"}) {
-    const std::string path = stem.string() + end;
+    std::string path = stem.string() + end;
     if (path != image.string() && is_file(path)) return path;
   }
   return {};

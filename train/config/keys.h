@@ -60,6 +60,6 @@ std::string describe_type(const Key& key);
 /// The value as YAML on one line.
 std::string write_value(const Key& key, const Config& config);
 /// Stores the value. Throws Refusal "PLACE: SECTION.NAME is ..., expected ...".
-void read_value(const Key& key, const YamlNode& value, const std::string& place, Config& config);
+void read_value(const Key& key, const YamlNode& node, const std::string& place, Config& config);
 
 }  // namespace giza::train

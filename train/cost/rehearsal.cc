@@ -42,7 +42,7 @@ void predict_noise(const Network& network, PictureSize size, const ProtocolOptio
 }
 
 Tensor made_up_pictures(const Shape& shape) {
-  const Tensor x = Tensor::activation(shape);
+  Tensor x = Tensor::activation(shape);
   parallel_ranges(x.rows(), 4096, [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row) {
       for (int64_t c = 0; c < 3; ++c)

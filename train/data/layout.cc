@@ -23,7 +23,7 @@ fs::path find_root(const KnownDataset& dataset, const std::string& root, std::in
   check<Refusal>(!root.empty(), "DATA.data_root has no value, expected the folder of {} (DATA.dataset {})",
                  dataset.title, dataset.name);
   for (const char* folder : below) {
-    const fs::path path = *folder == '\0' ? fs::path(root) : fs::path(root) / folder;
+    fs::path path = *folder == '\0' ? fs::path(root) : fs::path(root) / folder;
     if (is_folder(path / mark)) return path;
   }
   throw Refusal(fmt::format(

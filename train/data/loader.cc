@@ -213,12 +213,13 @@ Loader::Loader(const Dataset& dataset, const TransformOptions& transforms, const
   check<Refusal>(dataset.size() >= options.batch_size,
                  "{}: lists {} pictures, fewer than one batch of {}; use a batch size of at most {} or more pictures",
                  list, dataset.size(), options.batch_size, dataset.size());
-  iterations_per_epoch_ = dataset.size() / options.batch_size;
+  const int64_t iterations = dataset.size() / options.batch_size;
   check<Refusal>(options.start_epoch >= 0 && options.start_epoch <= INT32_MAX && options.start_iteration >= 0 &&
-                     options.start_iteration <= iterations_per_epoch_,
+                     options.start_iteration <= iterations,
                  "{}: cannot start at epoch {}, iteration {}: an epoch has {} iterations", list, options.start_epoch,
-                 options.start_iteration, iterations_per_epoch_);
-  queue_ = std::make_unique<Queue>(dataset, transforms, options, iterations_per_epoch_);
+                 options.start_iteration, iterations);
+  queue_ = std::make_unique<Queue>(dataset, transforms, options, iterations);
+  iterations_per_epoch_ = iterations;
 }
 
 Loader::~Loader() = default;

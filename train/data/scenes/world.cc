@@ -3,13 +3,13 @@
 
 namespace giza::train::scenes {
 
-World::World(const SceneOptions& options, const Random& random) : width(2 * options.width), height(2 * options.height) {
+World::World(const SceneOptions& options, const Random& random)
+    : width(2 * options.width), height(2 * options.height), judged_end(width * 34 / 100 / 2 * 2) {
   Dice dice(random, Stream::layout);
   key = dice.bits();
   mirrored = dice.chance(500);
   unit16 = std::min(height, width * 2 / 3) * 16 / 100;
-  // Even columns, so that no picture pixel straddles a border.
-  judged_end = width * 34 / 100 / 2 * 2;
+  // Even columns, as judged_end, so that no picture pixel straddles a border.
   evidence_begin = (width * dice.between(64, 72) / 100 + 1) / 2 * 2;
   horizon = height * dice.between(46, 56) / 100;
   band_top = horizon + units(dice.between(14, 19), unit16);
