@@ -164,7 +164,11 @@ int Program::main(int argc, const char* const* argv) {
   } catch (const std::bad_alloc&) {
     tell("out of memory: use a smaller batch, crop or model");
   } catch (const std::system_error& error) {  // printing throws it in words of its library
-    tell("{}{}", std::ferror(stdout) != 0 ? fmt::format("{}: ", kUnwritten) : "", error.what());
+    if (std::ferror(stdout) == 0) {
+      tell("{}", error.what());
+    } else {
+      tell("{}: {}", kUnwritten, error.code().message());
+    }
   } catch (const std::exception& error) {
     tell("{}", error.what());
   }
