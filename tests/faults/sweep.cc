@@ -1,7 +1,8 @@
 // Lets system calls of giza's commands fail, one after the other (inject.cc):
 //   fault_sweep [CASES] [COMMAND]     so many cases, spread over all (default: all of them); of one command alone
 // Each command is run once to count its calls of each kind. Then each of these calls fails, with each error that fits it,
-// in a run of its own. Held each time:
+// in a run of its own; and each write, and each open, is the first from which on none succeeds (the disk is full, or its
+// file system read-only). Held each time:
 // - it ends by itself, with status 0, 1 or 2, and what it says on stderr are lines that begin with "giza: ";
 // - a file that was there is whole: the old one, or the one that a run without a fault writes;
 // - no temporary file stays;
@@ -58,16 +59,16 @@ std::vector<Command> commands() {
   };
 }
 
-/// A kind of call, and how it may fail.
+/// A kind of call, and how it may fail; with a "+", it and all that follow.
 struct Failures {
   const char* call;
   std::vector<const char*> reasons;
 };
 const std::vector<Failures> kFailures = {
-    {"open", {"EMFILE", "EACCES", "EIO", "EINTR"}},
+    {"open", {"EMFILE", "EACCES", "EIO", "EINTR", "EROFS+"}},
     {"read", {"EIO", "EINTR", "short"}},
     {"pread", {"EIO", "EINTR", "short"}},
-    {"write", {"ENOSPC", "EIO", "EINTR", "short"}},
+    {"write", {"ENOSPC", "ENOSPC+", "EIO", "EINTR", "short"}},
     {"fsync", {"EIO", "EINTR"}},
     {"close", {"EIO"}},
     {"rename", {"EIO", "EROFS"}},
@@ -90,8 +91,8 @@ bool is_harmless(const std::string& reason) { return reason == "EINTR" || reason
 
 struct Case {
   const Command* command;
-  std::string fault;   // CALL:N:WHAT
-  std::string reason;  // WHAT
+  std::string fault;   // as GIZA_FAULT
+  std::string reason;  // of kFailures
 };
 
 class Sweep {
@@ -167,8 +168,11 @@ std::vector<Case> Sweep::cases_of(const Command& command) {
     for (const std::string reason : row->reasons) {
       // Interruptions and short transfers all at once: they must not be noticed at all.
       if (is_harmless(reason) && times > 0) cases.push_back({&command, call + ":*:" + reason, reason});
-      for (long n = 1; n <= times; ++n)
-        cases.push_back({&command, call + ":" + std::to_string(n) + ":" + reason, reason});
+      const bool lasts = reason.ends_with('+');
+      for (long n = 1; n <= times; ++n) {
+        const std::string which = std::to_string(n) + (lasts ? "+:" : ":");
+        cases.push_back({&command, call + ":" + which + reason.substr(0, reason.size() - (lasts ? 1 : 0)), reason});
+      }
     }
   }
   return cases;
