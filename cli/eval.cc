@@ -60,7 +60,7 @@ PictureSpan pictures_of(const train::TestConfig& test) {
 int predict_unlabelled(const train::Config& config, const models::SceneParser& model) {
   const train::DatasetOptions options = train::dataset_options(config, train::Split::test);
   const std::vector<train::ListEntry> entries = train::list_pictures(options, train::LabelColumn::optional);
-  const train::Network network = train::network_of(model);
+  const train::Network network = train::network_of(model, config.test.model_path);
   const train::ProtocolOptions protocol = train::test_protocol(config);
   const PictureSpan span = pictures_of(config.test);
   const int64_t end = std::min(span.end, static_cast<int64_t>(entries.size()));
@@ -138,8 +138,9 @@ lies beside TEST.model_path.
     options.end = span.end;
     options.progress = !common.quiet;
     options.examples = train::kReportExamples;
-    const train::Predictor predictor = model ? train::network_predictor(train::network_of(*model), protocol)
-                                             : train::saved_predictor(config.test.save_folder + "/gray");
+    const train::Predictor predictor =
+        model ? train::network_predictor(train::network_of(*model, config.test.model_path), protocol)
+              : train::saved_predictor(config.test.save_folder + "/gray");
     const train::Evaluation evaluation = train::evaluate(predictor, dataset, options);
     std::error_code error;
     std::filesystem::create_directories(config.test.save_folder, error);

@@ -189,7 +189,7 @@ from a config.yaml beside them; without any, pictures keep their size and are cu
                      "{}: there is no such file, expected a picture or a folder of pictures", picture.image);
     }
     const PredictSetup setup = make_setup(common);
-    const train::Network network = train::network_of(*setup.model);
+    const train::Network network = train::network_of(*setup.model, weights_);
     for (const Picture& picture : pictures) {
       const fs::path folder = fs::path(picture.stem).parent_path();
       std::error_code error;

@@ -2,6 +2,7 @@
 #include "layers/module.h"
 
 #include "tensor/base/check.h"
+#include "tensor/ops/elementwise.h"
 
 namespace giza::layers {
 
@@ -37,6 +38,16 @@ std::vector<NamedBuffer> Module::buffers() const {
   std::vector<NamedBuffer> list;
   collect("", nullptr, &list);
   return list;
+}
+
+std::string Module::first_non_finite() const {
+  for (const NamedParameter& parameter : parameters()) {
+    if (!ops::all_finite(parameter.variable.value())) return parameter.name;
+  }
+  for (const NamedBuffer& buffer : buffers()) {
+    if (!ops::all_finite(buffer.tensor)) return buffer.name;
+  }
+  return {};
 }
 
 void Module::collect(const std::string& prefix, std::vector<NamedParameter>* parameters,

@@ -43,6 +43,14 @@ PyramidPooling::~PyramidPooling() = default;
 
 std::vector<Variable> PyramidPooling::forward(const Variable& x, const layers::Context& context) const {
   const profile::Layer layer(path());
+  if (context.training && !branches_.empty()) {
+    for (const int64_t bin : bins_) {
+      check(x.value().dim(0) * bin * bin > 1,
+            "{}: the bin of {} has a single value per channel over a batch of 1, whose variance says nothing; use a "
+            "larger batch, or bins without 1",
+            path(), bin);
+    }
+  }
   std::vector<Variable> maps;
   if (pool_ == PyramidPool::average) {
     maps = autograd::pyramid_avg_pool2d(x, bins_);

@@ -119,7 +119,10 @@ void Trainer::start() {
     load_initial_weights();
   }
   write_file(folder_.file("config.yaml"), to_yaml(config_));
-  if (iteration_ < iterations_) warnings_ = glance_at_labels(dataset_);
+  if (iteration_ < iterations_) {
+    for (auto& warning : glance_at_labels(dataset_)) warnings_.push_back(std::move(warning));
+    for (auto& warning : glance_at_settings(config_, iterations_)) warnings_.push_back(std::move(warning));
+  }
   log_ = std::make_unique<TrainLog>(folder_.file("log.jsonl"), iteration_);
   result_.loss = log_->earlier_loss();  // until there is a step
   if (train_.tensorboard && event_files_available()) {
@@ -244,6 +247,15 @@ double Trainer::step(const Batch& batch, double learning_rate) {
 }
 
 void Trainer::save() {
+  const std::string broken = model_->first_non_finite();
+  if (!broken.empty()) {
+    throw Diverged(
+        fmt::format("iteration {}: {} became NaN or infinite; it was not saved; {}; lower TRAIN.base_lr or "
+                    "lengthen TRAIN.warmup_iters",
+                    iteration_, broken,
+                    result_.checkpoint.empty() ? "no checkpoint was written before"
+                                               : fmt::format("{} is whole", result_.checkpoint)));
+  }
   try {
     result_.checkpoint = save_checkpoint(folder_, *model_, *optimizer_,
                                          {.iteration = iteration_,
@@ -291,7 +303,7 @@ void Trainer::validate_if_due() {
   options.protocol = protocol_name(protocol);
   options.names = class_names(config_);
   options.examples = kReportExamples;
-  Predictor predictor = network_predictor(network_of(*model_), protocol);
+  Predictor predictor = network_predictor(network_of(*model_, fmt::format("iteration {}", iteration_)), protocol);
   if (tensorboard_) predictor = tensorboard_->watch(std::move(predictor), *validation_set_);
   try {
     result_.validation = evaluate(predictor, *validation_set_, options);

@@ -273,6 +273,18 @@ TEST_CASE("training faults are refused in one line that names the file") {
         "giza: broken.yaml:2: TRAIN.epochs is \"x\", expected an integer from 1 to 1000000\n");
 }
 
+TEST_CASE("train: every warning is told, --quiet or not") {
+  const TempFolder folder;
+  make_tiny_run(folder.path());
+  const std::string train = "train --threads 1 --quiet --config tiny.yaml epochs 1 TRAIN.save_path ";
+  REQUIRE(run_giza(train + "first", folder.path()).status == 0);
+  const Outcome second =
+      run_giza(train + "second TRAIN.weight first/last.safetensors aux_channels 24 base_lr 0", folder.path());
+  CHECK(second.status == 0);
+  CHECK(contains(second.err, "first/last.safetensors does not fit or lacks 6 tensors, which begin at random: aux.0"));
+  CHECK(contains(second.err, "TRAIN.base_lr is 0"));
+}
+
 TEST_CASE("keys without a meaning on a CPU are named once") {
   const TempFolder folder;
   make_tiny_run(folder.path());

@@ -1,9 +1,12 @@
 // Training a tiny net: repeatable to the bit, resumable, and stopped before bad numbers spread.
 #include "train/trainer.h"
 
+#include <algorithm>
 #include <csignal>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "models/weights/weight_file.h"
 #include "tensor/base/check.h"
 #include "tensor/parallel.h"
 #include "tests/support/refusal.h"
@@ -272,6 +275,29 @@ TEST_CASE("train: numbers that are not finite stop it before the update, with it
   CHECK(contains(traced, ".png, "));
 }
 
+TEST_CASE("train: weights that an update makes infinite are not saved") {
+  const Quiet quiet;
+  const TinySet set;
+  Config config = set.config("first");
+  config.train.epochs = 1;
+  config.train.batch_size = 8;  // all pictures: one update
+  train(config);
+  models::WeightFile file = models::read_weights(config.train.save_path + "/last.safetensors");
+  for (models::WeightTensor& tensor : file.tensors) {
+    if (tensor.name == "cls.4.bias") std::fill(tensor.data.begin(), tensor.data.end(), 1e35f);
+  }
+  file.metadata.clear();  // and with it the checksum of what it was
+  const std::string large = set.file("large.safetensors");
+  models::write_weights(large, file);
+  config.train.save_path = set.file("overflow");
+  config.train.weight = large;
+  config.train.weight_decay = 1;
+  config.train.base_lr = 1000;
+  const std::string text = message_of<Diverged>([&] { train(config); });
+  CHECK(contains(text, "iteration 1: cls.4.bias became NaN or infinite; it was not saved; no checkpoint"));
+  CHECK(!std::filesystem::exists(config.train.save_path + "/last.safetensors"));
+}
+
 TEST_CASE("train: initial weights; without an auxiliary head; class weights; warm-up; start_epoch") {
   const Quiet quiet;
   const TinySet set;
@@ -312,7 +338,9 @@ TEST_CASE("train: what cannot be trained is refused") {
   CHECK(contains(refused([](Config& c) { c.data.classes = 2; }), "label 2"));
   CHECK(contains(refused([](Config& c) { c.train.evaluate = true, c.data.val_list = ""; }), "val_list"));
   // One picture a batch: the pyramid's 1x1 bin has a single value per channel.
-  CHECK(refused([](Config& c) { c.train.batch_size = 1; }).starts_with("tiny.yaml: "));
+  const std::string alone = refused([](Config& c) { c.train.batch_size = 1; });
+  CHECK(alone.starts_with("tiny.yaml: ppm: the bin of 1 has a single value"));
+  CHECK(contains(alone, "use a larger batch, or bins without 1"));
   const RunFolder held(set.file("held"));
   CHECK(contains(message_of<Refusal>([&] { train(set.config("held")); }), "another run"));
 }

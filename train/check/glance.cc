@@ -1,4 +1,4 @@
-// What a few label files tell before training begins.
+// What settings and a few label files tell before training begins.
 #include "train/check/glance.h"
 
 #include <fmt/format.h>
@@ -64,6 +64,24 @@ std::vector<std::string> glance_at_labels(const Dataset& dataset) {
                         listing_place(options), which, *seen.classes.begin(), kRemedy)};
   }
   return {};
+}
+
+std::vector<std::string> glance_at_settings(const Config& config, int64_t iterations) {
+  const TrainConfig& train = config.train;
+  std::vector<std::string> warnings;
+  const auto warn = [&](const char* key, const std::string& text) {
+    warnings.push_back(fmt::format("{}: {} {}", config_place(config, key), key, text));
+  };
+  if (train.base_lr == 0) warn("TRAIN.base_lr", "is 0, so that the weights stay as they begin");
+  const std::vector<double>& weights = train.class_weights.values;
+  if (!weights.empty() && std::all_of(weights.begin(), weights.end(), [](double weight) { return weight == 0; })) {
+    warn("TRAIN.class_weights", "are all 0, so that the loss is 0 and nothing is learned");
+  }
+  if (train.warmup_iters >= iterations) {
+    warn("TRAIN.warmup_iters", fmt::format("is {}, and the run has {} iterations: the rate never reaches TRAIN.base_lr",
+                                           train.warmup_iters, iterations));
+  }
+  return warnings;
 }
 
 }  // namespace giza::train

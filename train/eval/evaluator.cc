@@ -186,21 +186,22 @@ void run_tiles(const Network& network, const Picture& picture, const ProtocolOpt
   }
 }
 
-void check_finite(const Tensor& output) {
-  check<Error>(ops::all_finite(output), "the network's output is not finite; are its weights sound?");
+void check_finite(const Tensor& output, const std::string& name) {
+  check<Error>(ops::all_finite(output), "{}: the network's output is not finite; are its weights sound?", name);
 }
 
 }  // namespace
 
-Network network_of(const models::SceneParser& model) {
+Network network_of(const models::SceneParser& model, const std::string& name) {
   const auto frozen = std::make_shared<models::FrozenParser>(model);
   return {.logits = [frozen](const Tensor& pictures) { return frozen->forward(pictures).upsampled_logits().value(); },
           .labels =
-              [frozen](const Tensor& pictures) {
+              [frozen, name](const Tensor& pictures) {
                 const models::ParserOutput output = frozen->forward(pictures);
-                check_finite(output.logits.value());
+                check_finite(output.logits.value(), name);
                 return output.labels();
-              }};
+              },
+          .name = name};
 }
 
 PictureSize scaled_size(int width, int height, int long_side) {
@@ -294,8 +295,8 @@ void set_rows(LabelMap& map, int y, const Labels& labels) {
                  [](int32_t label) { return static_cast<uint8_t>(label); });
 }
 
-void set_rows(LabelMap& map, int y, const Tensor& probabilities) {
-  check_finite(probabilities);
+void set_rows(LabelMap& map, int y, const Tensor& probabilities, const Network& network) {
+  check_finite(probabilities, network.name);
   set_rows(map, y, ops::argmax(probabilities));
 }
 
@@ -307,9 +308,9 @@ LabelMap predict_labels(const Network& network, const Image& image, const Protoc
   if (network.labels && is_one_pass(image, options)) {
     set_rows(map, 0, network.labels(whole_picture(image, options)));
   } else if (options.scales.size() == 1 && is_same_size(size_at(options.scales[0], image, options), image)) {
-    run_tiles(network, image, options, [&](int y, const Tensor& rows) { set_rows(map, y, rows); });
+    run_tiles(network, image, options, [&](int y, const Tensor& rows) { set_rows(map, y, rows, network); });
   } else {
-    set_rows(map, 0, predict_probabilities(network, image, options));
+    set_rows(map, 0, predict_probabilities(network, image, options), network);
   }
   return map;
 }

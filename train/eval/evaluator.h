@@ -24,9 +24,10 @@ struct Network {
   /// -> argmax(softmax(logits(pictures))), for a network that has a shorter way to it; may be empty. Throws Error where
   /// the logits are not finite.
   std::function<Labels(const Tensor& pictures)> labels;
+  std::string name = "the network";  ///< for messages: where its weights are from
 };
 /// A model in evaluation mode, recording no graph. The model must outlive the result.
-Network network_of(const models::SceneParser& model);
+Network network_of(const models::SceneParser& model, const std::string& name = "the network");
 
 /// Size of a picture whose long side becomes `long_side`: the other in proportion, rounded half to even, at least 1.
 struct PictureSize {

@@ -56,5 +56,18 @@ TEST_CASE("glance: files that cannot be read are left to whoever needs them") {
   CHECK(set.warning().empty());
 }
 
+TEST_CASE("glance: settings that learn nothing, or less than they say, are told with their place") {
+  const auto warnings = [](const char* text) { return glance_at_settings(parse_config(text, "FILE"), 10); };
+  CHECK(warnings("TRAIN: {warmup_iters: 9, class_weights: [0, 1], base_lr: 1e-9}\nDATA: {classes: 2}").empty());
+  CHECK(warnings("TRAIN:\n  base_lr: 0\n") ==
+        std::vector<std::string>{"FILE:2: TRAIN.base_lr is 0, so that the weights stay as they begin"});
+  const auto zero = warnings("DATA: {classes: 2}\nTRAIN: {class_weights: [0, 0]}\n");
+  REQUIRE(zero.size() == 1);
+  CHECK(contains(zero[0], "FILE:2: TRAIN.class_weights are all 0"));
+  const auto long_warmup = warnings("TRAIN: {warmup_iters: 10}");
+  REQUIRE(long_warmup.size() == 1);
+  CHECK(contains(long_warmup[0], "TRAIN.warmup_iters is 10, and the run has 10 iterations"));
+}
+
 }  // namespace
 }  // namespace giza::train
