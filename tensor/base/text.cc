@@ -21,11 +21,10 @@ std::string_view trimmed(std::string_view text, std::string_view blanks) {
   return text.substr(first, text.find_last_not_of(blanks) - first + 1);
 }
 
-std::vector<TextLine> read_text_lines(const std::string& path) {
+void for_each_line(const std::string& path, const std::function<void(int number, std::string_view text)>& body) {
   const std::vector<uint8_t> bytes = read_file(path, size_t{256} << 20);
   std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   if (text.substr(0, 3) == "\xEF\xBB\xBF") text.remove_prefix(3);
-  std::vector<TextLine> lines;
   int number = 0;
   while (!text.empty()) {
     ++number;
@@ -35,9 +34,8 @@ std::vector<TextLine> read_text_lines(const std::string& path) {
     check<Refusal>(line.find('\0') == std::string_view::npos,
                    "{}:{}: holds a zero byte; expected a plain text file (UTF-8 or ASCII)", path, number);
     line = trimmed(line, " \t\r\v\f");
-    if (!line.empty()) lines.push_back({number, std::string(line)});
+    if (!line.empty()) body(number, line);
   }
-  return lines;
 }
 
 std::vector<std::string> split_fields(std::string_view line) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,14 +18,10 @@ inline bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || 
 /// Without the blanks at both ends.
 std::string_view trimmed(std::string_view text, std::string_view blanks = " \t");
 
-/// One line of a text file that is not blank.
-struct TextLine {
-  int number;  ///< from 1
-  std::string text;
-};
-/// The lines of a text file of at most 256 MiB without line ends, a UTF-8 byte order mark, and blanks around them;
-/// blank lines are left out. Throws Refusal "FILE[:LINE]: ..." as read_file (file.h), and for zero bytes: no text file.
-std::vector<TextLine> read_text_lines(const std::string& path);
+/// Calls body(number from 1, text) for the lines of a text file of at most 256 MiB, without line ends, a UTF-8 byte order
+/// mark, and blanks around them; blank lines are left out. Throws Refusal "FILE[:LINE]: ..." as read_file (file.h), and for
+/// zero bytes: no text file.
+void for_each_line(const std::string& path, const std::function<void(int number, std::string_view text)>& body);
 /// The fields of a line, separated by spaces and tabs.
 std::vector<std::string> split_fields(std::string_view line);
 

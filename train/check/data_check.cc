@@ -57,8 +57,9 @@ class MemoryGate {
 /// One list while it is read. Everything that is added is independent of the order of adding.
 class PartScan {
  public:
-  PartScan(DatasetOptions options, std::vector<ListEntry> list, PartReport report, const Config& config)
-      : options_(std::move(options)), entries_(std::move(list)), config_(config) {
+  PartScan(DatasetOptions options, std::vector<ListEntry> list, PartReport report, const Config& config,
+           size_t examples)
+      : options_(std::move(options)), entries_(std::move(list)), config_(config), examples_(examples) {
     part_.report = std::move(report);
     part_.report.pictures = static_cast<int64_t>(entries_.size());
     part_.report.classes.resize(static_cast<size_t>(config.data.classes) + 1);
@@ -72,7 +73,7 @@ class PartScan {
 
   void add(size_t index, const FileScan& scan) {
     PartReport& report = part_.report;
-    for (const FileFault& fault : scan.faults) part_.faults.emplace(std::pair{index, fault.kind}, fault.message);
+    for (const FileFault& fault : scan.faults) part_.faults[fault.kind].add(index, fault.message, examples_);
     if (scan.image.width > 0) add_image(index, scan.image);
     const LabelScan& label = scan.label;
     if (label.width > 0) {
@@ -119,7 +120,7 @@ class PartScan {
     if (report.readable == 0 || before(report.largest, size)) report.largest = size;
     ++report.readable;
     report.grey += image.grey;
-    if (image.orientation >= 2 && image.orientation <= 8) part_.turned.emplace(index, image.orientation);
+    if (image.orientation >= 2 && image.orientation <= 8) part_.turned.add(index, image.orientation, examples_);
     report.smaller_than_crop += image.width < config_.train.train_w || image.height < config_.train.train_h;
     for (size_t c = 0; c < 3; ++c) {
       sum_[c] += image.sum[c];
@@ -182,6 +183,7 @@ class PartScan {
   DatasetOptions options_;
   std::vector<ListEntry> entries_;
   const Config& config_;
+  const size_t examples_;
   PartFindings part_;
   std::set<std::vector<Color>> palettes_;
   std::array<uint64_t, 3> sum_{}, squares_{};
@@ -225,7 +227,7 @@ bool same_files(const std::vector<ListEntry>& a, const std::vector<ListEntry>& b
 }
 
 /// The parts that the configuration has, listed. A folder layout may lack the parts that nothing needs.
-std::vector<std::unique_ptr<PartScan>> list_parts(const Config& config) {
+std::vector<std::unique_ptr<PartScan>> list_parts(const Config& config, size_t examples) {
   std::vector<std::unique_ptr<PartScan>> parts;
   const bool any =
       has_pictures(config, Split::train) || has_pictures(config, Split::val) || has_pictures(config, Split::test);
@@ -255,7 +257,8 @@ std::vector<std::unique_ptr<PartScan>> list_parts(const Config& config) {
       (*same)->also(split_name(split));
       continue;
     }
-    parts.push_back(std::make_unique<PartScan>(std::move(options), std::move(entries), std::move(report), config));
+    parts.push_back(
+        std::make_unique<PartScan>(std::move(options), std::move(entries), std::move(report), config, examples));
   }
   return parts;
 }
@@ -291,7 +294,7 @@ DataReport check_data(const Config& config, const CheckOptions& options) {
   if (!config.data.label_colors.empty()) {
     colors = std::make_unique<LabelColors>(config.data.label_colors, config.train.ignore_label);
   }
-  const std::vector<std::unique_ptr<PartScan>> parts = list_parts(config);
+  const std::vector<std::unique_ptr<PartScan>> parts = list_parts(config, options.examples);
   {
     const SignalGuard guard;
     read_parts(parts, colors.get(), options.progress);

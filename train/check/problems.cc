@@ -89,22 +89,17 @@ class Finder {
          "label maps have another size than their image"},
     };
     for (const Text& text : kTexts) {
-      std::vector<std::string> found;
-      for (const auto& [key, message] : part.faults) {
-        if (key.second == text.kind) found.push_back(line_of(part, key.first) + message);
-      }
-      if (found.empty()) continue;
-      const auto count = static_cast<int64_t>(found.size());
+      const auto found = part.faults.find(text.kind);
+      if (found == part.faults.end()) continue;
+      const auto& [count, first] = found->second;
       Problem& problem = add_count(part.report, Severity::fault, text.name, count, text.one, text.many);
-      for (const std::string& line : found) example(problem, line);
-      if (text.kind == Kind::missing) absolute_paths(part, problem);
+      for (const auto& [entry, message] : first) example(problem, line_of(part, entry) + message);
+      if (text.kind == Kind::missing && !first.empty()) absolute_paths(part.entries[first.begin()->first], problem);
     }
   }
 
   /// Lists made for other programs often begin their paths with a slash.
-  void absolute_paths(const PartFindings& part, Problem& problem) const {
-    const auto first = part.faults.begin();
-    const ListEntry& entry = part.entries[first->first.first];
+  void absolute_paths(const ListEntry& entry, Problem& problem) const {
     const std::string hint = slash_hint(entry.image, config_.data.data_root);
     if (!hint.empty()) problem.message += "; " + hint;
   }
@@ -129,9 +124,9 @@ class Finder {
   }
 
   void colors(const PartFindings& part) {
-    int64_t files = 0;
-    for (const auto& [key, message] : part.faults) files += key.second == Kind::color;
-    if (files == 0) return;
+    const auto found = part.faults.find(Kind::color);
+    if (found == part.faults.end()) return;
+    const int64_t files = found->second.count;
     const PartReport& report = part.report;
     const bool named = !config_.data.label_colors.empty();
     std::string message = fmt::format(
@@ -150,19 +145,17 @@ class Finder {
       example(problem, fmt::format("({}): {}", fmt::join(color, ", "), place_text(count)));
     }
     if (!sorted.empty()) return;
-    for (const auto& [key, text] : part.faults) {
-      if (key.second == Kind::color) example(problem, line_of(part, key.first) + text);
-    }
+    for (const auto& [entry, text] : found->second.first) example(problem, line_of(part, entry) + text);
   }
 
   void turned_images(const PartFindings& part) {
-    const auto count = static_cast<int64_t>(part.turned.size());
+    const auto& [count, first] = part.turned;
     if (count == 0) return;
     Problem& problem =
         add_count(part.report, Severity::warning, "orientation", count, "image is", "images are",
                   " turned or mirrored by the EXIF orientation in the file, as OpenCV does it; label maps "
                   "must fit the turned image");
-    for (const auto& [entry, orientation] : part.turned) {
+    for (const auto& [entry, orientation] : first) {
       example(problem,
               fmt::format("{}{}: orientation {}", line_of(part, entry), part.entries[entry].image, orientation));
     }

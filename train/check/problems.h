@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <iterator>
 #include <map>
 #include <string>
 #include <utility>
@@ -12,13 +13,26 @@
 
 namespace giza::train {
 
+/// What some entries of a list show: how many, and the first ones, in whatever order they are added.
+template <class T>
+struct FirstFew {
+  int64_t count = 0;
+  std::multimap<size_t, T> first;  ///< by entry
+
+  void add(size_t entry, T value, size_t most) {
+    ++count;
+    first.emplace(entry, std::move(value));
+    if (first.size() > most) first.erase(std::prev(first.end()));
+  }
+};
+
 /// One list, read, with what the report does not show.
 struct PartFindings {
   PartReport report;
   std::vector<ListEntry> entries;
   std::vector<uint64_t> hashes;  ///< of the image files, 0 for those that could not be read
-  std::multimap<std::pair<size_t, FileFault::Kind>, std::string> faults;  ///< by entry
-  std::map<size_t, int> turned;  ///< entries whose images were turned by their EXIF orientation, 2 to 8
+  std::map<FileFault::Kind, FirstFew<std::string>> faults;
+  FirstFew<int> turned;  ///< images that were turned by their EXIF orientation, 2 to 8
 };
 
 /// What the configuration's files say of the classes.

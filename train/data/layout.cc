@@ -60,17 +60,17 @@ Layout read_voc_list(const fs::path& root, const fs::path& list, const fs::path&
     if (path.front() == '/') path.erase(0, path.find_first_not_of('/'));
     return (root / path).string();
   };
-  for (const TextLine& line : read_text_lines(list.string())) {
-    const std::vector<std::string> fields = split_fields(line.text);
-    check<Refusal>(fields.size() <= 2, "{}:{}: has {} fields, expected the id of a picture", list.string(), line.number,
+  for_each_line(list.string(), [&](int number, std::string_view line) {
+    const std::vector<std::string> fields = split_fields(line);
+    check<Refusal>(fields.size() <= 2, "{}:{}: has {} fields, expected the id of a picture", list.string(), number,
                    fields.size());
     ListEntry entry;
-    entry.line = line.number;
+    entry.line = number;
     entry.image = fields.size() == 2 ? inside(fields[0]) : (root / "JPEGImages" / fields[0]).string() + ".jpg";
     if (split != Split::test)
       entry.label = fields.size() == 2 ? inside(fields[1]) : (labels / fields[0]).string() + ".png";
     layout.entries.push_back(std::move(entry));
-  }
+  });
   return layout;
 }
 

@@ -91,21 +91,21 @@ std::string slash_hint(const std::string& path, const std::string& data_root) {
 
 std::vector<ListEntry> read_list(const std::string& path, const std::string& data_root, LabelColumn column) {
   std::vector<ListEntry> entries;
-  for (const TextLine& line : read_text_lines(path)) {
-    if (line.text.front() == '#') continue;
-    std::vector<std::string> fields = split_paths(line.text);
+  for_each_line(path, [&](int number, std::string_view line) {
+    if (line.front() == '#') return;
+    const std::vector<std::string> fields = split_paths(std::string(line));
     const bool fits = fields.size() == 2 || (fields.size() == 1 && column == LabelColumn::optional);
     check<Refusal>(
         fits,
         "{}:{}: has {} fields, expected '{}', relative to DATA.data_root; where paths hold blanks, put a tab "
         "between them or quotes around them",
-        path, line.number, fields.size(), column == LabelColumn::required ? "IMAGE LABEL" : "IMAGE [LABEL]");
+        path, number, fields.size(), column == LabelColumn::required ? "IMAGE LABEL" : "IMAGE [LABEL]");
     ListEntry entry;
     entry.image = join(data_root, fields[0]);
     if (fields.size() == 2) entry.label = join(data_root, fields[1]);
-    entry.line = line.number;
+    entry.line = number;
     entries.push_back(std::move(entry));
-  }
+  });
   check<Refusal>(!entries.empty(), "{}: lists no pictures; expected '{}' on each line", path,
                  column == LabelColumn::required ? "IMAGE LABEL" : "IMAGE [LABEL]");
   return entries;
@@ -136,23 +136,23 @@ void check_list_files(const std::string& path, const std::vector<ListEntry>& ent
 
 std::vector<std::string> read_names(const std::string& path) {
   std::vector<std::string> names;
-  for (TextLine& line : read_text_lines(path)) {
-    check<Refusal>(line.number == static_cast<int>(names.size()) + 1,
+  for_each_line(path, [&](int number, std::string_view line) {
+    check<Refusal>(number == static_cast<int>(names.size()) + 1,
                    "{}:{}: is empty; expected one class name per line without gaps, since the line is the class", path,
                    names.size() + 1);
-    names.push_back(std::move(line.text));
-  }
+    names.emplace_back(line);
+  });
   check<Refusal>(!names.empty(), "{}: is empty; expected one class name per line", path);
   return names;
 }
 
 std::vector<Color> read_colors(const std::string& path) {
   std::vector<Color> colors;
-  for (const TextLine& line : read_text_lines(path)) {
-    check<Refusal>(line.number == static_cast<int>(colors.size()) + 1,
+  for_each_line(path, [&](int number, std::string_view line) {
+    check<Refusal>(number == static_cast<int>(colors.size()) + 1,
                    "{}:{}: is empty; expected one colour 'R G B' per line without gaps, since the line is the class",
                    path, colors.size() + 1);
-    const std::vector<std::string> fields = split_fields(line.text);
+    const std::vector<std::string> fields = split_fields(line);
     Color color{};
     bool fits = fields.size() == color.size();
     for (size_t i = 0; fits && i < color.size(); ++i) {
@@ -162,9 +162,9 @@ std::vector<Color> read_colors(const std::string& path) {
       fits = error == std::errc{} && end == field.data() + field.size();
     }
     check<Refusal>(fits, "{}:{}: '{:.40}' is not a colour; expected 'R G B', three integers from 0 to 255", path,
-                   line.number, line.text);
+                   number, line);
     colors.push_back(color);
-  }
+  });
   check<Refusal>(!colors.empty(), "{}: is empty; expected one colour 'R G B' per line", path);
   return colors;
 }

@@ -23,19 +23,18 @@ TEST_CASE("text: lines have their numbers, and neither blanks nor line ends arou
   const TempFolder folder;
   const std::string path = folder.file("lines.txt");
   write_bytes(path, "\xEF\xBB\xBF one \r\n\n \t\r\ntwo words\n\nlast");
-  const std::vector<TextLine> lines = read_text_lines(path);
-  REQUIRE(lines.size() == 3);
-  CHECK(lines[0].text == "one");
-  CHECK(lines[0].number == 1);
-  CHECK(lines[1].text == "two words");
-  CHECK(lines[1].number == 4);
-  CHECK(lines[2].text == "last");
-  CHECK(lines[2].number == 6);
+  using Lines = std::vector<std::pair<int, std::string>>;
+  const auto lines_of_file = [&] {
+    Lines lines;
+    for_each_line(path, [&](int number, std::string_view line) { lines.emplace_back(number, line); });
+    return lines;
+  };
+  CHECK(lines_of_file() == Lines{{1, "one"}, {4, "two words"}, {6, "last"}});
 
   write_bytes(path, "\xEF\xBBx\n");  // no byte order mark
-  CHECK(read_text_lines(path).at(0).text == "\xEF\xBBx");
+  CHECK(lines_of_file() == Lines{{1, "\xEF\xBBx"}});
   write_bytes(path, std::string("one\nt\0o\n", 8));
-  CHECK(contains(message_of<Refusal>([&] { read_text_lines(path); }), path + ":2: holds a zero byte"));
+  CHECK(contains(message_of<Refusal>([&] { lines_of_file(); }), path + ":2: holds a zero byte"));
 }
 
 TEST_CASE("text: fields between spaces and tabs") {
