@@ -13,6 +13,7 @@
 #include "tensor/base/check.h"
 #include "tensor/base/file.h"
 #include "train/config/parts.h"
+#include "train/cost/rehearsal.h"
 #include "train/eval/evaluator.h"
 #include "train/eval/mask_folder.h"
 #include "train/progress.h"
@@ -56,6 +57,17 @@ PictureSpan pictures_of(const train::TestConfig& test) {
   return {test.index_start, test.index_step == 0 ? INT64_MAX : int64_t{test.index_start} + test.index_step};
 }
 
+/// The network's labels, of pictures for which there is memory. The model must outlive the result.
+train::Predictor bounded_predictor(const models::SceneParser& model, const std::string& weights,
+                                   const train::ProtocolOptions& protocol) {
+  return [predict = train::network_predictor(train::network_of(model, weights), protocol),
+          memory = std::make_shared<train::PredictionMemory>(model),
+          protocol](const train::Image& image, const train::ListEntry& entry) {
+    memory->check_fits(entry.image, {image.width, image.height}, protocol);
+    return predict(image, entry);
+  };
+}
+
 /// TEST.split test: the list has no labels, so pictures are only predicted.
 int predict_unlabelled(const train::Config& config, const models::SceneParser& model) {
   const train::DatasetOptions options = train::dataset_options(config, train::Split::test);
@@ -68,12 +80,15 @@ int predict_unlabelled(const train::Config& config, const models::SceneParser& m
   train::check_output_names(train::listing_place(options), entries, static_cast<size_t>(span.begin),
                             static_cast<size_t>(std::max(end, span.begin)));
   const train::MaskFolder masks(config.test.save_folder, train::mask_colors(config));
+  train::PredictionMemory memory(model);
   train::Progress progress("predict", std::max<int64_t>(end - span.begin, 0), "images");
   for (int64_t i = span.begin; i < end; ++i) {
     if (const int signal = train::pending_signal()) {
       throw train::Interrupted(signal, fmt::format("stopped after {} pictures", i - span.begin));
     }
     const train::ListEntry& entry = entries[static_cast<size_t>(i)];
+    const auto [width, height] = train::read_image_size(entry.image);
+    memory.check_fits(entry.image, {width, height}, protocol);
     masks.write(entry, train::predict_labels(network, train::read_image(entry.image), protocol));
     progress.update(i - span.begin + 1);
   }
@@ -138,9 +153,8 @@ lies beside TEST.model_path.
     options.end = span.end;
     options.progress = !common.quiet;
     options.examples = train::kReportExamples;
-    const train::Predictor predictor =
-        model ? train::network_predictor(train::network_of(*model, config.test.model_path), protocol)
-              : train::saved_predictor(config.test.save_folder + "/gray");
+    const train::Predictor predictor = model ? bounded_predictor(*model, config.test.model_path, protocol)
+                                             : train::saved_predictor(config.test.save_folder + "/gray");
     const train::Evaluation evaluation = train::evaluate(predictor, dataset, options);
     std::error_code error;
     std::filesystem::create_directories(config.test.save_folder, error);

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -18,7 +19,6 @@
 #include "tensor/parallel.h"
 #include "train/config/card.h"
 #include "train/config/parts.h"
-#include "train/cost/memory.h"
 #include "train/cost/rehearsal.h"
 #include "train/data/folder.h"
 #include "train/data/known_datasets.h"
@@ -136,20 +136,6 @@ std::vector<Picture> list_pictures(const std::vector<std::string>& arguments, co
   return pictures;
 }
 
-/// Refuses a picture that would take more memory than there is, before it is decoded.
-void check_memory(const models::SceneParser& model, const std::string& image, train::PictureSize picture,
-                  const train::ProtocolOptions& protocol) {
-  const auto gb = [](int64_t bytes) { return static_cast<double>(bytes) / 1e9; };
-  const int64_t needed = train::prediction_bytes(model, num_threads(), picture, protocol);
-  const MemoryLimit limit = memory_limit();
-  check<Refusal>(
-      needed <= limit.bytes,
-      "{}: {} x {} pixels take about {:.1f} GB of memory by the protocol ({}), and there are {:.1f} GB ({}); "
-      "make the picture smaller, cut it into tiles, or give a --config with one of TEST.scales and a smaller "
-      "TEST.test_h and TEST.test_w",
-      image, picture.width, picture.height, gb(needed), train::protocol_name(protocol), gb(limit.bytes), limit.source);
-}
-
 class PredictCommand : public Command {
  public:
   PredictCommand()
@@ -190,6 +176,7 @@ from a config.yaml beside them; without any, pictures keep their size and are cu
     }
     const PredictSetup setup = make_setup(common);
     const train::Network network = train::network_of(*setup.model, weights_);
+    memory_.emplace(*setup.model);
     for (const Picture& picture : pictures) {
       const fs::path folder = fs::path(picture.stem).parent_path();
       std::error_code error;
@@ -228,10 +215,7 @@ from a config.yaml beside them; without any, pictures keep their size and are cu
       protocol.crop_h = std::min(tile_, height);
       protocol.crop_w = std::min(tile_, width);
     }
-    if (width > fitting_.width || height > fitting_.height) {
-      check_memory(*setup.model, picture.image, {width, height}, protocol);
-      fitting_ = {width, height};
-    }
+    memory_->check_fits(picture.image, {width, height}, protocol);
     const train::Image image = train::read_image(picture.image);
     const train::LabelMap labels = train::predict_labels(network, image, protocol);
     const train::Image color = train::colorize(labels, setup.colors);
@@ -294,7 +278,7 @@ from a config.yaml beside them; without any, pictures keep their size and are cu
   int tile_ = 713;
   double opacity_ = 0.5;
   bool no_mirror_ = false;
-  train::PictureSize fitting_;  // a picture for which there was memory: there is for smaller ones
+  std::optional<train::PredictionMemory> memory_;
 };
 
 }  // namespace

@@ -50,19 +50,24 @@ StepSums step_sums_from_json(const std::string& json, const std::string& place) 
 }
 
 TrainLog::TrainLog(const std::string& path, int64_t iteration) : path_(path) {
+  OutputFile file(path);
   std::string kept;
-  std::ifstream old(path);
-  for (std::string text; std::getline(old, text);) {
-    const Json line = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  for_each_log_line(path, SIZE_MAX, [&](const std::string& text, bool whole) {
+    const Json line = whole ? Json::parse(text, nullptr, /*allow_exceptions=*/false) : Json();
     const int64_t at = iteration_of(line);
-    if (at < 0 || at > iteration) continue;
+    if (at < 0 || at > iteration) return;
     kept += text + "\n";
+    if (kept.size() > 1 << 16) {
+      file.write(kept);
+      kept.clear();
+    }
     const std::string type = text_in(line, "type");
     if (type == "validation") last_validation_ = std::max(last_validation_, at);
     if (type == "train") earlier_loss_ = number_in(line, "loss");
     if (const double seconds = number_in(line, "seconds"); std::isfinite(seconds)) earlier_seconds_ = seconds;
-  }
-  write_file(path, kept);
+  });
+  file.write(kept);
+  file.commit();
   stream_.open(path, std::ios::app);
   check<Error>(stream_.good(), "{}: the log cannot be opened for writing", path_);
 }

@@ -257,6 +257,20 @@ int64_t prediction_bytes(const models::SceneParser& model, int threads, PictureS
   return bytes;
 }
 
+void PredictionMemory::check_fits(const std::string& image, PictureSize picture, const ProtocolOptions& protocol) {
+  if (picture.width <= fitting_.width && picture.height <= fitting_.height) return;
+  const auto gb = [](int64_t bytes) { return static_cast<double>(bytes) / 1e9; };
+  const int64_t needed = prediction_bytes(model_, num_threads(), picture, protocol);
+  const MemoryLimit limit = memory_limit();
+  check<Refusal>(
+      needed <= limit.bytes,
+      "{}: {} x {} pixels take about {:.1f} GB of memory by the protocol ({}), and there are {:.1f} GB ({}); "
+      "make the picture smaller, cut it into tiles, or give a configuration with one of TEST.scales and a "
+      "smaller TEST.test_h and TEST.test_w",
+      image, picture.width, picture.height, gb(needed), protocol_name(protocol), gb(limit.bytes), limit.source);
+  fitting_ = picture;
+}
+
 Rehearsal rehearse_test(const Config& config, int threads, PictureSize picture, const ProtocolOptions& protocol) {
   return rehearse(threads, [&](Rehearsal& result) {
     const TestRehearsal test(config);

@@ -80,6 +80,18 @@ Rehearsal rehearse_training(const Config& config, int threads, PictureSize valid
 /// by a dry run, and the picture, its maps of probabilities where they are whole, and its results beside them.
 int64_t prediction_bytes(const models::SceneParser& model, int threads, PictureSize picture,
                          const ProtocolOptions& protocol);
+/// Whether there is memory for predictions, asked before they are worked on.
+class PredictionMemory {
+ public:
+  /// The model must outlive this.
+  explicit PredictionMemory(const models::SceneParser& model) : model_(model) {}
+  /// Throws Refusal "IMAGE: ..." for a picture that would take more memory than there is.
+  void check_fits(const std::string& image, PictureSize picture, const ProtocolOptions& protocol);
+
+ private:
+  const models::SceneParser& model_;
+  PictureSize fitting_;  // a picture for which there was memory: there is for smaller ones
+};
 /// Testing a picture: the second of two.
 Rehearsal rehearse_test(const Config& config, int threads, PictureSize picture, const ProtocolOptions& protocol);
 

@@ -1,7 +1,6 @@
 // What log.jsonl tells about a run, for its curves.
 #include "train/report/run_history.h"
 
-#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "train/report/log_line.h"
@@ -11,7 +10,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr size_t kMaxBytes = size_t{64} << 20, kMaxLine = size_t{64} << 10;
+constexpr size_t kMaxBytes = size_t{64} << 20;
 
 /// Removes what a later line of an iteration no later replaces.
 template <class Point>
@@ -55,35 +54,9 @@ const ValidationPoint* RunHistory::best_validation() const {
 
 RunHistory read_history(const std::string& path) {
   RunHistory history;
-  std::ifstream file(path, std::ios::binary);
-  std::string line;
-  std::vector<char> block(size_t{1} << 16);
-  size_t bytes = 0;
-  bool too_long = false;
-  const auto finish = [&] {
-    if (!line.empty() && (too_long || !add_line(line, history))) ++history.skipped_lines;
-    line.clear();
-    too_long = false;
-  };
-  while (file) {
-    file.read(block.data(), static_cast<std::streamsize>(block.size()));
-    const auto count = static_cast<size_t>(file.gcount());
-    bytes += count;
-    for (size_t i = 0; i < count; ++i) {
-      if (block[i] == '\n') {
-        finish();
-      } else if (line.size() < kMaxLine) {
-        line += block[i];
-      } else {
-        too_long = true;
-      }
-    }
-    if (bytes >= kMaxBytes) {
-      history.cut = true;
-      return history;
-    }
-  }
-  finish();
+  history.cut = !for_each_log_line(path, kMaxBytes, [&](const std::string& line, bool whole) {
+    if (!whole || !add_line(line, history)) ++history.skipped_lines;
+  });
   return history;
 }
 

@@ -5,10 +5,12 @@
 
 #include "autograd/variable.h"
 #include "models/pspnet.h"
+#include "tensor/base/check.h"
 #include "tensor/dry_run.h"
 #include "tensor/ops/conv2d.h"
 #include "tensor/parallel.h"
 #include "tensor/profile/sampled_run.h"
+#include "tests/support/refusal.h"
 #include "tests/support/scopes.h"
 #include "tests/support/skip.h"
 #include "train/cost/memory.h"
@@ -137,6 +139,12 @@ TEST_CASE("what a prediction takes is told before, and tiles of a taller picture
   check_bytes({100, 400}, tiles);
   check_bytes({100, 70}, {.base_size = 0, .crop_h = 0, .crop_w = 0, .scales = {1}, .mirror = false});
   check_bytes({100, 70}, {.base_size = 200, .crop_h = 0, .crop_w = 0, .scales = {1}, .mirror = false});
+
+  // Maps of 30 classes that take 300 GB.
+  PredictionMemory memory(model);
+  memory.check_fits("small.png", {100, 600}, tiles);
+  const std::string refused = message_of<Refusal>([&] { memory.check_fits("huge.png", {18000, 18000}, tiles); });
+  CHECK_MESSAGE(contains(refused, "huge.png: 18000 x 18000 pixels take about"), refused);
 }
 
 TEST_CASE("a dry run leaves nothing behind: the next real step has the bits that it has without") {
