@@ -55,6 +55,15 @@ std::string network_prefix(const WeightFile& file) {
   return most == tensors.end() ? "" : most->first;
 }
 
+/// Removes a prefix that is not empty from the names that `has` says yes to, and tells so.
+void take_off(WeightFile* file, const std::string& prefix, const std::function<bool(std::string_view)>& has) {
+  if (prefix.empty()) return;
+  for (WeightTensor& tensor : file->tensors) {
+    if (has(tensor.name)) tensor.name.erase(0, prefix.size());
+  }
+  file->notes.push_back(fmt::format("the prefix \"{}\" of the names is taken off", quotable(prefix)));
+}
+
 }  // namespace
 
 void leave_out(WeightFile* file, const char* why, const std::function<bool(const WeightTensor&)>& unwanted) {
@@ -87,11 +96,13 @@ void take_off_surroundings(WeightFile* file) {
     const bool counts = is_counter(tensor.name) || (is_integer(tensor.dtype) && tensor.count() == 1);
     return counts && !inside(tensor.name);
   });
-  if (prefix.empty()) return;
-  for (WeightTensor& tensor : file->tensors) {
-    if (inside(tensor.name)) tensor.name.erase(0, prefix.size());
+  take_off(file, prefix, inside);
+  // A backbone of semseg or timm inside of somebody's network: theirs is no name that mmsegmentation has.
+  for (const std::string_view stem : {"backbone.layer0.", "backbone.conv1.0."}) {
+    const auto begins = [&](const WeightTensor& tensor) { return tensor.name.starts_with(stem); };
+    if (std::none_of(file->tensors.begin(), file->tensors.end(), begins)) continue;
+    take_off(file, "backbone.", [](std::string_view name) { return name.starts_with("backbone."); });
   }
-  file->notes.push_back(fmt::format("the prefix \"{}\" of the names is taken off", quotable(prefix)));
 }
 
 }  // namespace giza::models

@@ -123,6 +123,22 @@ TEST_CASE("surroundings: backbones with and without \"backbone.\", with their cl
   }
 }
 
+TEST_CASE("surroundings: a backbone of semseg or timm below \"backbone.\"") {
+  WeightFile backbone = whole();
+  std::erase_if(backbone.tensors, [](const WeightTensor& tensor) { return is_new_layer(tensor.name); });
+  for (const Naming naming : {Naming::semseg, Naming::timm}) {
+    CAPTURE(to_string(naming));
+    for (const char* prefix : {"backbone.", "module.backbone."}) {
+      const WeightFile theirs = prefixed(prefix, from_semseg_names(backbone, naming, "f"));
+      const WeightFile read = to_semseg_names(theirs, "f");
+      CHECK(original_naming(read) == naming);
+      CHECK(contains(read.notes.back(), "\"backbone.\""));
+      REQUIRE(read.tensors.size() == backbone.tensors.size());
+      for (size_t i = 0; i < backbone.tensors.size(); ++i) CHECK(read.tensors[i].name == backbone.tensors[i].name);
+    }
+  }
+}
+
 TEST_CASE("load_state_dict: the likely cause comes first, the list is bounded") {
   const Pspnet deep(tiny()), plain(tiny(Stem::plain));
   const auto message = [](const Pspnet& model, const WeightFile& file) {
