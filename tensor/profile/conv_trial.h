@@ -39,9 +39,9 @@ struct ConvPassResult {
   int winner() const;
 };
 
-/// Each candidate runs once to warm up, and that result is held against sums in double of elements spread over the whole
-/// result: all of them, or as many as options.oracle_macs allow. Then candidates take turns, so that a slow moment of the machine
-/// meets all of them.
+/// Each candidate runs once to warm up, and that result is held against sums in double of elements spread over the
+/// whole result: all of them, or as many as options.oracle_macs allow. Then candidates take turns, so that a slow
+/// moment of the machine meets all of them.
 ConvPassResult run_conv_trial(const ConvSpec& spec, ConvPass pass, const ConvTrialOptions& options);
 
 }  // namespace giza::profile

@@ -48,8 +48,9 @@ ClassFacts read_class_facts(const Config& config);
 std::vector<Problem> find_problems(const Config& config, const ClassFacts& facts,
                                    const std::vector<PartFindings>& parts, size_t examples);
 
-/// Settings that would make the data fit, the likeliest first. Each was tried on the values of each list: all are classes or ignored, not all ignored, and
-/// names and colours are as many as are wanted. Empty where the labels fit, or where no setting helps.
+/// Settings that would make the data fit, the likeliest first. Each was tried on the values of each list: all are
+/// classes or ignored, not all ignored, and names and colours are as many as are wanted. Empty where the labels fit, or
+/// where no setting helps.
 std::vector<Proposal> find_proposals(const Config& config, const ClassFacts& facts,
                                      const std::vector<PartFindings>& parts);
 

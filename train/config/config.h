@@ -141,9 +141,9 @@ struct Config {
 };
 
 /// Reads a YAML file of at most 256 KB, then replaces values by `overrides`: KEY VALUE KEY VALUE ..., KEY being
-/// SECTION.NAME or a NAME that only one section has (of two sections, the one where the file gives it, else semseg's own,
-/// TEST). Lists may be written as in YAML or as Python's tuples. Throws Refusal "FILE:LINE: ..." for an unknown or duplicate key, a
-/// wrong type, a value out of range or options that do not fit together.
+/// SECTION.NAME or a NAME that only one section has (of two sections, the one where the file gives it, else semseg's
+/// own, TEST). Lists may be written as in YAML or as Python's tuples. Throws Refusal "FILE:LINE: ..." for an unknown or
+/// duplicate key, a wrong type, a value out of range or options that do not fit together.
 Config load_config(const std::filesystem::path& file, const std::vector<std::string>& overrides = {});
 /// The same from text; `name` stands for the file in messages.
 Config parse_config(std::string_view text, const std::string& name, const std::vector<std::string>& overrides = {});
