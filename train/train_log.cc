@@ -7,6 +7,7 @@
 
 #include "tensor/base/check.h"
 #include "tensor/base/file.h"
+#include "tensor/base/text.h"
 #include "train/report/log_line.h"
 
 namespace giza::train {
@@ -43,8 +44,8 @@ StepSums step_sums_from_json(const std::string& json, const std::string& place) 
     from.at("right").get_to(sums.right);
     from.at("valid").get_to(sums.valid);
   } catch (const Json::exception& error) {
-    throw Refusal(
-        fmt::format("{}: the state of its log cannot be read ({}); use another checkpoint", place, error.what()));
+    throw Refusal(fmt::format("{}: the state of its log cannot be read ({}); use another checkpoint", place,
+                              quotable(error.what(), 200)));
   }
   return sums;
 }

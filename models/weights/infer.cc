@@ -209,7 +209,7 @@ NetworkOptions options_from_json(const std::string& json, const std::string& pla
                    kModelKey);
   } catch (const Json::exception& error) {
     throw Refusal(fmt::format("{}: \"{}\" in the metadata does not describe a network ({}); expected what giza writes",
-                              place, kModelKey, error.what()));
+                              place, kModelKey, quotable(error.what(), 200)));
   }
   check_bounds(options, place);
   return options;

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tensor/base/check.h"
+#include "tensor/base/text.h"
 #include "train/optim/poly_lr.h"
 #include "train/optim/sgd.h"
 #include "train/verify/reference.h"
@@ -43,7 +44,7 @@ void read_schedule(const std::string& place, Steps& steps) {
     throw Refusal(
         fmt::format("{}: {}; expected an object of numbers base_lr, iterations, power, momentum, weight_decay, "
                     "new_layer_lr and aux_weight",
-                    place, error.what()));
+                    place, quotable(error.what(), 200)));
   }
   check<Refusal>(steps.total >= 1, "{}: {} iterations, expected 1 or more", place, steps.total);
 }
