@@ -19,7 +19,7 @@ namespace fs = std::filesystem;
 using models::WeightFile;
 using models::WeightTensor;
 
-constexpr const char* kIteration = "giza.iteration";
+constexpr const char* kIteration = models::kCheckpointKey;
 constexpr const char* kSeed = "giza.seed";
 constexpr const char* kConfigHash = "giza.config_hash";
 constexpr const char* kSettings = "giza.settings";
@@ -125,8 +125,25 @@ void mend_last(const RunFolder& folder, const std::string& path) {
   if (!fs::equivalent(last, path, error)) point_link_at(last, name);
 }
 
-TrainingState restore_checkpoint(const WeightFile& file, const std::string& path, const layers::Module& model,
-                                 const Sgd& optimizer) {
+std::vector<std::string> set_aside_later(const RunFolder& folder, const std::string& path, int64_t iteration) {
+  std::error_code error;
+  const std::map<int64_t, std::string> checkpoints = list_checkpoints(folder.path(), error);
+  std::vector<std::string> names;
+  for (auto later = checkpoints.upper_bound(iteration); later != checkpoints.end(); ++later) {
+    std::string name = "aside_" + later->second;
+    while (fs::exists(folder.file(name), error)) name = "aside_" + name;
+    fs::rename(folder.file(later->second), folder.file(name), error);
+    check<Error>(!error, "{}: cannot be renamed to {}: {}", folder.file(later->second), name, error.message());
+    names.push_back(name);
+  }
+  if (names.empty()) return names;
+  if (fs::equivalent(folder.path(), fs::path(path).parent_path(), error)) mend_last(folder, path);
+  if (!fs::exists(folder.file(kLast), error)) fs::remove(folder.file(kLast), error);  // a link to one of them
+  sync_folder(folder.path());
+  return names;
+}
+
+TrainingState state_of_checkpoint(const WeightFile& file, const std::string& path) {
   TrainingState state;
   check<Refusal>(parse(metadata(file, kIteration, path), &state.iteration) && state.iteration >= 0 &&
                      parse(metadata(file, kSeed, path), &state.seed),
@@ -138,7 +155,11 @@ TrainingState restore_checkpoint(const WeightFile& file, const std::string& path
   state.list_hash = metadata(file, kListHash, path);
   state.model = metadata(file, models::kModelKey, path);
   state.log = metadata(file, kLog, path);
+  return state;
+}
 
+void restore_checkpoint(const WeightFile& file, const std::string& path, const layers::Module& model,
+                        const Sgd& optimizer) {
   std::map<std::string, const WeightTensor*> momentum;
   for (const WeightTensor& tensor : file.tensors) {
     if (tensor.name.starts_with(models::kMomentumPrefix)) {
@@ -157,7 +178,6 @@ TrainingState restore_checkpoint(const WeightFile& file, const std::string& path
   for (const Sgd::Velocity& velocity : optimizer.velocities()) {
     models::from_pytorch_layout(momentum.at(velocity.name)->data, velocity.tensor);
   }
-  return state;
 }
 
 }  // namespace giza::train

@@ -47,8 +47,15 @@ std::optional<FoundCheckpoint> newest_checkpoint(const std::string& folder, std:
 /// `path`, the newest checkpoint of the folder. Throws Error.
 void mend_last(const RunFolder& folder, const std::string& path);
 
+/// Where a run goes on from `path` though the folder has checkpoints of later iterations: gives those other names, by which
+/// nothing takes them for this run's ("aside_iter_..."), and points last.safetensors at `path`, if that is in the folder.
+/// Returns the names. Throws Error.
+std::vector<std::string> set_aside_later(const RunFolder& folder, const std::string& path, int64_t iteration);
+
+/// What a checkpoint says of the run. Throws Refusal if that is missing or makes no sense.
+TrainingState state_of_checkpoint(const models::WeightFile& file, const std::string& path);
 /// Puts weights and momentum back. Throws Refusal if they do not fit, with model and optimiser unchanged.
-TrainingState restore_checkpoint(const models::WeightFile& file, const std::string& path, const layers::Module& model,
-                                 const Sgd& optimizer);
+void restore_checkpoint(const models::WeightFile& file, const std::string& path, const layers::Module& model,
+                        const Sgd& optimizer);
 
 }  // namespace giza::train

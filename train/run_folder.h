@@ -10,7 +10,8 @@ namespace giza::train {
 /// alone get a `.lock` in it.
 class RunFolder {
  public:
-  /// Throws Refusal if the folder cannot be made or another run holds it.
+  /// Throws Refusal if the folder cannot be made, another run holds it, or what bears the name of one of the run's files is
+  /// a folder, a pipe or a device: a pipe without a reader would block for ever.
   explicit RunFolder(const std::string& path);
   ~RunFolder();
   RunFolder(const RunFolder&) = delete;
@@ -22,6 +23,7 @@ class RunFolder {
 
  private:
   int lock() const;  // 0, or errno
+  void check_files() const;
 
   std::string path_;
   int descriptor_ = -1;

@@ -123,7 +123,8 @@ void Trainer::start() {
     for (auto& warning : glance_at_labels(dataset_)) warnings_.push_back(std::move(warning));
     for (auto& warning : glance_at_settings(config_, iterations_)) warnings_.push_back(std::move(warning));
   }
-  log_ = std::make_unique<TrainLog>(folder_.file("log.jsonl"), iteration_);
+  // Where nothing is left to do, nothing in the log will come again.
+  log_ = std::make_unique<TrainLog>(folder_.file("log.jsonl"), iteration_ < iterations_ ? iteration_ : INT64_MAX);
   result_.loss = log_->earlier_loss();  // until there is a step
   if (train_.tensorboard && event_files_available()) {
     tensorboard_ = std::make_unique<TensorBoard>(folder_.path(), iteration_, class_colors(config_));
@@ -150,15 +151,17 @@ bool Trainer::resume() {
   }
   if (!found) return false;
 
-  const TrainingState state = restore_checkpoint(found->file, found->path, *model_, *optimizer_);
+  const TrainingState state = state_of_checkpoint(found->file, found->path);
   check_settings(state, found->path);
-  check<Refusal>(state.list_hash == list_hash(dataset_),
-                 "{}: was trained on another list than {}; use the same one, or "
-                 "start a new run from its weights with TRAIN.weight",
-                 found->path, listing_place(dataset_.options()));
+  restore_checkpoint(found->file, found->path, *model_, *optimizer_);
   sums_ = step_sums_from_json(state.log, found->path);
   iteration_ = state.iteration;
-  if (train_.resume == "auto") mend_last(folder_, found->path);
+  if (train_.resume == "auto") {
+    mend_last(folder_, found->path);
+  } else if (iteration_ < iterations_) {
+    const std::vector<std::string> later = set_aside_later(folder_, found->path, iteration_);
+    if (!later.empty()) notes_.push_back(fmt::format("later checkpoints are set aside: {}", fmt::join(later, ", ")));
+  }
   result_.checkpoint = found->path;
   notes_.push_back(fmt::format("going on from {} at iteration {}", found->path, iteration_));
   return true;
@@ -179,6 +182,8 @@ void Trainer::check_settings(const TrainingState& state, const std::string& path
                                             [](const std::string& key) { return key.starts_with("TRAIN.epochs:"); });
   check<Refusal>(others == changed.end(), "{}: was trained with other settings: {}; {}", path,
                  fmt::join(others, changed.end(), "; "), kRemedy);
+  check<Refusal>(state.list_hash == list_hash(dataset_), "{}: was trained on another list than {}; {}", path,
+                 listing_place(dataset_.options()), kRemedy);
   check<Refusal>(state.iteration <= iterations_,
                  "{}: stands at iteration {}, TRAIN.epochs {} are {} iterations; expected as many epochs or more", path,
                  state.iteration, train_.epochs, iterations_);

@@ -31,6 +31,10 @@ std::string checksum(const WeightFile& file) {
 
 void check_checksum(const WeightFile& file, const std::string& place) {
   const auto told = file.metadata.find(kChecksumKey);
+  check<Refusal>(told != file.metadata.end() || !file.metadata.contains(kCheckpointKey),
+                 "{}: a checkpoint without its checksum: the file is corrupt, or another program changed it; use an "
+                 "older checkpoint, or copy it again",
+                 place);
   check<Refusal>(
       told == file.metadata.end() || told->second == checksum(file),
       "{}: the checksum does not fit the contents: the file is corrupt, or another program changed it; use an "

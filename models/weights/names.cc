@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 
+#include "tensor/base/spelling.h"
 #include "tensor/base/text.h"
 
 namespace giza::models {
@@ -41,6 +42,8 @@ std::string name_list(const std::vector<std::string>& names) {
 }
 
 bool is_average(std::string_view name) {
+  // As mmcv's EMAHook registers copies: "ema_" and the name, its dots turned to underscores.
+  if (name.starts_with("ema_")) return true;
   constexpr std::array<std::string_view, 6> kWords = {"ema", "EMA", "swa", "averaged", "average", "teacher"};
   return any_word(name, [&](std::string_view word) { return is_one_of(kWords, word); });
 }
@@ -50,10 +53,14 @@ bool is_classifier(std::string_view name) {
 }
 
 bool is_of_loss(std::string_view name) {
-  constexpr std::array<std::string_view, 15> kWords = {"criterion", "criterions", "criteria", "crit",    "loss",
-                                                       "losses",    "lossfn",     "metric",   "metrics", "entropy",
-                                                       "ce",        "bce",        "dice",     "lovasz",  "focal"};
-  if (any_word(name, [&](std::string_view word) { return is_one_of(kWords, word); })) return true;
+  constexpr std::array<std::string_view, 20> kWords = {
+      "criterion", "criterions", "criteria", "crit", "loss", "losses", "lossfn", "lossfunction", "metric", "metrics",
+      "entropy",   "ce",         "bce",      "nll",  "dice", "lovasz", "focal",  "ohem",         "miou",   "confmat"};
+  const auto tells = [&](std::string_view word) {
+    const std::string lower = lower_case(word);
+    return is_one_of(kWords, lower) || lower.ends_with("loss");
+  };
+  if (any_word(name, tells)) return true;
   constexpr std::array<std::string_view, 3> kBuffers = {"class_weight", "class_weights", "pos_weight"};
   return is_one_of(kBuffers, name.substr(name.rfind('.') + 1));
 }
@@ -62,6 +69,11 @@ bool is_counter(std::string_view name) {
   constexpr std::array<std::string_view, 14> kNames = {
       "n_averaged",  "num_updates", "num_update", "updates",   "decay", "step",       "steps",
       "global_step", "num_steps",   "epoch",      "iteration", "iter",  "iterations", "num_batches_tracked"};
+  return is_one_of(kNames, name.substr(name.rfind('.') + 1));
+}
+
+bool is_of_tool(std::string_view name) {
+  constexpr std::array<std::string_view, 3> kNames = {"total_ops", "total_params", "_extra_state"};
   return is_one_of(kNames, name.substr(name.rfind('.') + 1));
 }
 

@@ -19,4 +19,7 @@ bool is_of_loss(std::string_view name);
 /// True for what counts steps or averages: n_averaged, global_step, num_batches_tracked.
 bool is_counter(std::string_view name);
 
+/// True for what tools register at every layer: thop's counts of operations, PyTorch's own _extra_state.
+bool is_of_tool(std::string_view name);
+
 }  // namespace giza::models

@@ -230,6 +230,10 @@ void check_cover(const SafetensorsHeader& header, uint64_t data_bytes, const std
 }  // namespace
 
 SafetensorsHeader parse_safetensors_header(std::string_view json, uint64_t data_bytes, const std::string& place) {
+  // The format's own words: the header begins with {, and may end with blanks.
+  const size_t end = json.find_last_not_of(' ');
+  check<Refusal>(!json.empty() && json.front() == '{' && json[end] == '}',
+                 "{}: the header is not a JSON object; is this a safetensors file?", place);
   SafetensorsHeader header;
   HeaderReader reader(&header, place);
   const bool parsed = nlohmann::json::sax_parse(json.begin(), json.end(), &reader);

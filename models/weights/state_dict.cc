@@ -182,11 +182,14 @@ std::vector<std::string> load_state_dict(const layers::Module& module, const Wei
   std::vector<std::string> missing, extra, misshaped, kept;
   std::vector<std::pair<const WeightTensor*, Tensor>> copies;
   bool any = false;
+  // All of the auxiliary head may be missing, but not a part of it.
+  const bool has_aux = std::any_of(index.begin(), index.end(), [](const auto& e) { return is_auxiliary(e.first); });
   for (const Slot& slot : slots_of(module)) {
     const bool new_layer = is_new_layer(slot.name);
     const auto found = index.find(slot.name);
     if (found == index.end()) {
-      const bool optional = (options.aux_optional && is_auxiliary(slot.name)) || (options.backbone_only && new_layer);
+      const bool optional =
+          (options.aux_optional && !has_aux && is_auxiliary(slot.name)) || (options.backbone_only && new_layer);
       (optional ? kept : missing).push_back(slot.name);
       continue;
     }

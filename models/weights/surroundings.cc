@@ -19,10 +19,13 @@ namespace {
 
 /// What the names of a network's tensors begin with, in any of the namings (naming.cc); of backbones a block or a stem.
 bool begins_network(std::string_view name) {
+  constexpr std::string_view kBackbone = "backbone.";
+  // Behind "backbone." too, and not behind what else may begin so: "backbone.body." is somebody's prefix.
+  if (name.starts_with(kBackbone)) name.remove_prefix(kBackbone.size());
   constexpr std::array<std::string_view, 14> kBegins = {
-      "layer0.", "layer1.", "layer2.", "layer3.", "layer4.",   "stem.",        "conv1.",
-      "conv2.",  "conv3.",  "bn1.",    "bn2.",    "backbone.", "decode_head.", "auxiliary_head."};
-  return name.starts_with("bn3.") || is_new_layer(name) ||
+      "layer0.", "layer1.", "layer2.", "layer3.", "layer4.", "stem.",        "conv1.",
+      "conv2.",  "conv3.",  "bn1.",    "bn2.",    "bn3.",    "decode_head.", "auxiliary_head."};
+  return is_new_layer(name) ||
          std::any_of(kBegins.begin(), kBegins.end(), [&](std::string_view begin) { return name.starts_with(begin); });
 }
 
@@ -66,6 +69,8 @@ void take_off(WeightFile* file, const std::string& prefix, const std::function<b
 
 }  // namespace
 
+bool looks_like_network(std::string_view name) { return prefix_length(name) != std::string_view::npos; }
+
 void leave_out(WeightFile* file, const char* why, const std::function<bool(const WeightTensor&)>& unwanted) {
   std::vector<std::string> names;
   std::erase_if(file->tensors, [&](const WeightTensor& tensor) {
@@ -83,22 +88,29 @@ void take_off_surroundings(WeightFile* file) {
     const std::string_view rest = name.substr(prefix.size());
     return begins_network(rest) || is_classifier(rest);  // which naming.cc leaves out
   };
-  leave_out(file, "of a loss or metric", [](const WeightTensor& tensor) { return is_of_loss(tensor.name); });
+  leave_out(file, "of a loss or metric", [&](const WeightTensor& tensor) {
+    // A word in the prefix of the whole network tells nothing of the tensor.
+    const std::string_view name = tensor.name;
+    return is_of_loss(inside(name) ? name.substr(prefix.size()) : name);
+  });
   leave_out(file, "an average of the weights beside them", [&](const WeightTensor& tensor) {
     if (inside(tensor.name) || is_average(prefix)) return false;
     // Of names that no network has, as those without dots that some averages use, the first part tells.
-    size_t length = prefix_length(tensor.name);
-    if (length == std::string::npos) length = tensor.name.find('.');
-    return length != std::string::npos && is_average(std::string_view(tensor.name).substr(0, length));
+    std::string_view name = tensor.name;
+    if (name.starts_with(prefix)) name.remove_prefix(prefix.size());
+    size_t length = prefix_length(name);
+    if (length == std::string::npos) length = name.find('.');
+    if (length == std::string::npos && is_counter(name)) return false;
+    return is_average(name.substr(0, length));
   });
   leave_out(file, "counters", [&](const WeightTensor& tensor) {
     // Batch norm's own counters stay; what else is one whole number is no part of a network.
     const bool counts = is_counter(tensor.name) || (is_integer(tensor.dtype) && tensor.count() == 1);
-    return counts && !inside(tensor.name);
+    return is_of_tool(tensor.name) || (counts && !inside(tensor.name));
   });
   take_off(file, prefix, inside);
-  // A backbone of semseg or timm inside of somebody's network: theirs is no name that mmsegmentation has.
-  for (const std::string_view stem : {"backbone.layer0.", "backbone.conv1.0."}) {
+  // A backbone of semseg, timm or the authors' ImageNet files inside of somebody's network: theirs is no name that mmsegmentation has.
+  for (const std::string_view stem : {"backbone.layer0.", "backbone.conv1.0.", "backbone.conv3."}) {
     const auto begins = [&](const WeightTensor& tensor) { return tensor.name.starts_with(stem); };
     if (std::none_of(file->tensors.begin(), file->tensors.end(), begins)) continue;
     take_off(file, "backbone.", [](std::string_view name) { return name.starts_with("backbone."); });

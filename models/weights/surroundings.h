@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <string_view>
 
 #include "models/weights/weight_file.h"
 
@@ -12,6 +13,9 @@ namespace giza::models {
 /// the network that is an average of its weights. The tensors of a checkpoint's optimiser stay. What was done is told in
 /// file->notes. A file in which nothing looks like a network of giza stays as it is.
 void take_off_surroundings(WeightFile* file);
+
+/// True for a name in which, behind some prefix, a network of giza begins.
+bool looks_like_network(std::string_view name);
 
 /// Removes the tensors that `unwanted` says yes to, but not those of an optimiser, and tells so: "2 left out, WHY: a, b".
 void leave_out(WeightFile* file, const char* why, const std::function<bool(const WeightTensor&)>& unwanted);

@@ -57,9 +57,11 @@ WeightFile read_weights(const std::string& path) {
 void write_weights(const std::string& path, const WeightFile& file) {
   const std::string extension = std::filesystem::path(path).extension().string();
   if (extension == ".pth" || extension == ".pt") return write_pth(path, file);
-  check<Refusal>(extension == ".safetensors",
-                 "{}: weights are not written as \"{}\", expected a name that ends in .safetensors, .pth or .pt", path,
-                 extension);
+  check<Refusal>(
+      extension == ".safetensors",
+      "{}: weights are not written as \"{}\", expected a name that ends in .safetensors, .pth or .pt (or .onnx, for "
+      "a whole network)",
+      path, extension);
   write_safetensors(path, file);
 }
 

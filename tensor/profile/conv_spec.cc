@@ -29,7 +29,10 @@ ConvSpec ConvSpec::parse(std::string_view text) {
     spec.options.padding = same_padding(spec.kernel_h, spec.kernel_w, spec.options.dilation);
   }
   try {
-    spec.output();
+    // Shapes with more elements than can be counted are refused too.
+    static_cast<void>(spec.input());
+    static_cast<void>(spec.weight());
+    static_cast<void>(spec.output());
   } catch (const ShapeError& error) {
     throw Refusal(fmt::format("{}: {}", text, error.what()));
   }

@@ -165,6 +165,16 @@ def main():
     save("buffers", {name: torch.nn.Buffer(tensor) for name, tensor in state.items()}, state)
     integers = ("int32", "int16", "int8", "uint64", "uint32", "uint16", "uint8", "bool")
     save("integers", {kind: torch.tensor([0, 1, 100]).to(getattr(torch, kind)) for kind in integers})
+    # What looks like weights, and is not those of a network; and files without checksums.
+    layers = {"layer0.0.weight": numbers(2, 3), "layer1.0.bn1.bias": numbers(2)}
+    save("metrics_beside", {"net": layers, "metrics": {"val.iou": numbers(1)}, "criterion": {"ce.weight": numbers(2)}},
+         layers)
+    save("same_twice", {"state_dict": layers, "model": layers}, layers)
+    save("empty_state_dict", {"state_dict": {}, "net": layers}, layers)
+    save("numpy_number", {**layers, "best_miou": numpy.float64(0.5), "dtype": numpy.dtype("f4")}, layers, safe=False)
+    torch.serialization.set_crc32_options(False)
+    save("no_checksums", layers)
+    torch.serialization.set_crc32_options(True)
     with open(FOLDER.parent / "pth.json", "w", encoding="ascii") as out:
         json.dump(expected, out, separators=(",", ":"))
         out.write("\n")

@@ -2,6 +2,7 @@
 #include "train/checkpoint.h"
 
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <csignal>
@@ -76,7 +77,8 @@ TEST_CASE("checkpoint: everything comes back to the bit; weights alone load as a
   CHECK(path == folder.file("iter_00001200.safetensors"));
   CHECK(fs::read_symlink(folder.file("last.safetensors")) == "iter_00001200.safetensors");
   REQUIRE(other.numbers() != run.numbers());
-  const TrainingState state = restore_checkpoint(read_checkpoint(path), path, other.model, other.optimizer);
+  const TrainingState state = state_of_checkpoint(read_checkpoint(path), path);
+  restore_checkpoint(read_checkpoint(path), path, other.model, other.optimizer);
   CHECK(other.numbers() == run.numbers());
   CHECK(state.iteration == 1200);
   CHECK(state.seed == uint64_t{1} << 63);
@@ -175,7 +177,10 @@ TEST_CASE("checkpoint: what does not fit changes nothing") {
   const auto refused = [&](auto change) {
     models::WeightFile file = good;
     change(file);
-    const std::string text = message_of<Refusal>([&] { restore_checkpoint(file, path, other.model, other.optimizer); });
+    const std::string text = message_of<Refusal>([&] {
+      state_of_checkpoint(file, path);
+      restore_checkpoint(file, path, other.model, other.optimizer);
+    });
     CHECK(text.starts_with(path + ": "));
     CHECK(other.numbers() == before);
   };
@@ -200,6 +205,20 @@ TEST_CASE("run folder: one run at a time") {
   const RunFolder again(temp.file("a/b"));
   write_bytes(temp.file("plain"), "");
   CHECK_THROWS_AS(RunFolder(temp.file("plain")), Refusal);
+}
+
+TEST_CASE("run folder: a pipe or a folder where a file of the run belongs is refused before it blocks") {
+  const TempFolder folder;
+  for (const char* name : {"log.jsonl", "config.yaml", "report.html"}) {
+    REQUIRE(::mkfifo(folder.file(name).c_str(), 0600) == 0);
+    CHECK(contains(message_of<Refusal>([&] { RunFolder(folder.path()); }), std::string(name) + ": is no regular file"));
+    fs::remove(folder.file(name));
+  }
+  fs::create_directory(folder.file("last.safetensors"));
+  CHECK(contains(message_of<Refusal>([&] { RunFolder(folder.path()); }), "last.safetensors: is no regular file"));
+  fs::remove(folder.file("last.safetensors"));
+  fs::create_symlink("iter_00000001.safetensors", folder.file("last.safetensors"));  // leads nowhere: a kill's
+  const RunFolder held(folder.path());
 }
 
 }  // namespace

@@ -196,6 +196,50 @@ TEST_CASE("train: resumed with more epochs, or with nothing left to do") {
   CHECK(contains(message_of<Refusal>([&] { train(config); }), "stands at iteration 20, TRAIN.epochs 4 are 16"));
 }
 
+TEST_CASE("train: going on from an older checkpoint sets the later ones aside, so that auto follows the new branch") {
+  const Quiet quiet;
+  const TinySet set;
+  Config config = set.config("run");
+  config.train.keep_checkpoints = 9;
+  train(config);
+  const std::string whole = last_checkpoint(config);
+  config.train.resume = config.train.save_path + "/iter_00000004.safetensors";
+  config.train.epochs = 1;
+  const size_t lines = log_of(config).size();
+  train(config);  // nothing is left to do, and nothing changes
+  CHECK(log_of(config).size() == lines);
+  CHECK(last_checkpoint(config) == whole);
+
+  config.train.epochs = 4;
+  interrupt_at(config, 6, SIGTERM);
+  CHECK(std::filesystem::exists(config.train.save_path + "/aside_iter_00000012.safetensors"));
+  config.train.resume = "auto";
+  train(config);
+  Config straight = set.config("straight");
+  train(straight);
+  straight.train.epochs = 4;
+  straight.train.keep_checkpoints = 9;
+  straight.train.resume = config.train.save_path + "/iter_00000004.safetensors";
+  straight.train.save_path = set.file("other");
+  train(straight);
+  CHECK(last_checkpoint(config) == last_checkpoint(straight));
+}
+
+TEST_CASE("train: a resume that is refused says what differs before what does not fit") {
+  const Quiet quiet;
+  const TinySet set;
+  Config config = set.config("run");
+  train(config);
+  config.train.resume = "auto";
+  config.train.stem = "plain";
+  CHECK(contains(message_of<Refusal>([&] { train(config); }), "TRAIN.stem: 'deep', now 'plain'"));
+  config.train.stem = "deep";
+  const std::string list = read_bytes(config.data.train_list);
+  write_bytes(set.file("short.txt"), list.substr(0, list.find('\n', list.size() / 2) + 1));
+  config.data.train_list = set.file("short.txt");
+  CHECK(contains(message_of<Refusal>([&] { train(config); }), "was trained on another list"));
+}
+
 TEST_CASE("train: what was judged before it ended is not judged again") {
   const Quiet quiet;
   const TinySet set;

@@ -8,6 +8,7 @@
 #include <unordered_map>
 
 #include "models/weights/names.h"
+#include "models/weights/surroundings.h"
 #include "tensor/base/check.h"
 #include "tensor/base/text.h"
 
@@ -145,6 +146,20 @@ class ObjectReader {
     return leads;
   }
 
+  /// Whether the dict, or one in it, has a float tensor under a name of a network.
+  bool holds_network(Ref ref) {
+    const auto pairs = pairs_of(ref);
+    if (!pairs) return false;
+    if (contents_of(ref) != Contents::weights) {
+      return std::any_of(pairs->begin(), pairs->end(), [&](const auto& pair) {
+        return contents_of(pair.second) == Contents::weights && holds_network(pair.second);
+      });
+    }
+    return std::any_of(pairs->begin(), pairs->end(), [&](const auto& pair) {
+      return pickle_.is(pair.first, PickleKind::text) && looks_like_network(pickle_.text(pair.first));
+    });
+  }
+
   /// The weights under one of the usual keys, or nullopt.
   std::optional<std::pair<std::string_view, Ref>> usual_child(const Pairs& pairs) {
     std::optional<std::pair<std::string_view, Ref>> found;
@@ -157,6 +172,7 @@ class ObjectReader {
       const Contents contents = contents_of(value);
       // "model" may be a name, or its settings.
       if (contents == Contents::no_dict || (contents == Contents::values && !leads_to_weights(value))) continue;
+      if (found && found->second == value) continue;  // one dict under two names
       // What is empty counts only where nothing else is.
       if (found && contents == Contents::nothing && contents_of(found->second) != Contents::nothing) continue;
       if (found && contents != Contents::nothing && contents_of(found->second) == Contents::nothing) found.reset();
@@ -177,8 +193,14 @@ class ObjectReader {
       const std::string_view name = pickle_.text(key);
       (is_average(name) ? averages : plain).emplace_back(name, value);
     }
-    const auto& found = plain.empty() ? averages : plain;
+    auto& found = plain.empty() ? averages : plain;
     if (found.empty()) return {};
+    // Statistics and states of losses bear dots too; only one of them may look like a network.
+    if (found.size() > 1) {
+      auto networks = found;
+      std::erase_if(networks, [&](const auto& child) { return !holds_network(child.second); });
+      if (!networks.empty()) found = std::move(networks);
+    }
     require(found.size() == 1, "the file holds weights under \"{}\" and under \"{}\"; keep one of them",
             quotable(found.front().first), quotable(found.back().first));
     return found.front();
@@ -194,6 +216,7 @@ class ObjectReader {
                 : tensors_.describe(dict));
     for (int level = 0; level < kMaxLevels; ++level) {
       auto child = usual_child(*pairs);
+      if (child && contents_of(child->second) == Contents::nothing && other_child(*pairs)) child.reset();
       const bool usual = child.has_value();
       if (!usual && contents_of(dict) == Contents::weights) break;
       if (!usual) child = other_child(*pairs);

@@ -63,7 +63,7 @@ WeightFile read_zip(const InputFile& file) {
     check<Refusal>(record != nullptr, "{}: the record of storage {} is missing", path, quotable(storage.key));
     check<Refusal>(record->size == storage.bytes(), "{}: storage {} has {} bytes, but its {} numbers need {}", path,
                    quotable(storage.key), record->size, storage.numel, storage.bytes());
-    places.push_back({record->offset, record->crc});
+    places.push_back({record->offset, zip.has_checksums() ? std::optional(record->crc) : std::nullopt});
   }
   return {read_pth_tensors(file, objects, places), read_metadata(zip, root, path), objects.notes};
 }

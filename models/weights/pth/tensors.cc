@@ -51,7 +51,8 @@ constexpr std::array kForeignTensors = {
     ForeignTensor{"_rebuild_qtensor", "a quantized tensor", "tensor.dequantize()"},
     ForeignTensor{"_rebuild_nested", "a nested tensor", "its tensors one by one"},
     ForeignTensor{"_rebuild_meta", "a tensor of the device meta, which has no numbers", "the weights themselves"},
-    ForeignTensor{"numpy.", "an array or number of NumPy", "torch.as_tensor(array)"},
+    ForeignTensor{"multiarray._reconstruct", "an array of NumPy", "torch.as_tensor(array)"},
+    ForeignTensor{"numeric._frombuffer", "an array of NumPy", "torch.as_tensor(array)"},
     ForeignTensor{"_rebuild_", "a tensor of a kind of its own", "tensor.detach().clone()"},
 };
 const ForeignTensor* foreign_tensor(std::string_view maker) {

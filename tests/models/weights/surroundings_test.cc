@@ -59,7 +59,8 @@ void check_whole(WeightFile file, const std::vector<std::string>& notes) {
 TEST_CASE("surroundings: any prefix that the network's tensors share is taken off and told") {
   check_whole(whole(), {});
   for (const char* prefix : {"module.", "_orig_mod.", "module._orig_mod.", "_orig_mod.module.", "model.", "student.",
-                             "ema.module.", "a.b.c.", "net.module.model._orig_mod."}) {
+                             "ema.module.", "a.b.c.", "net.module.model._orig_mod.", "model_with_loss.model.",
+                             "criterion.net.", "module.backbone.0.", "backbone.body."}) {
     CAPTURE(prefix);
     check_whole(prefixed(prefix), {"the prefix \"" + std::string(prefix) + "\""});
   }
@@ -91,6 +92,24 @@ TEST_CASE("surroundings: losses, counters and averages are left out and told") {
     CAPTURE(average);
     check_whole(two, {"an average of the weights", "\"model.\""});
   }
+  // mmcv's copies under names without dots, thop's counts at every layer, losses by other names.
+  file = whole();
+  for (const WeightTensor& tensor : whole().tensors) {
+    WeightTensor copy = tensor;
+    std::replace(copy.name.begin(), copy.name.end(), '.', '_');
+    copy.name = "ema_" + copy.name;
+    file.tensors.push_back(copy);
+  }
+  check_whole(file, {"an average of the weights beside them: ema_layer0_0_weight"});
+  file = whole();
+  for (const char* name : {"total_ops", "layer0.0.total_ops", "cls.0.total_params"}) {
+    file.tensors.push_back(floats(name, {1}));
+  }
+  for (const char* name : {"CrossEntropyLoss.weight", "lossFunction.weight", "val_miou.confmat", "nll.weight"}) {
+    file.tensors.push_back(floats(name, {1}));
+  }
+  check_whole(file,
+              {"4 left out, of a loss", "3 left out, counters: total_ops, layer0.0.total_ops, cls.0.total_params"});
   // What may be a part of another network is not left out in silence.
   file = whole();
   file.tensors.push_back(floats("gate.weight", {1}));
@@ -123,10 +142,10 @@ TEST_CASE("surroundings: backbones with and without \"backbone.\", with their cl
   }
 }
 
-TEST_CASE("surroundings: a backbone of semseg or timm below \"backbone.\"") {
+TEST_CASE("surroundings: a backbone of semseg, timm or the authors' ImageNet files below \"backbone.\"") {
   WeightFile backbone = whole();
   std::erase_if(backbone.tensors, [](const WeightTensor& tensor) { return is_new_layer(tensor.name); });
-  for (const Naming naming : {Naming::semseg, Naming::timm}) {
+  for (const Naming naming : {Naming::semseg, Naming::timm, Naming::imagenet}) {
     CAPTURE(to_string(naming));
     for (const char* prefix : {"backbone.", "module.backbone."}) {
       const WeightFile theirs = prefixed(prefix, from_semseg_names(backbone, naming, "f"));
@@ -206,6 +225,24 @@ TEST_CASE("read_weights: the checksum of a checkpoint is compared, whoever reads
     CHECK(contains(message_of<Refusal>([&] { read_weights(path); }), path + ": the checksum"));
     CHECK_THROWS_AS(load_parser(path), Refusal);
   }
+  // One bit of the checksum's own key, in a checkpoint.
+  file.metadata["giza.iteration"] = "4";
+  file.metadata[kChecksumKey] = checksum(file);
+  write_safetensors(path, file);
+  CHECK(read_weights(path).tensors.size() == file.tensors.size());
+  std::string hidden = read_bytes(path);
+  hidden[hidden.find("giza.checksum") + 7] ^= 1;
+  write_bytes(path, hidden);
+  CHECK(contains(message_of<Refusal>([&] { read_weights(path); }), "a checkpoint without its checksum"));
+}
+
+TEST_CASE("load_state_dict: all of the auxiliary head may be missing, but not a part of it") {
+  const Pspnet model(tiny());
+  WeightFile file = whole();
+  std::erase_if(file.tensors, [](const WeightTensor& tensor) { return tensor.name == "aux.4.bias"; });
+  CHECK(contains(message_of<Refusal>([&] { load_state_dict(model, file, "f"); }), "1 missing: aux.4.bias"));
+  std::erase_if(file.tensors, [](const WeightTensor& tensor) { return tensor.name.starts_with("aux."); });
+  load_state_dict(model, file, "f");
 }
 
 TEST_CASE("write_weights: whatever the type in the file, float32 and int64 are written") {
