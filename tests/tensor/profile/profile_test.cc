@@ -169,6 +169,7 @@ TEST_CASE("convolution words") {
       {"h6w6c3k4h6", "h stands there twice"},
       {"h6w6c3k4r9p0", "does not fit"},
       {"h99999999999999999999w1c1k1", "h needs"},
+      {"n405034h60w608576k1c512344", "overflows"},
   };
   for (const auto& fault : faults) {
     CAPTURE(fault.first);
