@@ -50,11 +50,11 @@ left out and named.
                   {"left_out", starter.without_mask.size()}});
       return 0;
     }
-    fmt::print("{}: {} pictures to train on, {} to validate, {} classes, about {} x {} pixels\n", starter.config,
-               starter.train, starter.val, starter.classes, starter.width, starter.height);
-    if (options_.names.empty()) fmt::print("{}/names.txt: give the classes their names\n", options_.folder);
+    fmt::print("{}: {} pictures to train on, {} to validate, {} classes, about {} x {} pixels\n",
+               one_line(starter.config), starter.train, starter.val, starter.classes, starter.width, starter.height);
+    if (options_.names.empty()) fmt::print("{}/names.txt: give the classes their names\n", one_line(options_.folder));
     fmt::print("next: giza check --config {0}\n      giza plan --config {0}\n      giza train --config {0}\n",
-               starter.config);
+               one_line(starter.config));
     return 0;
   }
 

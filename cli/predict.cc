@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <new>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
@@ -191,12 +192,18 @@ from a config.yaml beside them; without any, pictures keep their size and are cu
       if (const int signal = train::pending_signal()) {
         throw train::Interrupted(signal, fmt::format("stopped after {} pictures", i));
       }
+      const auto pass_over = [&](const std::string& reason) {
+        if (pictures.size() == 1) throw Refusal(reason);
+        progress.warn(reason);
+        broken.push_back(pictures[i].image);
+      };
       try {
         predict(pictures[i], network, setup, common.json);
       } catch (const Refusal& refusal) {
-        if (pictures.size() == 1) throw;
-        progress.warn(refusal.what());
-        broken.push_back(pictures[i].image);
+        pass_over(refusal.what());
+      } catch (const std::bad_alloc&) {
+        pass_over(fmt::format("{}: there is not enough memory for it; make the picture smaller, or cut it into tiles",
+                              pictures[i].image));
       }
       progress.update(static_cast<int64_t>(i) + 1);
     }

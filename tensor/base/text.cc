@@ -25,10 +25,14 @@ void for_each_line(const std::string& path, const std::function<void(int number,
   const std::vector<uint8_t> bytes = read_file(path, size_t{256} << 20);
   std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   if (text.substr(0, 3) == "\xEF\xBB\xBF") text.remove_prefix(3);
+  check<Refusal>(!text.starts_with("\xFF\xFE") && !text.starts_with("\xFE\xFF"),
+                 "{}: is text in UTF-16, expected UTF-8 or ASCII; save it so", path);
+  // Old Macs ended lines by a carriage return alone.
+  const char line_end = text.find('\n') == std::string_view::npos ? '\r' : '\n';
   int number = 0;
   while (!text.empty()) {
     ++number;
-    const size_t end = text.find('\n');
+    const size_t end = text.find(line_end);
     std::string_view line = text.substr(0, end);
     text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
     check<Refusal>(line.find('\0') == std::string_view::npos,

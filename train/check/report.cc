@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "tensor/base/message.h"
 #include "train/check/data_check.h"
 #include "train/progress.h"
 
@@ -20,7 +21,7 @@ const char* severity_name(Severity severity) {
 std::string size_text(const std::array<int, 2>& size) { return fmt::format("{} x {}", size[0], size[1]); }
 
 std::string part_line(const PartReport& part) {
-  std::string text = fmt::format("{}: {} pictures of {}\n", part.name, part.pictures, part.place);
+  std::string text = fmt::format("{}: {} pictures of {}\n", part.name, part.pictures, one_line(part.place));
   if (part.readable == 0) return text;
   const std::string sizes = part.smallest == part.largest ? size_text(part.smallest)
                                                           : size_text(part.smallest) + " to " + size_text(part.largest);
@@ -52,7 +53,7 @@ std::string class_table(const DataReport& report) {
   for (int c = 0; c <= report.classes; ++c) {
     const auto index = static_cast<size_t>(c);
     const bool ignored = c == report.classes;
-    const std::string name = ignored ? "ignored" : index < report.names.size() ? report.names[index] : "";
+    const std::string name = ignored ? "ignored" : index < report.names.size() ? one_line(report.names[index]) : "";
     text += fmt::format("{:>3} {:<{}}", ignored ? "" : fmt::format("{}", c), name, width);
     for (const PartReport* part : parts) {
       const ClassCount& count = part->classes[index];
@@ -65,8 +66,8 @@ std::string class_table(const DataReport& report) {
 }
 
 std::string problem_text(const Problem& problem) {
-  std::string text = fmt::format("{}: {}\n", severity_name(problem.severity), problem.message);
-  for (const std::string& example : problem.examples) text += fmt::format("  {}\n", example);
+  std::string text = fmt::format("{}: {}\n", severity_name(problem.severity), one_line(problem.message));
+  for (const std::string& example : problem.examples) text += fmt::format("  {}\n", one_line(example));
   const auto shown = static_cast<int64_t>(problem.examples.size());
   // A count of pixels is no count of examples.
   if (shown > 0 && problem.count > shown && problem.kind != "value" && problem.kind != "color") {
@@ -101,7 +102,7 @@ std::string report_text(const DataReport& report, const CommandWith& command) {
   for (const Problem& problem : report.problems) text += problem_text(problem);
   for (size_t i = 0; i < report.proposals.size(); ++i) {
     const Proposal& proposal = report.proposals[i];
-    text += fmt::format("\n{}: {}\n", i == 0 ? "proposal" : "or", proposal.reason);
+    text += fmt::format("\n{}: {}\n", i == 0 ? "proposal" : "or", one_line(proposal.reason));
     text += yaml_of(proposal);
     if (command) text += fmt::format("  try it: {}\n", command(proposal.settings));
   }

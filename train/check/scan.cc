@@ -110,6 +110,7 @@ void scan_label(const std::string& path, const LabelColors* colors, FileScan& re
     return;
   }
   scan.kind = png_kind(path, bytes);
+  if (colors != nullptr) check_color_depth(path, *colors);
   const bool in_colors = scan.kind.type == PngKind::Type::rgb || scan.kind.alpha;
   if (colors == nullptr && !in_colors) {
     const LabelMap labels = decode_png_labels(path, bytes);

@@ -50,11 +50,12 @@ std::string list_text(const std::vector<FoundPair>& pairs) {
   std::string text;
   for (const FoundPair& pair : pairs) {
     for (const std::string& path : {pair.image, pair.mask}) {
-      check<Refusal>(
-          path.find_first_of("\t\r\n") == std::string::npos && path.front() != '#' && path.front() != '"' &&
-              path.front() != '\'',
-          "{}: a list cannot hold paths with tabs or line ends, nor any that begin with # or a quote; rename it",
-          quotable(path));
+      check<Refusal>(path.find_first_of("\t\r\n") == std::string::npos && path.front() != '#' && path.front() != '"' &&
+                         path.front() != '\'' && trimmed(path) == path && !path.starts_with("\xEF\xBB\xBF"),
+                     "{}: a list cannot hold paths with tabs or line ends, nor any that begin with #, a quote or a "
+                     "byte order mark, "
+                     "nor blanks at an end; rename it",
+                     quotable(path));
     }
     text += pair.image + "\t" + pair.mask + "\n";
   }

@@ -24,85 +24,6 @@ namespace {
 
 constexpr const char* kOverridePlace = "command line";
 
-/// What other programs call a key: where the spelling leads astray.
-struct Synonym {
-  std::string_view theirs, ours;
-};
-constexpr Synonym kSynonyms[] = {{"lr", "TRAIN.base_lr"},
-                                 {"learning_rate", "TRAIN.base_lr"},
-                                 {"lr0", "TRAIN.base_lr"},
-                                 {"init_lr", "TRAIN.base_lr"},
-                                 {"wd", "TRAIN.weight_decay"},
-                                 {"decay", "TRAIN.weight_decay"},
-                                 {"bs", "TRAIN.batch_size"},
-                                 {"batch", "TRAIN.batch_size"},
-                                 {"samples_per_gpu", "TRAIN.batch_size"},
-                                 {"max_epochs", "TRAIN.epochs"},
-                                 {"num_epochs", "TRAIN.epochs"},
-                                 {"n_epochs", "TRAIN.epochs"},
-                                 {"depth", "TRAIN.layers"},
-                                 {"backbone", "TRAIN.layers"},
-                                 {"model", "TRAIN.arch"},
-                                 {"network", "TRAIN.arch"},
-                                 {"seed", "TRAIN.manual_seed"},
-                                 {"random_seed", "TRAIN.manual_seed"},
-                                 {"num_workers", "TRAIN.workers"},
-                                 {"workers_per_gpu", "TRAIN.workers"},
-                                 {"jobs", "TRAIN.workers"},
-                                 {"pretrained", "TRAIN.weight"},
-                                 {"weights", "TRAIN.weight"},
-                                 {"init_from", "TRAIN.weight"},
-                                 {"load_from", "TRAIN.weight"},
-                                 {"checkpoint", "TRAIN.resume"},
-                                 {"ckpt", "TRAIN.resume"},
-                                 {"resume_from", "TRAIN.resume"},
-                                 {"ignore_index", "TRAIN.ignore_label"},
-                                 {"ignore", "TRAIN.ignore_label"},
-                                 {"crop_size", "TRAIN.train_h"},
-                                 {"crop_h", "TRAIN.train_h"},
-                                 {"crop_w", "TRAIN.train_w"},
-                                 {"num_threads", "TRAIN.threads"},
-                                 {"cpus", "TRAIN.threads"},
-                                 {"out", "TRAIN.save_path"},
-                                 {"output", "TRAIN.save_path"},
-                                 {"output_dir", "TRAIN.save_path"},
-                                 {"work_dir", "TRAIN.save_path"},
-                                 {"save_dir", "TRAIN.save_path"},
-                                 {"log_interval", "TRAIN.print_freq"},
-                                 {"val_interval", "TRAIN.eval_freq"},
-                                 {"hflip", "TRAIN.flip_prob"},
-                                 {"lr_power", "TRAIN.power"},
-                                 {"warmup", "TRAIN.warmup_iters"},
-                                 {"num_classes", "DATA.classes"},
-                                 {"n_classes", "DATA.classes"},
-                                 {"nc", "DATA.classes"},
-                                 {"root", "DATA.data_root"},
-                                 {"data_dir", "DATA.data_root"},
-                                 {"palette", "DATA.colors_path"},
-                                 {"class_names", "DATA.names_path"},
-                                 {"flip", "TEST.mirror"},
-                                 {"tta", "TEST.mirror"},
-                                 {"overlap", "TEST.stride_rate"}};
-
-/// The key that is meant: by another program's word for it, else the nearest in spelling, its own section being nearer.
-std::string nearest_key(std::string_view section, std::string_view name) {
-  const std::string lower = lower_case(name.substr(0, 64));  // no key is as long
-  for (const Synonym& word : kSynonyms) {
-    if (word.theirs == lower) return std::string(word.ours);
-  }
-  std::string best;
-  size_t best_distance = std::string::npos;
-  for (const Key& key : config_keys()) {
-    const size_t distance =
-        2 * edit_distance(lower, key.name) + (lower_case(section) == lower_case(key.section) ? 0 : 1);
-    if (distance < best_distance) {
-      best_distance = distance;
-      best = key.full_name();
-    }
-  }
-  return best;
-}
-
 std::vector<std::string> section_names() {
   std::vector<std::string> names;
   for (const Key& key : config_keys()) {
@@ -144,8 +65,8 @@ Values read_sections(const YamlNode& root, const std::string& name) {
     for (const auto& [key_node, value] : body.entries) {
       const std::string place = fmt::format("{}:{}", name, key_node.line);
       const Key* key = find_key(section.text, key_node.text);
-      check<Refusal>(key != nullptr, "{}: unknown key {} in section {}, the nearest is {}", place,
-                     quote_for_message(key_node.text), section.text, nearest_key(section.text, key_node.text));
+      check<Refusal>(key != nullptr, "{}: unknown key {} in section {}{}", place, quote_for_message(key_node.text),
+                     section.text, nearest_key_hint(section.text, key_node.text));
       values[key] = {value, place};
     }
   }
@@ -176,8 +97,8 @@ const Key& find_override(const std::string& text, const Values& values) {
   for (const Key& key : config_keys()) {
     if (key.name == name && (dot == std::string::npos || key.section == section)) found.push_back(&key);
   }
-  check<Refusal>(!found.empty(), "{}: unknown key {}, the nearest is {}", kOverridePlace, quote_for_message(text),
-                 nearest_key(section, name));
+  check<Refusal>(!found.empty(), "{}: unknown key {}{}", kOverridePlace, quote_for_message(text),
+                 nearest_key_hint(section, name));
   if (found.size() == 1) return *found[0];
   const Key* chosen = choose_section(found, values);
   check<Refusal>(chosen != nullptr, "{}: {} is ambiguous, write {} or {}", kOverridePlace, text, found[0]->full_name(),

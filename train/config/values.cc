@@ -23,6 +23,9 @@ Overloaded(Cases...) -> Overloaded<Cases...>;
 template <class Number>
 std::optional<Number> parse_number(std::string_view text) {
   if (!text.empty() && text.front() == '+') text.remove_prefix(1);
+  // Of 010 some programs make 8, and others 10.
+  const std::string_view digits = text.starts_with('-') ? text.substr(1) : text;
+  if (std::is_integral_v<Number> && digits.size() > 1 && digits.front() == '0') return std::nullopt;
   Number value{};
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;

@@ -18,7 +18,7 @@ namespace {
 
 class TreeBuilder : public YAML::EventHandler {
  public:
-  explicit TreeBuilder(const std::string& name) : name_(name) {}
+  TreeBuilder(const std::string& name, std::string_view text) : name_(name), text_(text) {}
 
   YamlNode take() { return std::move(root_); }
 
@@ -33,6 +33,7 @@ class TreeBuilder : public YAML::EventHandler {
     check_tag(mark, tag);
     node.text = value;
     node.quoted = tag == "!";
+    if (node.quoted) check_closed(mark);
     if (!node.quoted && is_null_word(value)) node.kind = YamlNode::Kind::null;
     add(std::move(node));
   }
@@ -62,6 +63,21 @@ class TreeBuilder : public YAML::EventHandler {
   void check_tag(const YAML::Mark& mark, const std::string& tag) const {
     if (!tag.empty() && tag != "?" && tag != "!")
       refuse(mark.line + 1, "YAML tags (!name) are not read here, remove it");
+  }
+  /// Throws Refusal if the quote that opens at the mark is never closed: yaml-cpp takes the rest of the file for its text.
+  void check_closed(const YAML::Mark& mark) const {
+    auto at = static_cast<size_t>(mark.pos);
+    if (at >= text_.size() || (text_[at] != '"' && text_[at] != '\'')) return;
+    const char quote = text_[at++];
+    for (; at < text_.size(); ++at) {
+      if (quote == '"' && text_[at] == '\\') {
+        ++at;
+      } else if (text_[at] == quote) {
+        if (quote == '"' || at + 1 >= text_.size() || text_[at + 1] != quote) return;
+        ++at;  // '' is a quote inside of single ones
+      }
+    }
+    refuse(mark.line + 1, "the quote that opens here is never closed");
   }
   static YamlNode make(YamlNode::Kind kind, const YAML::Mark& mark) {
     YamlNode node;
@@ -113,6 +129,7 @@ class TreeBuilder : public YAML::EventHandler {
   }
 
   const std::string& name_;
+  std::string_view text_;  // without a byte order mark, as marks count
   YamlNode root_;
   std::vector<Open> stack_;
 };
@@ -138,7 +155,7 @@ YamlNode parse_yaml(std::string_view text, const std::string& name) {
   const size_t zero = text.find('\0');
   check<Refusal>(zero == std::string_view::npos, "{}: holds a zero byte at offset {}, expected YAML text", name, zero);
   std::istringstream stream{std::string(text)};
-  TreeBuilder builder(name);
+  TreeBuilder builder(name, text.substr(text.starts_with("\xEF\xBB\xBF") ? 3 : 0));
   try {
     YAML::Parser parser(stream);
     if (!parser.HandleNextDocument(builder)) return {};

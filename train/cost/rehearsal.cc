@@ -240,15 +240,30 @@ int64_t prediction_bytes(const models::SceneParser& model, int threads, PictureS
     piece.height = static_cast<int>(std::min<int64_t>(piece.height, rows));
   }
   const bool resized = protocol.scales.size() > 1 || largest.width != picture.width || largest.height != picture.height;
-  const Rehearsal rehearsal = rehearse(threads, [&](Rehearsal&) {
-    Network network = network_of(model);
-    if (resized) network.labels = nullptr;  // the short way, for a picture as it is
-    predict_noise(network, piece, one_scale);
-  });
+  const auto arena_of = [&](PictureSize size) {
+    return rehearse(threads,
+                    [&](Rehearsal&) {
+                      Network network = network_of(model);
+                      if (resized) network.labels = nullptr;  // the short way, for a picture as it is
+                      predict_noise(network, size, one_scale);
+                    })
+        .arena_bytes;
+  };
+  // Beyond some size the tensors grow with each side as a line does, and even the noise of a long picture takes a while.
+  constexpr int kLong = 4096;
+  const auto reckoned = [&](PictureSize size) -> int64_t {
+    int PictureSize::*const side = size.width > kLong ? &PictureSize::width : &PictureSize::height;
+    if (size.*side <= kLong) return arena_of(size);
+    PictureSize half = size, whole = size;
+    half.*side = kLong / 2;
+    whole.*side = kLong;
+    const int64_t at_half = arena_of(half), at_whole = arena_of(whole);
+    return at_whole + std::max<int64_t>(at_whole - at_half, 0) * (size.*side - kLong) / (kLong / 2);
+  };
 
   constexpr int64_t kBytes = 16;       // a pixel: the picture, its labels, their colours, the overlay
   constexpr int64_t kFloatBytes = 12;  // a pixel of the picture at another scale
-  int64_t bytes = rehearsal.arena_bytes + kBytes * pixels(picture);
+  int64_t bytes = reckoned(piece) + kBytes * pixels(picture);
   if (resized) {
     // Whole maps: the sum, the scale's own, and that resized to the picture.
     const int64_t of_pixel = model.classes() * int64_t{sizeof(float)};

@@ -99,6 +99,7 @@ const LabelTable* table_for(const ListEntry& entry, const DatasetOptions& option
 }
 
 LabelMap read_raw_labels(const std::string& path, const LabelColors* colors) {
+  if (colors != nullptr) check_color_depth(path, *colors);
   return colors == nullptr ? read_labels(path) : labels_from_colors(path, read_image(path), *colors);
 }
 

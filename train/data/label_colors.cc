@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "tensor/base/check.h"
+#include "tensor/base/file.h"
+#include "train/data/image/png.h"
 #include "train/data/known_datasets.h"
 #include "train/data/list.h"
 
@@ -37,6 +39,18 @@ int LabelColors::value(const Color& color) const {
   if (grey_) return color[0] == color[1] && color[1] == color[2] ? color[0] : -1;
   const auto found = values_.find(key(color));
   return found == values_.end() ? -1 : found->second;
+}
+
+void check_color_depth(const std::string& path, const LabelColors& colors) {
+  constexpr size_t kBits = 24, kType = 25, kHeader = 26;  // of the first chunk, IHDR
+  const std::vector<uint8_t> start = read_file_prefix(path, kHeader);
+  if (start.size() < kHeader || !is_png(start)) return;
+  const bool spread = colors.name() == "grey" && start[kType] == 0 && start[kBits] < 8;
+  check<Refusal>(
+      start[kBits] <= 8 && !spread,
+      "{}: has {} bits for each value, expected 8 with DATA.label_colors {}; leave the key out if the values "
+      "are class indices, or save the masks with 8 bits",
+      path, start[kBits], colors.name());
 }
 
 LabelMap labels_from_colors(const std::string& path, const Image& image, const LabelColors& colors) {

@@ -68,7 +68,10 @@ std::vector<std::string> without_empty(std::vector<std::string> parts) {
 
 /// The paths of a line. What separates them is the first of these that gives two: a tab; blanks; a comma; a semicolon.
 std::vector<std::string> split_paths(std::string line) {
-  if (auto parts = without_empty(split_at(line, '\t')); parts.size() == 2) return parts;
+  if (auto parts = without_empty(split_at(line, '\t')); parts.size() == 2) {
+    if (is_picture_name(parts[0].substr(0, parts[0].size() - 1)) && parts[0].back() == ',') parts[0].pop_back();
+    return parts;
+  }
   std::replace(line.begin(), line.end(), '\t', ' ');
   std::vector<std::string> fields = without_empty(split_at(line, ' '));
   for (const char separator : {',', ';'}) {

@@ -124,6 +124,10 @@ TEST_CASE("check: every bad file is named") {
   const DataReport brief = check_data(set.config(), {.examples = 1, .progress = false});
   CHECK(find_problem(brief, "missing")->examples.size() == 1);
   CHECK(contains(report_text(brief), "... and 1 more"));
+  // No name reaches a terminal as it stands.
+  set.add("train", "e\x1b[31m", {0, 1, 2});
+  fs::remove(set.file("e\x1b[31m.png"));
+  CHECK(!contains(report_text(set.check()), "\x1b"));
 }
 
 TEST_CASE("check: images that EXIF turns are named") {

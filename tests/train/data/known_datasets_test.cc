@@ -238,6 +238,17 @@ TEST_CASE("labels in colours") {
   CHECK(LabelColors("voc2012", 255).value({0, 0, 0}) == 0);
   // ADE20K's road and skyscraper have one colour.
   CHECK(contains(message_of<Refusal>([] { LabelColors("ade20k", 255); }), "values 6 and 48 have one colour"));
+  // 16 bits would lose their lower half, and fewer than 8 would be spread: the golden pictures have both.
+  const auto check_depth = [](const char* name, const LabelColors& colors) {
+    check_color_depth(GIZA_SOURCE_DIR "/tests/golden/pictures/" + std::string(name), colors);
+  };
+  for (const char* name : {"grey16.png", "rgb16.png"}) {
+    CHECK(contains(message_of<Refusal>([&] { check_depth(name, camvid); }), "has 16 bits for each value"));
+  }
+  CHECK(contains(message_of<Refusal>([&] { check_depth("grey1.png", grey); }), "has 1 bits for each value"));
+  check_depth("grey1.png", camvid);  // black and white are colours
+  check_depth("grey8.png", grey);
+  check_depth("full.jpg", grey);
 
   const TempFolder folder;
   write_bytes(folder.file("colors.txt"), "255 0 0\n0 255 0\n");

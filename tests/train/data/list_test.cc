@@ -46,6 +46,10 @@ TEST_CASE("list: lines, blanks, comments, line ends and a byte order mark") {
   CHECK(entries[2].line == 5);
   CHECK(read_list(file.path, "root/")[0].image == "root/images/a.png");
   CHECK(read_list(file.path, "")[0].image == "images/a.png");
+  // As old Macs ended lines.
+  const TextFile mac("a.png b.png\rc.png d.png\r");
+  REQUIRE(read_list(mac.path, "").size() == 2);
+  CHECK(read_list(mac.path, "")[1].image == "c.png");
 }
 
 TEST_CASE("list: what people separate paths with") {
@@ -56,7 +60,7 @@ TEST_CASE("list: what people separate paths with") {
   };
   for (const char* line :
        {"i.png l.png", "i.png\tl.png", "i.png \t\t l.png", "i.png,l.png", "i.png, l.png", "i.png ; l.png",
-        "\"i.png\" \"l.png\"", "'i.png','l.png'", "\"i.png\";l.png", "i.png   'l.png'"}) {
+        "i.png,\tl.png", "\"i.png\" \"l.png\"", "'i.png','l.png'", "\"i.png\";l.png", "i.png   'l.png'"}) {
     CAPTURE(line);
     CHECK(pair_of(line) == "i.png|l.png");
     CHECK(pair_of(line, LabelColumn::optional) == "i.png|l.png");
@@ -93,6 +97,10 @@ TEST_CASE("list: malformed lists are refused with the line") {
   CHECK(starts_with(list_fault("a b\n\na b c\n"), "3: has 3 fields"));
   CHECK(starts_with(list_fault("a b c\n", LabelColumn::optional), "1: has 3 fields, expected 'IMAGE [LABEL]'"));
   CHECK(starts_with(list_fault(std::string("a b\nc\0d e\n", 10)), "2: holds a zero byte"));
+  CHECK(starts_with(list_fault(std::string("\xFF\xFE"
+                                           "a\0",
+                                           4)),
+                    " is text in UTF-16"));
   CHECK(starts_with(list_fault(""), " lists no pictures"));
   CHECK(starts_with(list_fault("# nothing\n\n"), " lists no pictures"));
   CHECK(
