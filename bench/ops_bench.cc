@@ -7,6 +7,10 @@
 
 #include "bench/bench_numbers.h"
 #include "tensor/ops/batch_norm.h"
+#include "tensor/ops/conv_transpose2d.h"
+#include "tensor/ops/dropout.h"
+#include "tensor/ops/elementwise.h"
+#include "tensor/ops/l2_normalize.h"
 #include "tensor/ops/pool.h"
 #include "tensor/ops/resize.h"
 #include "tensor/ops/softmax.h"
@@ -99,6 +103,26 @@ void add_pooling() {
     const Tensor x = picture(op.input(), 0), dy = picture(op.output(), 1);
     return {[=] { ops::max_pool2d_backward(dy, x, op.pool()); }, profile::bytes_of(dy, x, x)};
   });
+  add_rows("max_unpool2d", "forward", [](const OpCase& op) -> Timed {
+    const ops::MaxPool2d pooled = ops::max_pool2d_with_positions(picture(op.input(), 0), op.pool());
+    const Tensor x = picture(op.output(), 1);
+    return {[=] { ops::max_unpool2d(x, pooled.positions, op.h, op.w, op.pool()); },
+            profile::bytes_of(x, x, picture(op.input(), 0))};
+  });
+  add_rows("max_unpool2d", "backward", [](const OpCase& op) -> Timed {
+    const Tensor dy = picture(op.input(), 0);
+    const ops::MaxPool2d pooled = ops::max_pool2d_with_positions(dy, op.pool());
+    return {[=] { ops::max_unpool2d_backward(dy, pooled.positions, op.pool()); },
+            profile::bytes_of(dy, pooled.y, pooled.y)};
+  });
+  add_rows("avg_pool2d", "forward", [](const OpCase& op) -> Timed {
+    const Tensor x = picture(op.input(), 0);
+    return {[=] { ops::avg_pool2d(x, op.pool()); }, profile::bytes_of(x, x)};
+  });
+  add_rows("avg_pool2d", "backward", [](const OpCase& op) -> Timed {
+    const Tensor dy = picture(op.output(), 0);
+    return {[=] { ops::avg_pool2d_backward(dy, op.input(), op.pool()); }, profile::bytes_of(dy, dy)};
+  });
   const auto cells = [](const OpCase& op) { return Shape{op.n, op.bins, op.bins, op.c()}; };
   add_rows("adaptive_avg_pool2d", "forward", [=](const OpCase& op) -> Timed {
     const Tensor x = picture(op.input(), 0);
@@ -188,12 +212,42 @@ void add_softmax() {
   });
 }
 
+void add_others() {
+  add_rows("maximum", "forward", [](const OpCase& op) -> Timed {
+    const Tensor a = picture(op.input(), 0), b = picture(op.input(), 1);
+    return {[=] { ops::maximum(a, b); }, profile::bytes_of(a, b, a)};
+  });
+  add_rows("maximum", "backward", [](const OpCase& op) -> Timed {
+    const Tensor a = picture(op.input(), 0), b = picture(op.input(), 1), dy = picture(op.input(), 2);
+    return {[=] { ops::maximum_backward(dy, a, b); }, profile::bytes_of(dy, a, b, a, b)};
+  });
+  add_rows("l2_normalize", "forward", [](const OpCase& op) -> Timed {
+    const Tensor x = picture(op.input(), 0), gain = vector(op.c(), 1);
+    return {[=] { ops::l2_normalize(x, gain); }, profile::bytes_of(x, x)};
+  });
+  add_rows("l2_normalize", "backward", [](const OpCase& op) -> Timed {
+    const Tensor x = picture(op.input(), 0), dy = picture(op.input(), 1), gain = vector(op.c(), 2);
+    return {[=] { ops::l2_normalize_backward(dy, x, gain); }, profile::bytes_of(dy, x, x)};
+  });
+  add_rows("dropout", "forward", [](const OpCase& op) -> Timed {
+    const Tensor x = picture(op.input(), 0);
+    return {[=] { ops::dropout(x, 0.5F, Random(1, Purpose::dropout)); }, profile::bytes_of(x, x)};
+  });
+  add_rows("conv_transpose2d", "forward", [](const OpCase& op) -> Timed {
+    const ops::ConvTranspose2dOptions options{op.stride, op.padding, op.output_padding, op.dilation};
+    const Tensor x = picture(op.input(), 0), w = picture({op.c(), op.kernel_h, op.kernel_w, op.k}, 1).clone();
+    return {[=] { ops::conv_transpose2d(x, w, options); },
+            profile::bytes_of(x, w, ops::conv_transpose2d(x, w, options))};
+  });
+}
+
 // Registration at start-up, because the table is read at run time.
 const bool kRegistered = [] {
   add_batch_norm();
   add_pooling();
   add_resize();
   add_softmax();
+  add_others();
   return true;
 }();
 

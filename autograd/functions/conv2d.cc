@@ -2,6 +2,7 @@
 #include "tensor/ops/conv2d.h"
 
 #include "autograd/functions/functions.h"
+#include "autograd/listener.h"
 #include "tensor/ops/elementwise.h"
 #include "tensor/ops/linear.h"
 
@@ -30,6 +31,24 @@ Variable conv2d(const Variable& x, const Variable& w, const Variable& bias, cons
     if (need_bias) gradients[2] = ops::sum_rows(dy);
     return gradients;
   });
+}
+
+Variable conv_transpose2d(const Variable& x, const Variable& w, const ops::ConvTranspose2dOptions& options) {
+  const Tensor y = ops::conv_transpose2d(x.value(), w.value(), options);
+  if (heard()) announce({.name = "conv_transpose2d", .inputs = {x.value(), w.value()}, .output = y});
+  const Saved kept_x = w.requires_grad() ? x.save() : Saved();
+  const Tensor kept_w = x.requires_grad() ? w.value() : Tensor();
+  return Variable::from_op(
+      y, "conv_transpose2d", {x, w}, [=, w_shape = w.shape()](const Tensor& dy) -> std::vector<Tensor> {
+        std::vector<Tensor> gradients(2);
+        if (kept_w.defined()) {
+          gradients[0] = ops::conv_transpose2d_backward_input(dy, kept_w, options);
+        }
+        if (kept_x.defined()) {
+          gradients[1] = ops::conv_transpose2d_backward_weight(kept_x.tensor(), dy, w_shape, options);
+        }
+        return gradients;
+      });
 }
 
 Variable linear(const Variable& x, const Variable& w, const Variable& bias) {

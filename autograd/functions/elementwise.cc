@@ -3,6 +3,7 @@
 
 #include "autograd/functions/functions.h"
 #include "tensor/ops/dropout.h"
+#include "tensor/ops/l2_normalize.h"
 
 namespace giza::autograd {
 
@@ -10,6 +11,15 @@ Variable relu(const Variable& x) {
   Tensor y = ops::relu(x.value());
   return Variable::from_op(y, "relu", {x},
                            [y](const Tensor& dy) -> std::vector<Tensor> { return {ops::relu_backward(dy, y)}; });
+}
+
+Variable l2_normalize(const Variable& x, const Variable& gain) {
+  return Variable::from_op(ops::l2_normalize(x.value(), gain.value()), "l2_normalize", {x, gain},
+                           [x = x.save(), gain = gain.value()](const Tensor& dy) -> std::vector<Tensor> {
+                             const ops::L2NormalizeGradients gradients =
+                                 ops::l2_normalize_backward(dy, x.tensor(), gain);
+                             return {gradients.x, gradients.gain};
+                           });
 }
 
 Variable branch(const Variable& x) {
@@ -22,9 +32,26 @@ Variable add(const Variable& a, const Variable& b) {
   });
 }
 
+Variable maximum(const Variable& a, const Variable& b) {
+  return Variable::from_op(ops::maximum(a.value(), b.value()), "maximum", {a, b},
+                           [a = a.save(), b = b.save()](const Tensor& dy) -> std::vector<Tensor> {
+                             const ops::MaximumGradients gradients = ops::maximum_backward(dy, a.tensor(), b.tensor());
+                             return {gradients.a, gradients.b};
+                           });
+}
+
 Variable scale(const Variable& x, float factor) {
   return Variable::from_op(ops::scale(x.value(), factor), "scale", {x},
                            [factor](const Tensor& dy) -> std::vector<Tensor> { return {ops::scale(dy, factor)}; });
+}
+
+Variable dropout(const Variable& x, float p, const Random& random) {
+  if (p == 0.0F) return x;
+  // The mask is drawn again going back: no memory for it.
+  return Variable::from_op(
+      ops::dropout(x.value(), p, random), "dropout", {x},
+      [p, random](const Tensor& dy) -> std::vector<Tensor> { return {ops::dropout(dy, p, random)}; },
+      [x = x.save(), p, random] { return ops::dropout(x.tensor(), p, random); });
 }
 
 Variable dropout2d(const Variable& x, float p, const Random& random) {

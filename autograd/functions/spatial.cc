@@ -2,6 +2,7 @@
 #include "autograd/functions/functions.h"
 #include "autograd/listener.h"
 #include "tensor/ops/concat.h"
+#include "tensor/ops/flatten.h"
 #include "tensor/ops/pool.h"
 #include "tensor/ops/resize.h"
 
@@ -12,6 +13,34 @@ Variable max_pool2d(const Variable& x, const ops::Pool2dOptions& options) {
   if (heard()) announce({.name = "max_pool2d", .inputs = {x.value()}, .output = y, .options = options});
   return Variable::from_op(y, "max_pool2d", {x}, [x = x.save(), options](const Tensor& dy) -> std::vector<Tensor> {
     return {ops::max_pool2d_backward(dy, x.tensor(), options)};
+  });
+}
+
+MaxPooled max_pool2d_with_positions(const Variable& x, const ops::Pool2dOptions& options) {
+  const ops::MaxPool2d pooled = ops::max_pool2d_with_positions(x.value(), options);
+  if (heard()) announce({.name = "max_pool2d", .inputs = {x.value()}, .output = pooled.y, .options = options});
+  return {Variable::from_op(pooled.y, "max_pool2d", {x},
+                            [positions = pooled.positions, h = x.value().dim(1), w = x.value().dim(2),
+                             options](const Tensor& dy) -> std::vector<Tensor> {
+                              return {ops::max_unpool2d(dy, positions, h, w, options)};
+                            }),
+          pooled.positions};
+}
+
+Variable max_unpool2d(const Variable& x, const Tensor& positions, int64_t height, int64_t width,
+                      const ops::Pool2dOptions& options) {
+  const Tensor y = ops::max_unpool2d(x.value(), positions, height, width, options);
+  if (heard()) announce({.name = "max_unpool2d", .inputs = {x.value(), positions}, .output = y, .options = options});
+  return Variable::from_op(y, "max_unpool2d", {x}, [positions, options](const Tensor& dy) -> std::vector<Tensor> {
+    return {ops::max_unpool2d_backward(dy, positions, options)};
+  });
+}
+
+Variable avg_pool2d(const Variable& x, const ops::Pool2dOptions& options) {
+  const Tensor y = ops::avg_pool2d(x.value(), options);
+  if (heard()) announce({.name = "avg_pool2d", .inputs = {x.value()}, .output = y, .options = options});
+  return Variable::from_op(y, "avg_pool2d", {x}, [shape = x.shape(), options](const Tensor& dy) -> std::vector<Tensor> {
+    return {ops::avg_pool2d_backward(dy, shape, options)};
   });
 }
 
@@ -58,6 +87,14 @@ Variable resize_bilinear(const Variable& x, int64_t height, int64_t width, bool 
                            [shape = x.shape(), align_corners](const Tensor& dy) -> std::vector<Tensor> {
                              return {ops::resize_bilinear_backward(dy, shape, align_corners)};
                            });
+}
+
+Variable flatten(const Variable& x) {
+  const Tensor y = ops::flatten(x.value());
+  if (heard()) announce({.name = "flatten", .inputs = {x.value()}, .output = y});
+  return Variable::from_op(y, "flatten", {x}, [shape = x.shape()](const Tensor& dy) -> std::vector<Tensor> {
+    return {ops::flatten_backward(dy, shape)};
+  });
 }
 
 Variable concat_channels(std::span<const Variable> parts) {

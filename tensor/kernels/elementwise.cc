@@ -59,6 +59,31 @@ void add(ConstRows a, ConstRows b, Rows y, int64_t rows, int64_t width) {
   }
 }
 
+/// True where maximum takes a: the first of equals, and a NaN of its own.
+HWY_INLINE hn::Mask<D> takes_first(V a, V b) { return hn::Or(hn::Ge(a, b), hn::IsNaN(a)); }
+
+void maximum(ConstRows a, ConstRows b, Rows y, int64_t rows, int64_t width) {
+  const Columns<D> columns(width);
+  for (int64_t r = 0; r < rows; ++r, a.data += a.stride, b.data += b.stride, y.data += y.stride) {
+    columns.for_each([&](auto lanes, int64_t i) HWY_ATTR {
+      const V first = lanes.load(a.data + i), second = lanes.load(b.data + i);
+      lanes.store(hn::IfThenElse(takes_first(first, second), first, second), y.data + i);
+    });
+  }
+}
+
+void maximum_backward(ConstRows dy, ConstRows a, ConstRows b, Rows da, Rows db, int64_t rows, int64_t width) {
+  const Columns<D> columns(width);
+  for (int64_t r = 0; r < rows; ++r) {
+    columns.for_each([&](auto lanes, int64_t i) HWY_ATTR {
+      const V gradient = lanes.load(dy.row(r) + i);
+      const auto first = takes_first(lanes.load(a.row(r) + i), lanes.load(b.row(r) + i));
+      lanes.store(hn::IfThenElseZero(first, gradient), da.row(r) + i);
+      lanes.store(hn::IfThenZeroElse(first, gradient), db.row(r) + i);
+    });
+  }
+}
+
 void scale(ConstRows x, float factor, Rows y, int64_t rows, int64_t width) {
   const Columns<D> columns(width);
   const V factors = hn::Set(D(), factor);
@@ -102,6 +127,8 @@ HWY_EXPORT(fill_rows);
 HWY_EXPORT(relu);
 HWY_EXPORT(relu_backward);
 HWY_EXPORT(add);
+HWY_EXPORT(maximum);
+HWY_EXPORT(maximum_backward);
 HWY_EXPORT(scale);
 HWY_EXPORT(scale_columns);
 HWY_EXPORT(all_finite);
@@ -120,6 +147,14 @@ void relu_backward(ConstRows dy, ConstRows y, Rows dx, int64_t rows, int64_t wid
 
 void add(ConstRows a, ConstRows b, Rows y, int64_t rows, int64_t width) {
   HWY_DYNAMIC_DISPATCH(add)(a, b, y, rows, width);
+}
+
+void maximum(ConstRows a, ConstRows b, Rows y, int64_t rows, int64_t width) {
+  HWY_DYNAMIC_DISPATCH(maximum)(a, b, y, rows, width);
+}
+
+void maximum_backward(ConstRows dy, ConstRows a, ConstRows b, Rows da, Rows db, int64_t rows, int64_t width) {
+  HWY_DYNAMIC_DISPATCH(maximum_backward)(dy, a, b, da, db, rows, width);
 }
 
 void scale(ConstRows x, float factor, Rows y, int64_t rows, int64_t width) {

@@ -17,6 +17,10 @@ void relu(ConstRows x, Rows y, int64_t rows, int64_t width);
 void relu_backward(ConstRows dy, ConstRows y, Rows dx, int64_t rows, int64_t width);
 /// y = a + b; y may be a.
 void add(ConstRows a, ConstRows b, Rows y, int64_t rows, int64_t width);
+/// y = the larger of a and b; NaN where one is.
+void maximum(ConstRows a, ConstRows b, Rows y, int64_t rows, int64_t width);
+/// da = dy where maximum took a, and db = dy elsewhere; 0 where they are not.
+void maximum_backward(ConstRows dy, ConstRows a, ConstRows b, Rows da, Rows db, int64_t rows, int64_t width);
 /// y = x * factor.
 void scale(ConstRows x, float factor, Rows y, int64_t rows, int64_t width);
 /// y = x * factors, one factor per column.

@@ -50,6 +50,7 @@ void max_pool_row(ConstRows x, int64_t picture_width, PoolRange rows, const Pool
           }
         }
         lanes.store(where, positions.row(q) + i);
+        if (y.data != nullptr) lanes.store(best, y.row(q) + i);
       });
     }
   }
@@ -72,6 +73,44 @@ void max_pool_backward_row(ConstRows dy, ConstRows positions, int64_t out_width,
         }
       }
       lanes.store(sum, dx.row(x) + i);
+    });
+  }
+}
+
+void max_unpool_backward_row(ConstRows dy, int64_t picture_width, PoolRange rows, const PoolRange* columns,
+                             ConstRows positions, Rows dx, int64_t pixels, int64_t width) {
+  const Columns<D> channels(width);
+  for (int64_t q = 0; q < pixels; ++q) {
+    const PoolRange range = columns[q];
+    channels.for_each([&](auto lanes, int64_t i) HWY_ATTR {
+      const auto where = hn::BitCast(DI(), lanes.load(positions.row(q) + i));
+      V found = hn::Zero(D());
+      for (int64_t r = rows.begin; r < rows.end; ++r) {
+        for (int64_t c = range.begin; c < range.end; ++c) {
+          const int64_t pixel = r * picture_width + c;
+          const auto here = hn::RebindMask(D(), hn::Eq(where, hn::Set(DI(), static_cast<int32_t>(pixel))));
+          found = hn::IfThenElse(here, lanes.load(dy.row(pixel) + i), found);
+        }
+      }
+      lanes.store(found, dx.row(q) + i);
+    });
+  }
+}
+
+void average_pool_row(ConstRows x, int64_t picture_width, PoolRange rows, const PoolRange* columns, float factor,
+                      Rows y, int64_t pixels, int64_t width) {
+  const Columns<D> channels(width);
+  const V factors = hn::Set(D(), factor);
+  for (int64_t q = 0; q < pixels; ++q) {
+    const PoolRange range = columns[q];
+    channels.for_each([&](auto lanes, int64_t i) HWY_ATTR {
+      V sum = hn::Zero(D());
+      for (int64_t r = rows.begin; r < rows.end; ++r) {
+        for (int64_t c = range.begin; c < range.end; ++c) {
+          sum = hn::Add(sum, lanes.load(x.row(r * picture_width + c) + i));
+        }
+      }
+      lanes.store(hn::Mul(sum, factors), y.row(q) + i);
     });
   }
 }
@@ -104,6 +143,8 @@ namespace giza::kernels {
 
 HWY_EXPORT(max_pool_row);
 HWY_EXPORT(max_pool_backward_row);
+HWY_EXPORT(max_unpool_backward_row);
+HWY_EXPORT(average_pool_row);
 HWY_EXPORT(average_pool_backward_row);
 
 void max_pool_row(ConstRows x, int64_t picture_width, PoolRange rows, const PoolRange* columns, Rows y, Rows positions,
@@ -116,6 +157,18 @@ void max_pool_backward_row(ConstRows dy, ConstRows positions, int64_t out_width,
                            const PoolRange* columns, int64_t row, Rows dx, int64_t pixels, int64_t width) {
   HWY_DYNAMIC_DISPATCH(max_pool_backward_row)
   (dy, positions, out_width, rows, columns, row, dx, pixels, width);
+}
+
+void max_unpool_backward_row(ConstRows dy, int64_t picture_width, PoolRange rows, const PoolRange* columns,
+                             ConstRows positions, Rows dx, int64_t pixels, int64_t width) {
+  HWY_DYNAMIC_DISPATCH(max_unpool_backward_row)
+  (dy, picture_width, rows, columns, positions, dx, pixels, width);
+}
+
+void average_pool_row(ConstRows x, int64_t picture_width, PoolRange rows, const PoolRange* columns, float factor,
+                      Rows y, int64_t pixels, int64_t width) {
+  HWY_DYNAMIC_DISPATCH(average_pool_row)
+  (x, picture_width, rows, columns, factor, y, pixels, width);
 }
 
 void average_pool_backward_row(ConstRows dy, int64_t out_width, PoolRange rows, const PoolRange* columns,

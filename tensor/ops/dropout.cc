@@ -1,15 +1,24 @@
-// Dropout of whole channels.
+// Dropout of whole channels, and of elements.
 #include "tensor/ops/dropout.h"
 
 #include "tensor/base/check.h"
+#include "tensor/kernels/dropout.h"
 #include "tensor/kernels/elementwise.h"
 #include "tensor/ops/cut.h"
 #include "tensor/profile/profile.h"
 
 namespace giza::ops {
 
+namespace {
+
+void check_probability(const char* op, float p) {
+  check(p >= 0 && p < 1, "{}: probability {} is not in [0, 1)", op, p);
+}
+
+}  // namespace
+
 Tensor dropout2d_mask(int64_t n, int64_t channels, float p, const Random& random) {
-  check(p >= 0 && p < 1, "dropout2d: probability {} is not in [0, 1)", p);
+  check_probability("dropout2d", p);
   Tensor mask = Tensor::activation({n, 1, 1, channels});
   const float keep = 1.0F / (1.0F - p);
   for (int64_t i = 0; i < n; ++i) {
@@ -31,6 +40,20 @@ Tensor dropout2d(const Tensor& x, const Tensor& mask) {
     const int64_t item = task / tasks, begin = task % tasks * grain, row = item * pixels + begin;
     kernels::scale_columns(rows_from(x, row), mask.row(item), rows_from(y, row), std::min(grain, pixels - begin),
                            x.channels());
+  });
+  return y;
+}
+
+Tensor dropout(const Tensor& x, float p, const Random& random) {
+  check_probability("dropout", p);
+  check(x.numel() / 4 < int64_t{UINT32_MAX}, "dropout: {} has more elements than there are draws", x.shape());
+  Tensor y = Tensor::activation(x.shape());
+  // Ten rounds of two multiplications make four draws.
+  const profile::Scope scope([&] { return profile::elementwise("dropout", 6, x, y); });
+  const float factor = 1.0F / (1.0F - p);
+  parallel_ranges(x.rows(), row_grain(x.channels()), [&](int64_t begin, int64_t end) {
+    kernels::dropout(rows_from(x, begin), begin * x.channels(), random.stream(), p, factor, rows_from(y, begin),
+                     end - begin, x.channels());
   });
   return y;
 }

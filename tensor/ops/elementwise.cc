@@ -52,6 +52,30 @@ void add_into(const Tensor& a, const Tensor& b) {
   add_to(a, b, a);
 }
 
+Tensor maximum(const Tensor& a, const Tensor& b) {
+  check(a.shape() == b.shape(), "maximum: {} and {}", a.shape(), b.shape());
+  Tensor y = Tensor::activation(a.shape());
+  const profile::Scope scope([&] { return profile::elementwise("maximum", 1, a, b, y); });
+  for_each_block(
+      [&](const Block& block) { kernels::maximum(block.of(a), block.of(b), block.of(y), block.rows, block.width); }, a,
+      b, y);
+  return y;
+}
+
+MaximumGradients maximum_backward(const Tensor& dy, const Tensor& a, const Tensor& b) {
+  check(a.shape() == b.shape() && dy.shape() == a.shape(), "maximum_backward: dy {} for {} and {}", dy.shape(),
+        a.shape(), b.shape());
+  MaximumGradients gradients = {Tensor::activation(a.shape()), Tensor::activation(a.shape())};
+  const auto& [da, db] = gradients;
+  const profile::Scope scope([&] { return profile::elementwise("maximum_backward", 1, dy, a, b, da, db); });
+  const auto run = [&, da = da, db = db](const Block& block) {
+    kernels::maximum_backward(block.of(dy), block.of(a), block.of(b), block.of(da), block.of(db), block.rows,
+                              block.width);
+  };
+  for_each_block(run, dy, a, b, da, db);
+  return gradients;
+}
+
 Tensor scale(const Tensor& x, float factor) {
   Tensor y = Tensor::activation(x.shape());
   const profile::Scope scope([&] { return profile::elementwise("scale", 1, x, y); });

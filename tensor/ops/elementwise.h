@@ -14,6 +14,13 @@ Tensor relu_backward(const Tensor& dy, const Tensor& y);
 Tensor add(const Tensor& a, const Tensor& b);
 /// a += b in place.
 void add_into(const Tensor& a, const Tensor& b);
+/// The larger of a and b, of one shape; NaN where one is. Throws ShapeError if shapes differ.
+Tensor maximum(const Tensor& a, const Tensor& b);
+/// The gradient goes to the larger, to the first of equals.
+struct MaximumGradients {
+  Tensor a, b;
+};
+MaximumGradients maximum_backward(const Tensor& dy, const Tensor& a, const Tensor& b);
 /// x * factor.
 Tensor scale(const Tensor& x, float factor);
 

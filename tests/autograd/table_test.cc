@@ -82,6 +82,28 @@ const std::map<std::string, std::function<Problem(const OpCase&)>> kProblems = {
     {"linear", linear},
     {"batch_norm_train", [](const OpCase& row) { return batch_norm(row, true); }},
     {"batch_norm_eval", [](const OpCase& row) { return batch_norm(row, false); }},
+    {"conv_transpose2d",
+     [](const OpCase& row) {
+       return Problem{[row](const Inputs& in) {
+                        return autograd::conv_transpose2d(in[0], in[1],
+                                                          {row.stride, row.padding, row.output_padding, row.dilation});
+                      },
+                      {normal(row.input(), 1), normal({row.c(), row.kernel_h, row.kernel_w, row.k}, 2)}};
+     }},
+    {"flatten",
+     [](const OpCase& row) {
+       return Problem{[](const Inputs& in) { return autograd::flatten(in[0]); }, {normal(row.input(), 1)}};
+     }},
+    {"l2_normalize",
+     [](const OpCase& row) {
+       return Problem{[](const Inputs& in) { return autograd::l2_normalize(in[0], in[1]); },
+                      {around(row.input(), 1, 1), around({row.c()}, 1, 2)}};
+     }},
+    {"dropout",
+     [](const OpCase& row) {
+       return Problem{[](const Inputs& in) { return autograd::dropout(in[0], 0.5F, Random(3, Purpose::dropout)); },
+                      {normal(row.input(), 1)}};
+     }},
     {"relu",
      [](const OpCase& row) {
        return Problem{[](const Inputs& in) { return autograd::relu(in[0]); }, {spread(row.input())}};
@@ -95,6 +117,25 @@ const std::map<std::string, std::function<Problem(const OpCase&)>> kProblems = {
      [](const OpCase& row) {
        return Problem{[row](const Inputs& in) { return autograd::max_pool2d(in[0], row.pool()); },
                       {spread(row.input())}};
+     }},
+    {"max_unpool2d",
+     [](const OpCase& row) {
+       const Tensor positions = ops::max_pool2d_with_positions(spread(row.input()), row.pool()).positions;
+       return Problem{[row, positions](const Inputs& in) {
+                        return autograd::max_unpool2d(in[0], positions, row.h, row.w, row.pool());
+                      },
+                      {normal(row.output(), 1)}};
+     }},
+    {"avg_pool2d",
+     [](const OpCase& row) {
+       return Problem{[row](const Inputs& in) { return autograd::avg_pool2d(in[0], row.pool()); },
+                      {normal(row.input(), 1)}};
+     }},
+    {"maximum",
+     [](const OpCase& row) {
+       const Tensor numbers = spread(row.input().with(0, 2 * row.n));
+       return Problem{[](const Inputs& in) { return autograd::maximum(in[0], in[1]); },
+                      {numbers.batch_slice(0, row.n), numbers.batch_slice(row.n, 2 * row.n)}};
      }},
     {"adaptive_avg_pool2d",
      [](const OpCase& row) {

@@ -54,6 +54,50 @@ conv2d n1h13w13c17k33r3 nan
 conv2d n1h7w7c16k16r1 bias nan
 conv2d n1h13w13c16k9r3d2 inf
 
+conv_transpose2d n0h7w7c8k8r4s2p1
+conv_transpose2d n1h1w1c1k1r2s2
+conv_transpose2d n2h7w13c3k7r4s2p1
+conv_transpose2d n1h13w7c8k9r4s2p0
+conv_transpose2d n1h7w7c17k17r8s4p2
+conv_transpose2d n1h3w2c16k16r16s8p4
+conv_transpose2d n2h7w3c9k15r3s2p1a1
+conv_transpose2d n1h13w13c15k31r3s3p0a2
+conv_transpose2d n1h7w8c33k8r3s1p1
+conv_transpose2d n1h5w5c7k16r3s2d2p2a1
+conv_transpose2d n1h6w6c21k21r4s2p0 integer
+conv_transpose2d n1h7w7c8k16r4s2p1 nan
+
+flatten n0h7w7c8
+flatten n1h1w1c1
+flatten n2h7w13c3
+flatten n3h6w6c17
+flatten n1h13w7c150
+flatten n2h1w3c33
+flatten n1h31w31c9 nan
+
+l2_normalize n0h7w7c8
+l2_normalize n1h1w1c1
+l2_normalize n3h2w7c7
+l2_normalize n2h13w13c17
+l2_normalize n1h59w61c31
+l2_normalize n1h60w3c3
+l2_normalize n1h3w3c9
+l2_normalize n2h3w1c15
+l2_normalize n1h31w31c150
+l2_normalize n1h7w7c520
+l2_normalize n1h13w13c16 large
+l2_normalize n1h13w13c33 offset
+
+dropout n0h7w7c8
+dropout n1h1w1c1
+dropout n3h2w7c7
+dropout n2h13w13c17
+dropout n1h59w61c31
+dropout n1h60w3c3
+dropout n1h31w31c150
+dropout n1h7w7c33 nan
+dropout n1h7w7c16 inf
+
 linear n3c17k33 bias
 linear n1c1k1
 linear n0c8k8 bias
@@ -123,6 +167,18 @@ add n1h31w31c150 integer
 add n1h7w7c33 nan
 add n1h7w7c16 inf
 
+maximum n0h7w7c8
+maximum n1h1w1c1
+maximum n3h2w7c9
+maximum n2h13w13c17
+maximum n1h59w61c31
+maximum n1h60w3c3
+maximum n1h3w3c7
+maximum n2h3w1c15 ties
+maximum n1h31w31c150 integer
+maximum n1h7w7c33 nan
+maximum n1h7w7c16 inf
+
 sum_rows n1h1w1c1
 sum_rows n3h2w7c9
 sum_rows n2h13w13c17
@@ -149,6 +205,36 @@ max_pool2d n2h13w13c31r3s2 ties
 max_pool2d n1h7w7c150r3s2 integer
 max_pool2d n1h13w13c17r3s2 nan
 max_pool2d n1h13w13c16r3s2 inf
+max_pool2d n1h7w8c9r2s2 ceil
+max_pool2d n2h13w12c17r3s2p0 ceil
+max_pool2d n1h2w3c7r3s2 ceil
+max_pool2d n1h1w1c3r2s2 ceil
+max_pool2d n1h31w13c33r3s2 ceil ties
+
+max_unpool2d n0h7w7c8r2s2
+max_unpool2d n1h1w1c1r2s2 ceil
+max_unpool2d n2h7w13c3r2s2 ceil
+max_unpool2d n3h13w7c7r2s2
+max_unpool2d n1h31w31c17r2s2 ceil
+max_unpool2d n1h60w60c16r2s2
+max_unpool2d n1h59w61c9r2s2 ceil
+max_unpool2d n2h7w3c15r3s3p0 ceil
+max_unpool2d n1h13w13c31r3s2
+max_unpool2d n1h13w13c33r2s2 ties
+max_unpool2d n1h7w7c150r2s2 ceil integer
+
+avg_pool2d n0h7w7c8r3s1
+avg_pool2d n1h1w1c1r3s1
+avg_pool2d n2h2w3c3r3s1
+avg_pool2d n3h7w13c7r3s1
+avg_pool2d n1h31w31c17r3s1
+avg_pool2d n1h60w60c16r2s2
+avg_pool2d n1h59w61c9r3s2
+avg_pool2d n2h7w3c15r3s1p0
+avg_pool2d n1h13w13c31r5s3p2
+avg_pool2d n1h7w7c150r3s1 integer
+avg_pool2d n1h13w13c33r3s1 offset
+avg_pool2d n1h13w13c8r3s1 nan
 
 adaptive_avg_pool2d n0h7w7c8b3
 adaptive_avg_pool2d n1h1w1c1b1
@@ -349,6 +435,13 @@ add n2h60w60c2048
 sum_rows n2h473w473c150
 
 max_pool2d n2h237w237c128r3s2
+max_unpool2d n2h237w237c64r2s2 ceil
+avg_pool2d n2h60w60c512r3s1
+
+maximum n2h60w60c150
+l2_normalize n2h60w60c512
+dropout n2h60w60c512
+conv_transpose2d n1h60w60c21k21r16s8p4
 
 adaptive_avg_pool2d n2h60w60c2048b6
 adaptive_avg_pool2d n2h60w60c2048b1

@@ -37,6 +37,8 @@ void parse_word(OpCase& row, std::string_view word, std::string_view text) {
     row.class_weights = true;
   } else if (word == "ignored") {
     row.all_ignored = true;
+  } else if (word == "ceil") {
+    row.ceil = true;
   } else {
     const auto* found = std::find_if(kDataNames.begin(), kDataNames.end(), [&](auto& d) { return d.second == word; });
     check<Error>(found != kDataNames.end(), "op case '{}': unknown word '{}'", text, word);
@@ -56,7 +58,8 @@ void parse_fields(OpCase& row, std::string_view fields) {
                                 {'d', &row.dilation},
                                 {'p', &row.padding, 0},
                                 {'b', &row.bins},
-                                {'o', &row.out_h, 1, &row.out_w}};
+                                {'o', &row.out_h, 1, &row.out_w},
+                                {'a', &row.output_padding, 0}};
   const std::string seen = profile::read_fields(fields, all, "expected those of tests/support/op_cases.h");
   if (row.channels.empty()) row.channels.push_back(1);
   if (seen.find('p') == std::string::npos) {
@@ -95,13 +98,15 @@ std::string OpCase::name() const {
   field('d', dilation, 1);
   field('p', padding, profile::same_padding(kernel_h, kernel_w, dilation));
   field('b', bins, 1);
+  field('a', output_padding, 0);
   if (out_h != 1 || out_w != 1) text += fmt::format("o{}x{}", out_h, out_w);
   const std::pair<bool, const char*> words[] = {{bias, "bias"},
                                                 {relu, "relu"},
                                                 {residual, "residual"},
                                                 {align_corners, "align"},
                                                 {class_weights, "weights"},
-                                                {all_ignored, "ignored"}};
+                                                {all_ignored, "ignored"},
+                                                {ceil, "ceil"}};
   for (const auto& [set, word] : words) {
     if (set) text += fmt::format(" {}", word);
   }
@@ -112,7 +117,10 @@ std::string OpCase::name() const {
 }
 
 Shape OpCase::output() const {
-  auto size = [&](int64_t in, int64_t kernel) { return (in + 2 * padding - dilation * (kernel - 1) - 1) / stride + 1; };
+  auto size = [&](int64_t in, int64_t kernel) {
+    if (ceil) return ops::pool_output_size(in, pool());
+    return (in + 2 * padding - dilation * (kernel - 1) - 1) / stride + 1;
+  };
   return {n, size(h, kernel_h), size(w, kernel_w), op == "conv2d" ? k : c()};
 }
 

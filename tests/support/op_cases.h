@@ -30,15 +30,18 @@ enum class CaseData {
 ///   r kernel size (1), or RxS               s stride (1)
 ///   d dilation (1)    p padding (dilation (r - 1) / 2, "same"; 0 if r is even)
 ///   b bins (1)        o output size HxW of a resize
+///   a rows and columns that a transposed convolution adds at the end (0)
 /// concat takes one c per part: "concat_channels n1h7w7c8c3".
-/// Words: bias, relu, residual, align (corners), weights (of classes), ignored (all labels), and a CaseData.
+/// Words: bias, relu, residual, align (corners), weights (of classes), ignored (all labels), ceil (sizes of a pooling), and
+/// a CaseData.
 struct OpCase {
   std::string op;
   int64_t n = 1, h = 1, w = 1, k = 1;
   std::vector<int64_t> channels = {1};
   int64_t kernel_h = 1, kernel_w = 1, stride = 1, dilation = 1, padding = 0;
-  int64_t bins = 1, out_h = 1, out_w = 1;
+  int64_t bins = 1, out_h = 1, out_w = 1, output_padding = 0;
   bool bias = false, relu = false, residual = false, align_corners = false, class_weights = false, all_ignored = false;
+  bool ceil = false;
   CaseData data = CaseData::normal;
 
   /// Throws Error, naming the text, for a letter or word that is not known.
@@ -50,8 +53,8 @@ struct OpCase {
   Shape input() const { return {n, h, w, c()}; }
   Shape weight() const { return {k, kernel_h, kernel_w, c()}; }
   Conv2dOptions conv(ConvBackend backend = ConvBackend::native) const { return {stride, padding, dilation, {backend}}; }
-  ops::Pool2dOptions pool() const { return {kernel_h, stride, padding}; }
-  /// Output of conv2d and max_pool2d: [N,P,Q,K] and [N,P,Q,C].
+  ops::Pool2dOptions pool() const { return {kernel_h, stride, padding, ceil}; }
+  /// Output of conv2d and of poolings: [N,P,Q,K] and [N,P,Q,C].
   Shape output() const;
   /// Multiply-adds of a conv2d or linear forward pass, padding counted; 0 for other ops.
   double macs() const;

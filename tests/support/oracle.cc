@@ -132,109 +132,66 @@ Array linear_backward_weight(const Array& x, const Array& dy) {
 
 namespace {
 
-struct Cell {
-  int64_t y0, y1, x0, x1;  // half-open, inside the map
-};
-
-Cell pool_cell(const Shape& x, const Pool& options, int64_t p, int64_t q) {
-  const int64_t y = p * options.stride - options.padding, column = q * options.stride - options.padding;
-  return {std::max<int64_t>(y, 0), std::min(y + options.kernel, x[1]), std::max<int64_t>(column, 0),
-          std::min(column + options.kernel, x[2])};
-}
-
-Cell adaptive_cell(const Shape& x, int64_t bins, int64_t p, int64_t q) {
-  auto begin = [&](int64_t i, int64_t size) { return i * size / bins; };
-  auto end = [&](int64_t i, int64_t size) { return ((i + 1) * size + bins - 1) / bins; };
-  return {begin(p, x[1]), end(p, x[1]), begin(q, x[2]), end(q, x[2])};
-}
-
-/// Index into x of the first largest element of a cell; a NaN is larger than all numbers.
-int64_t largest(const Array& x, const Cell& cell, int64_t n, int64_t c) {
-  int64_t best = -1;
-  for (int64_t y = cell.y0; y < cell.y1; ++y) {
-    for (int64_t column = cell.x0; column < cell.x1; ++column) {
-      const int64_t i = x.index(n, y, column, c);
-      if (best < 0 || x[i] > x[best] || (std::isnan(x[i]) && !std::isnan(x[best]))) best = i;
-    }
-  }
-  return best;
-}
-
-/// f(output index, cell, n, c) for every element of an output [N,P,Q,C].
-template <class CellOf, class F>
-void for_each_cell(const Shape& out, CellOf&& cell_of, F&& f) {
-  int64_t i = 0;
-  for (int64_t n = 0; n < out[0]; ++n) {
-    for (int64_t p = 0; p < out[1]; ++p) {
-      for (int64_t q = 0; q < out[2]; ++q) {
-        const Cell cell = cell_of(p, q);
-        for (int64_t c = 0; c < out[3]; ++c) f(i++, cell, n, c);
+/// f(index into x, into w, into y) for every product of a transposed convolution.
+template <class F>
+void for_each_spread(const Shape& x, const Shape& w, const Shape& y, const Conv& options, F&& f) {
+  const auto index = [](const Shape& s, int64_t a, int64_t b, int64_t c, int64_t d) {
+    return ((a * s[1] + b) * s[2] + c) * s[3] + d;
+  };
+  for (int64_t n = 0; n < x[0]; ++n) {
+    for (int64_t h = 0; h < x[1]; ++h) {
+      for (int64_t column = 0; column < x[2]; ++column) {
+        for (int64_t r = 0; r < w[1]; ++r) {
+          for (int64_t s = 0; s < w[2]; ++s) {
+            const int64_t p = h * options.stride + r * options.dilation - options.padding;
+            const int64_t q = column * options.stride + s * options.dilation - options.padding;
+            if (p < 0 || p >= y[1] || q < 0 || q >= y[2]) continue;
+            for (int64_t c = 0; c < w[0]; ++c) {
+              for (int64_t k = 0; k < w[3]; ++k) {
+                f(index(x, n, h, column, c), index(w, c, r, s, k), index(y, n, p, q, k));
+              }
+            }
+          }
+        }
       }
     }
   }
 }
 
-template <class CellOf>
-Array pool_max(const Array& x, int64_t height, int64_t width, CellOf&& cell_of) {
-  Array y({x.shape[0], height, width, x.shape[3]});
-  for_each_cell(y.shape, cell_of,
-                [&](int64_t i, const Cell& cell, int64_t n, int64_t c) { y[i] = x[largest(x, cell, n, c)]; });
-  return y;
-}
-
-template <class CellOf>
-Array pool_max_backward(const Array& dy, const Array& x, CellOf&& cell_of) {
-  Array dx(x.shape);
-  for_each_cell(dy.shape, cell_of,
-                [&](int64_t i, const Cell& cell, int64_t n, int64_t c) { dx[largest(x, cell, n, c)] += dy[i]; });
-  return dx;
-}
-
 }  // namespace
 
-Array max_pool2d(const Array& x, const Pool& options) {
-  return pool_max(x, output_size(x.shape[1], options.kernel, options.stride, options.padding, 1),
-                  output_size(x.shape[2], options.kernel, options.stride, options.padding, 1),
-                  [&](int64_t p, int64_t q) { return pool_cell(x.shape, options, p, q); });
-}
-
-Array max_pool2d_backward(const Array& dy, const Array& x, const Pool& options) {
-  return pool_max_backward(dy, x, [&](int64_t p, int64_t q) { return pool_cell(x.shape, options, p, q); });
-}
-
-Array adaptive_max_pool2d(const Array& x, int64_t bins) {
-  return pool_max(x, bins, bins, [&](int64_t p, int64_t q) { return adaptive_cell(x.shape, bins, p, q); });
-}
-
-Array adaptive_max_pool2d_backward(const Array& dy, const Array& x) {
-  return pool_max_backward(dy, x, [&](int64_t p, int64_t q) { return adaptive_cell(x.shape, dy.shape[1], p, q); });
-}
-
-Array adaptive_avg_pool2d(const Array& x, int64_t bins) {
-  Array y({x.shape[0], bins, bins, x.shape[3]});
-  for_each_cell(
-      y.shape, [&](int64_t p, int64_t q) { return adaptive_cell(x.shape, bins, p, q); },
-      [&](int64_t i, const Cell& cell, int64_t n, int64_t c) {
-        double sum = 0;
-        for (int64_t row = cell.y0; row < cell.y1; ++row) {
-          for (int64_t column = cell.x0; column < cell.x1; ++column) sum += x.at(n, row, column, c);
-        }
-        y[i] = sum / static_cast<double>((cell.y1 - cell.y0) * (cell.x1 - cell.x0));
-      });
+Array conv_transpose2d(const Array& x, const Array& w, const Shape& y_shape, const Conv& options) {
+  Array y(y_shape);
+  for_each_spread(x.shape, w.shape, y_shape, options,
+                  [&](int64_t i, int64_t j, int64_t out) { y[out] += x[i] * w[j]; });
   return y;
 }
 
-Array adaptive_avg_pool2d_backward(const Array& dy, const Shape& x_shape) {
+Array conv_transpose2d_backward_input(const Array& dy, const Array& w, const Shape& x_shape, const Conv& options) {
   Array dx(x_shape);
-  for_each_cell(
-      dy.shape, [&](int64_t p, int64_t q) { return adaptive_cell(x_shape, dy.shape[1], p, q); },
-      [&](int64_t i, const Cell& cell, int64_t n, int64_t c) {
-        const double share = dy[i] / static_cast<double>((cell.y1 - cell.y0) * (cell.x1 - cell.x0));
-        for (int64_t row = cell.y0; row < cell.y1; ++row) {
-          for (int64_t column = cell.x0; column < cell.x1; ++column) dx.at(n, row, column, c) += share;
-        }
-      });
+  for_each_spread(x_shape, w.shape, dy.shape, options,
+                  [&](int64_t i, int64_t j, int64_t out) { dx[i] += dy[out] * w[j]; });
   return dx;
+}
+
+Array conv_transpose2d_backward_weight(const Array& x, const Array& dy, const Shape& w_shape, const Conv& options) {
+  Array dw(w_shape);
+  for_each_spread(x.shape, w_shape, dy.shape, options,
+                  [&](int64_t i, int64_t j, int64_t out) { dw[j] += x[i] * dy[out]; });
+  return dw;
+}
+
+Array flatten(const Array& x) {
+  Array y({x.shape[0], x.shape[1] * x.shape[2] * x.shape[3]});
+  int64_t i = 0;
+  for (int64_t n = 0; n < x.shape[0]; ++n) {
+    for (int64_t c = 0; c < x.shape[3]; ++c) {
+      for (int64_t h = 0; h < x.shape[1]; ++h) {
+        for (int64_t w = 0; w < x.shape[2]; ++w) y[i++] = x.at(n, h, w, c);
+      }
+    }
+  }
+  return y;
 }
 
 namespace {

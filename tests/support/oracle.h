@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <utility>
 #include <vector>
 
 #include "tensor/shape.h"
@@ -48,6 +49,11 @@ Array conv2d(const Array& x, const Array& w, const Array& bias, const Conv& opti
 Array conv2d_backward_input(const Array& dy, const Array& w, const Shape& x_shape, const Conv& options);
 Array conv2d_backward_weight(const Array& x, const Array& dy, const Shape& w_shape, const Conv& options);
 
+/// y[n, h stride + r dilation - padding, ..., k] = sum of x[n,h,..,c] w[c,r,s,k], for w [C,R,S,K] and y of y_shape.
+Array conv_transpose2d(const Array& x, const Array& w, const Shape& y_shape, const Conv& options);
+Array conv_transpose2d_backward_input(const Array& dy, const Array& w, const Shape& x_shape, const Conv& options);
+Array conv_transpose2d_backward_weight(const Array& x, const Array& dy, const Shape& w_shape, const Conv& options);
+
 /// x [N,C], w [K,C], bias [K] or undefined.
 Array linear(const Array& x, const Array& w, const Array& bias);
 Array linear_backward_input(const Array& dy, const Array& w);
@@ -58,6 +64,9 @@ Array relu(const Array& x);
 /// dy where y > 0.
 Array relu_backward(const Array& dy, const Array& y);
 Array add(const Array& a, const Array& b);
+Array maximum(const Array& a, const Array& b);
+/// Gradients of a and b: to the larger, to a of equals.
+std::pair<Array, Array> maximum_backward(const Array& dy, const Array& a, const Array& b);
 /// Sum over all axes but the last.
 Array sum_rows(const Array& x);
 
@@ -82,12 +91,27 @@ NormGradients batch_norm_train_backward(const Array& dy, const Array& x, const A
 NormGradients batch_norm_eval_backward(const Array& dy, const Array& x, const Array& y, const Array& gamma,
                                        const Array& running_mean, const Array& running_var, const Norm& options);
 
+/// gain x / sqrt(1e-10 + sum over channels of x^2).
+Array l2_normalize(const Array& x, const Array& gain);
+/// Gradients of x and gain.
+std::pair<Array, Array> l2_normalize_backward(const Array& dy, const Array& x, const Array& gain);
+
 struct Pool {
   int64_t kernel = 3, stride = 2, padding = 1;
+  bool ceil = false;
 };
+/// With `ceil`, windows as long as they begin on the picture or on the padding before it.
+int64_t pool_size(int64_t in, const Pool& options);
 Array max_pool2d(const Array& x, const Pool& options);
 /// To the first maximum in row-major order.
 Array max_pool2d_backward(const Array& dy, const Array& x, const Pool& options);
+/// x [N,P,Q,C], each number at the first maximum of its window of the picture [N,H,W,C]; numbers that meet are added.
+Array max_unpool2d(const Array& x, const Array& picture, const Pool& options);
+/// dy [N,H,W,C] at those maxima.
+Array max_unpool2d_backward(const Array& dy, const Array& picture, const Pool& options);
+/// Sums of windows over kernel squared.
+Array avg_pool2d(const Array& x, const Pool& options);
+Array avg_pool2d_backward(const Array& dy, const Shape& x_shape, const Pool& options);
 Array adaptive_avg_pool2d(const Array& x, int64_t bins);
 Array adaptive_avg_pool2d_backward(const Array& dy, const Shape& x_shape);
 Array adaptive_max_pool2d(const Array& x, int64_t bins);
@@ -116,6 +140,9 @@ CrossEntropyForward cross_entropy(const Array& logits, const Labels& labels, con
 Array cross_entropy_backward(double dloss, const Array& logits, const Labels& labels, const CrossEntropy& options);
 /// First largest of each row; a NaN counts as largest.
 Labels argmax(const Array& x);
+
+/// [N,H,W,C] -> [N, C H W].
+Array flatten(const Array& x);
 
 /// x [N,H,W,C] * mask [N,1,1,C].
 Array dropout2d(const Array& x, const Array& mask);

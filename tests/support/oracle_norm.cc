@@ -23,6 +23,49 @@ Array add(const Array& a, const Array& b) {
   return y;
 }
 
+Array maximum(const Array& a, const Array& b) {
+  Array y = b;
+  for (int64_t i = 0; i < y.size(); ++i) {
+    if (a[i] >= b[i] || std::isnan(a[i])) y[i] = a[i];
+  }
+  return y;
+}
+
+std::pair<Array, Array> maximum_backward(const Array& dy, const Array& a, const Array& b) {
+  Array da(a.shape), db(a.shape);
+  for (int64_t i = 0; i < dy.size(); ++i) (a[i] < b[i] ? db : da)[i] = dy[i];
+  return {da, db};
+}
+
+Array l2_normalize(const Array& x, const Array& gain) {
+  Array y = x;
+  const int64_t channels = x.shape.last();
+  for (int64_t row = 0; row < x.size(); row += channels) {
+    double squares = 1e-10;
+    for (int64_t c = 0; c < channels; ++c) squares += x[row + c] * x[row + c];
+    for (int64_t c = 0; c < channels; ++c) y[row + c] *= gain[c] / std::sqrt(squares);
+  }
+  return y;
+}
+
+std::pair<Array, Array> l2_normalize_backward(const Array& dy, const Array& x, const Array& gain) {
+  Array dx(x.shape), dgain(gain.shape);
+  const int64_t channels = x.shape.last();
+  for (int64_t row = 0; row < x.size(); row += channels) {
+    double squares = 1e-10;
+    for (int64_t c = 0; c < channels; ++c) squares += x[row + c] * x[row + c];
+    const double n = std::sqrt(squares);
+    // dy_i / dx_j = g_i (delta_ij - x_i x_j / n^2) / n, each pair for itself.
+    for (int64_t i = 0; i < channels; ++i) {
+      dgain[i] += dy[row + i] * x[row + i] / n;
+      for (int64_t j = 0; j < channels; ++j) {
+        dx[row + j] += dy[row + i] * gain[i] * ((i == j ? 1.0 : 0.0) - x[row + i] * x[row + j] / squares) / n;
+      }
+    }
+  }
+  return {dx, dgain};
+}
+
 Array sum_rows(const Array& x) {
   const int64_t channels = x.shape.last();
   Array sum({channels});

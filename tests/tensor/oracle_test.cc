@@ -87,6 +87,38 @@ TEST_CASE("oracle gradients: linear") {
   check_gradient(bias, oracle::sum_rows(dy), [&](const Array& v) { return oracle::dot(dy, oracle::linear(x, w, v)); });
 }
 
+TEST_CASE("oracle gradients: transposed convolution") {
+  struct {
+    Shape x, w, y;
+    oracle::Conv conv;
+  } const cases[] = {{{2, 3, 2, 2}, {2, 4, 4, 3}, {2, 6, 4, 3}, {2, 1, 1}},
+                     {{1, 2, 3, 1}, {1, 3, 3, 2}, {1, 4, 6, 2}, {2, 1, 1}},
+                     {{1, 3, 3, 2}, {2, 3, 3, 1}, {1, 7, 7, 1}, {1, 0, 2}}};
+  for (const auto& [x_shape, w_shape, y_shape, conv] : cases) {
+    const Array x = spread(x_shape, 1), w = spread(w_shape, 2), dy = spread(y_shape, 3);
+    const auto value = [&, y = y_shape, c = conv](const Array& a, const Array& b) {
+      return oracle::dot(dy, oracle::conv_transpose2d(a, b, y, c));
+    };
+    check_gradient(x, oracle::conv_transpose2d_backward_input(dy, w, x_shape, conv),
+                   [&](const Array& v) { return value(v, w); });
+    check_gradient(w, oracle::conv_transpose2d_backward_weight(x, dy, w_shape, conv),
+                   [&](const Array& v) { return value(x, v); });
+  }
+}
+
+TEST_CASE("oracle gradients: maximum and L2 norm") {
+  const Array all = spread({4, 3, 2, 5}, 1), dy = spread({2, 3, 2, 5}, 2), gain = spread({5}, 3);
+  Array a({2, 3, 2, 5}), b = a;
+  std::copy_n(all.values.begin(), a.size(), a.values.begin());
+  std::copy_n(all.values.begin() + a.size(), a.size(), b.values.begin());
+  const auto [da, db] = oracle::maximum_backward(dy, a, b);
+  check_gradient(a, da, [&](const Array& v) { return oracle::dot(dy, oracle::maximum(v, b)); });
+  check_gradient(b, db, [&](const Array& v) { return oracle::dot(dy, oracle::maximum(a, v)); });
+  const auto [dx, dgain] = oracle::l2_normalize_backward(dy, a, gain);
+  check_gradient(a, dx, [&](const Array& v) { return oracle::dot(dy, oracle::l2_normalize(v, gain)); });
+  check_gradient(gain, dgain, [&](const Array& v) { return oracle::dot(dy, oracle::l2_normalize(a, v)); });
+}
+
 TEST_CASE("oracle gradients: relu, add, concat, dropout") {
   const Array x = spread({2, 3, 4, 5}, 1), other = spread({2, 3, 4, 5}, 2), dy = spread({2, 3, 4, 5}, 3);
   check_gradient(x, oracle::relu_backward(dy, oracle::relu(x)),
@@ -144,8 +176,14 @@ TEST_CASE("oracle gradients: batch norm, training and evaluation") {
 }
 
 TEST_CASE("oracle gradients: pooling") {
-  for (const oracle::Pool pool : {oracle::Pool{3, 2, 1}, oracle::Pool{2, 2, 0}, oracle::Pool{3, 1, 1}}) {
-    const Array x = spread({2, 5, 6, 2}, 1), dy = spread(oracle::max_pool2d(x, pool).shape, 2);
+  for (const oracle::Pool pool :
+       {oracle::Pool{3, 2, 1}, oracle::Pool{2, 2, 0}, oracle::Pool{3, 1, 1}, oracle::Pool{2, 2, 0, true}}) {
+    const Array x = spread({2, 5, 6, 2}, 1), dy = spread(oracle::max_pool2d(x, pool).shape, 2),
+                large = spread(x.shape, 5);
+    check_gradient(dy, oracle::max_unpool2d_backward(large, x, pool),
+                   [&](const Array& v) { return oracle::dot(large, oracle::max_unpool2d(v, x, pool)); });
+    check_gradient(x, oracle::avg_pool2d_backward(dy, x.shape, pool),
+                   [&](const Array& v) { return oracle::dot(dy, oracle::avg_pool2d(v, pool)); });
     check_gradient(x, oracle::max_pool2d_backward(dy, x, pool),
                    [&](const Array& v) { return oracle::dot(dy, oracle::max_pool2d(v, pool)); });
   }

@@ -56,6 +56,42 @@ TEST_CASE("add: every target and layout, correctly rounded") {
   }
 }
 
+TEST_CASE("maximum: every target and layout, exact; the first of equals has the gradient") {
+  for (const OpCase& row : op_cases("maximum")) {
+    CAPTURE(row.name());
+    const uint64_t seed = seed_of(row.name());
+    // Of two rounded to few values many are equal.
+    const CaseData other = row.data == CaseData::ties ? CaseData::ties : CaseData::normal;
+    const Tensor a = make_numbers(row.input(), row.data, seed), b = make_numbers(row.input(), other, seed + 1),
+                 dy = make_numbers(row.input(), CaseData::normal, seed + 2);
+    const Array expected = oracle::maximum(Array(a), Array(b));
+    const auto [da, db] = oracle::maximum_backward(Array(dy), Array(a), Array(b));
+    for_each_setting([&, da = da, db = db](Layout layout) {
+      const Placed left(a, layout), right(b, Layout::padded), gradient(dy, layout);
+      CHECK_SAME(differs_exactly(ops::maximum(left, right), expected));
+      const ops::MaximumGradients gradients = ops::maximum_backward(gradient, left, right);
+      if (row.data != CaseData::nan) {
+        CHECK_SAME(differs_exactly(gradients.a, da));
+        CHECK_SAME(differs_exactly(gradients.b, db));
+      }
+      CHECK(left.intact());
+      CHECK(right.intact());
+      CHECK(gradient.intact());
+    });
+    CHECK_SAME(differs_between_threads([&] { return std::vector<Tensor>{ops::maximum(a, b)}; }));
+  }
+  // Where one is NaN so is the result, and the gradient is a's unless only b is.
+  const Tensor nan = Tensor::full({1, 1, 1, 1}, std::nanf("")), one = Tensor::full({1, 1, 1, 1}, 1.0F);
+  for_each_target([&](const std::string& target) {
+    CAPTURE(target);
+    CHECK(std::isnan(ops::maximum(nan, one).item()));
+    CHECK(std::isnan(ops::maximum(one, nan).item()));
+    CHECK(ops::maximum_backward(one, nan, one).a.item() == 1);
+    CHECK(ops::maximum_backward(one, one, nan).b.item() == 1);
+  });
+  CHECK_THROWS_AS(ops::maximum(one, Tensor::full({1, 1, 1, 2}, 1.0F)), ShapeError);
+}
+
 TEST_CASE("add: x + x, and adding into itself") {
   const Tensor x = make_numbers({1, 3, 3, 17}, CaseData::normal, 1);
   const Array expected = oracle::map(Array(x), [](double v) { return 2 * v; });
@@ -167,6 +203,29 @@ TEST_CASE("dropout2d_mask: factors, draws and rate") {
   CHECK(dropped < 260);
   const Tensor kept = ops::dropout2d_mask(2, 8, 0.0F, random);
   CHECK_SAME(differs_exactly(kept, Array({2, 1, 1, 8}, 1.0)));
+}
+
+TEST_CASE("dropout: every target and layout, element by element the stream's draws") {
+  const Random random(11, Purpose::dropout, 2, 3);
+  const float p = 0.3F, keep = 1.0F / (1.0F - p);
+  for (const OpCase& row : op_cases("dropout")) {
+    CAPTURE(row.name());
+    const Tensor x = make_numbers(row.input(), row.data, seed_of(row.name()));
+    Array expected(x);
+    for (int64_t i = 0; i < expected.size(); ++i) {
+      const float kept = static_cast<float>(expected[i]) * keep;
+      expected[i] = random.uniform(static_cast<uint32_t>(i)) < p ? 0.0 : static_cast<double>(kept);
+    }
+    for_each_setting([&](Layout layout) {
+      const Placed input(x, layout);
+      CHECK_SAME(differs_exactly(ops::dropout(input, p, random), expected));
+      CHECK(input.intact());
+    });
+    CHECK_SAME(differs_between_threads([&] { return std::vector<Tensor>{ops::dropout(x, p, random)}; }));
+  }
+  const Tensor x = make_numbers({1, 3, 3, 8}, CaseData::normal, 1);
+  CHECK(same_bits(ops::dropout(x, 0, random), x));
+  CHECK_SHAPE_ERROR(ops::dropout(x, 1.0F, random), "1", "dropout");
 }
 
 TEST_CASE("dropout2d: messages show both shapes") {

@@ -17,7 +17,7 @@ TEST_CASE("max_pool2d: every target and layout, exact") {
   for (const OpCase& row : op_cases("max_pool2d")) {
     CAPTURE(row.name());
     const uint64_t seed = seed_of(row.name());
-    const oracle::Pool pool{row.kernel_h, row.stride, row.padding};
+    const oracle::Pool pool{row.kernel_h, row.stride, row.padding, row.ceil};
     // Integer gradients, so that sums of overlapping windows are exact in any order.
     const Tensor x = make_numbers(row.input(), row.data, seed);
     const Tensor dy = make_numbers(row.output(), CaseData::integer, seed + 1);
@@ -37,6 +37,77 @@ TEST_CASE("max_pool2d: every target and layout, exact") {
       return std::vector<Tensor>{ops::max_pool2d(x, row.pool()), ops::max_pool2d_backward(real, x, row.pool())};
     }));
   }
+}
+
+TEST_CASE("max_unpool2d: every target and layout, exact; positions serve as the pool's gradient too") {
+  for (const OpCase& row : op_cases("max_unpool2d")) {
+    CAPTURE(row.name());
+    const uint64_t seed = seed_of(row.name());
+    const oracle::Pool pool{row.kernel_h, row.stride, row.padding, row.ceil};
+    // Integers, so that sums of overlapping windows are exact in any order.
+    const Tensor picture = make_numbers(row.input(), row.data, seed),
+                 x = make_numbers(row.output(), CaseData::integer, seed + 1),
+                 dy = make_numbers(row.input(), CaseData::normal, seed + 2);
+    const Array maxima = oracle::max_pool2d(Array(picture), pool),
+                expected = oracle::max_unpool2d(Array(x), Array(picture), pool),
+                expected_dx = oracle::max_unpool2d_backward(Array(dy), Array(picture), pool);
+    for_each_setting([&](Layout layout) {
+      const Placed input(picture, layout), small(x, layout), gradient(dy, layout);
+      const ops::MaxPool2d pooled = ops::max_pool2d_with_positions(input, row.pool());
+      CHECK_SAME(differs_exactly(pooled.y, maxima));
+      const Placed positions(pooled.positions, layout);
+      CHECK_SAME(differs_exactly(ops::max_unpool2d(small, positions, row.h, row.w, row.pool()), expected));
+      CHECK_SAME(differs_exactly(ops::max_unpool2d_backward(gradient, positions, row.pool()), expected_dx));
+      CHECK(same_bits(ops::max_unpool2d(small, positions, row.h, row.w, row.pool()),
+                      ops::max_pool2d_backward(small, input, row.pool())));
+      for (const Placed* each : {&input, &small, &gradient, &positions}) CHECK(each->intact());
+    });
+    const Tensor real = make_numbers(row.output(), CaseData::normal, seed + 3);
+    CHECK_SAME(differs_between_threads([&] {
+      const ops::MaxPool2d pooled = ops::max_pool2d_with_positions(picture, row.pool());
+      return std::vector<Tensor>{pooled.y, pooled.positions,
+                                 ops::max_unpool2d(real, pooled.positions, row.h, row.w, row.pool()),
+                                 ops::max_unpool2d_backward(dy, pooled.positions, row.pool())};
+    }));
+  }
+}
+
+TEST_CASE("pool2d: sizes rounded up as Caffe and PyTorch do it, every window begins inside") {
+  // Read off torch.nn.MaxPool2d(kernel, stride, padding, ceil_mode=True), PyTorch 2.13: input size -> output size.
+  struct Row {
+    ops::Pool2dOptions options;
+    int64_t in, out;
+  };
+  for (const Row& row :
+       {Row{{2, 2, 0, true}, 1, 1}, Row{{2, 2, 0, true}, 7, 4}, Row{{2, 2, 0, true}, 8, 4}, Row{{3, 2, 1, true}, 1, 1},
+        Row{{3, 2, 1, true}, 2, 2}, Row{{3, 2, 1, true}, 97, 49}, Row{{3, 2, 0, true}, 4, 2},
+        Row{{2, 3, 1, true}, 4, 2}, Row{{1, 3, 0, true}, 3, 1}, Row{{3, 2, 0, false}, 4, 1}}) {
+    CAPTURE(row.in);
+    CHECK(ops::pool_output_size(row.in, row.options) == row.out);
+  }
+  CHECK_THROWS_AS(ops::pool_output_size(1, {3, 2, 0, true}), ShapeError);
+}
+
+TEST_CASE("avg_pool2d: every target and layout") {
+  for (const OpCase& row : op_cases("avg_pool2d")) {
+    CAPTURE(row.name());
+    const uint64_t seed = seed_of(row.name());
+    const oracle::Pool pool{row.kernel_h, row.stride, row.padding};
+    const Tensor x = make_numbers(row.input(), row.data, seed), dy = make_numbers(row.output(), row.data, seed + 1);
+    const Array expected = oracle::avg_pool2d(Array(x), pool),
+                expected_dx = oracle::avg_pool2d_backward(Array(dy), row.input(), pool);
+    for_each_setting([&](Layout layout) {
+      const Placed input(x, layout), gradient(dy, layout);
+      CHECK_SAME(differs(ops::avg_pool2d(input, row.pool()), expected, 1e-6));
+      CHECK_SAME(differs(ops::avg_pool2d_backward(gradient, row.input(), row.pool()), expected_dx, 1e-6));
+      CHECK(input.intact());
+      CHECK(gradient.intact());
+    });
+    CHECK_SAME(differs_between_threads([&] {
+      return std::vector<Tensor>{ops::avg_pool2d(x, row.pool()), ops::avg_pool2d_backward(dy, row.input(), row.pool())};
+    }));
+  }
+  CHECK_THROWS_AS(ops::avg_pool2d(Tensor::zeros({1, 3, 3, 1}), {2, 2, 0, true}), ShapeError);
 }
 
 TEST_CASE("max_pool2d: padding never wins over large negative numbers") {
