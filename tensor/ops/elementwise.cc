@@ -65,15 +65,15 @@ Tensor maximum(const Tensor& a, const Tensor& b) {
 MaximumGradients maximum_backward(const Tensor& dy, const Tensor& a, const Tensor& b) {
   check(a.shape() == b.shape() && dy.shape() == a.shape(), "maximum_backward: dy {} for {} and {}", dy.shape(),
         a.shape(), b.shape());
-  MaximumGradients gradients = {Tensor::activation(a.shape()), Tensor::activation(a.shape())};
-  const auto& [da, db] = gradients;
+  const Tensor da = Tensor::activation(a.shape()), db = Tensor::activation(a.shape());
   const profile::Scope scope([&] { return profile::elementwise("maximum_backward", 1, dy, a, b, da, db); });
-  const auto run = [&, da = da, db = db](const Block& block) {
-    kernels::maximum_backward(block.of(dy), block.of(a), block.of(b), block.of(da), block.of(db), block.rows,
-                              block.width);
-  };
-  for_each_block(run, dy, a, b, da, db);
-  return gradients;
+  for_each_block(
+      [&](const Block& block) {
+        kernels::maximum_backward(block.of(dy), block.of(a), block.of(b), block.of(da), block.of(db), block.rows,
+                                  block.width);
+      },
+      dy, a, b, da, db);
+  return {da, db};
 }
 
 Tensor scale(const Tensor& x, float factor) {

@@ -188,7 +188,7 @@ MaxPool2d max_pool2d_with_positions(const Tensor& x, const Pool2dOptions& option
   check_window("max_pool2d_with_positions", x.shape(), options);
   const Axis rows = window_axis(x.dim(1), options), columns = window_axis(x.dim(2), options);
   const Shape shape = {x.dim(0), rows.out, columns.out, x.channels()};
-  const MaxPool2d result = {Tensor::activation(shape), Tensor::activation(shape)};
+  MaxPool2d result = {Tensor::activation(shape), Tensor::activation(shape)};
   const profile::Scope scope(
       [&] { return describe("max_pool2d_with_positions", x.shape(), rows, columns, x, result.y, result.positions); });
   max_pool_to(x, rows, columns, result.y, result.positions);

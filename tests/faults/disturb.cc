@@ -19,6 +19,7 @@ namespace fs = std::filesystem;
 using std::chrono::microseconds;
 
 const Words kTrain = {"train", "--config", "tiny.yaml", "--quiet"};
+const Words kPredict = {"predict", "--weights", "trained/last.safetensors", "--out", "masks", "scenes/val", "--quiet"};
 
 class Disturber {
  public:
@@ -43,7 +44,7 @@ class Disturber {
       const Ended ended = process.wait();
       // Before the handler is there, a signal ends the process as it ends any.
       if (ended.status != 0 && ended.status != 128 + signal && ended.status != -signal) return describe(ended);
-      if (const std::string wrong = finish(ended); !wrong.empty()) return wrong;
+      if (std::string wrong = finish(ended); !wrong.empty()) return wrong;
     }
     return {};
   }
@@ -69,7 +70,7 @@ class Disturber {
     fs::create_directories(folder_ / "run");
     write_bytes(folder_ / "run/.lock", "1\n");  // as a killed run may have left it
     for (int kill = 0; kill < 3; ++kill) run_giza(kTrain, folder_, one, moment());
-    if (const std::string wrong = finish(run_giza(kTrain, folder_, one)); !wrong.empty()) return wrong;
+    if (std::string wrong = finish(run_giza(kTrain, folder_, one)); !wrong.empty()) return wrong;
     fs::remove_all(folder_ / "masks");
     for (int kill = 0; kill < 3; ++kill) run_giza(kPredict, folder_, one, moment() / 2);
     const Ended ended = run_giza(kPredict, folder_, one);
@@ -119,7 +120,7 @@ class Disturber {
       std::string text = fault;
       text.replace(text.find('%'), 1, std::to_string(1 + random_() % 150) + "+");
       const Ended ended = run_giza(kTrain, folder_, {{"LD_PRELOAD", GIZA_INJECT}, {"GIZA_FAULT", text}});
-      if (const std::string wrong = finish(ended); !wrong.empty()) return text + ": " + wrong;
+      if (std::string wrong = finish(ended); !wrong.empty()) return text + ": " + wrong;
     }
     return {};
   }
@@ -143,8 +144,6 @@ class Disturber {
 
  private:
   static constexpr const char* kMask = "masks/scene_00001_label.png";
-  const Words kPredict = {"predict",    "--weights", "trained/last.safetensors", "--out", "masks",
-                          "scenes/val", "--quiet"};
 
   static void must(const Ended& ended, const char* what) {
     if (ended.status == 0) return;

@@ -80,15 +80,19 @@ int broken_pipe() {
   ::_exit(99);
 }
 
+pid_t start(const Words& arguments, const fs::path& folder, const Environment& environment, Process::Stdout out,
+            int err) {
+  const int to = out == Process::Stdout::broken_pipe ? broken_pipe() : ::open("/dev/null", O_WRONLY);
+  const pid_t child = ::fork();
+  if (child == 0) become_giza(arguments, folder, environment, to, err);
+  ::close(to);
+  return child;
+}
+
 }  // namespace
 
 Process::Process(const Words& arguments, const fs::path& folder, const Environment& environment, Stdout out)
-    : err_(std::tmpfile()) {
-  const int to = out == Stdout::broken_pipe ? broken_pipe() : ::open("/dev/null", O_WRONLY);
-  child_ = ::fork();
-  if (child_ == 0) become_giza(arguments, folder, environment, to, ::fileno(err_));
-  ::close(to);
-}
+    : err_(std::tmpfile()), child_(start(arguments, folder, environment, out, ::fileno(err_))) {}
 
 Process::~Process() {
   if (!ended_) {

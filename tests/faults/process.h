@@ -40,8 +40,8 @@ class Process {
   Ended wait();
 
  private:
-  pid_t child_ = -1;
-  std::FILE* err_ = nullptr;
+  std::FILE* err_;
+  pid_t child_;
   int status_ = 0;
   bool ended_ = false;
 };
