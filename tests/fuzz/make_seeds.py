@@ -26,7 +26,8 @@ for path in sorted((golden / "pth").glob("*.pth")):
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             name = next(name for name in archive.namelist() if name.endswith("/data.pkl"))
-            seed("pickle", path.stem, b"\0" + archive.read(name))
+            if archive.getinfo(name).CRC != 0:  # Python reads none without
+                seed("pickle", path.stem, b"\0" + archive.read(name))
 
 header = json.dumps({"__metadata__": {"a": "b"}, "x": {"dtype": "F32", "shape": [2, 1], "data_offsets": [8, 16]},
                      "y": {"dtype": "I64", "shape": [], "data_offsets": [0, 8]},
