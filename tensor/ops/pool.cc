@@ -79,16 +79,11 @@ void check_bins(const char* op, const Shape& x, int64_t bins) {
   check(bins >= 1, "{}: {} bins", op, bins);
 }
 
-void check_gradient(const char* op, const Tensor& dy, const Shape& x, const Axis& rows, const Axis& columns) {
-  check(dy.shape() == Shape{x[0], rows.out, columns.out, x[3]}, "{}: dy {} for x {}, expected [{},{},{},{}]", op,
-        dy.shape(), x, x[0], rows.out, columns.out, x[3]);
-}
-
-void check_positions(const char* op, const Tensor& positions, const Shape& picture, const Axis& rows,
-                     const Axis& columns) {
-  check(positions.shape() == Shape{picture[0], rows.out, columns.out, picture[3]},
-        "{}: positions {} for a picture {}, expected [{},{},{},{}]", op, positions.shape(), picture, picture[0],
-        rows.out, columns.out, picture[3]);
+/// `what` is a tensor of the outputs of a picture x: their gradient, or the positions of their maxima.
+void check_outputs(const char* op, const char* what, const Tensor& outputs, const Shape& x, const Axis& rows,
+                   const Axis& columns) {
+  check(outputs.shape() == Shape{x[0], rows.out, columns.out, x[3]}, "{}: {} {} for x {}, expected [{},{},{},{}]", op,
+        what, outputs.shape(), x, x[0], rows.out, columns.out, x[3]);
 }
 
 /// Calls body(item, output row, first channel, channels) in parallel.
@@ -180,7 +175,7 @@ Tensor max_pool2d(const Tensor& x, const Pool2dOptions& options) {
 Tensor max_pool2d_backward(const Tensor& dy, const Tensor& x, const Pool2dOptions& options) {
   check_window("max_pool2d_backward", x.shape(), options);
   const Axis rows = window_axis(x.dim(1), options), columns = window_axis(x.dim(2), options);
-  check_gradient("max_pool2d_backward", dy, x.shape(), rows, columns);
+  check_outputs("max_pool2d_backward", "dy", dy, x.shape(), rows, columns);
   return max_pool_backward("max_pool2d_backward", dy, x, rows, columns);
 }
 
@@ -201,8 +196,8 @@ Tensor max_unpool2d(const Tensor& x, const Tensor& positions, int64_t height, in
   const Shape picture = {x.dim(0), height, width, x.channels()};
   check_window("max_unpool2d", picture, options);
   const Axis rows = window_axis(height, options), columns = window_axis(width, options);
-  check_gradient("max_unpool2d", x, picture, rows, columns);
-  check_positions("max_unpool2d", positions, picture, rows, columns);
+  check_outputs("max_unpool2d", "x", x, picture, rows, columns);
+  check_outputs("max_unpool2d", "positions", positions, picture, rows, columns);
   const profile::Scope scope([&] { return describe("max_unpool2d", picture, rows, columns, x, positions, x); });
   return gather(x, positions, rows, columns);
 }
@@ -210,7 +205,7 @@ Tensor max_unpool2d(const Tensor& x, const Tensor& positions, int64_t height, in
 Tensor max_unpool2d_backward(const Tensor& dy, const Tensor& positions, const Pool2dOptions& options) {
   check_window("max_unpool2d_backward", dy.shape(), options);
   const Axis rows = window_axis(dy.dim(1), options), columns = window_axis(dy.dim(2), options);
-  check_positions("max_unpool2d_backward", positions, dy.shape(), rows, columns);
+  check_outputs("max_unpool2d_backward", "positions", positions, dy.shape(), rows, columns);
   Tensor dx = Tensor::activation(positions.shape());
   const profile::Scope scope(
       [&] { return describe("max_unpool2d_backward", dy.shape(), rows, columns, dy, positions, dx); });
@@ -234,7 +229,7 @@ Tensor adaptive_max_pool2d_backward(const Tensor& dy, const Tensor& x) {
   check(dy.rank() == 4, "adaptive_max_pool2d_backward: dy {} is not [N,bins,bins,C]", dy.shape());
   check_bins("adaptive_max_pool2d_backward", x.shape(), dy.dim(1));
   const Axis rows = cell_axis(x.dim(1), dy.dim(1)), columns = cell_axis(x.dim(2), dy.dim(1));
-  check_gradient("adaptive_max_pool2d_backward", dy, x.shape(), rows, columns);
+  check_outputs("adaptive_max_pool2d_backward", "dy", dy, x.shape(), rows, columns);
   return max_pool_backward("adaptive_max_pool2d_backward", dy, x, rows, columns);
 }
 
@@ -256,7 +251,7 @@ Tensor avg_pool2d(const Tensor& x, const Pool2dOptions& options) {
 Tensor avg_pool2d_backward(const Tensor& dy, const Shape& x_shape, const Pool2dOptions& options) {
   check_average("avg_pool2d_backward", x_shape, options);
   const Axis rows = window_axis(x_shape[1], options), columns = window_axis(x_shape[2], options);
-  check_gradient("avg_pool2d_backward", dy, x_shape, rows, columns);
+  check_outputs("avg_pool2d_backward", "dy", dy, x_shape, rows, columns);
   Tensor dx = Tensor::activation(x_shape);
   const profile::Scope scope([&] { return describe("avg_pool2d_backward", x_shape, rows, columns, dy, dx); });
   const Scratch<float> shares(rows.out), ones(columns.out);

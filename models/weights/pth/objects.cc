@@ -146,18 +146,20 @@ class ObjectReader {
     return leads;
   }
 
-  /// Whether the dict, or one in it, has a float tensor under a name of a network.
+  /// Whether the dict, or one in it, has a float tensor under a name of a network. Each dict is looked at once.
   bool holds_network(Ref ref) {
-    const auto pairs = pairs_of(ref);
-    if (!pairs) return false;
-    if (contents_of(ref) != Contents::weights) {
-      return std::any_of(pairs->begin(), pairs->end(), [&](const auto& pair) {
-        return contents_of(pair.second) == Contents::weights && holds_network(pair.second);
+    const auto known = networks_.find(ref);
+    if (known != networks_.end()) return known->second;
+    const bool weights = contents_of(ref) == Contents::weights;
+    bool holds = false;
+    if (const auto pairs = pairs_of(ref)) {
+      holds = std::any_of(pairs->begin(), pairs->end(), [&](const auto& pair) {
+        return weights ? pickle_.is(pair.first, PickleKind::text) && looks_like_network(pickle_.text(pair.first))
+                       : contents_of(pair.second) == Contents::weights && holds_network(pair.second);
       });
     }
-    return std::any_of(pairs->begin(), pairs->end(), [&](const auto& pair) {
-      return pickle_.is(pair.first, PickleKind::text) && looks_like_network(pickle_.text(pair.first));
-    });
+    networks_[ref] = holds;
+    return holds;
   }
 
   /// The weights under one of the usual keys, or nullopt.
@@ -290,7 +292,7 @@ class ObjectReader {
   PthTensors tensors_;
   PthObjects objects_;
   std::unordered_map<Ref, Contents> contents_;
-  std::unordered_map<Ref, bool> leads_;
+  std::unordered_map<Ref, bool> leads_, networks_;
   std::string_view under_;
 };
 

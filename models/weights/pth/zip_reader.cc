@@ -170,6 +170,7 @@ void ZipReader::read_directory(const Directory& directory, Judge judge) {
     } else if (fault.empty() && ((flags & ~(kDescriptor | kUtf8)) != 0 || packed_size != record.size || disk != 0)) {
       fault = fmt::format("record {} is encrypted or of a kind that torch.save does not write", quotable(record.name));
     }
+    has_checksums_ = has_checksums_ || record.crc != 0;
     records_.push_back(std::move(record));
   }
   if (judge != nullptr) judge(records_, path);
@@ -229,15 +230,11 @@ const ZipRecord* ZipReader::find(std::string_view name) const {
   return found != records_.end() && found->name == name ? &*found : nullptr;
 }
 
-bool ZipReader::has_checksums() const {
-  return std::any_of(records_.begin(), records_.end(), [](const ZipRecord& record) { return record.crc != 0; });
-}
-
 std::string ZipReader::read(const ZipRecord& record, uint64_t longest) const {
   check<Refusal>(record.size <= longest, "{}: record {} is {} bytes long, at most {} are allowed", file_.path(),
                  quotable(record.name), record.size, longest);
   std::string bytes = file_.read_at(record.offset, record.size);
-  check<Refusal>(!has_checksums() || crc32(bytes.data(), bytes.size()) == record.crc,
+  check<Refusal>(!has_checksums_ || crc32(bytes.data(), bytes.size()) == record.crc,
                  "{}: the checksum of record {} is wrong: the file is damaged; copy it again", file_.path(),
                  quotable(record.name));
   return bytes;

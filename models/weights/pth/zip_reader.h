@@ -38,7 +38,7 @@ class ZipReader {
   /// The records in the order of their names.
   const std::vector<ZipRecord>& records() const { return records_; }
   /// False where every record's checksum is 0: PyTorch can be told not to compute them (set_crc32_options).
-  bool has_checksums() const;
+  bool has_checksums() const { return has_checksums_; }
   /// The record of that name, or nullptr.
   const ZipRecord* find(std::string_view name) const;
   /// The bytes of a record. Throws Refusal where it is longer than `longest` or its CRC-32 is wrong.
@@ -58,6 +58,7 @@ class ZipReader {
 
   const InputFile& file_;
   std::vector<ZipRecord> records_;
+  bool has_checksums_ = false;
 };
 
 }  // namespace giza::models
