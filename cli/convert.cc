@@ -62,12 +62,14 @@ class ConvertCommand : public Command {
       : Command("convert", "weights between .pth, .safetensors, other libraries' names, ONNX",
                 R"(IN is a .pth of PyTorch or a .safetensors file, of a PSPNet or a ResNet, under the names of semseg,
 torchvision, timm or mmsegmentation, which are recognised; what stands around the network (prefixes
-of wrappers, optimiser, losses, counters, averages) is left out and named. OUT ends in .pth,
-.safetensors or .onnx. Without --naming the names stay. A file that is no whole network, tensor by
+of wrappers, optimiser, losses, counters, averages) is left out and named. Or it is a .caffemodel of
+the authors' PSPNets. OUT ends in .pth, .safetensors or .onnx. Without --naming the names stay,
+Caffe's apart, which become semseg's. A file that is no whole network, tensor by
 tensor, is refused with what is missing, extra or misshaped, and nothing is written.
 
   giza convert train_epoch_100.pth psp.safetensors
   giza convert exp/last.safetensors psp.pth --naming mmseg
+  giza convert pspnet50_ADE20K.caffemodel psp50.safetensors
   giza convert exp/last.safetensors psp.onnx --size 473x473)") {}
 
   void declare(CLI::App& app) override {
@@ -93,7 +95,9 @@ tensor, is refused with what is missing, extra or misshaped, and nothing is writ
     std::vector<std::string> nameless;
     const std::vector<std::string> momentum = without_momentum(original);
     WeightFile file = models::to_semseg_names(std::move(original), in_);
-    const Naming was = models::original_naming(file), naming = keep ? was : wanted;
+    const Naming was = models::original_naming(file);
+    // Caffe's names are read only.
+    const Naming naming = !keep ? wanted : was == Naming::caffe ? Naming::semseg : was;
     const auto model = whole_network(file, in_);
     if (model != nullptr) file.metadata[models::kModelKey] = models::options_to_json(model->description());
 
@@ -102,6 +106,10 @@ tensor, is refused with what is missing, extra or misshaped, and nothing is writ
       models::OnnxOptions graph{.height = height, .width = width, .batch = batch_};
       for (const char* key : train::kCardKeys) {
         if (const auto entry = file.metadata.find(key); entry != file.metadata.end()) graph.metadata.insert(*entry);
+      }
+      if (const auto normalization = train::normalization_from_metadata(file.metadata, in_)) {
+        std::copy_n(normalization->mean.begin(), 3, graph.mean.begin());
+        std::copy_n(normalization->std.begin(), 3, graph.std.begin());
       }
       models::export_onnx(out_, *model, graph);
     } else {

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 
 #include "cli/command.h"
@@ -12,6 +13,7 @@
 #include "models/weights/state_dict.h"
 #include "tensor/base/check.h"
 #include "tensor/base/file.h"
+#include "train/config/card.h"
 #include "train/config/parts.h"
 #include "train/cost/rehearsal.h"
 #include "train/eval/evaluator.h"
@@ -23,9 +25,14 @@
 namespace giza::cli {
 namespace {
 
+struct TestedNetwork {
+  std::unique_ptr<models::SceneParser> model;
+  std::optional<train::Normalization> normalization;  ///< of its pictures, where the file tells
+};
+
 /// The network of TEST.model_path: as the file says, if it does (giza's own files), else as the configuration says; what
 /// it leaves to its defaults is mmsegmentation's way in a file with its names.
-std::unique_ptr<models::SceneParser> load_network(const train::Config& config, bool quiet) {
+TestedNetwork load_network(const train::Config& config, bool quiet) {
   const std::string& path = config.test.model_path;
   const models::WeightFile file = models::read_semseg_weights(path);
   models::NetworkOptions options = train::model_options(config);
@@ -38,6 +45,8 @@ std::unique_ptr<models::SceneParser> load_network(const train::Config& config, b
     const auto given = [&](const char* key) { return config.origins.contains(key); };
     if (!given("TRAIN.stem_channels")) options.backbone.stem_channels = guess.backbone.stem_channels;
     if (!given("TRAIN.first_block_dilation")) options.backbone.first_block = guess.backbone.first_block;
+    if (!given("TRAIN.stride_in")) options.backbone.stride_in = guess.backbone.stride_in;
+    if (!given("TRAIN.ceil_pool")) options.backbone.ceil_pool = guess.backbone.ceil_pool;
     if (!given("TRAIN.align_corners")) options.align_corners = guess.align_corners;
   }
   check<Refusal>(options.classes == config.data.classes,
@@ -47,7 +56,7 @@ std::unique_ptr<models::SceneParser> load_network(const train::Config& config, b
   auto model = models::make_parser(options);
   models::load_state_dict(*model, file, path);
   if (!quiet) tell_notes(path, file.notes);
-  return model;
+  return {std::move(model), train::normalization_from_metadata(file.metadata, path)};
 }
 
 struct PictureSpan {
@@ -69,11 +78,11 @@ train::Predictor bounded_predictor(const models::SceneParser& model, const std::
 }
 
 /// TEST.split test: the list has no labels, so pictures are only predicted.
-int predict_unlabelled(const train::Config& config, const models::SceneParser& model) {
+int predict_unlabelled(const train::Config& config, const models::SceneParser& model,
+                       const train::ProtocolOptions& protocol) {
   const train::DatasetOptions options = train::dataset_options(config, train::Split::test);
   const std::vector<train::ListEntry> entries = train::list_pictures(options, train::LabelColumn::optional);
   const train::Network network = train::network_of(model, config.test.model_path);
-  const train::ProtocolOptions protocol = train::test_protocol(config);
   const PictureSpan span = pictures_of(config.test);
   const int64_t end = std::min(span.end, static_cast<int64_t>(entries.size()));
   // Before the first picture: two of one name would leave one result.
@@ -130,13 +139,15 @@ lies beside TEST.model_path.
     std::unique_ptr<models::SceneParser> model;
     if (!config.test.has_prediction) {
       train::require_keys(config, {"TEST.model_path"});
-      model = load_network(config, common.quiet);
+      TestedNetwork tested = load_network(config, common.quiet);
+      model = std::move(tested.model);
+      protocol = train::test_protocol(config, tested.normalization);
     }
     if (config.test.split == "test") {
       check<Refusal>(model != nullptr,
                      "{}: TEST.split test has no labels to judge predictions by, expected train or val",
                      train::config_place(config, "TEST.split"));
-      return predict_unlabelled(config, *model);
+      return predict_unlabelled(config, *model, protocol);
     }
     const train::Dataset dataset(train::dataset_options(config, train::Split::test));
     const PictureSpan span = pictures_of(config.test);

@@ -247,6 +247,7 @@ from a config.yaml beside them; without any, pictures keep their size and are cu
     if (!common.quiet) tell_notes(weights_, told.notes);
     const auto classes = static_cast<size_t>(setup.model->classes());
     const train::ModelCard card = train::card_from_metadata(told.metadata, setup.model->classes(), weights_);
+    const auto told_normalization = train::normalization_from_metadata(told.metadata, weights_);
     setup.names = card.names;
     setup.colors = card.colors;
     // What weights say of themselves needs no configuration; one that is given counts more.
@@ -257,7 +258,7 @@ from a config.yaml beside them; without any, pictures keep their size and are cu
           static_cast<size_t>(config.data.classes) == classes,
           "{}: DATA.classes is {}, but {} has {} classes; give the configuration it was trained by as --config",
           train::config_place(config, "DATA.classes"), config.data.classes, weights_, classes);
-      setup.protocol = train::test_protocol(config);
+      setup.protocol = train::test_protocol(config, told_normalization);
       setup.has_protocol = true;
       // The data set may be gone from where a configuration beside the weights says; only one that was given must hold.
       const auto usable = [&](const std::string& file) {
@@ -273,6 +274,10 @@ from a config.yaml beside them; without any, pictures keep their size and are cu
       setup.has_protocol = true;
     } else {
       setup.protocol.base_size = 0;
+      if (told_normalization) {
+        setup.protocol.mean = told_normalization->mean;
+        setup.protocol.std = told_normalization->std;
+      }
     }
     if (no_mirror_) setup.protocol.mirror = false;
     for (size_t c = setup.names.size(); c < classes; ++c) setup.names.push_back(fmt::format("class {}", c));

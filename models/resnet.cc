@@ -59,13 +59,14 @@ int64_t ResnetOptions::stem_out() const { return scaled(stem == Stem::deep ? 2 *
 
 int64_t ResnetOptions::out_channels() const { return scaled(512) * expansion(block); }
 
-ResidualBlock::ResidualBlock(int64_t in_channels, int64_t planes, int64_t stride, int64_t dilation, BlockKind kind,
-                             Build& build) {
-  const int64_t out = planes * expansion(kind);
-  if (kind == BlockKind::bottleneck) {
-    convs_.push_back(make_conv_bn({.in = in_channels, .out = planes}, build));
-    convs_.push_back(
-        make_conv_bn({.in = planes, .out = planes, .kernel = 3, .stride = stride, .dilation = dilation}, build));
+ResidualBlock::ResidualBlock(int64_t in_channels, int64_t planes, int64_t stride, int64_t dilation,
+                             const ResnetOptions& options, Build& build) {
+  const int64_t out = planes * expansion(options.block);
+  if (options.block == BlockKind::bottleneck) {
+    const bool early = options.stride_in == StrideIn::conv1x1;
+    convs_.push_back(make_conv_bn({.in = in_channels, .out = planes, .stride = early ? stride : 1}, build));
+    convs_.push_back(make_conv_bn(
+        {.in = planes, .out = planes, .kernel = 3, .stride = early ? 1 : stride, .dilation = dilation}, build));
     convs_.push_back(make_conv_bn({.in = planes, .out = out}, build));
   } else {
     convs_.push_back(
@@ -95,7 +96,7 @@ Variable ResidualBlock::forward(const Variable& input, const Context& context) c
 // layer0: deep, conv-bn-relu three times under 0/1, 3/4 and 6/7; plain, once under 0/1. Then max pooling.
 class Resnet::StemModule : public layers::Module {
  public:
-  StemModule(const ResnetOptions& options, Build& build) {
+  StemModule(const ResnetOptions& options, Build& build) : ceil_(options.ceil_pool) {
     if (options.stem == Stem::deep) {
       const int64_t narrow = options.scaled(options.stem_channels);
       add({.in = 3, .out = narrow, .kernel = 3, .stride = 2}, build);
@@ -109,12 +110,10 @@ class Resnet::StemModule : public layers::Module {
   Variable forward(Variable x, const Context& context) const {
     const profile::Layer layer(path());
     for (const auto& conv : convs_) x = conv->forward(x, context, /*relu=*/true);
-    return autograd::max_pool2d(x, kPool);
+    return autograd::max_pool2d(x, {.kernel = 3, .stride = 2, .padding = 1, .ceil = ceil_});
   }
 
  private:
-  static constexpr ops::Pool2dOptions kPool = {.kernel = 3, .stride = 2, .padding = 1};
-
   void add(const layers::ConvShape& shape, Build& build) {
     const size_t index = 3 * convs_.size();
     convs_.push_back(make_conv_bn(shape, build));
@@ -123,16 +122,17 @@ class Resnet::StemModule : public layers::Module {
   }
 
   std::vector<std::unique_ptr<ConvBatchNorm>> convs_;
+  bool ceil_;
 };
 
 class Resnet::Stage : public layers::Module {
  public:
   Stage(int64_t in, int64_t planes, int64_t blocks, int64_t stride, int64_t dilation, int64_t first_dilation,
-        BlockKind kind, Build& build) {
+        const ResnetOptions& options, Build& build) {
     for (int64_t b = 0; b < blocks; ++b) {
       blocks_.push_back(std::make_unique<ResidualBlock>(in, planes, b == 0 ? stride : 1,
-                                                        b == 0 ? first_dilation : dilation, kind, build));
-      in = planes * expansion(kind);
+                                                        b == 0 ? first_dilation : dilation, options, build));
+      in = planes * expansion(options.block);
       add_child(std::to_string(b), *blocks_.back());
     }
   }
@@ -178,7 +178,7 @@ Resnet::Resnet(const ResnetOptions& options, Build& build) {
     const int64_t first = options.first_block == FirstBlockDilation::full ? dilation : previous_dilation;
     const int64_t planes = options.scaled(int64_t{64} << i);
     layers_.push_back(std::make_unique<Stage>(channels, planes, options.blocks[static_cast<size_t>(i)], stride,
-                                              dilation, first, options.block, build));
+                                              dilation, first, options, build));
     stages_.push_back(layers_.back().get());
     channels = planes * expansion(options.block);
     if (i == 2) layer3_channels_ = channels;

@@ -15,6 +15,7 @@ using autograd::Variable;
 enum class Stem { deep, plain };               ///< three 3x3 convolutions, or one 7x7
 enum class BlockKind { basic, bottleneck };    ///< 3-3, or 1-3-1 with expansion 4
 enum class FirstBlockDilation { full, half };  ///< of the first block of a dilated layer: semseg's rule, or half of it
+enum class StrideIn { conv3x3, conv1x1 };      ///< of a bottleneck: torchvision's and semseg's place, or Caffe's
 
 struct ResnetOptions {
   std::array<int64_t, 4> blocks = {3, 4, 6, 3};
@@ -23,6 +24,8 @@ struct ResnetOptions {
   int64_t stem_channels = 64;  ///< of the deep stem's first two convolutions, half of the third's; mmsegmentation: 32
   double width = 1;            ///< factor on all channel counts (64, 128, ...), each then rounded up to a multiple of 8
   FirstBlockDilation first_block = FirstBlockDilation::full;
+  StrideIn stride_in = StrideIn::conv3x3;
+  bool ceil_pool = false;     ///< the stem's pooling rounds sizes up, as Caffe's does; the same on sides 8n + 1
   int64_t output_stride = 8;  ///< 4, 8, 16 or 32
   double bn_momentum = 0.1;
   ConvEngine conv;
@@ -52,7 +55,8 @@ struct Build {
 /// conv-bn-relu(-conv-bn-relu-conv-bn) + shortcut, then ReLU.
 class ResidualBlock : public layers::Module {
  public:
-  ResidualBlock(int64_t in_channels, int64_t planes, int64_t stride, int64_t dilation, BlockKind kind, Build& build);
+  ResidualBlock(int64_t in_channels, int64_t planes, int64_t stride, int64_t dilation, const ResnetOptions& options,
+                Build& build);
   Variable forward(const Variable& input, const layers::Context& context) const;
 
  private:

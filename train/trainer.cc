@@ -45,6 +45,7 @@ class Trainer {
  private:
   void start();
   bool resume();
+  void check_same_pictures(const models::WeightFile& weights) const;
   void load_initial_weights();
   models::ParserLoss forward(const Batch& batch);
   double step(const Batch& batch, double learning_rate);
@@ -192,9 +193,22 @@ void Trainer::check_settings(const TrainingState& state, const std::string& path
   }
 }
 
+/// Weights that learned from pictures of another scale would begin with activations far off.
+void Trainer::check_same_pictures(const models::WeightFile& weights) const {
+  const auto told = normalization_from_metadata(weights.metadata, train_.weight);
+  const Normalization ours = normalization_of(config_);
+  if (!told || (!config_.data.mean.empty() && !config_.data.std.empty())) return;
+  check<Refusal>(*told == ours,
+                 "{}: was trained on pictures with mean ({}) and std ({}), the configuration has ({}) and ({}); set "
+                 "DATA.mean and DATA.std to these or to others",
+                 train_.weight, fmt::join(told->mean, ", "), fmt::join(told->std, ", "), fmt::join(ours.mean, ", "),
+                 fmt::join(ours.std, ", "));
+}
+
 void Trainer::load_initial_weights() {
   if (train_.weight.empty()) return;
   const models::WeightFile file = models::read_semseg_weights(train_.weight);
+  check_same_pictures(file);
   const std::vector<std::string> kept = models::load_state_dict(*model_, file, train_.weight, {.backbone_only = true});
   for (const std::string& note : file.notes) notes_.push_back(fmt::format("{}: {}", train_.weight, note));
   if (models::original_naming(file) == models::Naming::mmseg &&
@@ -203,6 +217,10 @@ void Trainer::load_initial_weights() {
         "{} has mmsegmentation's names: its networks go with TRAIN.align_corners false and TRAIN.first_block_dilation "
         "half, unless its configuration says otherwise",
         train_.weight));
+  }
+  if (models::original_naming(file) == models::Naming::caffe && (train_.stride_in != "1x1" || !train_.ceil_pool)) {
+    notes_.push_back(
+        fmt::format("{} is Caffe's: its networks go with TRAIN.stride_in 1x1 and TRAIN.ceil_pool true", train_.weight));
   }
   if (!kept.empty()) {
     warnings_.push_back(fmt::format("{} does not fit or lacks {} tensors, which begin at random: {}", train_.weight,

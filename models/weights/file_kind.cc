@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "models/weights/caffe/caffemodel.h"
 #include "models/weights/pth/stream.h"
 #include "models/weights/pth/zip_reader.h"
 #include "models/weights/safetensors_header.h"
@@ -76,7 +77,7 @@ std::optional<const char*> protobuf_kind(std::string_view head) {
   if (byte(0) == 0x08 && byte(1) >= 2 && byte(1) < 32 && kOnnxFields.find(head[2]) != std::string_view::npos) {
     return "an ONNX model";
   }
-  // A text of printable characters as the first field: the name of a network of Caffe, or within a node, of TensorFlow.
+  // A text of printable characters as the first field: that of a node of TensorFlow.
   const auto text_at = [&](size_t at) {
     const size_t length = byte(at);
     return length > 0 && at + 1 + length < head.size() && length < 128 &&
@@ -86,8 +87,6 @@ std::optional<const char*> protobuf_kind(std::string_view head) {
   if (byte(0) != 0x0a) return {};
   const size_t node = byte(1) < 0x80 ? 2 : 3;
   if (byte(node) == 0x0a && text_at(node + 1)) return "a graph of TensorFlow";
-  const size_t next = size_t{2} + byte(1);
-  if (text_at(1) && (byte(next) == 0x12 || byte(next) == 0xa2)) return "a model of Caffe";
   return {};
 }
 
@@ -111,6 +110,9 @@ void refuse_text(const InputFile& file, std::string_view head) {
       text.starts_with("ccollections\n") || text.starts_with("cnumpy") || text.starts_with("ccopy_reg\n")) {
     refuse(file, "a plain pickle, without the magic number of torch.save",
            "in Python: torch.save(model.state_dict(), FILE)");
+  }
+  if (text.find("layer {") != std::string_view::npos || text.find("layers {") != std::string_view::npos) {
+    refuse(file, "a description of a network of Caffe (.prototxt), which holds no weights", "give its .caffemodel");
   }
   refuse(file, fmt::format("a text file (\"{}\")", quotable(text, 60)), "give a file of weights");
 }
@@ -145,6 +147,7 @@ FileKind file_kind(const InputFile& file) {
   const std::string head = file.read_at(0, std::min<uint64_t>(file.size(), kHead));
   if (ZipReader::is_zip(head)) return FileKind::pth_zip;
   if (is_pth_stream(head)) return FileKind::pth_stream;
+  if (is_caffemodel(head)) return FileKind::caffemodel;
   uint64_t length = 0;
   if (head.size() >= kLength) std::memcpy(&length, head.data(), kLength);
   const bool plausible = head.size() >= kLength && length <= kMaxSafetensorsHeader;

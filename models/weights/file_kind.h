@@ -7,8 +7,9 @@ namespace giza::models {
 
 enum class FileKind {
   safetensors,
-  pth_zip,    ///< since PyTorch 1.6
-  pth_stream  ///< before
+  pth_zip,     ///< since PyTorch 1.6
+  pth_stream,  ///< before
+  caffemodel
 };
 
 /// Throws Refusal "FILE: ..." for a file that begins as none of them, and says what it is where that can be told: a web

@@ -21,6 +21,7 @@ NLOHMANN_JSON_SERIALIZE_ENUM(Stem, {{Stem::deep, "deep"}, {Stem::plain, "plain"}
 NLOHMANN_JSON_SERIALIZE_ENUM(BlockKind, {{BlockKind::bottleneck, "bottleneck"}, {BlockKind::basic, "basic"}})
 NLOHMANN_JSON_SERIALIZE_ENUM(FirstBlockDilation,
                              {{FirstBlockDilation::full, "full"}, {FirstBlockDilation::half, "half"}})
+NLOHMANN_JSON_SERIALIZE_ENUM(StrideIn, {{StrideIn::conv3x3, "3x3"}, {StrideIn::conv1x1, "1x1"}})
 
 namespace {
 
@@ -112,10 +113,14 @@ NetworkOptions infer_backbone(const WeightFile& file, const TensorShapes& shapes
   if (resnet.stem == Stem::deep && resnet.width > 0 && stem != resnet.scaled(resnet.stem_channels)) {
     resnet.stem_channels = static_cast<int64_t>(std::round(static_cast<double>(stem) / resnet.width));
   }
-  // What mmsegmentation does otherwise, unless its configuration says more.
+  // What mmsegmentation and Caffe do otherwise, unless a configuration says more.
   if (original_naming(file) == Naming::mmseg) {
     resnet.first_block = FirstBlockDilation::half;
     options.align_corners = false;
+  }
+  if (original_naming(file) == Naming::caffe) {
+    resnet.stride_in = StrideIn::conv1x1;
+    resnet.ceil_pool = true;
   }
   check_bounds(options, place);
   return options;
@@ -158,6 +163,8 @@ Json to_json(const NetworkOptions& options) {
   // Newer than the first files: only where they are not as these have them.
   if (resnet.stem_channels != ResnetOptions{}.stem_channels) json["stem_channels"] = resnet.stem_channels;
   if (!options.align_corners) json["align_corners"] = false;
+  if (resnet.stride_in != StrideIn::conv3x3) json["stride_in"] = resnet.stride_in;
+  if (resnet.ceil_pool) json["ceil_pool"] = true;
   for (const SettingRow& row : find_architecture(options.arch)->settings) {
     const auto given = options.settings.find(row.name);
     json[row.name] = to_json(given == options.settings.end() ? row.standard : given->second);
@@ -186,6 +193,8 @@ NetworkOptions from_json(const Json& from, const std::string& place) {
   from.at("aux").get_to(options.aux);
   resnet.stem_channels = from.value("stem_channels", resnet.stem_channels);
   options.align_corners = from.value("align_corners", options.align_corners);
+  resnet.stride_in = from.value("stride_in", resnet.stride_in);
+  resnet.ceil_pool = from.value("ceil_pool", resnet.ceil_pool);
   for (const SettingRow& row : architecture->settings) {
     options.settings[row.name] = from_json(from.at(row.name), row.standard);
   }

@@ -13,6 +13,9 @@ namespace giza::models {
 
 /// The __metadata__ key under which giza's files hold their NetworkOptions.
 inline constexpr const char* kModelKey = "giza.model";
+/// That under which a file whose test protocol is not known tells what its pictures become, (RGB - mean) / std on the
+/// scale of 0 to 255: {"mean": [R, G, B], "std": [R, G, B]}.
+inline constexpr const char* kNormalizationKey = "giza.normalization";
 
 /// The options as one line of JSON; `conv` and `seed` are not part of it.
 std::string options_to_json(const NetworkOptions& options);

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "models/scene_parser.h"
+#include "models/weights/caffe/pspnet.h"
 #include "models/weights/names.h"
 #include "models/weights/surroundings.h"
 #include "tensor/base/check.h"
@@ -20,6 +21,7 @@ constexpr auto kNames = std::to_array<std::pair<Naming, const char*>>({{Naming::
                                                                        {Naming::torchvision, "torchvision"},
                                                                        {Naming::mmseg, "mmseg"},
                                                                        {Naming::imagenet, "imagenet"},
+                                                                       {Naming::caffe, "caffe"},
                                                                        {Naming::timm, "timm"}});
 
 /// A module's path in both namings; a path stands for everything below it. '#' stands for any number, the same in both.
@@ -131,6 +133,7 @@ Table reading_table(Naming naming) {
       return join(kMmseg, kMmsegPlainStem, kMmsegNoPyramid, kMmsegBackbone);
     case Naming::timm:
       return join(kTimm);
+    case Naming::caffe:  // not by a table
     case Naming::semseg:
       break;
   }
@@ -164,6 +167,7 @@ Naming parse_naming(const std::string& word) {
 }
 
 std::optional<Naming> naming_of(const WeightFile& file) {
+  if (has_caffe_names(file)) return Naming::caffe;
   for (const char* theirs : {"backbone.", "decode_head.", "auxiliary_head.", "stem."}) {
     if (has_prefix(file, theirs)) return Naming::mmseg;
   }
@@ -183,6 +187,14 @@ Naming original_naming(const WeightFile& file) {
 }
 
 WeightFile to_semseg_names(WeightFile file, const std::string& place) {
+  if (has_caffe_names(file)) {
+    file = semseg_from_caffe(std::move(file), place);
+    file.metadata[kNamingKey] = to_string(Naming::caffe);
+    leave_out(&file, "a classifier of whole pictures",
+              [](const WeightTensor& tensor) { return is_classifier(tensor.name); });
+    check_unique(file, place);
+    return file;
+  }
   take_off_surroundings(&file);
   check<Refusal>(!file.tensors.empty(), "{}: the file holds no tensors of a network, expected weights", place);
   const std::optional<Naming> naming = naming_of(file);
@@ -228,6 +240,8 @@ WeightFile from_semseg_names(WeightFile file, Naming naming, const std::string& 
           deep, "{}: has the plain stem, which timm names as torchvision does; expected the naming torchvision", place);
       table = join(kTimm);
       break;
+    case Naming::caffe:
+      throw Refusal(fmt::format("{}: Caffe's names are read only, expected another naming to write", place));
     case Naming::mmseg:
       // Of two rows for one path the first is taken.
       if (!deep) table = join(kMmsegPlainStem);

@@ -15,9 +15,10 @@ enum class Naming {
   torchvision,  ///< a ResNet of torchvision: conv1, bn1 (7x7), layer1 to layer4, fc
   mmseg,        ///< mmsegmentation: backbone.stem.0 or backbone.conv1, decode_head, auxiliary_head
   imagenet,     ///< the authors' ResNets trained on ImageNet: conv1 to conv3, bn1 to bn3, layer1 to layer4, fc
+  caffe,        ///< the authors' .caffemodel of a PSPNet, or He et al.'s of a ResNet (caffe/pspnet.h); read only
   timm,         ///< a ResNet-C of timm (resnet50c): conv1.0, conv1.3, conv1.6, bn1; its plain ResNets are torchvision's
 };
-/// "semseg", "torchvision", "mmseg", "imagenet" or "timm".
+/// "semseg", "torchvision", "mmseg", "imagenet", "timm" or "caffe".
 const char* to_string(Naming naming);
 /// Throws Refusal for another word.
 Naming parse_naming(const std::string& word);
@@ -37,8 +38,8 @@ Naming original_naming(const WeightFile& file);
 WeightFile to_semseg_names(WeightFile file, const std::string& place);
 
 /// The way back from semseg's names. A ResNet's names have none for ppm.*, cls.* and aux.*, which are left out and
-/// appended to `dropped`. Throws Refusal "PLACE: ..." listing all the names that are not semseg's, and for the deep stem
-/// under torchvision's names or the plain stem under imagenet's.
+/// appended to `dropped`. Throws Refusal "PLACE: ..." listing all the names that are not semseg's, for the deep stem
+/// under torchvision's names or the plain stem under imagenet's, and for Caffe's names.
 WeightFile from_semseg_names(WeightFile file, Naming naming, const std::string& place,
                              std::vector<std::string>* dropped = nullptr);
 

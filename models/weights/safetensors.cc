@@ -29,8 +29,8 @@ struct OpenSafetensors {
   uint64_t data_begin = 0;
 
   explicit OpenSafetensors(const std::string& path) : file(path, "a safetensors file") {
-    check<Refusal>(file_kind(file) == FileKind::safetensors, "{}: this is a .pth file, expected a safetensors file",
-                   path);
+    check<Refusal>(file_kind(file) == FileKind::safetensors,
+                   "{}: this is a .pth file or a .caffemodel, expected a safetensors file", path);
     uint64_t length = 0;
     file.read_at(0, &length, kPrefix);
     check<Refusal>(length <= file.size() - kPrefix,

@@ -7,6 +7,7 @@
 #include <functional>
 #include <numeric>
 
+#include "models/weights/caffe/caffemodel.h"
 #include "models/weights/checksum.h"
 #include "models/weights/detail/elements.h"
 #include "models/weights/file_kind.h"
@@ -48,6 +49,7 @@ WeightFile read_weights(const std::string& path) {
   {
     const InputFile file(path, "a file of weights (.safetensors or .pth)");
     kind = file_kind(file);
+    if (kind == FileKind::caffemodel) return read_caffemodel(file);
   }
   WeightFile file = kind == FileKind::safetensors ? read_safetensors(path) : read_pth(path);
   check_checksum(file, path);

@@ -53,7 +53,8 @@ constexpr uint64_t most_bytes_in_memory(uint64_t file_bytes) {
   return 4 * std::min(file_bytes, kMaxWeightBytes) + (uint64_t{1} << 20);
 }
 
-/// Reads a file of weights of any kind that giza knows, told apart by its first bytes: safetensors, or PyTorch's .pth.
+/// Reads a file of weights of any kind that giza knows, told apart by its first bytes: safetensors, PyTorch's .pth, or
+/// Caffe's .caffemodel.
 /// A checksum that the file carries is compared (checksum.h). Files may be hostile. Throws Refusal "FILE: ..." for anything
 /// else, saying what it is where that can be told (file_kind.h), and for faults as the reader of the kind does.
 WeightFile read_weights(const std::string& path);

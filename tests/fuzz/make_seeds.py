@@ -5,6 +5,7 @@ Pictures and .pth files are the golden ones; a pickle's first byte says where it
 kind follows, as the targets expect.
 """
 import json
+import math
 import pathlib
 import struct
 import sys
@@ -33,6 +34,30 @@ header = json.dumps({"__metadata__": {"a": "b"}, "x": {"dtype": "F32", "shape": 
                      "y": {"dtype": "I64", "shape": [], "data_offsets": [0, 8]},
                      "z": {"dtype": "F16", "shape": [0], "data_offsets": [16, 16]}}).encode()
 seed("safetensors", "small", struct.pack("<Q", len(header)) + header + bytes(16))
+
+
+def wire(number, value):
+    """A field of Protocol Buffers: an integer, or bytes of fewer than 128."""
+    tag = number << 3 | (0 if isinstance(value, int) else 2)
+    tag = bytes([tag]) if tag < 128 else bytes([tag & 127 | 128, tag >> 7])
+    return tag + (bytes([value]) if isinstance(value, int) else bytes([len(value)]) + value)
+
+
+def caffe_layer(name, *shapes):
+    blobs = b""
+    for shape in shapes:
+        count = math.prod(shape)
+        blobs += wire(7, wire(5, struct.pack(f"<{count}f", *range(count))) + wire(7, wire(1, bytes(shape))))
+    return wire(100, wire(1, name.encode()) + wire(2, b"Convolution") + blobs)
+
+
+seed("caffemodel", "forms", (golden / "caffe" / "forms.caffemodel").read_bytes())
+seed("caffemodel", "conv", wire(1, b"net") + caffe_layer("conv1_1_3x3_s2", (2, 3, 1, 1)) + caffe_layer("conv1_1_3x3_s2/bn", (2,)))
+seed("caffemodel", "pyramid", b"".join(caffe_layer(f"conv5_3_pool{b}_conv", (1, 2, 1, 1)) for b in (1, 2, 3, 6)) +
+     caffe_layer("conv5_4", (2, 6, 1, 1)) + caffe_layer("conv6", (2, 2, 1, 1), (2,)))
+seed("caffemodel", "scale", caffe_layer("conv1", (2, 3, 1, 1), (2,)) + caffe_layer("bn_conv1", (2,), (2,), (1,)) +
+     caffe_layer("scale_conv1", (2,), (2,)) + caffe_layer("res2a_branch2b", (1, 2, 1, 1)) + caffe_layer("fc1000", (1, 1, 2, 2)))
+seed("caffemodel", "old", wire(2, wire(2, b"data") + wire(4, b"conv6") + wire(6, wire(1, 1) + wire(2, 1) + wire(3, 1) + wire(4, 2) + wire(5, bytes(8)))))
 
 
 def npy(descr, order, shape, data, version=1):

@@ -8,30 +8,13 @@
 #include "autograd/variable.h"
 #include "models/pspnet.h"
 #include "tensor/simd.h"
+#include "tests/support/mixed.h"
 #include "tests/support/scopes.h"
 
 namespace giza {
 namespace {
 
 using nlohmann::json;
-
-uint32_t crc32(const std::string& text) {
-  uint32_t crc = 0xFFFFFFFF;
-  for (const unsigned char byte : text) {
-    crc ^= byte;
-    for (int bit = 0; bit < 8; ++bit) crc = crc >> 1 ^ (crc & 1 ? 0xEDB88320 : 0);
-  }
-  return ~crc;
-}
-
-// The generator's `mixed`.
-double mixed(uint32_t key, uint64_t i) {
-  uint64_t x = (i * 2654435761ULL + key * 40503ULL) & 0xFFFFFFFF;
-  x ^= x >> 15;
-  x = x * 2246822519ULL & 0xFFFFFFFF;
-  x ^= x >> 13;
-  return static_cast<double>(x >> 8) / 16777216.0 - 0.5;
-}
 
 // Position in PyTorch's OIHW order of element i of a [K,R,S,C] weight; vectors are the same in both.
 int64_t torch_position(const Shape& shape, int64_t i) {

@@ -369,6 +369,25 @@ TEST_CASE("train: initial weights; without an auxiliary head; class weights; war
   CHECK_THROWS_AS(train(weighted), Refusal);
 }
 
+TEST_CASE("train: weights that learned from pictures of another scale are refused, unless the keys say what is meant") {
+  const Quiet quiet;
+  const TinySet set;
+  Config config = set.config("first");
+  config.train.epochs = 1;
+  config.data.mean = {123.68, 116.779, 103.939};
+  config.data.std = {1, 1, 1};
+  losses_of(config);
+  Config other = set.config("other");
+  other.train.epochs = 1;
+  other.train.weight = config.train.save_path + "/last.safetensors";
+  const std::string text = message_of<Refusal>([&] { train(other); });
+  CHECK(contains(text, "mean (123.68, 116.779, 103.939) and std (1, 1, 1)"));
+  CHECK(contains(text, "set DATA.mean and DATA.std"));
+  other.data.mean = {123.675, 116.28, 103.53};
+  other.data.std = {58.395, 57.12, 57.375};
+  CHECK_NOTHROW(train(other));
+}
+
 TEST_CASE("train: what cannot be trained is refused") {
   const Quiet quiet;
   const TinySet set;

@@ -36,15 +36,34 @@ CardJson protocol_json(const ProtocolOptions& protocol) {
   return json;
 }
 
+void check_std(const Rgb& std) {
+  for (size_t c = 0; c < 3; ++c) check<Refusal>(std[c] > 0, "a standard deviation that is not above 0");
+}
+
 ProtocolOptions protocol_from(const CardJson& json) {
   ProtocolOptions protocol;
   for_each_field(protocol, [&](const char* key, auto& field) { json.at(key).get_to(field); });
   check<Refusal>(protocol_json(protocol) == json && protocol.scales.size() <= 64 && protocol.base_size <= 16384 &&
                      protocol.crop_h <= 16384 && protocol.crop_w <= 16384,
                  "values out of range");
-  for (size_t c = 0; c < 3; ++c) check<Refusal>(protocol.std[c] > 0, "a standard deviation that is not above 0");
+  check_std(protocol.std);
   protocol.validate();
   return protocol;
+}
+
+/// Calls take(JSON) with an entry, where there is one. Throws Refusal "PLACE: ..." where that fails.
+template <class Take>
+void read_entry(const std::map<std::string, std::string>& metadata, const char* key, const std::string& place,
+                const Take& take) {
+  const auto found = metadata.find(key);
+  if (found == metadata.end()) return;
+  try {
+    check<Refusal>(found->second.size() <= kMaxCardText, "{} bytes", found->second.size());
+    take(CardJson::parse(found->second));
+  } catch (const std::exception& error) {
+    throw Refusal(fmt::format("{}: \"{}\" in the metadata is not what giza writes ({}); was the file tampered with?",
+                              place, key, quotable(error.what())));
+  }
 }
 
 }  // namespace
@@ -64,17 +83,7 @@ std::map<std::string, std::string> to_metadata(const ModelCard& card) {
 ModelCard card_from_metadata(const std::map<std::string, std::string>& metadata, int64_t classes,
                              const std::string& place) {
   ModelCard card;
-  const auto read = [&](const char* key, auto&& take) {
-    const auto found = metadata.find(key);
-    if (found == metadata.end()) return;
-    try {
-      check<Refusal>(found->second.size() <= kMaxCardText, "{} bytes", found->second.size());
-      take(CardJson::parse(found->second));
-    } catch (const std::exception& error) {
-      throw Refusal(fmt::format("{}: \"{}\" in the metadata is not what giza writes ({}); was the file tampered with?",
-                                place, key, quotable(error.what())));
-    }
-  };
+  const auto read = [&](const char* key, const auto& take) { read_entry(metadata, key, place, take); };
   const auto count = static_cast<size_t>(classes);
   read(kCardKeys[0], [&](const CardJson& json) {
     json.get_to(card.names);
@@ -87,6 +96,22 @@ ModelCard card_from_metadata(const std::map<std::string, std::string>& metadata,
   });
   read(kCardKeys[2], [&](const CardJson& json) { card.protocol = protocol_from(json); });
   return card;
+}
+
+std::optional<Normalization> normalization_from_metadata(const std::map<std::string, std::string>& metadata,
+                                                         const std::string& place) {
+  std::optional<Normalization> told;
+  read_entry(metadata, models::kNormalizationKey, place, [&](const CardJson& json) {
+    told.emplace();
+    json.at("mean").get_to(told->mean);
+    json.at("std").get_to(told->std);
+    check_std(told->std);
+  });
+  read_entry(metadata, kCardKeys[2], place, [&](const CardJson& json) {
+    const ProtocolOptions protocol = protocol_from(json);
+    told = {protocol.mean, protocol.std};
+  });
+  return told;
 }
 
 }  // namespace giza::train

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "models/weights/infer.h"
 #include "train/config/config.h"
 #include "train/config/protocol.h"
 #include "train/data/image/image.h"
@@ -20,7 +21,7 @@ struct ModelCard {
 };
 
 /// The __metadata__ keys of a card, each with JSON: ["road", ...], [[128,64,128], ...], {"base_size": 512, ...}.
-inline constexpr const char* kCardKeys[] = {"giza.names", "giza.colors", "giza.protocol"};
+inline constexpr const char* kCardKeys[] = {"giza.names", "giza.colors", "giza.protocol", models::kNormalizationKey};
 
 /// The card of a configuration: its class names and colours, if it has any, and its test protocol. Throws Refusal for
 /// files of names or colours that cannot be read or do not fit.
@@ -31,4 +32,7 @@ std::map<std::string, std::string> to_metadata(const ModelCard& card);
 ModelCard card_from_metadata(const std::map<std::string, std::string>& metadata, int64_t classes,
                              const std::string& place);
 
+/// What weights say of their pictures, in a card's protocol or apart; nullopt where they do not. Throws Refusal as above.
+std::optional<Normalization> normalization_from_metadata(const std::map<std::string, std::string>& metadata,
+                                                         const std::string& place);
 }  // namespace giza::train

@@ -246,7 +246,9 @@ std::string training_settings(const Config& config) {
   std::string text;
   for (const Key& key : config_keys()) {
     if (key.rule.effect != Effect::weights || !applies(key, config)) continue;
-    text += fmt::format("{}={}\n", key.full_name(), write_value(key, config));
+    const std::string value = write_value(key, config);
+    if (key.rule.added && value == write_value(key, {})) continue;
+    text += fmt::format("{}={}\n", key.full_name(), value);
   }
   return text;
 }

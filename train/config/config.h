@@ -35,7 +35,9 @@ struct DataConfig {
   std::string colors_path;         ///< `r g b` per line; empty: TEST.colors_path
   std::map<int, int> label_map;    ///< raw value -> class or -1: ignored; where not empty, values not named are ignored
   bool reduce_zero_label = false;  ///< raw 0 is ignored, raw k is class k - 1 (ADE20K's challenge labels)
-  std::string label_colors;        ///< empty: indices; else how colours become values, see train/data/label_colors.h
+  std::vector<double> mean,
+      std;                   ///< of R, G and B on the scale of 0 to 255; empty: told by the weights, else ImageNet's
+  std::string label_colors;  ///< empty: indices; else how colours become values, see train/data/label_colors.h
   bool operator==(const DataConfig&) const = default;
 };
 
@@ -51,6 +53,8 @@ struct TrainConfig {
   std::string block = "auto";                              ///< auto (by layers) | basic | bottleneck
   int output_stride = 8;                                   ///< 4, 8, 16 or 32
   std::string first_block_dilation = "full";               ///< full | half
+  std::string stride_in = "3x3";                           ///< 3x3 | 1x1: where a bottleneck strides
+  bool ceil_pool = false;                                  ///< the stem's pooling rounds sizes up
   models::Settings network = models::standard_settings();  ///< what only some architectures have, by key: "bins"
   int head_channels = 0;  ///< 0: 512 for bottlenecks, 128 for basic blocks, times width
   int aux_channels = 0;   ///< 0: half of the head's

@@ -63,6 +63,11 @@ const auto kKeys = std::to_array<Key>({
      "classes"},
     {"DATA", "reduce_zero_label", AT(data.reduce_zero_label), {},
      "raw 0 is ignored and raw k is class k - 1, as in ADE20K's challenge labels"},
+    {"DATA", "mean", AT(data.mean), {.min = 0, .max = 255, .nullable = true, .items = 3, .may_be_empty = true, .added = true},
+     "subtracted from R, G and B, on the scale of 0 to 255; empty: in a test what the weights tell, else ImageNet's "
+     "[123.675, 116.28, 103.53]"},
+    {"DATA", "std", AT(data.std), {.min = 1, .max = 255, .nullable = true, .items = 3, .may_be_empty = true, .added = true},
+     "by which R, G and B are divided after that (Caffe: [1, 1, 1]); empty: likewise, ImageNet's [58.395, 57.12, 57.375]"},
     {"DATA", "label_colors", AT(data.label_colors), kRun,
      "for label files that hold colours: voc2012, cityscapes or camvid, grey (value = red = green = blue), or a file "
      "with `r g b` per line, whose colour on line k is value k - 1; empty: label files hold indices"},
@@ -82,6 +87,10 @@ const auto kKeys = std::to_array<Key>({
      "input pixels per feature; below 32 the last stages dilate instead of striding"},
     {"TRAIN", "first_block_dilation", AT(train.first_block_dilation), {.choices = "full|half"},
      "dilation of the first block of a dilated stage: the stage's (semseg) or half of it"},
+    {"TRAIN", "stride_in", AT(train.stride_in), {.choices = "3x3|1x1", .added = true},
+     "convolution that strides in a bottleneck: the 3x3 one (semseg, torchvision) or the first 1x1 one (Caffe)"},
+    {"TRAIN", "ceil_pool", AT(train.ceil_pool), {.added = true},
+     "the stem's max pooling rounds sizes up (Caffe); sides 8n + 1 are the same either way"},
     {"TRAIN", "head_channels", AT(train.head_channels), {.min = 0, .max = 8192},
      "channels of the head's 3x3 convolution; 0: 512 (bottleneck) or 128 (basic) times width"},
     {"TRAIN", "aux_channels", AT(train.aux_channels), {.min = 0, .max = 8192},

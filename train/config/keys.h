@@ -36,6 +36,8 @@ struct Rule {
   size_t items = 0;               ///< the exact length of a list that is not empty; 0: any
   bool may_be_empty = false;      ///< of a list
   Effect effect = Effect::weights;
+  /// Added when there were checkpoints already: at its default it is no part of training_settings, so that these go on.
+  bool added = false;
 };
 
 struct Key {

@@ -74,6 +74,8 @@ models::NetworkOptions model_options(const Config& config) {
   resnet.output_stride = train.output_stride;
   resnet.first_block =
       train.first_block_dilation == "half" ? models::FirstBlockDilation::half : models::FirstBlockDilation::full;
+  resnet.stride_in = train.stride_in == "1x1" ? models::StrideIn::conv1x1 : models::StrideIn::conv3x3;
+  resnet.ceil_pool = train.ceil_pool;
   resnet.bn_momentum = train.bn_momentum;
   resnet.conv = {parse_conv_backend(train.conv), parse_conv_algorithm(train.algorithm)};
   options.classes = config.data.classes;
@@ -143,8 +145,19 @@ DatasetOptions dataset_options(const Config& config, const std::string& list) {
   return options;
 }
 
+Normalization normalization_of(const Config& config, const std::optional<Normalization>& told) {
+  Normalization result = told.value_or(Normalization{});
+  const auto replace = [](Rgb& value, const std::vector<double>& given) {
+    for (size_t c = 0; c < given.size(); ++c) value[c] = static_cast<float>(given[c]);
+  };
+  replace(result.mean, config.data.mean);
+  replace(result.std, config.data.std);
+  return result;
+}
+
 TransformOptions train_transforms(const Config& config) {
   const TrainConfig& train = config.train;
+  const Normalization normalization = normalization_of(config);
   return {.scale_min = train.scale_min,
           .scale_max = train.scale_max,
           .rotate_min = train.rotate_min,
@@ -154,18 +167,23 @@ TransformOptions train_transforms(const Config& config) {
           .flip_probability = train.flip_prob,
           .crop_h = train.train_h,
           .crop_w = train.train_w,
+          .mean = normalization.mean,
+          .std = normalization.std,
           .ignore_label = train.ignore_label};
 }
 
-ProtocolOptions test_protocol(const Config& config) {
+ProtocolOptions test_protocol(const Config& config, const std::optional<Normalization>& told) {
   const TestConfig& test = config.test;
+  const Normalization normalization = normalization_of(config, told);
   return {.base_size = test.base_size,
           .crop_h = test.whole_image ? 0 : test.test_h,
           .crop_w = test.whole_image ? 0 : test.test_w,
           .scales = test.scales,
           .mirror = test.mirror,
           .stride_rate = test.stride_rate,
-          .batch = config.train.batch_size_val};
+          .batch = config.train.batch_size_val,
+          .mean = normalization.mean,
+          .std = normalization.std};
 }
 
 ProtocolOptions validation_protocol(const Config& config) {

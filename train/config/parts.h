@@ -1,6 +1,8 @@
 // From configuration to the parts of a run.
 #pragma once
 
+#include <optional>
+
 #include "models/scene_parser.h"
 #include "tensor/base/check.h"
 #include "train/config/config.h"
@@ -30,10 +32,12 @@ bool has_pictures(const Config& config, Split split);
 DatasetOptions dataset_options(const Config& config, Split split);
 /// The same with a list file of its own.
 DatasetOptions dataset_options(const Config& config, const std::string& list);
+/// DATA.mean and DATA.std; where one is left to the weights, what they tell (card.h), else ImageNet's.
+Normalization normalization_of(const Config& config, const std::optional<Normalization>& told = {});
 /// Section TRAIN -> the augmentation.
 TransformOptions train_transforms(const Config& config);
-/// Section TEST -> the full test protocol.
-ProtocolOptions test_protocol(const Config& config);
+/// Section TEST -> the full test protocol. `told`: by the weights under test.
+ProtocolOptions test_protocol(const Config& config, const std::optional<Normalization>& told = {});
 /// The protocol of validation during training: the test protocol at scale 1 and without mirrored tiles.
 ProtocolOptions validation_protocol(const Config& config);
 /// The data set whose names and colours are used in place of a file: DATA.dataset where no file is given, or the one

@@ -27,6 +27,10 @@ std::string protocol_name(const ProtocolOptions& options) {
   name += options.crop_h > 0
               ? fmt::format(", tiles {}x{} at stride rate {:.3f}", options.crop_h, options.crop_w, options.stride_rate)
               : ", whole picture";
+  if (Normalization{options.mean, options.std} != Normalization{}) {
+    name +=
+        fmt::format(", RGB minus ({}) divided by ({})", fmt::join(options.mean, ", "), fmt::join(options.std, ", "));
+  }
   return name + (options.mirror ? ", mirrored" : ", not mirrored");
 }
 

@@ -26,6 +26,13 @@ using Rgb = std::array<float, 3>;
 inline constexpr Rgb kImageNetMean = {0.485F * 255, 0.456F * 255, 0.406F * 255};
 inline constexpr Rgb kImageNetStd = {0.229F * 255, 0.224F * 255, 0.225F * 255};
 
+/// What a pixel becomes before the network sees it: (RGB - mean) / std, on the scale of 0 to 255.
+struct Normalization {
+  Rgb mean = kImageNetMean;
+  Rgb std = kImageNetStd;
+  bool operator==(const Normalization&) const = default;
+};
+
 FloatImage to_float(const Image& image);
 
 /// round(side * factor), half to even, at least 1: the size that cv2.resize(fx, fy) gives a side.

@@ -5,6 +5,7 @@
 
 #include "models/weights/state_dict.h"
 #include "tensor/base/check.h"
+#include "tensor/ops/pool.h"
 
 namespace giza::models {
 namespace {
@@ -132,12 +133,15 @@ OnnxValue OnnxGraph::add(const std::string& name, const OnnxValue& a, const Onnx
 
 OnnxValue OnnxGraph::max_pool(const std::string& name, const OnnxValue& x, const ops::Pool2dOptions& options) {
   onnx::NodeProto& node = add_node("MaxPool", name, {x.name});
-  const int64_t pad = options.padding;
+  const int64_t height = ops::pool_output_size(x.shape[2], options), width = ops::pool_output_size(x.shape[3], options);
+  // Sizes rounded up as more padding at the end: what ceil_mode means has changed from version to version.
+  const auto end = [&](int64_t in, int64_t out) {
+    return std::max(options.padding, (out - 1) * options.stride + options.kernel - in - options.padding);
+  };
   add_attribute(node, "kernel_shape", {options.kernel, options.kernel});
-  add_attribute(node, "pads", {pad, pad, pad, pad});
+  add_attribute(node, "pads", {options.padding, options.padding, end(x.shape[2], height), end(x.shape[3], width)});
   add_attribute(node, "strides", {options.stride, options.stride});
-  const auto pooled = [&](int64_t size) { return (size + 2 * pad - options.kernel) / options.stride + 1; };
-  return result(name, {x.shape[0], x.shape[1], pooled(x.shape[2]), pooled(x.shape[3])});
+  return result(name, {x.shape[0], x.shape[1], height, width});
 }
 
 OnnxValue OnnxGraph::even_pool(const char* op, const std::string& name, const OnnxValue& x, int64_t kernel_h,

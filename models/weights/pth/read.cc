@@ -73,7 +73,7 @@ WeightFile read_zip(const InputFile& file) {
 WeightFile read_pth(const std::string& path) {
   const InputFile file(path, "a .pth file as torch.save writes it");
   const FileKind kind = file_kind(file);
-  check<Refusal>(kind != FileKind::safetensors,
+  check<Refusal>(kind == FileKind::pth_zip || kind == FileKind::pth_stream,
                  "{}: the file does not begin as a .pth file does, expected one as torch.save writes it", path);
   return kind == FileKind::pth_zip ? read_zip(file) : read_pth_stream(file);
 }

@@ -111,6 +111,11 @@ TEST_CASE("onnx: the graph computes what the frozen model does, whatever the opt
   add("plain stem").model.backbone.stem = Stem::plain;
   add("narrow stem").model.backbone.stem_channels = 32;
   add("half dilation").model.backbone.first_block = FirstBlockDilation::half;
+  add("stride in the 1x1").model.backbone.stride_in = StrideIn::conv1x1;
+  cases.back().model.backbone.block = BlockKind::bottleneck;
+  Case& ceil = add("pool sizes rounded up");
+  ceil.model.backbone.ceil_pool = true;
+  ceil.onnx = {.height = 36, .width = 49};
   add("stride 4").model.backbone.output_stride = 4;
   add("stride 16").model.backbone.output_stride = 16;
   add("stride 32").model.backbone.output_stride = 32;

@@ -128,7 +128,7 @@ TEST_CASE("naming: what has no name is refused, all at once") {
       contains(message_of<Refusal>([&] { from_semseg_names(state_dict(Pspnet(tiny())), Naming::torchvision, "FILE"); }),
                "deep stem"));
   CHECK(contains(message_of<Refusal>([&] { from_semseg_names(file, Naming::imagenet, "FILE"); }), "plain stem"));
-  CHECK(contains(message_of<Refusal>([] { parse_naming("caffe"); }), "semseg, torchvision, mmseg"));
+  CHECK(contains(message_of<Refusal>([] { parse_naming("keras"); }), "semseg, torchvision, mmseg"));
 
   WeightFile twins = from_semseg_names(state_dict(Pspnet(tiny())), Naming::mmseg, "f");
   twins.tensors.push_back({"backbone.conv1.weight", {1}, DType::f32, {0}, {}});

@@ -6,6 +6,7 @@
 #include "tensor/base/check.h"
 #include "tests/support/refusal.h"
 #include "tests/support/temp_folder.h"
+#include "train/config/parts.h"
 
 namespace giza::train {
 namespace {
@@ -38,6 +39,34 @@ TEST_CASE("card: what is written is read back, and other keys are not looked at"
   CHECK(none.colors.empty());
   CHECK_FALSE(none.protocol.has_value());
   CHECK(to_metadata({}).empty());
+}
+
+TEST_CASE("card: what the pictures become is told by the protocol, or apart; a configuration counts more") {
+  CHECK_FALSE(normalization_from_metadata({}, "f").has_value());
+  CHECK(normalization_from_metadata(to_metadata(example()), "f") == Normalization{});
+  const std::map<std::string, std::string> apart = {
+      {models::kNormalizationKey, R"({"mean":[123.68,116.779,103.939],"std":[1,1,1]})"}};
+  const Normalization caffe = {{123.68F, 116.779F, 103.939F}, {1, 1, 1}};
+  CHECK(normalization_from_metadata(apart, "f") == caffe);
+
+  Config config;
+  CHECK(normalization_of(config) == Normalization{});
+  CHECK(normalization_of(config, caffe) == caffe);
+  config.data.std = {2, 3, 4};
+  CHECK(normalization_of(config, caffe) == Normalization{caffe.mean, {2, 3, 4}});
+  config.data.mean = {1, 2, 3.5};
+  CHECK(test_protocol(config, caffe).mean == Rgb{1, 2, 3.5F});
+  CHECK(train_transforms(config).std == Rgb{2, 3, 4});
+  CHECK(validation_protocol(config).mean == Rgb{1, 2, 3.5F});
+  CHECK(contains(protocol_name(test_protocol(config)), "RGB minus (1, 2, 3.5) divided by (2, 3, 4)"));
+  // What is trained with it says so.
+  CHECK(normalization_from_metadata(to_metadata(card_of(config)), "f") == normalization_of(config));
+
+  for (const char* wrong : {"[]", "{}", R"({"mean":[1,2],"std":[1,1,1]})", R"({"mean":[1,2,3],"std":[1,0,1]})", "{"}) {
+    CAPTURE(wrong);
+    const auto read = [&] { normalization_from_metadata({{models::kNormalizationKey, wrong}}, "FILE"); };
+    CHECK(contains(message_of<Refusal>(read), "FILE: \"giza.normalization\""));
+  }
 }
 
 TEST_CASE("card: no path, no clock: the same configuration gives the same entries anywhere") {
