@@ -317,6 +317,41 @@ def damaged_jpegs():
     bad("jpeg_second_start", noisy["baseline"][:2] + noisy["baseline"], "second picture")
 
 
+def bytes_between_scans():
+    """Zeros, fill bytes and stray bytes in front of the markers in and behind the coded data, and coded bytes that are there
+    twice, so that the blocks behind them are shifted."""
+    flat = np.full((35, 40, 3), 128, np.uint8)
+    for mode, optimize, progressive, restart in itertools.product(("L", "RGB"), (False, True), (False, True), (0, 3)):
+        out = io.BytesIO()
+        Image.fromarray(flat if mode == "RGB" else flat[..., 0], mode).save(
+            out, "JPEG", optimize=optimize, progressive=progressive, restart_marker_blocks=restart)
+        data = out.getvalue()
+        name = f"jpeg_flat_{mode}{'_optimized' * optimize}{'_progressive' * progressive}{'_restart' * (restart > 0)}"
+        for size in (20, 500):
+            good(f"{name}_zeros_{size}_before_end", data[:-2] + bytes(size) + b"\xff\xd9")
+    for progressive in (False, True):
+        # Blocks of few coefficients: a piece that lies within one block cannot be told.
+        data = pillow(64, 48, quality=10, restart_marker_blocks=4, progressive=progressive)
+        name = f"jpeg_restarts{'_progressive' * progressive}"
+        inner = [i for i in range(data.index(b"\xff\xda") + 14, len(data) - 2)
+                 if data[i] == 0xff and data[i + 1] not in (0, 0xff)]
+        inner = [i for i in inner if data[i + 1] in (*range(0xd0, 0xd8), 0xc4)]
+
+        def everywhere(stray):
+            ends = [*inner, len(data)]
+            return data[:inner[0]] + b"".join(stray + data[a:b] for a, b in zip(ends, ends[1:]))
+        for kind, stray in (("fill", b"\xff\xff\xff"), ("zeros", bytes(20)), ("one_zero", b"\0")):
+            good(f"{name}_{kind}_before_every_marker", everywhere(stray))
+        if progressive:
+            continue
+        whole = opencv(data)
+        for size, back, at in itertools.product((2, 3, 8), (4, 6), inner):
+            piece = data[at - back - size:at - back]
+            twice = data[:at - back] + piece + data[at - back:]
+            if 0xff not in piece and data[at - back - size - 1] != 0xff and not np.array_equal(opencv(twice), whole):
+                bad(f"{name}_{size}_bytes_twice_{back}_before_{at}", twice, "damaged JPEG")
+
+
 # PNG
 
 def index_of(shape, depth):
@@ -472,7 +507,7 @@ def others():
 
 def main():
     for part in (usual_jpegs, odd_jpegs, containers, foreign_jpegs, damaged_jpegs, usual_pngs, png_chunks, animations,
-                 damaged_pngs, others):
+                 damaged_pngs, others, bytes_between_scans):
         part()
     pathlib.Path("picture_variants.bin").write_bytes(blob)
     lines = ",\n".join(json.dumps(entry) for entry in entries)

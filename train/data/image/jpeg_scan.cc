@@ -21,11 +21,13 @@ constexpr int kLargestDc = 1024;  // of 8-bit samples, before quantisation: 8 * 
 class ScanDecoder {
  public:
   ScanDecoder(JpegScans& scans, JpegMarkers& markers)
-      : markers_(markers),
+      : scans_(scans),
+        markers_(markers),
         scan_number_(scans.count_),
         frame_(markers.frame()),
         scan_(markers.scan()),
         begin_(markers.position),
+        interval_begin_(markers.position),
         bits_(markers.bytes(), markers.position) {
     const bool one = scan_.components.size() == 1;
     for (const JpegScan::Component& part : scan_.components) {
@@ -60,17 +62,18 @@ class ScanDecoder {
       row_begins_.push_back(bits_.position());
       for (x_ = 0; x_ < mcus_x_; ++x_) {
         if (interval > 0 && left == 0) {
-          end_interval();
+          end_interval(true);
           restart();
           left = interval;
         }
         --left;
         const char* fault = decode_mcu();
         if (fault != nullptr) fail(fault);
+        if (first_mcu_end_ == 0) first_mcu_end_ = bits_.byte_position() + 1;
         if (bits_.ran_out()) fail("its coded data end before the picture does");
       }
     }
-    end_interval();
+    end_interval(false);
     markers_.position = bits_.position();
   }
 
@@ -222,19 +225,36 @@ class ScanDecoder {
 
   /// Examines what stands between the last block and the next marker: nothing, stray bytes, or the surplus that shows
   /// that a part of the data was lost or overwritten, so that blocks were found where none began.
-  void end_interval() {
+  void end_interval(bool before_restart) {
     static constexpr const char* kSurplus = "its coded data go on after the last block";
     if (end_run_ > 0) fail(kSurplus);
     const int rest = bits_.rest_bits();
     const unsigned padding = rest == 0 ? 0 : bits_.peek(rest);
+    note_padding(rest, padding);
     if (bits_.at_end()) return;
     // Encoders fill the last byte with ones (T.81, F.1.2.3), so that a whole picture ends in them.
     if (padding != (1U << rest) - 1) fail(kSurplus);
+    const EntropyBits last_block = bits_;
     bits_.skip(rest);
-    const size_t end = bits_.byte_position();
-    if (rest == 0 && end >= begin_ + 4 && is_zero(end - 4, end + 1)) fail(kSurplus);
-    if (is_surplus()) fail(kSurplus);
+    if (rest == 0 && ends_in_hole()) fail(kSurplus);
+    if (const size_t stray = stray_bytes(); stray > 0) {
+      // In front of a restart marker, a few bytes too many are more likely what is left of blocks that were read wrongly.
+      constexpr size_t kFew = 16;
+      if (before_restart && stray < kFew) fail(kSurplus);
+      // Blocks that follow the last one do so without padding; those of a part that was copied twice may have some.
+      if (is_surplus(last_block) || (rest > 0 && is_surplus(bits_))) fail(kSurplus);
+    }
     while (!bits_.at_end()) next_byte();
+  }
+
+  void note_padding(int bits, unsigned padding) {
+    if (bits == 0) return;
+    JpegScans::Endings& endings = scans_.endings_;
+    if (padding == (1U << bits) - 1) {
+      ++endings.usual;
+    } else if (endings.odd++ == 0) {
+      endings.first_odd_row = row();
+    }
   }
 
   unsigned next_byte() {
@@ -242,19 +262,35 @@ class ScanDecoder {
     return bits_.take(8);
   }
 
-  /// True where what follows decodes as whole MCUs up to the marker, which stray bytes seldom do. Zeros may.
-  bool is_surplus() {
-    constexpr int kFew = 4;
-    if (scan_.high > 0) return false;  // Refinements are single bits: everything decodes.
+  /// True where the last coded bytes are zeros that go on behind the last block, as an overwritten part of a file leaves
+  /// them. A few more than there were may be stray bytes. And where all blocks were read from zeros but the first, they are
+  /// the blocks of a picture of one colour; then more zeros change nothing.
+  bool ends_in_hole() {
+    constexpr size_t kShort = 4, kLong = 64;
+    const size_t end = bits_.byte_position();
+    const auto& bytes = markers_.bytes();
+    if (end < begin_ + kShort || !is_zero(end - kShort, std::min(end + 1, bytes.size()))) return false;
+    size_t last = end;
+    while (last < bytes.size() && bytes[last] == 0) ++last;
+    size_t first = end;
+    while (first > interval_begin_ && bytes[first - 1] == 0) --first;
+    return last - end >= kLong && first > first_mcu_end_;
+  }
+
+  /// Bytes up to the marker; 0 where all of them are zeros.
+  size_t stray_bytes() {
     const EntropyBits saved = bits_;
-    int bytes = 0;
+    size_t bytes = 0;
     bool zeros = true;
-    while (!bits_.at_end() && (zeros || bytes < kFew)) {
-      zeros = next_byte() == 0 && zeros;
-      ++bytes;
-    }
+    for (; !bits_.at_end(); ++bytes) zeros = next_byte() == 0 && zeros;
     bits_ = saved;
-    if (zeros || bytes < kFew) return false;
+    return zeros ? 0 : bytes;
+  }
+
+  /// True where what follows `start` decodes as whole MCUs up to the marker, which stray bytes seldom do.
+  bool is_surplus(const EntropyBits& start) {
+    if (scan_.high > 0) return false;  // Refinements are single bits: everything decodes.
+    const EntropyBits saved = std::exchange(bits_, start);
     bool surplus = false;
     const std::vector<Part> parts = parts_;
     const int row = std::exchange(y_, mcus_y_);
@@ -278,15 +314,18 @@ class ScanDecoder {
                                                : "its coded data end before the picture does");
     }
     bits_ = EntropyBits(markers_.bytes(), markers_.position);
+    interval_begin_ = markers_.position;
+    first_mcu_end_ = 0;
     end_run_ = 0;
     for (Part& part : parts_) part.dc_value = 0;
   }
 
+  int row() const { return std::min(y_ * mcu_height_, frame_.height - 1); }
+
   [[noreturn]] void fail(std::string_view fault) const {
-    const int row = std::min(y_ * mcu_height_, frame_.height - 1);
     const std::string scan = frame_.progressive ? fmt::format(" in scan {}", scan_number_) : std::string();
     throw Refusal(fmt::format("{}: damaged JPEG: {}, at row {} of {} ({} %){}{}; copy or download the file again",
-                              markers_.path(), fault, row, frame_.height, int64_t{100} * row / frame_.height, scan,
+                              markers_.path(), fault, row(), frame_.height, int64_t{100} * row() / frame_.height, scan,
                               zeros()));
   }
 
@@ -302,11 +341,14 @@ class ScanDecoder {
     return fmt::format("; a long run of zero bytes begins at row {}", std::min<int64_t>(row, frame_.height - 1));
   }
 
+  JpegScans& scans_;
   JpegMarkers& markers_;
   const int64_t scan_number_;  // from 1
   const JpegFrame& frame_;
   const JpegScan& scan_;
   const size_t begin_;
+  size_t interval_begin_;     // of the coded data since the last restart
+  size_t first_mcu_end_ = 0;  // behind the bytes that hold the interval's first MCU
   EntropyBits bits_;
   std::vector<Part> parts_;
   int mcus_x_ = 0, mcus_y_ = 0, mcu_height_ = 8;
@@ -358,6 +400,13 @@ void JpegScans::require_complete() const {
                    markers_.path(), count_, c + 1, frame.components.size(),
                    missing_bits_[c][0] < 0 ? "missing" : "there in part only");
   }
+  // An encoder pads all pieces alike: with ones, or seldom with something else.
+  check<Refusal>(
+      endings_.odd == 0 || endings_.usual < 4 * endings_.odd + 4,
+      "{}: damaged JPEG: {} of the {} pieces of its coded data do not end as the others do, the first before "
+      "row {} of {}; copy or download the file again",
+      markers_.path(), endings_.odd, endings_.odd + endings_.usual, std::min(endings_.first_odd_row + 1, frame.height),
+      frame.height);
 }
 
 }  // namespace giza::train

@@ -17,7 +17,8 @@ class JpegScans {
   explicit JpegScans(JpegMarkers& markers);
 
   /// Decodes the scan that `markers` has reached and moves it behind the coded data. Throws Refusal naming the row where
-  /// data end too early or cannot be what an encoder wrote. Stray bytes behind the last block are accepted.
+  /// data end too early or cannot be what an encoder wrote. Stray bytes behind the last block are accepted; in front of
+  /// a restart marker, zeros and fill bytes alone are.
   void decode();
   /// True when nothing can be added to the picture: one scan of a sequential file held everything.
   bool finished() const;
@@ -28,8 +29,16 @@ class JpegScans {
  private:
   friend class ScanDecoder;
 
+  /// How scans and restart intervals are filled up to a whole byte, where they need to be.
+  struct Endings {
+    int64_t usual = 0;  // with ones
+    int64_t odd = 0;
+    int first_odd_row = 0;
+  };
+
   JpegMarkers& markers_;
   int64_t count_ = 0;
+  Endings endings_;
   bool whole_ = false;                                // One scan of all components.
   std::vector<std::array<int8_t, 64>> missing_bits_;  // [component][coefficient], in zigzag order; -1: not begun
   // Progressive files only: bit k of a block is set when coefficient k is not zero.
