@@ -75,6 +75,7 @@ WeightFile read_safetensors(const std::string& path) {
   check_memory(open.header, open.file.size(), path);
   WeightFile file;
   file.metadata = std::move(open.header.metadata);
+  file.notes = std::move(open.header.notes);
   file.tensors.reserve(open.header.tensors.size());
   for (const TensorEntry& entry : open.header.tensors) {
     WeightTensor& tensor = file.tensors.emplace_back();

@@ -24,6 +24,7 @@ class HeaderReader {
   HeaderReader(SafetensorsHeader* header, const std::string& place) : header_(header), place_(place) {}
 
   bool start_object(size_t) {
+    if (passes_over(1)) return true;
     switch (state_) {
       case State::start:
         state_ = State::root;
@@ -61,9 +62,15 @@ class HeaderReader {
         } else if (text == "data_offsets" && !has_offsets_) {
           state_ = State::offsets;
           has_offsets_ = true;
+        } else if (text == "dtype" || text == "shape" || text == "data_offsets") {
+          refuse("tensor \"{}\" has the field \"{}\" twice", quotable(name_), text);
         } else {
-          refuse("tensor \"{}\" has an unexpected or repeated field \"{}\"", quotable(name_), quotable(text));
+          if (strange_fields_++ == 0)
+            strange_field_ = fmt::format("\"{}\" of tensor \"{}\"", quotable(text), quotable(name_));
+          state_ = State::passed_over;
         }
+        return true;
+      case State::passed_over:
         return true;
       default:
         unexpected("a key");
@@ -71,6 +78,7 @@ class HeaderReader {
   }
 
   bool string(std::string& text) {
+    if (passes_over(0)) return true;
     if (state_ == State::metadata_value) {
       header_->metadata.emplace(key_, text);
       state_ = State::metadata;
@@ -90,6 +98,7 @@ class HeaderReader {
   }
 
   bool start_array(size_t) {
+    if (passes_over(1)) return true;
     if (state_ == State::shape) {
       state_ = State::shape_list;
     } else if (state_ == State::offsets) {
@@ -102,6 +111,7 @@ class HeaderReader {
   }
 
   bool number_unsigned(uint64_t value) {
+    if (passes_over(0)) return true;
     if (state_ == State::shape_list) {
       if (tensor_.shape.size() == kMaxRank) refuse("tensor \"{}\" has more than {} axes", quotable(name_), kMaxRank);
       if (value > static_cast<uint64_t>(kMaxElements))
@@ -117,6 +127,7 @@ class HeaderReader {
   }
 
   bool end_array() {
+    if (passes_over(-1)) return true;
     if (state_ == State::offset_list) {
       if (offsets_.size() != 2) refuse("tensor \"{}\" has fewer than two data_offsets", quotable(name_));
       tensor_.begin = offsets_[0];
@@ -127,6 +138,7 @@ class HeaderReader {
   }
 
   bool end_object() {
+    if (passes_over(-1)) return true;
     if (state_ == State::tensor) {
       if (!has_dtype_ || !has_shape_ || !has_offsets_) {
         refuse("tensor \"{}\" lacks dtype, shape or data_offsets", quotable(name_));
@@ -137,16 +149,29 @@ class HeaderReader {
     return true;
   }
 
-  bool null() { unexpected("null"); }
-  bool boolean(bool) { unexpected("a truth value"); }
-  bool number_integer(int64_t) { unexpected("a negative number"); }
-  bool number_float(double, const std::string&) { unexpected("a fraction or too large a number"); }
+  bool null() {
+    if (state_ == State::entry && name_ == "__metadata__") {
+      state_ = State::root;  // The same as none, for the format's own library as well.
+      return true;
+    }
+    return scalar("null");
+  }
+  bool boolean(bool) { return scalar("a truth value"); }
+  bool number_integer(int64_t) { return scalar("a negative number"); }
+  bool number_float(double, const std::string&) { return scalar("a fraction or too large a number"); }
   bool binary(Json::binary_t&) { unexpected("binary data"); }
   bool parse_error(size_t position, const std::string&, const nlohmann::detail::exception&) {
     refuse("the header is not JSON at byte {}", position);
   }
 
   bool complete() const { return state_ == State::end; }
+  /// What was passed over; empty if nothing was.
+  std::string note() const {
+    if (strange_fields_ == 0) return {};
+    return fmt::format("the header has {} that the format does not know, passed over: {}{}",
+                       strange_fields_ == 1 ? "a field" : fmt::format("{} fields", strange_fields_), strange_field_,
+                       strange_fields_ == 1 ? "" : ", ...");
+  }
 
  private:
   enum class State {
@@ -161,6 +186,7 @@ class HeaderReader {
     shape_list,
     offsets,
     offset_list,
+    passed_over,
     end
   };
   struct Type {
@@ -179,6 +205,19 @@ class HeaderReader {
   }
   [[noreturn]] void unexpected(const char* what) const {
     refuse("the header holds {} where it should not (near \"{}\")", what, quotable(name_));
+  }
+
+  /// Within the value of a field that the format does not know: true. `deeper` is 1 where a list or an object begins in
+  /// it, -1 where one ends.
+  bool passes_over(int deeper) {
+    if (state_ != State::passed_over) return false;
+    depth_ += deeper;
+    if (depth_ == 0) state_ = State::tensor;
+    return true;
+  }
+  bool scalar(const char* what) {
+    if (passes_over(0)) return true;
+    unexpected(what);
   }
 
   void finish_tensor() {
@@ -203,6 +242,8 @@ class HeaderReader {
   std::set<std::string> names_;
   TensorEntry tensor_;
   std::vector<uint64_t> offsets_;
+  int64_t strange_fields_ = 0, depth_ = 0;
+  std::string strange_field_;  // the first
   bool has_dtype_ = false, has_shape_ = false, has_offsets_ = false;
 };
 
@@ -221,6 +262,10 @@ void check_cover(const SafetensorsHeader& header, uint64_t data_bytes, const std
                    place, tensor->begin, covered);
     covered = tensor->end;
   }
+  check<Refusal>(covered >= data_bytes,
+                 "{}: the file goes on for {} behind the data that its header describes: something was appended, "
+                 "or it is corrupt; copy it again",
+                 place, counted(static_cast<int64_t>(data_bytes - covered), "byte"));
   check<Refusal>(
       covered == data_bytes,
       "{}: the header describes {} bytes of data, the file holds {}: it is cut off or corrupt; copy it again", place,
@@ -230,9 +275,11 @@ void check_cover(const SafetensorsHeader& header, uint64_t data_bytes, const std
 }  // namespace
 
 SafetensorsHeader parse_safetensors_header(std::string_view json, uint64_t data_bytes, const std::string& place) {
-  // The format's own words: the header begins with {, and may end with blanks.
-  const size_t end = json.find_last_not_of(' ');
-  check<Refusal>(!json.empty() && json.front() == '{' && json[end] == '}',
+  // The format wants { at once and blanks alone at the end; its own library takes what is blank in JSON at both ends.
+  constexpr const char* kBlank = " \t\r\n";
+  const size_t begin = json.find_first_not_of(kBlank);
+  const size_t end = json.find_last_not_of(kBlank);
+  check<Refusal>(begin != std::string_view::npos && json[begin] == '{' && json[end] == '}',
                  "{}: the header is not a JSON object; is this a safetensors file?", place);
   SafetensorsHeader header;
   HeaderReader reader(&header, place);
@@ -240,6 +287,7 @@ SafetensorsHeader parse_safetensors_header(std::string_view json, uint64_t data_
   check<Refusal>(parsed && reader.complete(), "{}: the header is not a JSON object; is this a safetensors file?",
                  place);
   check_cover(header, data_bytes, place);
+  if (std::string note = reader.note(); !note.empty()) header.notes.push_back(std::move(note));
   return header;
 }
 

@@ -23,6 +23,7 @@ struct TensorEntry {
 struct SafetensorsHeader {
   std::vector<TensorEntry> tensors;  ///< in the order of the JSON
   std::map<std::string, std::string> metadata;
+  std::vector<std::string> notes;  ///< what was passed over, as WeightFile::notes
 };
 
 /// The format's own limit of the header's length.

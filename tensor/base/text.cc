@@ -15,6 +15,11 @@ std::string quotable(std::string_view text, size_t longest) {
   return text.size() > longest ? result + "..." : result;
 }
 
+std::string counted(int64_t number, std::string_view thing, std::string_view things) {
+  if (number == 1) return fmt::format("1 {}", thing);
+  return things.empty() ? fmt::format("{} {}s", number, thing) : fmt::format("{} {}", number, things);
+}
+
 std::string_view trimmed(std::string_view text, std::string_view blanks) {
   const size_t first = text.find_first_not_of(blanks);
   if (first == std::string_view::npos) return {};

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -14,6 +15,9 @@ namespace giza {
 std::string quotable(std::string_view text, size_t longest = 80);
 /// True for bytes 0 to 31 and 127.
 inline bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
+
+/// "1 picture", "2 pictures": a number and what it counts, `things` being the plural where an s does not make it.
+std::string counted(int64_t number, std::string_view thing, std::string_view things = {});
 
 /// Without the blanks at both ends.
 std::string_view trimmed(std::string_view text, std::string_view blanks = " \t");

@@ -6,8 +6,10 @@ torch.load makes of them. Made with PyTorch 2.13.0+cpu, NumPy 2.4.6 and Python
 A file's serialization_id is random, so the files differ from run to run; their tensors do not.
 """
 import argparse
+import io
 import json
 import pathlib
+import zipfile
 from collections import OrderedDict, deque
 from unittest import mock
 
@@ -104,6 +106,55 @@ def views():
     }
 
 
+class Pipe(io.BytesIO):
+    """Does not seek, so that zipfile leaves sizes to descriptors behind the data."""
+
+    def seekable(self):
+        return False
+
+    def seek(self, *place):
+        raise OSError
+
+    def tell(self):
+        raise OSError
+
+
+def repack(name, state, out=None, edit=lambda name, data: data, zip64=False, comment=b"", behind=b""):
+    """torch.save's records in a zip that another program writes, which torch.load reads too."""
+    saved = io.BytesIO()
+    torch.save(state, saved)
+    out = io.BytesIO() if out is None else out
+    with zipfile.ZipFile(saved) as records, zipfile.ZipFile(out, "w") as archive:
+        archive.comment = comment
+        for record in records.infolist():
+            with archive.open(zipfile.ZipInfo(record.filename), "w", force_zip64=zip64) as file:
+                file.write(edit(record.filename, records.read(record)))
+    (FOLDER / f"{name}.pth").write_bytes(out.getvalue() + behind)
+    loaded = torch.load(FOLDER / f"{name}.pth")
+    expected[name] = tensors_of(loaded)
+    assert expected[name] == tensors_of(state), name
+
+
+def repacked():
+    types = {kind: numbers(3).to(getattr(torch, kind))
+             for kind in ("float32", "float16", "bfloat16", "float64", "int64", "int32", "int16", "uint8", "bool")}
+    sizes = [tensor.element_size() for tensor in types.values()]
+
+    def big_endian(name, data):
+        if name.endswith("/byteorder"):
+            return b"big"
+        if "/data/" not in name:
+            return data
+        size = sizes[int(name.rpartition("/")[2])]
+        return b"".join(data[i:i + size][::-1] for i in range(0, len(data), size))
+    repack("big_endian", types, edit=big_endian)
+    repack("zip_comment", types, comment=b"made by hand")
+    repack("zip_bytes_behind", types, behind=bytes(100))
+    repack("zip_descriptors", types, Pipe())
+    repack("zip64_records", types, zip64=True)
+    repack("zip64_descriptors", types, Pipe(), zip64=True)
+
+
 def main():
     FOLDER.mkdir(exist_ok=True)
     net, optimizer, scheduler = trained_net()
@@ -175,6 +226,7 @@ def main():
     torch.serialization.set_crc32_options(False)
     save("no_checksums", layers)
     torch.serialization.set_crc32_options(True)
+    repacked()
     with open(FOLDER.parent / "pth.json", "w", encoding="ascii") as out:
         json.dump(expected, out, separators=(",", ":"))
         out.write("\n")

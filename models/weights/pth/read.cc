@@ -43,14 +43,22 @@ std::map<std::string, std::string> read_metadata(const ZipReader& zip, const std
   return json.get<std::map<std::string, std::string>>();
 }
 
+/// Files from before PyTorch 2.1 do not tell: they are little-endian.
+bool is_big_endian(const ZipReader& zip, const std::string& root, const std::string& path) {
+  const ZipRecord* record = zip.find(root + "byteorder");
+  if (record == nullptr) return false;
+  const std::string order = zip.read(*record, 16);
+  check<Refusal>(order == "little" || order == "big",
+                 "{}: the record {}byteorder says \"{}\", expected little or big; copy the file again", path,
+                 quotable(root), quotable(order));
+  return order == "big";
+}
+
 WeightFile read_zip(const InputFile& file) {
   const std::string& path = file.path();
   const ZipReader zip(file, check_archive_kind);
   const std::string root = root_of(zip, path);
-  if (const ZipRecord* order = zip.find(root + "byteorder")) {  // absent before PyTorch 2.1: little-endian
-    check<Refusal>(zip.read(*order, 16) == "little",
-                   "{}: the file was written by a big-endian machine; save it again on a little-endian one", path);
-  }
+  const bool big_endian = is_big_endian(zip, root, path);
   const std::string bytes = zip.read(*zip.find(root + "data.pkl"), kMaxPickle);
   const Pickle pickle(bytes, pth_globals(), path);
   check<Refusal>(pickle.consumed() == bytes.size(), "{}: the record data.pkl has {} bytes behind its pickle", path,
@@ -63,9 +71,11 @@ WeightFile read_zip(const InputFile& file) {
     check<Refusal>(record != nullptr, "{}: the record of storage {} is missing", path, quotable(storage.key));
     check<Refusal>(record->size == storage.bytes(), "{}: storage {} has {} bytes, but its {} numbers need {}", path,
                    quotable(storage.key), record->size, storage.numel, storage.bytes());
-    places.push_back({record->offset, zip.has_checksums() ? std::optional(record->crc) : std::nullopt});
+    places.push_back({record->offset, zip.has_checksums() ? std::optional(record->crc) : std::nullopt, big_endian});
   }
-  return {read_pth_tensors(file, objects, places), read_metadata(zip, root, path), objects.notes};
+  WeightFile result{read_pth_tensors(file, objects, places), read_metadata(zip, root, path), objects.notes};
+  if (zip.bytes_behind() > 0) result.notes.push_back(bytes_behind_note(zip.bytes_behind()));
+  return result;
 }
 
 }  // namespace

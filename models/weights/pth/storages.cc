@@ -55,6 +55,10 @@ void gather(const char* storage, const PthWeight& weight, WeightTensor* tensor) 
   });
 }
 
+void reverse_elements(ptrdiff_t element_bytes, std::vector<char>* bytes) {
+  for (auto at = bytes->begin(); at != bytes->end(); at += element_bytes) std::reverse(at, at + element_bytes);
+}
+
 }  // namespace
 
 std::vector<WeightTensor> read_pth_tensors(const InputFile& file, const PthObjects& objects,
@@ -77,12 +81,18 @@ std::vector<WeightTensor> read_pth_tensors(const InputFile& file, const PthObjec
       check<Refusal>(!place.crc || *place.crc == ZipReader::crc32(bytes.data(), bytes.size()),
                      "{}: the checksum of storage {} is wrong: the file is damaged; copy it again", file.path(),
                      quotable(storage.key));
+      if (place.big_endian) reverse_elements(static_cast<ptrdiff_t>(storage.type->element_bytes), &bytes);
       held = weight.view.storage;
     }
     tensors[i].name = weight.name;
     gather(bytes.data(), weight, &tensors[i]);
   }
   return tensors;
+}
+
+std::string bytes_behind_note(uint64_t bytes) {
+  return fmt::format("the file has {} behind its end, passed over: was something appended?",
+                     counted(static_cast<int64_t>(bytes), "byte"));
 }
 
 }  // namespace giza::models

@@ -95,9 +95,9 @@ WeightFile read_pth_stream(const InputFile& file) {
     position += storage.bytes();
     by_key.erase(found);
   }
-  check<Refusal>(position == file.size(), "{}: the file has {} bytes behind its last storage", path,
-                 file.size() - position);
-  return {read_pth_tensors(file, objects, places), {}, objects.notes};
+  WeightFile result{read_pth_tensors(file, objects, places), {}, objects.notes};
+  if (position < file.size()) result.notes.push_back(bytes_behind_note(file.size() - position));
+  return result;
 }
 
 }  // namespace giza::models

@@ -19,6 +19,8 @@ namespace {
 constexpr uint64_t kMaxDirectory = uint64_t{32} << 20;
 constexpr uint64_t kMaxRecords = uint64_t{1} << 17;
 constexpr size_t kEndSize = 22, kEnd64Size = 56, kLocatorSize = 20, kCentralSize = 46, kLocalSize = 30;
+constexpr size_t kLongestComment = 0xFFFF;
+constexpr std::string_view kEndSignature = "PK\x05\x06";
 constexpr uint16_t kNone16 = 0xFFFF;
 constexpr uint32_t kNone32 = 0xFFFFFFFF;
 // Flags of a record: bit 3, the local header leaves sizes and CRC to a descriptor behind the data; bit 11, the name is
@@ -72,29 +74,32 @@ std::string_view zip64_of(std::string_view extra, const std::string& path) {
 
 ZipReader::ZipReader(const InputFile& file, Judge judge) : file_(file) {
   const Directory directory = find_directory();
+  bytes_behind_ = directory.bytes_behind;
   read_directory(directory, judge);
   check_local_headers(directory.offset);
 }
 
 ZipReader::Directory ZipReader::find_directory() const {
   const std::string& path = file_.path();
-  // torch.save writes no comment, so the end record is the last of the file; looking for it further up would make two
-  // readings of one file possible.
   check<Refusal>(file_.size() >= kEndSize, "{}: {} bytes are too few for a .pth file; is it cut off?", path,
                  file_.size());
-  const uint64_t end_at = file_.size() - kEndSize;
-  const std::string end_bytes = file_.read_at(end_at, kEndSize);
-  Fields end(end_bytes);
+  // The last end record counts, as for PyTorch. Behind it may be the archive's comment, and what was appended to the file.
+  const uint64_t tail_at = file_.size() - std::min<uint64_t>(file_.size(), kEndSize + kLongestComment);
+  const std::string tail = file_.read_at(tail_at, file_.size() - tail_at);
+  const size_t found = tail.rfind(kEndSignature, tail.size() - kEndSize);
   check<Refusal>(
-      end.take<uint32_t>() == 0x06054b50,
+      found != std::string::npos,
       "{}: the file does not end as a .pth file does: it is cut off or has something behind it; copy it again", path);
+  const uint64_t end_at = tail_at + found;
+  Fields end(std::string_view(tail).substr(found + kEndSignature.size()));
   const auto disk = end.take<uint16_t>(), first_disk = end.take<uint16_t>();
   const auto here = end.take<uint16_t>(), total = end.take<uint16_t>();
   const auto size = end.take<uint32_t>(), offset = end.take<uint32_t>();
   const auto comment = end.take<uint16_t>();
-  check<Refusal>(disk == 0 && first_disk == 0 && here == total && comment == 0,
-                 "{}: the archive has several parts or a comment, expected a file as torch.save writes it", path);
-  Directory directory{offset, size, total};
+  check<Refusal>(disk == 0 && first_disk == 0 && here == total,
+                 "{}: the archive has several parts, expected a file as torch.save writes it", path);
+  check<Refusal>(comment <= end.left(), "{}: the comment of the archive is cut off; copy the file again", path);
+  Directory directory{offset, size, total, end.left() - comment};
 
   uint64_t directory_end = end_at;
   if (end_at >= kLocatorSize + kEnd64Size) {
@@ -121,7 +126,7 @@ ZipReader::Directory ZipReader::find_directory() const {
                          here64 == total64 && agree,
                      "{}: the zip64 end record is damaged or does not agree with the end record; copy the file again",
                      path);
-      directory = {offset64, size64, total64};
+      directory = {offset64, size64, total64, directory.bytes_behind};
     }
   }
   check<Refusal>(directory.offset <= directory_end && directory.size == directory_end - directory.offset,

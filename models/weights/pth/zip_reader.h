@@ -2,8 +2,8 @@
 //
 // Our own reader and not libzip: libzip does not tell where a record lies in the file, so that overlapping records, the
 // zip bomb that works without compression, cannot be found through it; it also accepts much that torch.save never
-// writes (compression, encryption, comments, an archive behind other data), each of which would have to be refused
-// again after it was parsed. What is left of the format here is three fixed headers.
+// writes (compression, encryption, an archive behind other data), each of which would have to be refused again after it
+// was parsed. What is left of the format here is three fixed headers.
 #pragma once
 
 #include <cstdint>
@@ -29,7 +29,7 @@ struct ZipRecord {
 class ZipReader {
  public:
   /// Throws Refusal "FILE: ..." for compressed, encrypted or overlapping records, a name twice, local headers that differ
-  /// from the directory, a directory that does not end the file, sizes beyond the file.
+  /// from the directory, a directory that the end record does not follow, sizes beyond the file.
   /// `judge`, if given, sees the names before anything else of the records is checked, and may throw a Refusal that says
   /// what the archive is instead; of these records only the names can be relied on.
   using Judge = void (*)(std::span<const ZipRecord> records, const std::string& path);
@@ -39,6 +39,8 @@ class ZipReader {
   const std::vector<ZipRecord>& records() const { return records_; }
   /// False where every record's checksum is 0: PyTorch can be told not to compute them (set_crc32_options).
   bool has_checksums() const { return has_checksums_; }
+  /// How many bytes the file goes on for behind the archive and its comment, at most 64 KiB.
+  uint64_t bytes_behind() const { return bytes_behind_; }
   /// The record of that name, or nullptr.
   const ZipRecord* find(std::string_view name) const;
   /// The bytes of a record. Throws Refusal where it is longer than `longest` or its CRC-32 is wrong.
@@ -50,7 +52,7 @@ class ZipReader {
 
  private:
   struct Directory {
-    uint64_t offset = 0, size = 0, records = 0;
+    uint64_t offset = 0, size = 0, records = 0, bytes_behind = 0;
   };
   Directory find_directory() const;
   void read_directory(const Directory& directory, Judge judge);
@@ -59,6 +61,7 @@ class ZipReader {
   const InputFile& file_;
   std::vector<ZipRecord> records_;
   bool has_checksums_ = false;
+  uint64_t bytes_behind_ = 0;
 };
 
 }  // namespace giza::models

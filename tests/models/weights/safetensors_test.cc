@@ -138,7 +138,8 @@ TEST_CASE("safetensors: headers that lie") {
   CHECK(contains(message(file_bytes("{}", "", 100'000'001)), "at most 100000000"));
   CHECK(contains(message(file_bytes("{}", "", UINT64_MAX)), "at most 100000000"));
   CHECK(contains(message(file_bytes("{}", "", 99'999'999)), "cut off"));
-  CHECK(contains(header("{}", "x"), "holds 1"));
+  CHECK(contains(header("{}", "x"), "goes on for 1 byte"));
+  CHECK(contains(header(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})", eight + "xyz"), "appended"));
   // 2^48 * 2^48 numbers would be none in 64 bits.
   CHECK(contains(header(R"({"a":{"dtype":"F32","shape":[281474976710656,281474976710656],"data_offsets":[0,0]}})"),
                  "is too large"));
@@ -160,13 +161,28 @@ TEST_CASE("safetensors: headers that lie") {
     header(fmt::format(R"({{"a":{{"dtype":"F32","shape":{},"data_offsets":[0,4]}}}})", shape), "1234");
   }
   // Other forms.
-  for (const char* json :
-       {"", "[]", "1", "null", "{", R"({"a":1})", R"({"a":{}})", R"({"a":[]})", R"({"__metadata__":1})",
-        R"({"__metadata__":{"k":1}})", R"({"__metadata__":{"k":{}}})", "{}{}", "{} x", "\xff\xfe",
-        R"({"a":{"dtype":"F32","shape":[0],"data_offsets":[0,0],"more":1}})",
-        R"({"a":{"dtype":"F32","dtype":"F32","shape":[0],"data_offsets":[0,0]}})",
-        R"({"a":{"dtype":"F32","shape":[0],"data_offsets":[0,0,0]}})",
-        R"({"a":{"dtype":"F32","shape":[0],"data_offsets":[0]}})", R"({"a":{"dtype":"F32","shape":[0]}})"}) {
+  for (const char* json : {"",
+                           "[]",
+                           "1",
+                           "null",
+                           "{",
+                           R"({"a":1})",
+                           R"({"a":{}})",
+                           R"({"a":[]})",
+                           R"({"__metadata__":1})",
+                           R"({"__metadata__":{"k":1}})",
+                           R"({"__metadata__":{"k":{}}})",
+                           "{}{}",
+                           "{} x",
+                           "\xff\xfe",
+                           R"({"a":{"dtype":"F32","shape":[0],"data_offsets":[0,0],"more":}})",
+                           R"({"a":null})",
+                           R"({"__metadata__":{"k":null}})",
+                           R"({"__metadata__":null,"__metadata__":{}})",
+                           R"({"a":{"dtype":"F32","dtype":"F32","shape":[0],"data_offsets":[0,0]}})",
+                           R"({"a":{"dtype":"F32","shape":[0],"data_offsets":[0,0,0]}})",
+                           R"({"a":{"dtype":"F32","shape":[0],"data_offsets":[0]}})",
+                           R"({"a":{"dtype":"F32","shape":[0]}})"}) {
     CAPTURE(json);
     header(json);
   }
@@ -174,7 +190,41 @@ TEST_CASE("safetensors: headers that lie") {
   header(std::string(4'000'000, '['));
   header(R"({"a":)" + std::string(4'000'000, '['));
   header(R"({"__metadata__":{"k":)" + std::string(4'000'000, '{'));
+  header(R"({"a":{"more":)" + std::string(4'000'000, '['));
   header("{\"" + std::string(4'000'000, 'a') + "\":1}");
+}
+
+// As safetensors 0.8.0 of the format's authors does.
+TEST_CASE("safetensors: fields that the format does not know are passed over, and said") {
+  const TempFolder folder;
+  const std::string path = folder.file("fields.safetensors");
+  const auto notes = [&](const std::string& json) {
+    write_bytes(path, file_bytes(json, std::string("\0\0\x80\x3f\0\0\0\x40", 8)));
+    const WeightFile file = read_safetensors(path);
+    REQUIRE(file.tensors.size() == 1);
+    CHECK(file.tensors[0].data == std::vector<float>{1, 2});
+    return file.notes;
+  };
+  const auto with = [](const std::string& before, const std::string& behind) {
+    return R"({"a":{)" + before + R"("dtype":"F32","shape":[2],"data_offsets":[0,8])" + behind + "}}";
+  };
+  CHECK(notes(with("", "")).empty());
+  for (const char* value : {"1", "-1", "1.5", "null", "true", "\"text\"", "[]", "{}", R"([[1,{"dtype":null}],[]])",
+                            R"({"shape":[3],"dtype":{"x":[-1.5,"y"]}})"}) {
+    CAPTURE(value);
+    for (const std::string& json :
+         {with(std::string("\"more\":") + value + ",", ""), with("", std::string(",\"more\":") + value)}) {
+      const auto said = notes(json);
+      REQUIRE(said.size() == 1);
+      CHECK(said[0] == "the header has a field that the format does not know, passed over: \"more\" of tensor \"a\"");
+    }
+  }
+  CHECK(notes(with("\"x\":1,\"y\":[],", ",\"z\":{}"))[0] ==
+        "the header has 3 fields that the format does not know, passed over: \"x\" of tensor \"a\", ...");
+  const std::string tensor = with("", "").substr(1);
+  CHECK(notes(R"({"__metadata__":null,)" + tensor).empty());
+  CHECK(notes(R"({"__metadata__":{},)" + tensor).empty());
+  CHECK(notes("\n {" + tensor + " \t\r\n").empty());
 }
 
 TEST_CASE("safetensors: what is no file is refused") {

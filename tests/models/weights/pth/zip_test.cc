@@ -46,6 +46,28 @@ TEST_CASE("zip: what is written is read back, with zip64 fields where asked for"
   }
 }
 
+TEST_CASE("zip: a comment, and bytes behind the archive") {
+  const TempFolder folder;
+  const std::string path = folder.file("archive.zip");
+  write_small(path);
+  const std::string whole = read_bytes(path);
+  const auto behind = [&](const std::string& bytes) {
+    write_bytes(path, bytes);
+    check_small(path);
+    const InputFile file(path, "a zip");
+    return ZipReader(file).bytes_behind();
+  };
+  const auto with_comment = [&](const std::string& comment) {
+    return whole.substr(0, whole.size() - 2) + raw(static_cast<uint16_t>(comment.size())) + comment;
+  };
+  CHECK(behind(whole) == 0);
+  CHECK(behind(with_comment("made by hand")) == 0);
+  CHECK(behind(with_comment(std::string(65'535, 'c'))) == 0);
+  CHECK(behind(whole + "x") == 1);
+  CHECK(behind(whole + std::string(60'000, '\0')) == 60'000);
+  CHECK(behind(with_comment("abc") + "x") == 1);
+}
+
 TEST_CASE("zip: archives that lie") {
   const TempFolder folder;
   write_small(folder.file("whole"));
@@ -69,15 +91,16 @@ TEST_CASE("zip: archives that lie") {
                end64 = locator - kEnd64;
   const size_t second = whole.find("PK\x01\x02", central + 1);
 
-  // The end: a comment, other disks, counts and places that disagree.
-  CHECK(contains(changed(end + 20, raw(uint16_t{1})), "comment"));
+  // The end: a comment that is cut off, other disks, counts and places that disagree.
+  CHECK(contains(changed(end + 20, raw(uint16_t{1})), "comment of the archive is cut off"));
   CHECK(contains(changed(end + 4, raw(uint16_t{1})), "parts"));
   CHECK(contains(changed(end + 8, raw(uint16_t{2})), "parts"));
   CHECK(contains(changed(end + 8, raw(uint16_t{2}) + raw(uint16_t{2})), "does not agree"));
   CHECK(contains(changed(end + 16, raw(uint32_t{0})), "does not agree"));
   CHECK(contains(changed(locator + 8, raw(uint64_t{0})), "not where it should be"));
   CHECK(contains(changed(end64 + 24, raw(uint64_t{4}) + raw(uint64_t{4})), "does not agree"));
-  CHECK(contains(refusal(whole + "x"), "does not end as"));
+  CHECK(contains(refusal(whole + std::string(66'000, 'x')), "does not end as"));
+  CHECK(contains(refusal(whole + whole), "not where it should be"));
   CHECK(contains(refusal("x" + whole), "not where it should be"));
   CHECK(contains(refusal("PK"), "too few"));
   CHECK(contains(refusal(whole.substr(0, end64) + whole.substr(end).replace(8, 4, raw(uint32_t{0xFFFEFFFE}))),
