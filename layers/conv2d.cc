@@ -2,7 +2,6 @@
 #include "layers/conv2d.h"
 
 #include "layers/frozen.h"
-#include "layers/init.h"
 #include "tensor/profile/profile.h"
 
 namespace giza::layers {
@@ -17,28 +16,26 @@ std::vector<Tensor> values_of(std::span<const Variable> variables) {
 
 }  // namespace
 
-Conv2d::Conv2d(const ConvShape& shape, bool bias, Init init, const Random& random, const ConvEngine& engine)
+Conv2d::Conv2d(const ConvShape& shape, bool bias, const Init& init, const Random& random, const ConvEngine& engine)
     : options_{.stride = shape.stride,
-               .padding = shape.dilation * (shape.kernel / 2),
+               .padding = shape.padding == ConvShape::kSame ? shape.dilation * (shape.kernel / 2) : shape.padding,
                .dilation = shape.dilation,
                .engine = engine} {
   const Shape krsc = {shape.out, shape.kernel, shape.kernel, shape.in};
-  const int64_t fan_in = shape.kernel * shape.kernel * shape.in;
-  weight_ = add_parameter("weight", init == Init::kaiming_normal ? kaiming_normal_fan_out(krsc, random)
-                                                                 : default_uniform(krsc, fan_in, random));
-  if (bias) {
-    // Draws after the weight's own.
-    const uint32_t draws = init == Init::kaiming_normal ? kNormalDraws : kUniformDraws;
-    Random rest = random;
-    rest.skip(draws * static_cast<uint32_t>(krsc.numel()));
-    bias_ = add_parameter("bias", default_uniform({shape.out}, fan_in, rest));
-  }
+  weight_ = add_parameter("weight", initial_weight(init, krsc, random));
+  if (bias) bias_ = add_parameter("bias", initial_bias(init, krsc, random));
 }
 
 Variable Conv2d::forward(const Variable& x, const Context& context, ops::ChannelMoments* moments) const {
   const profile::Layer layer(path());
   if (context.frozen != nullptr) return Variable(context.frozen->conv2d(x.value(), *this, nullptr, {}));
   return autograd::conv2d(x, weight_, bias_, options_, moments);
+}
+
+Variable Conv2d::forward_relu(const Variable& x, const Context& context) const {
+  const profile::Layer layer(path());
+  if (context.frozen != nullptr) return Variable(context.frozen->conv2d(x.value(), *this, nullptr, {.relu = true}));
+  return autograd::relu(autograd::conv2d(x, weight_, bias_, options_));
 }
 
 Variable Conv2d::forward(const Variable& x, std::span<const Variable> maps, ops::ChannelMoments* moments) const {

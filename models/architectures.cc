@@ -1,12 +1,24 @@
 // The factory: one row for each network.
 #include <array>
 
+#include "models/aspp.h"
+#include "models/cascade.h"
+#include "models/deeplabv3.h"
+#include "models/dilated.h"
+#include "models/fcn.h"
+#include "models/largefov.h"
+#include "models/parsenet.h"
 #include "models/pspnet.h"
+#include "models/segnet.h"
 
 namespace giza::models {
 
+// PSPNet's rows come last: what none of the others knows by a name of its own is refused as a PSPNet that lacks its head.
 std::span<const Architecture> architectures() {
-  static const std::array rows = {pspnet_architecture(), baseline_architecture()};
+  static const std::array rows = {fcn32s_architecture(),    fcn16s_architecture(),   fcn8s_architecture(),
+                                  dilated_architecture(),   largefov_architecture(), aspp_architecture(),
+                                  deeplabv3_architecture(), parsenet_architecture(), segnet_architecture(),
+                                  cascade_architecture(),   pspnet_architecture(),   baseline_architecture()};
   return rows;
 }
 

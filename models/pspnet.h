@@ -4,9 +4,8 @@
 #include <memory>
 #include <vector>
 
-#include "layers/conv2d.h"
 #include "models/pyramid_pooling.h"
-#include "models/scene_parser.h"
+#include "models/trunk_parser.h"
 
 namespace giza::models {
 
@@ -26,36 +25,17 @@ struct PspnetOptions : ParserOptions {
   NetworkOptions network() const;
 };
 
-/// Convolution 3x3, batch norm, ReLU, dropout, 1x1 convolution to the classes: cls and aux.
-class Head : public layers::Module {
- public:
-  Head(int64_t in_channels, int64_t mid_channels, const PspnetOptions& options, Build& build);
-  /// x [N,h,w,C] and the maps of a pyramid, if any: `in_channels` together -> logits [N,h,w,classes]
-  Variable forward(const Variable& x, std::span<const Variable> maps, const layers::Context& context) const;
-
- private:
-  layers::ConvBatchNorm conv_;
-  layers::Conv2d classify_;
-  float dropout_;
-  uint32_t stream_;  // of dropout, so that two heads never share a mask
-  bool structured_, align_corners_;
-};
-
-class Pspnet : public SceneParser {
+class Pspnet : public TrunkParser {
  public:
   /// Throws ShapeError for options that fit no network.
   explicit Pspnet(const PspnetOptions& options);
 
-  /// Any size of x from 1x1 on; logits at an eighth of it.
-  ParserOutput forward(const Variable& x, const layers::Context& context) const override;
-  NetworkOptions description() const override { return options_.network(); }
-  const PspnetOptions& options() const { return options_; }
+ protected:
+  Variable scores(const Features& features, const layers::Context& context) const override;
 
  private:
-  PspnetOptions options_;
-  std::unique_ptr<Resnet> backbone_;
   std::unique_ptr<PyramidPooling> pyramid_;
-  std::unique_ptr<Head> cls_, aux_;
+  std::unique_ptr<Head> cls_;
 };
 
 /// Rows of the factory.

@@ -13,18 +13,21 @@ namespace giza::models {
 
 using layers::Context;
 using layers::ConvBatchNorm;
+using layers::Init;
 
 namespace {
 
-constexpr auto kInit = layers::Init::kaiming_normal;
-
 int64_t expansion(BlockKind kind) { return kind == BlockKind::bottleneck ? 4 : 1; }
 
-std::unique_ptr<ConvBatchNorm> make_conv_bn(const layers::ConvShape& shape, Build& build) {
-  return std::make_unique<ConvBatchNorm>(shape, kInit, build.next_random(), build.conv, build.bn_momentum);
+}  // namespace
+
+std::unique_ptr<layers::Conv2d> Build::make_conv(const layers::ConvShape& shape, const layers::Init& init) {
+  return std::make_unique<layers::Conv2d>(shape, /*bias=*/true, init, next_random(), conv);
 }
 
-}  // namespace
+std::unique_ptr<ConvBatchNorm> Build::make_conv_bn(const layers::ConvShape& shape, const layers::Init& init) {
+  return std::make_unique<ConvBatchNorm>(shape, init, next_random(), conv, bn_momentum);
+}
 
 ResnetOptions ResnetOptions::of_depth(int depth) {
   ResnetOptions options;
@@ -64,21 +67,24 @@ ResidualBlock::ResidualBlock(int64_t in_channels, int64_t planes, int64_t stride
   const int64_t out = planes * expansion(options.block);
   if (options.block == BlockKind::bottleneck) {
     const bool early = options.stride_in == StrideIn::conv1x1;
-    convs_.push_back(make_conv_bn({.in = in_channels, .out = planes, .stride = early ? stride : 1}, build));
-    convs_.push_back(make_conv_bn(
-        {.in = planes, .out = planes, .kernel = 3, .stride = early ? 1 : stride, .dilation = dilation}, build));
-    convs_.push_back(make_conv_bn({.in = planes, .out = out}, build));
-  } else {
     convs_.push_back(
-        make_conv_bn({.in = in_channels, .out = planes, .kernel = 3, .stride = stride, .dilation = dilation}, build));
-    convs_.push_back(make_conv_bn({.in = planes, .out = out, .kernel = 3, .dilation = dilation}, build));
+        build.make_conv_bn({.in = in_channels, .out = planes, .stride = early ? stride : 1}, Init::kaiming_normal));
+    convs_.push_back(build.make_conv_bn(
+        {.in = planes, .out = planes, .kernel = 3, .stride = early ? 1 : stride, .dilation = dilation},
+        Init::kaiming_normal));
+    convs_.push_back(build.make_conv_bn({.in = planes, .out = out}, Init::kaiming_normal));
+  } else {
+    convs_.push_back(build.make_conv_bn(
+        {.in = in_channels, .out = planes, .kernel = 3, .stride = stride, .dilation = dilation}, Init::kaiming_normal));
+    convs_.push_back(
+        build.make_conv_bn({.in = planes, .out = out, .kernel = 3, .dilation = dilation}, Init::kaiming_normal));
   }
   for (size_t i = 0; i < convs_.size(); ++i) {
     add_child("conv" + std::to_string(i + 1), convs_[i]->conv);
     add_child("bn" + std::to_string(i + 1), convs_[i]->bn);
   }
   if (stride != 1 || in_channels != out) {
-    downsample_ = make_conv_bn({.in = in_channels, .out = out, .stride = stride}, build);
+    downsample_ = build.make_conv_bn({.in = in_channels, .out = out, .stride = stride}, Init::kaiming_normal);
     add_child("downsample.0", downsample_->conv);
     add_child("downsample.1", downsample_->bn);
   }
@@ -116,7 +122,7 @@ class Resnet::StemModule : public layers::Module {
  private:
   void add(const layers::ConvShape& shape, Build& build) {
     const size_t index = 3 * convs_.size();
-    convs_.push_back(make_conv_bn(shape, build));
+    convs_.push_back(build.make_conv_bn(shape, Init::kaiming_normal));
     add_child(std::to_string(index), convs_.back()->conv);
     add_child(std::to_string(index + 1), convs_.back()->bn);
   }
@@ -181,18 +187,20 @@ Resnet::Resnet(const ResnetOptions& options, Build& build) {
                                               dilation, first, options, build));
     stages_.push_back(layers_.back().get());
     channels = planes * expansion(options.block);
-    if (i == 2) layer3_channels_ = channels;
+    stage_channels_[static_cast<size_t>(i)] = channels;
   }
-  layer4_channels_ = channels;
 }
 
 Resnet::~Resnet() = default;
 
-Variable Resnet::to_layer3(const Variable& x, const Context& context) const {
+Variable Resnet::to_layer2(const Variable& x, const Context& context) const {
   Variable y = stem_->forward(x, context);
   y = layers_[0]->forward(y, context);
-  y = layers_[1]->forward(y, context);
-  return layers_[2]->forward(y, context);
+  return layers_[1]->forward(y, context);
+}
+
+Variable Resnet::layer3(const Variable& layer2, const Context& context) const {
+  return layers_[2]->forward(layer2, context);
 }
 
 Variable Resnet::layer4(const Variable& layer3, const Context& context) const {

@@ -48,6 +48,9 @@ struct Build {
   /// Numbers the layers, so that each draws its weights, or its dropout masks, from a stream of its own.
   uint32_t next_stream() { return stream++; }
   Random next_random() { return {seed, Purpose::init, 0, next_stream()}; }
+  /// A convolution with bias, and one without before batch norm, which draw from the next stream.
+  std::unique_ptr<layers::Conv2d> make_conv(const layers::ConvShape& shape, const layers::Init& init);
+  std::unique_ptr<layers::ConvBatchNorm> make_conv_bn(const layers::ConvShape& shape, const layers::Init& init);
 
   uint32_t stream = 0;
 };
@@ -71,13 +74,15 @@ class Resnet {
   Resnet(const ResnetOptions& options, Build& build);
   ~Resnet();
 
-  /// x [N,H,W,3] -> layer3's features [N,h,w,c3] at h = ceil(H / output_stride), likewise w: the auxiliary head's input.
-  Variable to_layer3(const Variable& x, const layers::Context& context) const;
-  /// layer3's features -> layer4's [N,h,w,c4].
+  /// x [N,H,W,3] -> layer2's features [N,ceil(H / 8),ceil(W / 8),c2], of a finer map where the output stride is 4.
+  Variable to_layer2(const Variable& x, const layers::Context& context) const;
+  /// layer2's features -> layer3's [N,h,w,c3]: the auxiliary head's input.
+  Variable layer3(const Variable& layer2, const layers::Context& context) const;
+  /// layer3's features -> layer4's [N,h,w,c4], h = ceil(H / output_stride), likewise w.
   Variable layer4(const Variable& layer3, const layers::Context& context) const;
 
-  int64_t layer3_channels() const { return layer3_channels_; }
-  int64_t layer4_channels() const { return layer4_channels_; }
+  /// Channels of layer1 to layer4.
+  int64_t channels(int layer) const { return stage_channels_[static_cast<size_t>(layer - 1)]; }
   /// layer0 to layer4, to be registered by the model.
   layers::Module& stage(int index) { return *stages_[static_cast<size_t>(index)]; }
 
@@ -87,7 +92,7 @@ class Resnet {
   std::unique_ptr<StemModule> stem_;
   std::vector<std::unique_ptr<Stage>> layers_;
   std::vector<layers::Module*> stages_;
-  int64_t layer3_channels_ = 0, layer4_channels_ = 0;
+  std::array<int64_t, 4> stage_channels_ = {};
 };
 
 }  // namespace giza::models

@@ -44,21 +44,23 @@ ParserLoss SceneParser::loss(const ParserOutput& output, const Labels& labels, c
                              double aux_weight) const {
   check(labels.h == output.height && labels.w == output.width, "loss: labels of {}x{} for an input of {}x{}", labels.h,
         labels.w, output.height, output.width);
-  const auto loss_of_head = [&](const Variable& logits) {
-    return autograd::upsample_cross_entropy(logits, labels, output.align_corners, options);
-  };
   ParserLoss loss;
-  const autograd::UpsampledLoss main = loss_of_head(output.logits);
+  const autograd::UpsampledLoss main =
+      autograd::upsample_cross_entropy(output.logits, labels, output.align_corners, options);
   loss.total = main.loss;
   loss.main = static_cast<double>(main.loss.value().item());
   loss.valid = main.valid;
   loss.right = main.right;
-  if (output.aux.defined()) {
-    const Variable aux = loss_of_head(output.aux).loss;
-    loss.aux = static_cast<double>(aux.value().item());
-    loss.total = autograd::add(loss.total, autograd::scale(aux, static_cast<float>(aux_weight)));
-  }
+  add_auxiliary_loss(output, labels, options, aux_weight, &loss);
   return loss;
+}
+
+void SceneParser::add_auxiliary_loss(const ParserOutput& output, const Labels& labels,
+                                     const ops::CrossEntropyOptions& options, double aux_weight, ParserLoss* loss) {
+  if (!output.aux.defined()) return;
+  const Variable aux = autograd::upsample_cross_entropy(output.aux, labels, output.align_corners, options).loss;
+  loss->aux = static_cast<double>(aux.value().item());
+  loss->total = autograd::add(loss->total, autograd::scale(aux, static_cast<float>(aux_weight)));
 }
 
 std::vector<layers::ParameterGroup> SceneParser::parameter_groups(double new_layer_factor) const {

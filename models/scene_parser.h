@@ -52,6 +52,7 @@ struct NetworkOptions : ParserOptions {
 struct ParserOutput {
   Variable logits;                ///< [N,h,w,classes]
   Variable aux;                   ///< the same from the auxiliary head; undefined in evaluation mode or without one
+  std::vector<Variable> streams;  ///< what the logits are made of, where a network's own loss looks at that
   int64_t height = 0, width = 0;  ///< of the input
   bool align_corners = true;      ///< of the enlargement to the input's size
 
@@ -83,6 +84,11 @@ class SceneParser : public layers::Module {
   /// `new_layer_factor` times the rate.
   virtual std::vector<layers::ParameterGroup> parameter_groups(double new_layer_factor) const;
   int64_t classes() const { return description().classes; }
+
+ protected:
+  /// Adds aux_weight times the auxiliary head's cross-entropy, if the output has one.
+  static void add_auxiliary_loss(const ParserOutput& output, const Labels& labels,
+                                 const ops::CrossEntropyOptions& options, double aux_weight, ParserLoss* loss);
 };
 
 /// True for the tensors of a head of any row of the factory: new layers, which start at random where the backbone has
@@ -118,6 +124,8 @@ struct Architecture {
   /// aux), and returns true. `options` has what the backbone tells; `place` begins refusals. Null: never, because another
   /// row recognises these too.
   bool (*infer)(const TensorShapes& shapes, const std::string& place, NetworkOptions* options);
+  int64_t output_stride = 8;  ///< of the trunk, where a configuration does not say
+  bool trunk = true;          ///< built on the ResNet layer0 to layer4
 };
 /// All of them, in the order in which files are tried.
 std::span<const Architecture> architectures();

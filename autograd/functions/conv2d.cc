@@ -12,6 +12,8 @@ Variable conv2d(const Variable& x, const Variable& w, const Variable& bias, cons
                 ops::ChannelMoments* moments) {
   Tensor y = ops::conv2d_fused(x.value(), w.value(),
                                {.bias = bias.defined() ? bias.value() : Tensor(), .moments = moments}, options);
+  // A layer tells of itself, with what it folds in; this is a convolution by fixed numbers.
+  if (heard()) announce({.name = "conv2d", .inputs = {x.value(), w.value()}, .output = y, .options = options});
   std::vector<Variable> inputs = {x, w};
   if (bias.defined()) inputs.push_back(bias);
   // x is kept for dw, w for dx, and neither where nobody asks for that gradient.
@@ -35,7 +37,8 @@ Variable conv2d(const Variable& x, const Variable& w, const Variable& bias, cons
 
 Variable conv_transpose2d(const Variable& x, const Variable& w, const ops::ConvTranspose2dOptions& options) {
   const Tensor y = ops::conv_transpose2d(x.value(), w.value(), options);
-  if (heard()) announce({.name = "conv_transpose2d", .inputs = {x.value(), w.value()}, .output = y});
+  if (heard())
+    announce({.name = "conv_transpose2d", .inputs = {x.value(), w.value()}, .output = y, .options = options});
   const Saved kept_x = w.requires_grad() ? x.save() : Saved();
   const Tensor kept_w = x.requires_grad() ? w.value() : Tensor();
   return Variable::from_op(

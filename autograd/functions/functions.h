@@ -49,7 +49,10 @@ Variable adaptive_avg_pool2d(const Variable& x, int64_t bins);
 std::vector<Variable> pyramid_avg_pool2d(const Variable& x, std::span<const int64_t> bins);
 Variable adaptive_max_pool2d(const Variable& x, int64_t bins);
 Variable resize_bilinear(const Variable& x, int64_t height, int64_t width, bool align_corners);
+Variable crop2d(const Variable& x, int64_t top, int64_t left, int64_t height, int64_t width);
+Variable mirror_pad2d(const Variable& x, int64_t border);
 Variable concat_channels(std::span<const Variable> parts);
+Variable max_channels(const Variable& x);
 Variable softmax(const Variable& x);
 /// -> loss [1]
 Variable cross_entropy(const Variable& logits, const Labels& labels, const ops::CrossEntropyOptions& options = {});

@@ -1,7 +1,9 @@
 // Pooling, resize and concatenation.
 #include "autograd/functions/functions.h"
 #include "autograd/listener.h"
+#include "tensor/ops/channel_max.h"
 #include "tensor/ops/concat.h"
+#include "tensor/ops/crop.h"
 #include "tensor/ops/flatten.h"
 #include "tensor/ops/pool.h"
 #include "tensor/ops/resize.h"
@@ -18,7 +20,12 @@ Variable max_pool2d(const Variable& x, const ops::Pool2dOptions& options) {
 
 MaxPooled max_pool2d_with_positions(const Variable& x, const ops::Pool2dOptions& options) {
   const ops::MaxPool2d pooled = ops::max_pool2d_with_positions(x.value(), options);
-  if (heard()) announce({.name = "max_pool2d", .inputs = {x.value()}, .output = pooled.y, .options = options});
+  if (heard())
+    announce({.name = "max_pool2d",
+              .inputs = {x.value()},
+              .output = pooled.y,
+              .options = options,
+              .positions = pooled.positions});
   return {Variable::from_op(pooled.y, "max_pool2d", {x},
                             [positions = pooled.positions, h = x.value().dim(1), w = x.value().dim(2),
                              options](const Tensor& dy) -> std::vector<Tensor> {
@@ -94,6 +101,31 @@ Variable flatten(const Variable& x) {
   if (heard()) announce({.name = "flatten", .inputs = {x.value()}, .output = y});
   return Variable::from_op(y, "flatten", {x}, [shape = x.shape()](const Tensor& dy) -> std::vector<Tensor> {
     return {ops::flatten_backward(dy, shape)};
+  });
+}
+
+Variable crop2d(const Variable& x, int64_t top, int64_t left, int64_t height, int64_t width) {
+  const Tensor y = ops::crop2d(x.value(), top, left, height, width);
+  if (heard()) announce({.name = "crop2d", .inputs = {x.value()}, .output = y, .corner = {top, left}});
+  return Variable::from_op(y, "crop2d", {x}, [=, shape = x.shape()](const Tensor& dy) -> std::vector<Tensor> {
+    return {ops::crop2d_backward(dy, shape, top, left)};
+  });
+}
+
+Variable mirror_pad2d(const Variable& x, int64_t border) {
+  const Tensor y = ops::mirror_pad2d(x.value(), border);
+  if (heard()) announce({.name = "mirror_pad2d", .inputs = {x.value()}, .output = y, .corner = {border, border}});
+  return Variable::from_op(y, "mirror_pad2d", {x},
+                           [border, shape = x.shape()](const Tensor& dy) -> std::vector<Tensor> {
+                             return {ops::mirror_pad2d_backward(dy, shape, border)};
+                           });
+}
+
+Variable max_channels(const Variable& x) {
+  const Tensor y = ops::max_channels(x.value());
+  if (heard()) announce({.name = "max_channels", .inputs = {x.value()}, .output = y});
+  return Variable::from_op(y, "max_channels", {x}, [x = x.save()](const Tensor& dy) -> std::vector<Tensor> {
+    return {ops::max_channels_backward(dy, x.tensor())};
   });
 }
 

@@ -231,11 +231,18 @@ NetworkOptions options_from_weights(const WeightFile& file, const std::string& p
     return options;
   }
   const TensorShapes shapes(file);
-  NetworkOptions options = infer_backbone(file, shapes, place);
-  const auto all = architectures();
-  const bool known = std::any_of(all.begin(), all.end(), [&](const Architecture& row) {
-    return row.infer != nullptr && row.infer(shapes, place, &options);
-  });
+  NetworkOptions options;
+  const auto known_among = [&](bool trunk) {
+    const auto all = architectures();
+    return std::any_of(all.begin(), all.end(), [&](const Architecture& row) {
+      return row.trunk == trunk && row.infer != nullptr && row.infer(shapes, place, &options);
+    });
+  };
+  bool known = known_among(false);
+  if (!known) {
+    options = infer_backbone(file, shapes, place);
+    known = known_among(true);
+  }
   check<Refusal>(known, "{}: no network that giza has is called so; expected the weights of a PSPNet", place);
   check_bounds(options, place);
   check_fits_file(options, file, place);

@@ -171,14 +171,14 @@ std::optional<Naming> naming_of(const WeightFile& file) {
   for (const char* theirs : {"backbone.", "decode_head.", "auxiliary_head.", "stem."}) {
     if (has_prefix(file, theirs)) return Naming::mmseg;
   }
-  if (has_prefix(file, "layer0.")) return Naming::semseg;
+  const bool heads = std::any_of(file.tensors.begin(), file.tensors.end(),
+                                 [](const WeightTensor& tensor) { return is_new_layer(tensor.name); });
+  if (heads || has_prefix(file, "layer0.")) return Naming::semseg;
   if (has_prefix(file, "conv1.0.")) return Naming::timm;
   if (file.find("conv1.weight") != nullptr) {
     return file.find("conv3.weight") != nullptr ? Naming::imagenet : Naming::torchvision;
   }
-  const bool heads = std::any_of(file.tensors.begin(), file.tensors.end(),
-                                 [](const WeightTensor& tensor) { return is_new_layer(tensor.name); });
-  return heads || has_prefix(file, "layer1.") ? std::optional(Naming::semseg) : std::nullopt;
+  return has_prefix(file, "layer1.") ? std::optional(Naming::semseg) : std::nullopt;
 }
 
 Naming original_naming(const WeightFile& file) {

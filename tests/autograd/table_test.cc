@@ -94,6 +94,23 @@ const std::map<std::string, std::function<Problem(const OpCase&)>> kProblems = {
      [](const OpCase& row) {
        return Problem{[](const Inputs& in) { return autograd::flatten(in[0]); }, {normal(row.input(), 1)}};
      }},
+    {"crop2d",
+     [](const OpCase& row) {
+       return Problem{[row](const Inputs& in) {
+                        return autograd::crop2d(in[0], row.padding, row.padding - 1, row.h - 2 * row.padding,
+                                                row.w - 2 * row.padding);
+                      },
+                      {normal(row.input(), 1)}};
+     }},
+    {"mirror_pad2d",
+     [](const OpCase& row) {
+       return Problem{[row](const Inputs& in) { return autograd::mirror_pad2d(in[0], row.padding); },
+                      {normal(row.input(), 1)}};
+     }},
+    {"max_channels",
+     [](const OpCase& row) {
+       return Problem{[](const Inputs& in) { return autograd::max_channels(in[0]); }, {spread(row.input())}};
+     }},
     {"l2_normalize",
      [](const OpCase& row) {
        return Problem{[](const Inputs& in) { return autograd::l2_normalize(in[0], in[1]); },

@@ -83,7 +83,9 @@ def head(cin, mid, classes):
 
 
 class Net(nn.Module):
-    def __init__(self, blocks, bottleneck, stem, width, bins, pool, reduce, half, classes, **_):
+    STRIDES = {8: ((1, 1), (2, 1), (1, 2), (1, 4)), 32: ((1, 1), (2, 1), (2, 1), (2, 1))}  # stride and dilation
+
+    def __init__(self, blocks, bottleneck, stem, width, bins, pool, reduce, half, classes, output_stride=8, **_):
         super().__init__()
         if stem == "deep":
             shapes = [(3, width, 3, 2), (width, width, 3), (width, 2 * width, 3)]
@@ -92,7 +94,7 @@ class Net(nn.Module):
         self.layer0 = nn.Sequential(*[m for s in shapes for m in (*conv_bn(*s), nn.ReLU())], nn.MaxPool2d(3, 2, 1))
         channels = shapes[-1][1]
         expand = 4 if bottleneck else 1
-        for i, (stride, dilation) in enumerate(((1, 1), (2, 1), (1, 2), (1, 4))):
+        for i, (stride, dilation) in enumerate(self.STRIDES[output_stride]):
             stage = []
             for b in range(blocks[i]):
                 d = dilation // 2 if half and b == 0 and dilation > 1 else dilation
@@ -127,34 +129,44 @@ def fill(model):
         p.data.copy_((mixed(name, p.numel()) * scale + shift).float().double().view(p.shape))
 
 
+def short(number):
+    return float(f"{number:.9g}")
+
+
+def golden(model, options, losses_of):
+    """What a case holds; losses_of(outputs of the training mode, labels) -> main and auxiliary loss."""
+    fill(model)
+    (h, w), n, classes = options["size"], options["batch"], options["classes"]
+    x = (mixed("input", n * 3 * h * w) * 4).float().double().view(n, 3, h, w)
+    y = ((mixed("label", n * h * w) + 0.5) * (classes + 1)).long().view(n, h, w)
+    y[y == classes] = 255
+    model.eval()
+    with torch.no_grad():
+        logits = model(x)[0]
+    model.train()
+    losses = losses_of(model(x), y)
+    (losses[0] + 0.4 * losses[1]).backward()
+    grads = {}
+    for name, p in model.named_parameters():
+        g = p.grad.flatten()
+        grads[name] = [short(v) for v in (g.sum(), g.norm(), (g * mixed("dot." + name, g.numel())).sum())]
+    stats = {name: short(b.norm()) for name, b in model.named_buffers() if "running" in name}
+    return {"torch": torch.__version__, "options": options, "loss": [l.item() for l in losses],
+            "logits_norm": logits.norm().item(), "logits_every_7th": [short(v) for v in logits.flatten()[::7]],
+            "gradients": grads, "running": stats}
+
+
+def cross_entropies(outputs, y):
+    return [F.cross_entropy(t, y, ignore_index=255) for t in outputs]
+
+
 def main():
     torch.set_default_dtype(torch.float64)
     here = pathlib.Path(__file__).parent
     for case, options in CASES.items():
-        model = Net(**options)
-        fill(model)
-        (h, w), n, classes = options["size"], options["batch"], options["classes"]
-        x = (mixed("input", n * 3 * h * w) * 4).float().double().view(n, 3, h, w)
-        y = ((mixed("label", n * h * w) + 0.5) * (classes + 1)).long().view(n, h, w)
-        y[y == classes] = 255
-        model.eval()
-        with torch.no_grad():
-            logits = model(x)[0]
-        model.train()
-        main_logits, aux_logits = model(x)
-        losses = [F.cross_entropy(t, y, ignore_index=255) for t in (main_logits, aux_logits)]
-        (losses[0] + 0.4 * losses[1]).backward()
-        grads = {}
-        for name, p in model.named_parameters():
-            g = p.grad.flatten()
-            grads[name] = [g.sum().item(), g.norm().item(), (g * mixed("dot." + name, g.numel())).sum().item()]
-        stats = {name: b.norm().item() for name, b in model.named_buffers() if "running" in name}
-        picked = logits.flatten()[::7]
-        out = {"torch": torch.__version__, "options": options, "loss": [l.item() for l in losses],
-               "logits_norm": logits.norm().item(), "logits_every_7th": [float(f"{v:.9g}") for v in picked],
-               "gradients": grads, "running": stats}
+        out = golden(Net(**options), options, cross_entropies)
         (here / f"pspnet_{case}.json").write_text(json.dumps(out))
-        print(case, out["loss"], logits.std().item(), len(out["logits_every_7th"]))
+        print(case, out["loss"], len(out["logits_every_7th"]))
 
 
 if __name__ == "__main__":

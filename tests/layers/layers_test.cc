@@ -5,8 +5,10 @@
 #include <cmath>
 
 #include "layers/conv2d.h"
+#include "layers/deconv2d.h"
 #include "layers/frozen.h"
 #include "layers/init.h"
+#include "layers/l2_norm.h"
 
 namespace giza::layers {
 namespace {
@@ -69,7 +71,7 @@ TEST_CASE("module: state is named by its path, in the order of registration") {
 
 TEST_CASE("init: the distributions of the paper's code") {
   const Shape shape = {64, 3, 3, 32};
-  const std::vector<float> normal = kaiming_normal_fan_out(shape, random_stream(2)).to_vector();
+  const std::vector<float> normal = initial_weight(Init::kaiming_normal, shape, random_stream(2)).to_vector();
   double sum = 0, squares = 0;
   for (const float v : normal) {
     sum += static_cast<double>(v);
@@ -92,14 +94,14 @@ TEST_CASE("init: the distributions of the paper's code") {
   CHECK(low < -0.99 * bound);
   CHECK(high > 0.99 * bound);
   // A stream of its own per layer, and the same stream again for the same layer.
-  CHECK(normal == kaiming_normal_fan_out(shape, random_stream(2)).to_vector());
-  CHECK(normal != kaiming_normal_fan_out(shape, random_stream(3)).to_vector());
+  CHECK(normal == initial_weight(Init::kaiming_normal, shape, random_stream(2)).to_vector());
+  CHECK(normal != initial_weight(Init::kaiming_normal, shape, random_stream(3)).to_vector());
 }
 
 TEST_CASE("init: each number has draws of its own, however threads share the work") {
   // More than one range of the work; a number is the same as if all were drawn in a row.
   const Shape shape = {64, 3, 3, 64};
-  const std::vector<float> normal = kaiming_normal_fan_out(shape, random_stream(8)).to_vector();
+  const std::vector<float> normal = initial_weight(Init::kaiming_normal, shape, random_stream(8)).to_vector();
   const std::vector<float> uniform = default_uniform(shape, 9 * 64, random_stream(8)).to_vector();
   const auto deviation = static_cast<float>(std::sqrt(2.0 / (64 * 9)));
   Random normal_draws = random_stream(8), uniform_draws = random_stream(8);
@@ -110,6 +112,89 @@ TEST_CASE("init: each number has draws of its own, however threads share the wor
   }
   CHECK(normal == normal_in_a_row);
   CHECK(uniform == uniform_in_a_row);
+}
+
+TEST_CASE("init: msra goes by what comes in, normal by its deviation, and their biases begin at zero") {
+  const Shape shape = {32, 3, 3, 128};
+  const auto deviation_of = [&](const Init& init) {
+    double squares = 0;
+    const std::vector<float> numbers = initial_weight(init, shape, random_stream(2)).to_vector();
+    for (const float v : numbers) squares += static_cast<double>(v) * static_cast<double>(v);
+    return std::sqrt(squares / static_cast<double>(numbers.size()));
+  };
+  CHECK(deviation_of(Init::msra) == doctest::Approx(std::sqrt(2.0 / (9 * 128))).epsilon(0.02));
+  CHECK(deviation_of(Init::kaiming_normal) == doctest::Approx(std::sqrt(2.0 / (9 * 32))).epsilon(0.02));
+  CHECK(deviation_of(Init::normal(0.01)) == doctest::Approx(0.01).epsilon(0.02));
+  CHECK(deviation_of(Init::zero) == 0);
+  for (const Init& init : {Init::msra, Init::normal(0.01), Init::zero, Init::identity(16, 0.01)}) {
+    CHECK(initial_bias(init, shape, random_stream(2)).to_vector() == std::vector<float>(32, 0.0F));
+  }
+}
+
+TEST_CASE("init: identity, eq. 4 and 5 of Yu and Koltun") {
+  // Eq. 4: each channel is itself, at the kernel's centre.
+  const Tensor plain = initial_weight(Init::identity(3), {3, 3, 3, 3}, random_stream(2));
+  for (int64_t i = 0; i < plain.numel(); ++i) {
+    const int64_t in = i % 3, tap = i / 3 % 9, out = i / 27;
+    CHECK(plain.data()[i] == (in == out && tap == 4 ? 1.0F : 0.0F));
+  }
+  // Eq. 5, by its own words: 4 channels of 2 classes to 6, C / c_(i+1) = 1/3 where floor(a C / c_i) = floor(b C / c_(i+1)).
+  const Tensor wide = initial_weight(Init::identity(2), {6, 1, 1, 4}, random_stream(2));
+  for (int64_t b = 0; b < 6; ++b) {
+    for (int64_t a = 0; a < 4; ++a) CHECK(wide.row(b)[a] == (a * 2 / 4 == b * 2 / 6 ? 1.0F / 3 : 0.0F));
+  }
+  // Elsewhere noise, where it is asked for.
+  const std::vector<float> noisy = initial_weight(Init::identity(2, 0.01), {6, 3, 3, 4}, random_stream(2)).to_vector();
+  CHECK(std::count(noisy.begin(), noisy.end(), 1.0F / 3) == 12);
+  CHECK(std::count(noisy.begin(), noisy.end(), 0.0F) == 0);
+  CHECK(std::all_of(noisy.begin(), noisy.end(), [](float v) { return v == 1.0F / 3 || std::abs(v) < 0.06F; }));
+  CHECK_THROWS_AS(initial_weight(Init::identity(4), {6, 3, 3, 4}, random_stream(2)), ShapeError);
+}
+
+TEST_CASE("deconvolution: begins as the bilinear enlargement, but for the border") {
+  const Tensor x = Tensor::activation({1, 5, 7, 3});
+  Random random = random_stream(9);
+  for (int64_t i = 0; i < x.rows(); ++i) {
+    for (int64_t c = 0; c < 3; ++c) x.row(i)[c] = random.next_uniform(-1, 1);
+  }
+  // FCN's filler: side 2 f for enlargement by f, half of f taken off, agrees with half-pixel centres inside.
+  for (const int64_t f : {2, 8}) {
+    const Deconv2d enlarge(3, 2 * f, f, f / 2, {});
+    const Tensor got = enlarge.forward(Variable(x), /*learned=*/true).value();
+    const Tensor want = autograd::resize_bilinear(Variable(x), 5 * f, 7 * f, /*align_corners=*/false).value();
+    REQUIRE(got.shape() == want.shape());
+    for (int64_t h = f / 2; h < 5 * f - f / 2; ++h) {
+      for (int64_t w = f / 2; w < 7 * f - f / 2; ++w) {
+        const float* there = got.row(h * 7 * f + w);
+        for (int64_t c = 0; c < 3; ++c) CHECK(there[c] == doctest::Approx(want.row(h * 7 * f + w)[c]).epsilon(1e-5));
+      }
+    }
+  }
+  const Tensor odd = bilinear_kernel(1, 3);
+  CHECK(odd.to_vector() == std::vector<float>{0.25F, 0.5F, 0.25F, 0.5F, 1, 0.5F, 0.25F, 0.5F, 0.25F});
+  const Deconv2d fixed(3, 4, 2, 1, {});
+  CHECK_FALSE(fixed.forward(Variable(x), /*learned=*/false).requires_grad());
+}
+
+TEST_CASE("L2 norm: every pixel has the gain's length") {
+  const L2Norm norm(4, 10);
+  const Tensor x = Tensor::full({1, 2, 3, 4}, 0.3F);
+  for (const float v : norm.forward(Variable(x)).value().to_vector()) CHECK(v == doctest::Approx(5).epsilon(1e-6));
+}
+
+TEST_CASE("convolution layer: ReLU in one, and a padding of its own") {
+  const Conv2d conv({.in = 3, .out = 4, .kernel = 3, .padding = 100}, true, Init::msra, random_stream(3), {});
+  const Tensor x = Tensor::full({1, 5, 6, 3}, 0.5F);
+  const Tensor y = conv.forward(Variable(x), {}).value(), z = conv.forward_relu(Variable(x), {}).value();
+  CHECK(y.shape() == Shape{1, 203, 204, 4});
+  Frozen frozen;
+  const Tensor same = conv.forward_relu(Variable(x), {.frozen = &frozen}).value();
+  for (int64_t i = 0; i < y.rows(); ++i) {
+    for (int64_t c = 0; c < 4; ++c) {
+      CHECK(z.row(i)[c] == std::max(y.row(i)[c], 0.0F));
+      CHECK(same.row(i)[c] == doctest::Approx(z.row(i)[c]));
+    }
+  }
 }
 
 TEST_CASE("convolution layer: no number of the bias comes from a draw of the weight") {

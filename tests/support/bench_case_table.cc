@@ -61,6 +61,10 @@ resize_bilinear n2h6w6c512o60x60 align
 resize_bilinear n2h1w1c512o60x60 align
 resize_bilinear n1h60w60c150o473x473 align
 
+crop2d n1h160w160c21p19
+mirror_pad2d n1h528w528c3p186
+max_channels n1h60w60c115
+
 concat_channels n1h60w60c2048c512c512c512c512
 
 softmax n1h473w473c150

@@ -67,6 +67,28 @@ conv_transpose2d n1h5w5c7k16r3s2d2p2a1
 conv_transpose2d n1h6w6c21k21r4s2p0 integer
 conv_transpose2d n1h7w7c8k16r4s2p1 nan
 
+crop2d n1h7w13c8p1
+crop2d n2h13w7c3p3
+crop2d n1h5w6c17p2
+crop2d n0h7w7c8p1
+crop2d n1h31w31c9p15 nan
+
+mirror_pad2d n1h7w13c8p3
+mirror_pad2d n2h13w7c3p6
+mirror_pad2d n1h2w3c17p5
+mirror_pad2d n1h1w1c9p4
+mirror_pad2d n0h7w7c8p1
+mirror_pad2d n1h13w13c3p7 integer
+mirror_pad2d n1h7w7c15p2 nan
+
+max_channels n1h1w1c1
+max_channels n2h7w13c3
+max_channels n1h31w31c17
+max_channels n3h2w3c150
+max_channels n0h7w7c8
+max_channels n1h13w7c9 ties
+max_channels n1h7w7c8 nan
+
 flatten n0h7w7c8
 flatten n1h1w1c1
 flatten n2h7w13c3

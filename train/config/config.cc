@@ -12,6 +12,7 @@
 #include <sstream>
 #include <utility>
 
+#include "models/scene_parser.h"
 #include "tensor/base/check.h"
 #include "tensor/base/file.h"
 #include "tensor/base/hash.h"
@@ -200,6 +201,9 @@ Config parse_config(std::string_view text, const std::string& name, const std::v
     if (key.rule.effect == Effect::unused) config.unused.push_back(key.full_name());
   }
   apply_dataset(config);
+  if (!config.given("TRAIN.output_stride")) {
+    config.train.output_stride = static_cast<int>(models::find_architecture(config.train.arch)->output_stride);
+  }
   check_together(config);
   return config;
 }

@@ -40,6 +40,28 @@ void describe(onnx::ValueInfoProto& info, const OnnxValue& value) {
   for (const int64_t size : value.shape) type.mutable_shape()->add_dim()->set_dim_value(size);
 }
 
+/// The window of a convolution with weight [..,R,S,..], forward or transposed.
+template <class Options>
+void add_window(onnx::NodeProto& node, const Shape& weight, const Options& options) {
+  const int64_t pad = options.padding;
+  add_attribute(node, "dilations", {options.dilation, options.dilation});
+  add_attribute(node, "kernel_shape", {weight[1], weight[2]});
+  add_attribute(node, "pads", {pad, pad, pad, pad});
+  add_attribute(node, "strides", {options.stride, options.stride});
+}
+
+/// The window of a pooling of a map of height x width.
+void add_window(onnx::NodeProto& node, int64_t height, int64_t width, const ops::Pool2dOptions& options) {
+  // Sizes rounded up as more padding at the end: what ceil_mode means has changed from version to version.
+  const auto end = [&](int64_t in) {
+    const int64_t last = (ops::pool_output_size(in, options) - 1) * options.stride;
+    return std::max(options.padding, last + options.kernel - in - options.padding);
+  };
+  add_attribute(node, "kernel_shape", {options.kernel, options.kernel});
+  add_attribute(node, "pads", {options.padding, options.padding, end(height), end(width)});
+  add_attribute(node, "strides", {options.stride, options.stride});
+}
+
 /// What one cell of adaptive pooling covers.
 struct Cell {
   int64_t begin, end;
@@ -111,11 +133,7 @@ OnnxValue OnnxGraph::conv(const std::string& name, const OnnxValue& x, const Ten
   const std::string weights = add_initializer(name + ".weight", {w[0], w[3], w[1], w[2]}, to_pytorch_layout(weight));
   const std::string biases = add_initializer(name + ".bias", {w[0]}, bias.to_vector());
   onnx::NodeProto& node = add_node("Conv", name, {x.name, weights, biases});
-  const int64_t pad = options.padding;
-  add_attribute(node, "dilations", {options.dilation, options.dilation});
-  add_attribute(node, "kernel_shape", {w[1], w[2]});
-  add_attribute(node, "pads", {pad, pad, pad, pad});
-  add_attribute(node, "strides", {options.stride, options.stride});
+  add_window(node, w, options);
   return result(name, {x.shape[0], w[0], ops::conv_output_size(x.shape[2], w[1], options),
                        ops::conv_output_size(x.shape[3], w[2], options)});
 }
@@ -131,17 +149,100 @@ OnnxValue OnnxGraph::add(const std::string& name, const OnnxValue& a, const Onnx
   return result(name, a.shape);
 }
 
-OnnxValue OnnxGraph::max_pool(const std::string& name, const OnnxValue& x, const ops::Pool2dOptions& options) {
-  onnx::NodeProto& node = add_node("MaxPool", name, {x.name});
-  const int64_t height = ops::pool_output_size(x.shape[2], options), width = ops::pool_output_size(x.shape[3], options);
-  // Sizes rounded up as more padding at the end: what ceil_mode means has changed from version to version.
-  const auto end = [&](int64_t in, int64_t out) {
-    return std::max(options.padding, (out - 1) * options.stride + options.kernel - in - options.padding);
-  };
-  add_attribute(node, "kernel_shape", {options.kernel, options.kernel});
-  add_attribute(node, "pads", {options.padding, options.padding, end(x.shape[2], height), end(x.shape[3], width)});
-  add_attribute(node, "strides", {options.stride, options.stride});
+OnnxValue OnnxGraph::maximum(const std::string& name, const OnnxValue& a, const OnnxValue& b) {
+  check(a.shape == b.shape, "onnx: {}: the larger of two shapes", name);
+  add_node("Max", name, {a.name, b.name});
+  return result(name, a.shape);
+}
+
+OnnxValue OnnxGraph::scale(const std::string& name, const OnnxValue& x, float factor) {
+  add_node("Mul", name, {x.name, add_initializer(name + ".factor", {1}, std::array{factor})});
+  return result(name, x.shape);
+}
+
+OnnxValue OnnxGraph::conv_transpose(const std::string& name, const OnnxValue& x, const Tensor& weight,
+                                    const ops::ConvTranspose2dOptions& options) {
+  const Shape& w = weight.shape();
+  const std::string weights = add_initializer(name + ".weight", {w[0], w[3], w[1], w[2]}, to_pytorch_layout(weight));
+  onnx::NodeProto& node = add_node("ConvTranspose", name, {x.name, weights});
+  add_window(node, w, options);
+  add_attribute(node, "output_padding", {options.output_padding, options.output_padding});
+  return result(name, {x.shape[0], w[3], ops::conv_transpose_output_size(x.shape[2], w[1], options),
+                       ops::conv_transpose_output_size(x.shape[3], w[2], options)});
+}
+
+OnnxValue OnnxGraph::l2_normalize(const std::string& name, const OnnxValue& x, const Tensor& gain) {
+  const auto [n, channels, height, width] = x.shape;
+  const std::array<int64_t, 4> one = {n, 1, height, width};
+  add_node("Mul", name + ".squares", {x.name, x.name});
+  result(name + ".squares", x.shape);
+  onnx::NodeProto& sum = add_node("ReduceSum", name + ".sum",
+                                  {name + ".squares", add_initializer(name + ".axis", std::array<int64_t, 1>{1})});
+  add_attribute(sum, "keepdims", 1);
+  result(name + ".sum", one);
+  add_node("Add", name + ".above_zero", {name + ".sum", add_initializer(name + ".epsilon", {1}, std::array{1e-10F})});
+  result(name + ".above_zero", one);
+  add_node("Sqrt", name + ".length", {name + ".above_zero"});
+  result(name + ".length", one);
+  add_node("Div", name + ".unit", {x.name, name + ".length"});
+  result(name + ".unit", x.shape);
+  add_node("Mul", name, {name + ".unit", add_initializer(name + ".gain", {1, channels, 1, 1}, gain.to_vector())});
+  return result(name, x.shape);
+}
+
+OnnxValue OnnxGraph::max_channels(const std::string& name, const OnnxValue& x) {
+  onnx::NodeProto& node = add_node("ReduceMax", name, {x.name});
+  add_attribute(node, "axes", {1});
+  add_attribute(node, "keepdims", 1);
+  return result(name, {x.shape[0], 1, x.shape[2], x.shape[3]});
+}
+
+OnnxValue OnnxGraph::crop(const std::string& name, const OnnxValue& x, const std::array<int64_t, 2>& corner,
+                          int64_t height, int64_t width) {
+  const std::array<int64_t, 2> end = {corner[0] + height, corner[1] + width}, axes = {2, 3};
+  add_node("Slice", name,
+           {x.name, add_initializer(name + ".begin", corner), add_initializer(name + ".end", end),
+            add_initializer(name + ".axes", axes)});
   return result(name, {x.shape[0], x.shape[1], height, width});
+}
+
+OnnxValue OnnxGraph::mirror_pad(const std::string& name, const OnnxValue& x, int64_t border) {
+  check<Error>(border < x.shape[2] && border < x.shape[3],
+               "onnx: {}: a border of {} around a map of {}x{} has no operator; expected a larger size", name, border,
+               x.shape[2], x.shape[3]);
+  const std::array<int64_t, 8> pads = {0, 0, border, border, 0, 0, border, border};
+  onnx::NodeProto& node = add_node("Pad", name, {x.name, add_initializer(name + ".pads", pads)});
+  add_attribute(node, "mode", "reflect");
+  return result(name, {x.shape[0], x.shape[1], x.shape[2] + 2 * border, x.shape[3] + 2 * border});
+}
+
+OnnxValue OnnxGraph::max_pool(const std::string& name, const OnnxValue& x, const ops::Pool2dOptions& options,
+                              OnnxValue* positions) {
+  onnx::NodeProto& node = add_node("MaxPool", name, {x.name});
+  add_window(node, x.shape[2], x.shape[3], options);
+  const std::array<int64_t, 4> shape = {x.shape[0], x.shape[1], ops::pool_output_size(x.shape[2], options),
+                                        ops::pool_output_size(x.shape[3], options)};
+  if (positions != nullptr) {
+    *positions = {name + ".positions", shape};
+    node.add_output(positions->name);
+  }
+  return result(name, shape);
+}
+
+OnnxValue OnnxGraph::max_unpool(const std::string& name, const OnnxValue& x, const OnnxValue& positions, int64_t height,
+                                int64_t width, const ops::Pool2dOptions& options) {
+  const std::array<int64_t, 4> shape = {x.shape[0], x.shape[1], height, width};
+  onnx::NodeProto& node = add_node("MaxUnpool", name, {x.name, positions.name, add_initializer(name + ".size", shape)});
+  add_window(node, height, width, options);
+  return result(name, shape);
+}
+
+OnnxValue OnnxGraph::average_pool(const std::string& name, const OnnxValue& x, const ops::Pool2dOptions& options) {
+  onnx::NodeProto& node = add_node("AveragePool", name, {x.name});
+  add_window(node, x.shape[2], x.shape[3], options);
+  add_attribute(node, "count_include_pad", 1);
+  return result(name, {x.shape[0], x.shape[1], ops::pool_output_size(x.shape[2], options),
+                       ops::pool_output_size(x.shape[3], options)});
 }
 
 OnnxValue OnnxGraph::even_pool(const char* op, const std::string& name, const OnnxValue& x, int64_t kernel_h,

@@ -11,6 +11,7 @@
 
 #include "models/onnx/onnx.pb.h"
 #include "tensor/ops/conv2d.h"
+#include "tensor/ops/conv_transpose2d.h"
 #include "tensor/ops/pool.h"
 #include "tensor/tensor.h"
 
@@ -36,7 +37,27 @@ class OnnxGraph {
                  const Conv2dOptions& options);
   OnnxValue relu(const std::string& name, const OnnxValue& x);
   OnnxValue add(const std::string& name, const OnnxValue& a, const OnnxValue& b);
-  OnnxValue max_pool(const std::string& name, const OnnxValue& x, const ops::Pool2dOptions& options);
+  /// The larger of two.
+  OnnxValue maximum(const std::string& name, const OnnxValue& a, const OnnxValue& b);
+  OnnxValue scale(const std::string& name, const OnnxValue& x, float factor);
+  /// w [C,R,S,K] becomes NAME.weight [C,K,R,S].
+  OnnxValue conv_transpose(const std::string& name, const OnnxValue& x, const Tensor& weight,
+                           const ops::ConvTranspose2dOptions& options);
+  /// gain [C].
+  OnnxValue l2_normalize(const std::string& name, const OnnxValue& x, const Tensor& gain);
+  OnnxValue max_channels(const std::string& name, const OnnxValue& x);
+  /// Rows and columns from `corner` on.
+  OnnxValue crop(const std::string& name, const OnnxValue& x, const std::array<int64_t, 2>& corner, int64_t height,
+                 int64_t width);
+  /// Throws Error for a border that is not smaller than the map, which ONNX does not have.
+  OnnxValue mirror_pad(const std::string& name, const OnnxValue& x, int64_t border);
+  /// `positions`, if given, becomes the value of the maxima's places.
+  OnnxValue max_pool(const std::string& name, const OnnxValue& x, const ops::Pool2dOptions& options,
+                     OnnxValue* positions = nullptr);
+  OnnxValue max_unpool(const std::string& name, const OnnxValue& x, const OnnxValue& positions, int64_t height,
+                       int64_t width, const ops::Pool2dOptions& options);
+  /// Padding counted.
+  OnnxValue average_pool(const std::string& name, const OnnxValue& x, const ops::Pool2dOptions& options);
   /// To bins x bins by PyTorch's rule: cell i of n numbers is [floor(i n / bins), ceil((i + 1) n / bins)). Cells that
   /// do not overlap are a plain AveragePool or MaxPool; others two MatMul with the cells' weights, or MaxPool over rows
   /// and columns that Gather has laid out so that they do not overlap any more.

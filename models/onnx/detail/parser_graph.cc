@@ -27,8 +27,9 @@ struct Step {
 
   HeardOp op;  // without its tensors
   std::vector<Place> inputs;
-  Place output, residual;
-  Shape shape;  // of the output
+  Place output, residual, positions;
+  Tensor numbers;  // the second input, where it may be fixed numbers: a weight or a gain
+  Shape shape;     // of the output
 };
 
 struct Pass {
@@ -48,8 +49,12 @@ Pass hear_pass(const SceneParser& model, const OnnxOptions& options) {
   Pass pass{x.data(), {}};
   for (HeardOp& op : ops) {
     const Tensor output = std::exchange(op.output, {}), residual = std::exchange(op.residual, {});
-    Step step{{}, {}, output.data(), residual.defined() ? residual.data() : nullptr, output.shape()};
-    for (const Tensor& input : std::exchange(op.inputs, {})) step.inputs.push_back(input.data());
+    const Tensor positions = std::exchange(op.positions, {});
+    const auto place_of = [](const Tensor& tensor) { return tensor.defined() ? tensor.data() : nullptr; };
+    Step step{{}, {}, output.data(), place_of(residual), place_of(positions), {}, output.shape()};
+    for (const Tensor& input : op.inputs) step.inputs.push_back(input.data());
+    if (op.layer.empty() && op.inputs.size() == 2) step.numbers = op.inputs[1];
+    op.inputs.clear();
     step.op = op;
     pass.steps.push_back(std::move(step));
   }
@@ -79,11 +84,35 @@ class ParserGraph {
   OnnxValue node(const Step& step, const std::string& name) {
     const std::string& op = step.op.name;
     const OnnxValue& x = values_.at(step.inputs[0]);
+    const auto height = step.shape[1], width = step.shape[2];
+    if (op == "conv2d" && step.op.layer.empty()) {
+      return graph_.conv(name, x, step.numbers, Tensor::zeros({step.numbers.dim(0)}),
+                         std::get<Conv2dOptions>(step.op.options));
+    }
     if (op == "conv2d") return convolution(step);
-    if (op == "max_pool2d") return graph_.max_pool(name, x, std::get<ops::Pool2dOptions>(step.op.options));
-    if (op == "adaptive_avg_pool2d") return graph_.adaptive_average_pool(name, x, step.shape[1]);
-    if (op == "adaptive_max_pool2d") return graph_.adaptive_max_pool(name, x, step.shape[1]);
-    if (op == "resize_bilinear") return graph_.resize(name, x, step.shape[1], step.shape[2], step.op.align_corners);
+    if (op == "conv_transpose2d") {
+      return graph_.conv_transpose(name, x, step.numbers, std::get<ops::ConvTranspose2dOptions>(step.op.options));
+    }
+    if (op == "relu") return graph_.relu(name, x);
+    if (op == "add") return graph_.add(name, x, values_.at(step.inputs[1]));
+    if (op == "maximum") return graph_.maximum(name, x, values_.at(step.inputs[1]));
+    if (op == "scale") return graph_.scale(name, x, step.op.factor);
+    if (op == "l2_normalize") return graph_.l2_normalize(name, x, step.numbers);
+    if (op == "max_channels") return graph_.max_channels(name, x);
+    if (op == "crop2d") return graph_.crop(name, x, step.op.corner, height, width);
+    if (op == "mirror_pad2d") return graph_.mirror_pad(name, x, step.op.corner[0]);
+    if (op == "max_pool2d") {
+      const auto& options = std::get<ops::Pool2dOptions>(step.op.options);
+      return graph_.max_pool(name, x, options, step.positions != nullptr ? &values_[step.positions] : nullptr);
+    }
+    if (op == "max_unpool2d") {
+      return graph_.max_unpool(name, x, values_.at(step.inputs[1]), height, width,
+                               std::get<ops::Pool2dOptions>(step.op.options));
+    }
+    if (op == "avg_pool2d") return graph_.average_pool(name, x, std::get<ops::Pool2dOptions>(step.op.options));
+    if (op == "adaptive_avg_pool2d") return graph_.adaptive_average_pool(name, x, height);
+    if (op == "adaptive_max_pool2d") return graph_.adaptive_max_pool(name, x, height);
+    if (op == "resize_bilinear") return graph_.resize(name, x, height, width, step.op.align_corners);
     check<Error>(op == "concat_channels", "onnx: there is no operator for {} yet", op);
     std::vector<OnnxValue> parts;
     for (const Step::Place part : step.inputs) parts.push_back(values_.at(part));

@@ -56,6 +56,9 @@ class Attributes {
     return {attribute.ints().begin(), attribute.ints().end()};
   }
   int64_t integer(const std::string& name) { return take(name, onnx::AttributeProto::INT).i(); }
+  int64_t integer(const std::string& name, int64_t otherwise) {
+    return attributes_.contains(name) ? integer(name) : otherwise;
+  }
   std::string text(const std::string& name) { return take(name, onnx::AttributeProto::STRING).s(); }
 
  private:
@@ -72,16 +75,21 @@ class Attributes {
 /// A window that slides over the last two axes, for convolution and pooling.
 struct Window {
   std::vector<int64_t> kernel, strides, pads, dilations;
+  bool ceil;  // a last window may stand out, but must begin inside
 
   explicit Window(Attributes& attributes)
       : kernel(attributes.ints("kernel_shape")),
         strides(attributes.ints("strides", {1, 1})),
         pads(attributes.ints("pads", {0, 0, 0, 0})),
-        dilations(attributes.ints("dilations", {1, 1})) {
+        dilations(attributes.ints("dilations", {1, 1})),
+        ceil(attributes.integer("ceil_mode", 0) == 1) {
     REQUIRE((kernel.size() == 2 && strides.size() == 2 && pads.size() == 4 && dilations.size() == 2));
   }
   int64_t out(int64_t size, size_t axis) const {
-    return (size + pads[axis] + pads[axis + 2] - dilations[axis] * (kernel[axis] - 1) - 1) / strides[axis] + 1;
+    const int64_t room = size + pads[axis] + pads[axis + 2] - dilations[axis] * (kernel[axis] - 1) - 1;
+    if (!ceil) return room / strides[axis] + 1;
+    const int64_t windows = (room + strides[axis] - 1) / strides[axis] + 1;
+    return (windows - 1) * strides[axis] >= size + pads[axis] ? windows - 1 : windows;
   }
   /// Calls body(y, x, r, s) for the taps of output pixel (i, j) inside of height x width.
   template <class Body>
@@ -122,24 +130,114 @@ OnnxTensor conv(const OnnxTensor& x, const OnnxTensor& w, const OnnxTensor& bias
   return y;
 }
 
-OnnxTensor pool(const OnnxTensor& x, bool max, Attributes& attributes) {
+/// Means or maxima of windows; of maxima, `places` gets their indices in all of x.
+OnnxTensor pool(const OnnxTensor& x, bool max, Attributes& attributes, OnnxTensor* places) {
   const Window window(attributes);
+  const bool count_padding = attributes.integer("count_include_pad", 0) == 1;
   const int64_t planes = x.shape[0] * x.shape[1], height = x.shape[2], width = x.shape[3];
   OnnxTensor y = zeros({x.shape[0], x.shape[1], window.out(height, 0), window.out(width, 1)});
+  *places = y;
   size_t at = 0;
   for (int64_t plane = 0; plane < planes; ++plane) {
     for (int64_t i = 0; i < y.shape[2]; ++i) {
       for (int64_t j = 0; j < y.shape[3]; ++j) {
         double sum = 0, most = -std::numeric_limits<double>::infinity(), count = 0;
         window.taps(i, j, height, width, [&](int64_t row, int64_t column, int64_t, int64_t) {
-          const double value = x.data[static_cast<size_t>((plane * height + row) * width + column)];
+          const int64_t place = (plane * height + row) * width + column;
+          const double value = x.data[static_cast<size_t>(place)];
           sum += value;
+          if (value > most) places->data[at] = static_cast<double>(place);
           most = std::max(most, value);
           ++count;
         });
+        if (count_padding) count = static_cast<double>(window.kernel[0] * window.kernel[1]);
         y.data[at++] = max ? most : sum / count;
       }
     }
+  }
+  return y;
+}
+
+OnnxTensor unpool(const OnnxTensor& x, const OnnxTensor& places, const OnnxTensor& size, Attributes& attributes) {
+  const Window window(attributes);
+  OnnxTensor y = zeros({size.data.begin(), size.data.end()});
+  CHECK(window.out(y.shape[2], 0) <= x.shape[2]);
+  REQUIRE(places.shape == x.shape);
+  for (size_t i = 0; i < x.data.size(); ++i) y.data.at(static_cast<size_t>(places.data[i])) = x.data[i];
+  return y;
+}
+
+OnnxTensor conv_transpose(const OnnxTensor& x, const OnnxTensor& w, Attributes& attributes) {
+  const std::vector<int64_t> more = attributes.ints("output_padding", {0, 0});
+  const Window window(attributes);
+  const auto out = [&](int64_t size, size_t axis) {
+    return (size - 1) * window.strides[axis] - 2 * window.pads[axis] +
+           window.dilations[axis] * (window.kernel[axis] - 1) + 1 + more[axis];
+  };
+  const int64_t in = x.shape[1], channels = w.shape[1], height = x.shape[2], width = x.shape[3];
+  OnnxTensor y = zeros({x.shape[0], channels, out(height, 0), out(width, 1)});
+  REQUIRE((w.shape == std::vector<int64_t>{in, channels, window.kernel[0], window.kernel[1]}));
+  for (int64_t n = 0; n < x.shape[0]; ++n) {
+    for (int64_t c = 0; c < in; ++c) {
+      for (int64_t k = 0; k < channels; ++k) {
+        for (int64_t at = 0; at < height * width; ++at) {
+          const double value = x.data[static_cast<size_t>((n * in + c) * height * width + at)];
+          // The taps of this pixel in the result.
+          window.taps(
+              at / width, at % width, y.shape[2], y.shape[3], [&](int64_t row, int64_t column, int64_t r, int64_t s) {
+                y.data[static_cast<size_t>(((n * channels + k) * y.shape[2] + row) * y.shape[3] + column)] +=
+                    value *
+                    w.data[static_cast<size_t>(((c * channels + k) * window.kernel[0] + r) * window.kernel[1] + s)];
+              });
+        }
+      }
+    }
+  }
+  return y;
+}
+
+/// f of two tensors, of which the second may have axes of 1, or one number in all.
+template <class F>
+OnnxTensor broadcast(const OnnxTensor& a, const OnnxTensor& b, const F& f) {
+  OnnxTensor y = a;
+  const bool one = b.shape == std::vector<int64_t>{1};
+  REQUIRE((one || b.shape.size() == a.shape.size()));
+  for (size_t i = 0; i < y.data.size(); ++i) {
+    int64_t rest = static_cast<int64_t>(i), from = 0, step = 1;
+    for (size_t axis = a.shape.size(); !one && axis-- > 0;) {
+      REQUIRE((b.shape[axis] == 1 || b.shape[axis] == a.shape[axis]));
+      if (b.shape[axis] > 1) from += rest % a.shape[axis] * step;
+      rest /= a.shape[axis];
+      step *= b.shape[axis];
+    }
+    y.data[i] = f(a.data[i], b.data[static_cast<size_t>(from)]);
+  }
+  return y;
+}
+
+/// f over the channels of each pixel.
+template <class F>
+OnnxTensor reduce_channels(const OnnxTensor& x, double start, const F& f) {
+  OnnxTensor y = zeros({x.shape[0], 1, x.shape[2], x.shape[3]});
+  std::fill(y.data.begin(), y.data.end(), start);
+  const int64_t area = x.shape[2] * x.shape[3];
+  for (int64_t i = 0; i < static_cast<int64_t>(x.data.size()); ++i) {
+    double& to = y.data[static_cast<size_t>(i / (area * x.shape[1]) * area + i % area)];
+    to = f(to, x.data[static_cast<size_t>(i)]);
+  }
+  return y;
+}
+
+OnnxTensor slice(const OnnxTensor& x, const OnnxTensor& begin, const OnnxTensor& end, const OnnxTensor& axes) {
+  REQUIRE(axes.data == std::vector<double>{2, 3});
+  const auto top = static_cast<int64_t>(begin.data.at(0)), left = static_cast<int64_t>(begin.data.at(1));
+  OnnxTensor y = zeros({x.shape[0], x.shape[1], static_cast<int64_t>(end.data.at(0)) - top,
+                        static_cast<int64_t>(end.data.at(1)) - left});
+  for (int64_t i = 0; i < static_cast<int64_t>(y.data.size()); ++i) {
+    const int64_t column = left + i % y.shape[3], row = top + i / y.shape[3] % y.shape[2];
+    REQUIRE((row < x.shape[2] && column < x.shape[3]));
+    const int64_t plane = i / y.shape[3] / y.shape[2];
+    y.data[static_cast<size_t>(i)] = x.data[static_cast<size_t>((plane * x.shape[2] + row) * x.shape[3] + column)];
   }
   return y;
 }
@@ -240,11 +338,16 @@ OnnxTensor resize(const OnnxTensor& x, const OnnxTensor& sizes, Attributes& attr
   return y;
 }
 
-OnnxTensor run_node(const std::string& op, const std::vector<const OnnxTensor*>& in, Attributes& attributes) {
+/// `places` is the second result of a MaxPool.
+OnnxTensor run_node(const std::string& op, const std::vector<const OnnxTensor*>& in, Attributes& attributes,
+                    OnnxTensor* places) {
   if (op == "Conv") return conv(*in.at(0), *in.at(1), *in.at(2), attributes);
-  if (op == "MaxPool" || op == "AveragePool") return pool(*in.at(0), op == "MaxPool", attributes);
+  if (op == "ConvTranspose") return conv_transpose(*in.at(0), *in.at(1), attributes);
+  if (op == "MaxPool" || op == "AveragePool") return pool(*in.at(0), op == "MaxPool", attributes, places);
+  if (op == "MaxUnpool") return unpool(*in.at(0), *in.at(1), *in.at(2), attributes);
   if (op == "MatMul") return matmul(*in.at(0), *in.at(1));
   if (op == "Gather") return gather(*in.at(0), *in.at(1), static_cast<size_t>(attributes.integer("axis")));
+  if (op == "Slice") return slice(*in.at(0), *in.at(1), *in.at(2), *in.at(3));
   if (op == "Resize") {
     REQUIRE((in.size() == 4 && in[1] == nullptr && in[2] == nullptr));
     return resize(*in[0], *in[3], attributes);
@@ -253,15 +356,27 @@ OnnxTensor run_node(const std::string& op, const std::vector<const OnnxTensor*>&
     CHECK(attributes.integer("axis") == 1);
     return concat_channels(in);
   }
-  OnnxTensor y = *in.at(0);
-  if (op == "Relu") {
-    for (double& value : y.data) value = std::max(value, 0.0);
-  } else {
-    REQUIRE_MESSAGE(op == "Add", op);
-    REQUIRE(in.at(1)->shape == y.shape);
-    for (size_t i = 0; i < y.data.size(); ++i) y.data[i] += in[1]->data[i];
+  if (op == "ReduceMax" || op == "ReduceSum") {
+    CHECK(attributes.integer("keepdims") == 1);
+    if (op == "ReduceSum") {
+      CHECK(in.at(1)->data == std::vector<double>{1});
+      return reduce_channels(*in.at(0), 0, [](double a, double b) { return a + b; });
+    }
+    CHECK(attributes.ints("axes") == std::vector<int64_t>{1});
+    return reduce_channels(*in.at(0), -std::numeric_limits<double>::infinity(),
+                           [](double a, double b) { return std::max(a, b); });
   }
-  return y;
+  if (op == "Relu" || op == "Sqrt") {
+    OnnxTensor y = *in.at(0);
+    for (double& value : y.data) value = op == "Relu" ? std::max(value, 0.0) : std::sqrt(value);
+    return y;
+  }
+  const OnnxTensor &a = *in.at(0), &b = *in.at(1);
+  if (op == "Mul") return broadcast(a, b, [](double x, double y) { return x * y; });
+  if (op == "Div") return broadcast(a, b, [](double x, double y) { return x / y; });
+  if (op == "Max") return broadcast(a, b, [](double x, double y) { return std::max(x, y); });
+  REQUIRE_MESSAGE(op == "Add", op);
+  return broadcast(a, b, [](double x, double y) { return x + y; });
 }
 
 }  // namespace
@@ -284,9 +399,11 @@ std::map<std::string, OnnxTensor> run_onnx(const onnx::GraphProto& graph, const 
       unread.erase(name);
     }
     Attributes attributes(node);
-    REQUIRE(node.output_size() == 1);
-    CHECK(values.emplace(node.output(0), run_node(node.op_type(), in, attributes)).second);
-    unread.insert(node.output(0));
+    OnnxTensor places;
+    REQUIRE((node.output_size() == 1 || (node.output_size() == 2 && node.op_type() == "MaxPool")));
+    CHECK(values.emplace(node.output(0), run_node(node.op_type(), in, attributes, &places)).second);
+    if (node.output_size() == 2) CHECK(values.emplace(node.output(1), std::move(places)).second);
+    unread.insert(node.output().begin(), node.output().end());
   }
   const auto check_shape = [&](const onnx::ValueInfoProto& info) {
     CAPTURE(info.name());

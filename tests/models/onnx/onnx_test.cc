@@ -33,7 +33,7 @@ PspnetOptions tiny() {
 #ifdef GIZA_HAVE_PROTOBUF
 
 /// Statistics and affine parameters as if trained, so that folding has something to do.
-void stir(const Pspnet& model) {
+void stir(const SceneParser& model) {
   uint32_t item = 0;
   const auto fill = [&](const Tensor& tensor, float low, float high) {
     Random random(3, Purpose::test, 0, item++);
@@ -45,7 +45,7 @@ void stir(const Pspnet& model) {
   for (const auto& [name, tensor] : model.buffers()) fill(tensor, name.ends_with("mean") ? -0.5F : 0.5F, 1.5F);
 }
 
-onnx::ModelProto exported(const Pspnet& model, const OnnxOptions& options) {
+onnx::ModelProto exported(const SceneParser& model, const OnnxOptions& options) {
   const TempFolder folder;
   export_onnx(folder.file("net.onnx"), model, options);
   onnx::ModelProto result;
@@ -61,7 +61,7 @@ Tensor noise(const OnnxOptions& options) {
 }
 
 /// Relative L2 error of the graph's logits against the frozen model's.
-double error_of(const Pspnet& model, const OnnxOptions& options) {
+double error_of(const SceneParser& model, const OnnxOptions& options) {
   const Tensor x = noise(options);
   const NpyArray input = nchw_from_activation(x);
   const onnx::ModelProto onnx = exported(model, options);
@@ -92,6 +92,42 @@ std::multiset<std::string> operators(const onnx::ModelProto& onnx) {
 #ifdef GIZA_HAVE_PROTOBUF
 
 TEST_SUITE_BEGIN("needs Protocol Buffers");
+
+TEST_CASE("onnx: the networks that PSPNet is compared with") {
+  const auto check_network = [](const char* arch, Settings settings, OnnxOptions onnx = {.height = 33, .width = 41}) {
+    CAPTURE(arch);
+    NetworkOptions options = tiny().network();
+    options.arch = arch;
+    options.settings = std::move(settings);
+    options.backbone.output_stride = find_architecture(arch)->output_stride;
+    const auto model = make_parser(options);
+    stir(*model);
+    // Where weights begin as zero there would be nothing to compare.
+    uint32_t item = 100;
+    for (const auto& [name, variable] : model->parameters()) {
+      if (!is_new_layer(name)) continue;
+      Random random(3, Purpose::test, 0, item++);
+      for (int64_t i = 0; i < variable.value().numel(); ++i) {
+        variable.value().data()[i] += random.next_uniform(-0.05F, 0.1F);
+      }
+    }
+    CHECK(error_of(*model, onnx) <= 2e-6);
+  };
+  check_network("fcn32s", {});
+  check_network("fcn16s", {{"upsample", "learned"}}, {.height = 70, .width = 49, .batch = 2});
+  check_network("fcn8s", {{"skip_scale", true}});
+  check_network("fcn8s", {{"upsample", "learned"}});
+  check_network("dilated", {{"context_layers", 7.0}});
+  check_network("dilated", {{"context", "large"}});
+  check_network("aspp", {{"aspp_rates", std::vector<int>{1, 2, 3}}});
+  check_network("largefov", {{"fov_rate", 2.0}});
+  check_network("deeplabv3", {}, {.height = 34, .width = 51, .batch = 2});
+  check_network("parsenet", {});
+  check_network("parsenet", {{"fusion", "early"}});
+  check_network("segnet", {}, {.height = 35, .width = 26, .batch = 2});
+  check_network("segnet", {{"segnet_basic", true}}, {.height = 37, .width = 49});
+  check_network("cascade", {{"object_classes", std::vector<int>{0, 2}}});
+}
 
 TEST_CASE("onnx: the graph computes what the frozen model does, whatever the options") {
   REQUIRE(onnx_available());
