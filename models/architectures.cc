@@ -13,12 +13,11 @@
 
 namespace giza::models {
 
-// PSPNet's rows come last: what none of the others knows by a name of its own is refused as a PSPNet that lacks its head.
 std::span<const Architecture> architectures() {
-  static const std::array rows = {fcn32s_architecture(),    fcn16s_architecture(),   fcn8s_architecture(),
-                                  dilated_architecture(),   largefov_architecture(), aspp_architecture(),
-                                  deeplabv3_architecture(), parsenet_architecture(), segnet_architecture(),
-                                  cascade_architecture(),   pspnet_architecture(),   baseline_architecture()};
+  static const std::array rows = {
+      pspnet_architecture(),   baseline_architecture(), fcn32s_architecture(),    fcn16s_architecture(),
+      fcn8s_architecture(),    dilated_architecture(),  largefov_architecture(),  aspp_architecture(),
+      deeplabv3_architecture(), parsenet_architecture(), segnet_architecture(),   cascade_architecture()};
   return rows;
 }
 

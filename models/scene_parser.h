@@ -127,7 +127,8 @@ struct Architecture {
   int64_t output_stride = 8;  ///< of the trunk, where a configuration does not say
   bool trunk = true;          ///< built on the ResNet layer0 to layer4
 };
-/// All of them, in the order in which files are tried.
+/// All of them. Files are tried from the last to the first: what no other knows is a PSPNet, or refused as one that lacks
+/// its head.
 std::span<const Architecture> architectures();
 /// Null for a name that no row has.
 const Architecture* find_architecture(std::string_view name);

@@ -234,7 +234,7 @@ NetworkOptions options_from_weights(const WeightFile& file, const std::string& p
   NetworkOptions options;
   const auto known_among = [&](bool trunk) {
     const auto all = architectures();
-    return std::any_of(all.begin(), all.end(), [&](const Architecture& row) {
+    return std::any_of(all.rbegin(), all.rend(), [&](const Architecture& row) {
       return row.trunk == trunk && row.infer != nullptr && row.infer(shapes, place, &options);
     });
   };

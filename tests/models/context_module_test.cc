@@ -10,7 +10,8 @@ namespace giza::models {
 namespace {
 
 TEST_CASE("context module: begins as the identity on what is not negative, narrow or wide") {
-  Build build{.seed = 3};
+  Build build;
+  build.seed = 3;
   const Tensor x = Tensor::activation({1, 40, 40, 5});
   for (int64_t i = 0; i < x.rows(); ++i) {
     for (int64_t c = 0; c < 5; ++c) x.row(i)[c] = static_cast<float>((i * 7 + c * 3) % 11) / 8;
@@ -36,7 +37,8 @@ TEST_CASE("context module: begins as the identity on what is not negative, narro
 
 TEST_CASE("context module: the receptive fields of Table 1") {
   const auto field = [](int64_t layers) {
-    Build build{.seed = 3};
+    Build build;
+    build.seed = 3;
     const ContextModule module({.classes = 1, .layers = layers, .identity = false}, build);
     int64_t cells = 1;
     for (const auto& layer : module.layers())

@@ -75,21 +75,16 @@ class Attributes {
 /// A window that slides over the last two axes, for convolution and pooling.
 struct Window {
   std::vector<int64_t> kernel, strides, pads, dilations;
-  bool ceil;  // a last window may stand out, but must begin inside
 
   explicit Window(Attributes& attributes)
       : kernel(attributes.ints("kernel_shape")),
         strides(attributes.ints("strides", {1, 1})),
         pads(attributes.ints("pads", {0, 0, 0, 0})),
-        dilations(attributes.ints("dilations", {1, 1})),
-        ceil(attributes.integer("ceil_mode", 0) == 1) {
+        dilations(attributes.ints("dilations", {1, 1})) {
     REQUIRE((kernel.size() == 2 && strides.size() == 2 && pads.size() == 4 && dilations.size() == 2));
   }
   int64_t out(int64_t size, size_t axis) const {
-    const int64_t room = size + pads[axis] + pads[axis + 2] - dilations[axis] * (kernel[axis] - 1) - 1;
-    if (!ceil) return room / strides[axis] + 1;
-    const int64_t windows = (room + strides[axis] - 1) / strides[axis] + 1;
-    return (windows - 1) * strides[axis] >= size + pads[axis] ? windows - 1 : windows;
+    return (size + pads[axis] + pads[axis + 2] - dilations[axis] * (kernel[axis] - 1) - 1) / strides[axis] + 1;
   }
   /// Calls body(y, x, r, s) for the taps of output pixel (i, j) inside of height x width.
   template <class Body>
