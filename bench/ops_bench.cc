@@ -7,7 +7,9 @@
 
 #include "bench/bench_numbers.h"
 #include "tensor/ops/batch_norm.h"
+#include "tensor/ops/channel_max.h"
 #include "tensor/ops/conv_transpose2d.h"
+#include "tensor/ops/crop.h"
 #include "tensor/ops/dropout.h"
 #include "tensor/ops/elementwise.h"
 #include "tensor/ops/l2_normalize.h"
@@ -91,6 +93,23 @@ void add_batch_norm() {
     const Operands o(op);
     return {[o] { ops::batch_norm_eval(o.x, o.gamma, o.beta, o.mean, o.variance, o.residual, o.options); },
             profile::bytes_of(o.x, o.x, o.residual)};
+  });
+}
+
+void add_borders() {
+  add_rows("crop2d", "forward", [](const OpCase& op) -> Timed {
+    const Tensor x = picture(op.input(), 0);
+    const int64_t at = op.padding, h = op.h - 2 * at, w = op.w - 2 * at;
+    const Tensor y = ops::crop2d(x, at, at, h, w);
+    return {[=] { ops::crop2d(x, at, at, h, w); }, profile::bytes_of(y, y)};
+  });
+  add_rows("mirror_pad2d", "forward", [](const OpCase& op) -> Timed {
+    const Tensor x = picture(op.input(), 0);
+    return {[=] { ops::mirror_pad2d(x, op.padding); }, profile::bytes_of(x, ops::mirror_pad2d(x, op.padding))};
+  });
+  add_rows("max_channels", "forward", [](const OpCase& op) -> Timed {
+    const Tensor x = picture(op.input(), 0);
+    return {[=] { ops::max_channels(x); }, profile::bytes_of(x)};
   });
 }
 
@@ -244,6 +263,7 @@ void add_others() {
 // Registration at start-up, because the table is read at run time.
 const bool kRegistered = [] {
   add_batch_norm();
+  add_borders();
   add_pooling();
   add_resize();
   add_softmax();

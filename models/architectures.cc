@@ -14,10 +14,10 @@
 namespace giza::models {
 
 std::span<const Architecture> architectures() {
-  static const std::array rows = {
-      pspnet_architecture(),   baseline_architecture(), fcn32s_architecture(),    fcn16s_architecture(),
-      fcn8s_architecture(),    dilated_architecture(),  largefov_architecture(),  aspp_architecture(),
-      deeplabv3_architecture(), parsenet_architecture(), segnet_architecture(),   cascade_architecture()};
+  static const std::array rows = {pspnet_architecture(),   baseline_architecture(), fcn32s_architecture(),
+                                  fcn16s_architecture(),   fcn8s_architecture(),    dilated_architecture(),
+                                  largefov_architecture(), aspp_architecture(),     deeplabv3_architecture(),
+                                  parsenet_architecture(), segnet_architecture(),   cascade_architecture()};
   return rows;
 }
 

@@ -1,19 +1,26 @@
 // The dilated network.
 #include "models/dilated.h"
 
+#include "models/vgg_parsers.h"
 #include "models/weights/shapes.h"
 
 namespace giza::models {
 
+std::unique_ptr<ContextModule> make_context_module(const NetworkOptions& options, Build& build) {
+  const std::string& kind = options.word("context");
+  if (kind == "none") return nullptr;
+  const ContextOptions context{.classes = options.classes,
+                               .large = kind == "large",
+                               .layers = static_cast<int64_t>(options.number("context_layers")),
+                               .identity = options.word("context_init") == "identity"};
+  return std::make_unique<ContextModule>(context, build);
+}
+
 Dilated::Dilated(const NetworkOptions& options) : TrunkParser(options) {
   final_ = build().make_conv({.in = trunk().channels(4), .out = options.classes}, layers::Init::normal(0.001));
   add_child("final", *final_);
-  if (options.word("context") != "none") {
-    const ContextOptions context{.classes = options.classes,
-                                 .large = options.word("context") == "large",
-                                 .layers = static_cast<int64_t>(options.number("context_layers")),
-                                 .identity = options.word("context_init") == "identity"};
-    context_ = std::make_unique<ContextModule>(context, build());
+  context_ = make_context_module(options, build());
+  if (context_) {
     for (const auto& layer : context_->layers()) add_child(layer.name, *layer.conv);
   }
   add_auxiliary_head();
@@ -36,6 +43,7 @@ bool infer_dilated(const TensorShapes& shapes, const std::string& /*place*/, Net
     if (shapes.channels({"ctx_conv1_1"}) != options->classes) options->settings["context"] = "large";
     options->settings["context_layers"] = shapes.any("ctx_conv7_1.") ? 10.0 : shapes.any("ctx_conv5_1.") ? 8.0 : 7.0;
   }
+  infer_vgg16(shapes, options);
   infer_auxiliary_head(shapes, options);
   return true;
 }
@@ -46,7 +54,8 @@ Architecture dilated_architecture() {
   return {.name = "dilated",
           .title = "DilatedNet",
           .doc = "the front end's scores through the context module",
-          .settings = {{.name = "context",
+          .settings = {backbone_setting(),
+                       {.name = "context",
                         .standard = "basic",
                         .choices = "basic|large|none",
                         .doc = "context module: one channel for each class, up to 32, or only the front end"},
@@ -60,8 +69,9 @@ Architecture dilated_architecture() {
                         .choices = "identity|normal",
                         .doc = "its start: the identity, or N(0, 0.01)"}},
           .heads = {"final.", "ctx_", "aux."},
-          .make = make_network<Dilated>,
-          .infer = infer_dilated};
+          .make = make_on_backbone<Dilated, DilatedVgg>,
+          .infer = infer_dilated,
+          .resnet = false};
 }
 
 }  // namespace giza::models

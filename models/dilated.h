@@ -22,6 +22,9 @@ class Dilated : public TrunkParser {
   std::unique_ptr<ContextModule> context_;
 };
 
+/// The context module that the options ask for; null for none.
+std::unique_ptr<ContextModule> make_context_module(const NetworkOptions& options, Build& build);
+
 /// Row of the factory.
 Architecture dilated_architecture();
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "models/vgg_parsers.h"
 #include "models/weights/shapes.h"
 #include "tensor/base/check.h"
 
@@ -73,13 +74,16 @@ bool infer_fcn(const TensorShapes& shapes, const std::string& /*place*/, Network
   options->arch = shapes.any("score_pool3.") ? "fcn8s" : shapes.any("score_pool4.") ? "fcn16s" : "fcn32s";
   options->classes = shapes.channels({"score_fr", "score_pool4", "score_pool3"});
   options->backbone.output_stride = 32;
-  if (shapes.any("upscore")) options->settings["upsample"] = "learned";
+  // On VGG16 a fixed enlargement is in the file too.
+  if (shapes.any("upscore") && !shapes.any("conv1_1.")) options->settings["upsample"] = "learned";
+  infer_vgg16(shapes, options);
   infer_auxiliary_head(shapes, options);
   return true;
 }
 
 const std::vector<SettingRow>& fcn_settings() {
   static const std::vector<SettingRow> rows = {
+      backbone_setting(),
       {.name = "upsample",
        .standard = "fixed",
        .choices = "fixed|learned",
@@ -96,10 +100,12 @@ Architecture fcn_row(const char* name, const char* title, const char* doc) {
           .title = title,
           .doc = doc,
           .settings = fcn_settings(),
-          .heads = {"score_fr.", "score_pool4.", "score_pool3.", "upscore2.", "upscore_pool4.", "aux."},
-          .make = make_network<Fcn>,
+          .heads = {"score_fr.", "score_pool4.", "score_pool3.", "upscore.", "upscore2.", "upscore16.",
+                    "upscore_pool4.", "upscore8.", "aux."},
+          .make = make_on_backbone<Fcn, FcnVgg>,
           .infer = infer_fcn,
-          .output_stride = 32};
+          .output_stride = 32,
+          .resnet = false};
 }
 
 }  // namespace

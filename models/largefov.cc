@@ -1,6 +1,7 @@
 // DeepLab-LargeFOV.
 #include "models/largefov.h"
 
+#include "models/vgg_parsers.h"
 #include "models/weights/shapes.h"
 
 namespace giza::models {
@@ -39,6 +40,7 @@ bool infer_largefov(const TensorShapes& shapes, const std::string& /*place*/, Ne
   options->arch = "largefov";
   options->classes = shapes.channels({"fc8"});
   options->head_channels = shapes.channels({"fc6", "fc7"}) / 2;
+  infer_vgg16(shapes, options);
   infer_auxiliary_head(shapes, options);
   return true;
 }
@@ -49,14 +51,16 @@ Architecture largefov_architecture() {
   return {.name = "largefov",
           .title = "DeepLab-LargeFOV",
           .doc = "one convolution of a large dilation, then two of 1x1",
-          .settings = {{.name = "fov_rate",
+          .settings = {backbone_setting(),
+                       {.name = "fov_rate",
                         .standard = 12.0,
                         .min = 1,
                         .max = 256,
                         .doc = "dilation of fc6 (a map of 41 cells: 12; of 13: 4)"}},
           .heads = {"fc6.", "fc7.", "fc8.", "aux."},
-          .make = make_network<LargeFov>,
-          .infer = infer_largefov};
+          .make = make_on_backbone<LargeFov, LargeFovVgg>,
+          .infer = infer_largefov,
+          .resnet = false};
 }
 
 }  // namespace giza::models

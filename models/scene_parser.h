@@ -125,7 +125,7 @@ struct Architecture {
   /// row recognises these too.
   bool (*infer)(const TensorShapes& shapes, const std::string& place, NetworkOptions* options);
   int64_t output_stride = 8;  ///< of the trunk, where a configuration does not say
-  bool trunk = true;          ///< built on the ResNet layer0 to layer4
+  bool resnet = true;         ///< always built on the ResNet layer0 to layer4
 };
 /// All of them. Files are tried from the last to the first: what no other knows is a PSPNet, or refused as one that lacks
 /// its head.

@@ -1,9 +1,8 @@
 // SegNet.
 #include "models/segnet.h"
 
-#include <array>
-
 #include "models/trunk_parser.h"
+#include "models/vgg16.h"
 #include "models/weights/shapes.h"
 #include "tensor/base/check.h"
 
@@ -14,10 +13,6 @@ using layers::Context;
 namespace {
 
 constexpr ops::Pool2dOptions kPool = {.kernel = 2, .stride = 2, .padding = 0, .ceil = true};
-
-// VGG16's convolutions: how many before each pooling, and their channels.
-constexpr std::array<int, 5> kConvolutions = {2, 2, 3, 3, 3};
-constexpr std::array<int64_t, 5> kChannels = {64, 128, 256, 512, 512};
 
 }  // namespace
 
@@ -40,7 +35,7 @@ Segnet::Segnet(const NetworkOptions& options)
   Build build{.bn_momentum = options.backbone.bn_momentum, .conv = options.backbone.conv, .seed = options.seed};
   const size_t poolings = basic_ ? 4 : 5;
   std::vector<int64_t> channels;
-  for (size_t i = 0; i < poolings; ++i) channels.push_back(options.backbone.scaled(basic_ ? 64 : kChannels[i]));
+  for (size_t i = 0; i < poolings; ++i) channels.push_back(options.backbone.scaled(basic_ ? 64 : kVgg16Channels[i]));
 
   int64_t in = 3;
   for (size_t i = 0; i < poolings; ++i) {
@@ -48,7 +43,7 @@ Segnet::Segnet(const NetworkOptions& options)
     if (basic_) {
       names.push_back(fmt::format("conv{}", i + 1));
     } else {
-      for (int j = 1; j <= kConvolutions[i]; ++j) names.push_back(fmt::format("conv{}_{}", i + 1, j));
+      for (int j = 1; j <= kVgg16Convolutions[i]; ++j) names.push_back(fmt::format("conv{}_{}", i + 1, j));
     }
     add_layers(&encoder_.emplace_back(), names, in, std::vector<int64_t>(names.size(), channels[i]), build);
     in = channels[i];
@@ -61,7 +56,7 @@ Segnet::Segnet(const NetworkOptions& options)
       names.push_back(fmt::format("conv_decode{}", i + 1));
       out.push_back(channels[i]);
     } else {
-      for (int j = kConvolutions[i]; j >= 1 && (i > 0 || j > 1); --j) {
+      for (int j = kVgg16Convolutions[i]; j >= 1 && (i > 0 || j > 1); --j) {
         names.push_back(fmt::format("conv{}_{}_D", i + 1, j));
         out.push_back(j > 1 ? channels[i] : channels[i - 1]);
       }
@@ -131,7 +126,7 @@ Architecture segnet_architecture() {
                 "conv3_1_D", "conv2_2_D", "conv2_1_D", "conv1_2_D", "conv1_1_D", "conv_decode", "conv_classifier."},
       .make = make_network<Segnet>,
       .infer = infer_segnet,
-      .trunk = false};
+      .resnet = false};
 }
 
 }  // namespace giza::models

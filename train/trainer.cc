@@ -104,7 +104,7 @@ Trainer::Trainer(const Config& config)
   if (train_.evaluate) validation_set_ = std::make_unique<Dataset>(dataset_options(config, Split::val));
   check_training_fits(config);
   model_ = refusing(config, [&] { return models::make_parser(model_options_); });
-  optimizer_ = std::make_unique<Sgd>(model_->parameter_groups(train_.new_layer_lr),
+  optimizer_ = std::make_unique<Sgd>(parameter_groups(config, *model_),
                                      SgdConfig{.momentum = train_.momentum, .weight_decay = train_.weight_decay});
   card_ = to_metadata(card_of(config));
   loss_options_ = {.ignore_label = train_.ignore_label, .class_weights = class_weights(config, dataset_)};

@@ -231,18 +231,15 @@ NetworkOptions options_from_weights(const WeightFile& file, const std::string& p
     return options;
   }
   const TensorShapes shapes(file);
+  const bool resnet = shapes.any("layer");
   NetworkOptions options;
-  const auto known_among = [&](bool trunk) {
-    const auto all = architectures();
-    return std::any_of(all.rbegin(), all.rend(), [&](const Architecture& row) {
-      return row.trunk == trunk && row.infer != nullptr && row.infer(shapes, place, &options);
-    });
+  const auto known_by = [&](const Architecture& row) {
+    return row.infer != nullptr && (resnet || !row.resnet) && row.infer(shapes, place, &options);
   };
-  bool known = known_among(false);
-  if (!known) {
-    options = infer_backbone(file, shapes, place);
-    known = known_among(true);
-  }
+  const auto all = architectures();
+  if (resnet) options = infer_backbone(file, shapes, place);
+  const bool known = std::any_of(all.rbegin(), all.rend(), known_by);
+  if (!known && !resnet) infer_backbone(file, shapes, place);  // says what is missing
   check<Refusal>(known, "{}: no network that giza has is called so; expected the weights of a PSPNet", place);
   check_bounds(options, place);
   check_fits_file(options, file, place);

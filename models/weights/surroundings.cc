@@ -17,6 +17,14 @@
 namespace giza::models {
 namespace {
 
+/// True for conv1_1. to conv5_3. of VGG16, and SegNet's batch norms behind them: conv1_1_bn.
+bool is_vgg16_layer(std::string_view name) {
+  if (!name.starts_with("conv") || name.size() < 8 || name[5] != '_') return false;
+  const auto digit = [](char letter) { return letter >= '1' && letter <= '5'; };
+  const std::string_view rest = name.substr(7);
+  return digit(name[4]) && digit(name[6]) && (rest.starts_with(".") || rest.starts_with("_bn."));
+}
+
 /// What the names of a network's tensors begin with, in any of the namings (naming.cc); of backbones a block or a stem.
 bool begins_network(std::string_view name) {
   constexpr std::string_view kBackbone = "backbone.";
@@ -25,7 +33,7 @@ bool begins_network(std::string_view name) {
   constexpr std::array<std::string_view, 14> kBegins = {
       "layer0.", "layer1.", "layer2.", "layer3.", "layer4.", "stem.",        "conv1.",
       "conv2.",  "conv3.",  "bn1.",    "bn2.",    "bn3.",    "decode_head.", "auxiliary_head."};
-  return is_new_layer(name) ||
+  return is_new_layer(name) || is_vgg16_layer(name) ||
          std::any_of(kBegins.begin(), kBegins.end(), [&](std::string_view begin) { return name.starts_with(begin); });
 }
 

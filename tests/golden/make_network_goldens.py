@@ -7,6 +7,7 @@ network_CASE.json beside this file, in that script's format; "arch" and "setting
 import json
 import pathlib
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -37,6 +38,11 @@ CASES = {
     "parsenet_plain": case("parsenet", (33, 49), l2norm=False),
     "segnet": case("segnet", (33, 35)),
     "segnet_basic": case("segnet", (37, 50), segnet_basic=True),
+    "fcn32s_vgg": case("fcn32s", (33, 41), backbone="vgg16"),
+    "fcn16s_vgg": case("fcn16s", (40, 29), batch=1, backbone="vgg16", upsample="learned"),
+    "fcn8s_vgg": case("fcn8s", (37, 32), batch=1, backbone="vgg16", upsample="learned", skip_scale=True),
+    "largefov_vgg": case("largefov", (65, 50), backbone="vgg16", fov_rate=4),
+    "dilated_vgg": case("dilated", (40, 56), batch=1, backbone="vgg16", context_layers=7),
     "cascade": case("cascade", (41, 49), classes=6, object_classes=[1, 4, 5]),
 }
 
@@ -274,16 +280,117 @@ class Segnet(nn.Module):
         return (self.last(x),)
 
 
+class Vgg(nn.Module):
+    """VGG16 in one of its published forms, fc6 and fc7."""
+
+    def __init__(self, options, pools, fc6, first_padding=1, padding=1, dilation=1):
+        super().__init__()
+        self.settings, w, cin = options["settings"], options["width"], 3
+        self.stages = []
+        for i, (out, count, pool) in enumerate(zip((w, 2 * w, 4 * w, 8 * w, 8 * w), (2, 2, 3, 3, 3), pools), 1):
+            self.stages.append([])
+            for j in range(1, count + 1):
+                d = dilation if i == 5 else 1
+                conv = nn.Conv2d(cin, out, 3, padding=first_padding if cin == 3 else padding * d, dilation=d)
+                setattr(self, f"conv{i}_{j}", conv)
+                self.stages[-1] += [conv, nn.ReLU()]
+                cin = out
+            if pool:
+                self.stages[-1].append(nn.MaxPool2d(*pool, ceil_mode=True))
+        out, kernel, pad, dil = fc6
+        self.fc6 = nn.Conv2d(cin, out, kernel, padding=pad, dilation=dil)
+        self.fc7 = nn.Conv2d(out, out, 1)
+        self.build(options["arch"], options["classes"], w, out)
+
+    def features(self, x):
+        maps = []
+        for stage in self.stages:
+            for layer in stage:
+                x = layer(x)
+            maps.append(x)
+        return maps[2:]
+
+    def fc(self, x):
+        return F.relu(self.fc7(F.relu(self.fc6(x))))
+
+
+class FcnVgg(Vgg):
+    """shelhamer/fcn.berkeleyvision.org, voc-fcn*/net.py."""
+
+    def __init__(self, options):
+        super().__init__(options, [(2, 2)] * 5, (64 * options["width"], 7, 0, 1), first_padding=100)
+
+    def build(self, arch, classes, w, wide):
+        deconv = lambda s: nn.ConvTranspose2d(classes, classes, 2 * s, s, bias=False)
+        self.score_fr = nn.Conv2d(wide, classes, 1)
+        if arch != "fcn32s":
+            self.score_pool4, self.upscore2 = nn.Conv2d(8 * w, classes, 1), deconv(2)
+        if arch == "fcn8s":
+            self.score_pool3, self.upscore_pool4 = nn.Conv2d(4 * w, classes, 1), deconv(2)
+        name, stride, self.crop = {"fcn32s": ("upscore", 32, 19), "fcn16s": ("upscore16", 16, 27), "fcn8s": ("upscore8", 8, 31)}[arch]
+        setattr(self, name, deconv(stride))
+        self.last = getattr(self, name)
+        self.last.weight.requires_grad = False
+        self.scale = (0.01, 0.0001) if self.settings.get("skip_scale") else (1, 1)
+
+    def forward(self, x):
+        cut = lambda t, at, like: t[:, :, at:at + like.shape[2], at:at + like.shape[3]]
+        pool3, pool4, pool5 = self.features(x)
+        y = self.score_fr(self.fc(pool5))
+        if hasattr(self, "score_pool4"):
+            y = self.upscore2(y)
+            y = y + cut(self.score_pool4(pool4 * self.scale[0]), 5, y)
+        if hasattr(self, "score_pool3"):
+            y = self.upscore_pool4(y)
+            y = y + cut(self.score_pool3(pool3 * self.scale[1]), 9, y)
+        return (cut(self.last(y), self.crop, x),)
+
+
+class LargeFovVgg(Vgg):
+    def __init__(self, options):
+        rate = options["settings"]["fov_rate"]
+        super().__init__(options, [(3, 2, 1)] * 3 + [(3, 1, 1)] * 2, (16 * options["width"], 3, rate, rate), dilation=2)
+
+    def build(self, arch, classes, w, wide):
+        self.fc8 = nn.Conv2d(wide, classes, 1)
+
+    def forward(self, x):
+        y = self.fc8(self.fc(F.avg_pool2d(self.features(x)[2], 3, 1, 1)))
+        return (F.interpolate(y, x.shape[2:], mode="bilinear", align_corners=True),)
+
+
+class DilatedVgg(Vgg):
+    """fyu/dilation: the picture mirrored by 186 pixels, no padding inside."""
+    NAMES, WIDTHS, add = Dilated.NAMES, Dilated.WIDTHS, Dilated.add
+
+    def __init__(self, options):
+        super().__init__(options, [(2, 2)] * 3 + [None] * 2, (64 * options["width"], 7, 0, 4), 0, 0, 2)
+
+    def build(self, arch, classes, w, wide):
+        self.channels = wide
+        Dilated.build(self, arch, classes)
+
+    def forward(self, x):
+        rows, columns = (torch.from_numpy(np.pad(np.arange(n), 186, mode="reflect")) for n in x.shape[2:])
+        pool5 = self.features(x[:, :, rows][..., columns])[2]
+        (y,) = Dilated.scores(self, None, None, self.fc(pool5))
+        assert y.shape[2:] == (x.shape[2] // 8, x.shape[3] // 8)
+        return (F.interpolate(y, x.shape[2:], mode="bilinear", align_corners=True),)
+
+
 NETWORKS = {"fcn32s": Fcn, "fcn16s": Fcn, "fcn8s": Fcn, "dilated": Dilated, "aspp": Aspp, "largefov": LargeFov,
             "deeplabv3": DeepLabV3, "parsenet": ParseNet, "segnet": Segnet, "cascade": Cascade}
+
+ON_VGG = {"fcn32s": FcnVgg, "fcn16s": FcnVgg, "fcn8s": FcnVgg, "largefov": LargeFovVgg, "dilated": DilatedVgg}
 
 
 def main():
     torch.set_default_dtype(torch.float64)
     here = pathlib.Path(__file__).parent
     for name, options in CASES.items():
-        model = NETWORKS[options["arch"]](options)
-        if options["arch"] == "segnet":
+        vgg = options["settings"].get("backbone") == "vgg16"
+        model = (ON_VGG if vgg else NETWORKS)[options["arch"]](options)
+        if vgg or options["arch"] == "segnet":
             losses = lambda outputs, y: [*cross_entropies(outputs, y), torch.zeros(())]
         else:
             losses = getattr(model, "losses", cross_entropies)

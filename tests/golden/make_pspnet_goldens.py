@@ -148,7 +148,7 @@ def golden(model, options, losses_of):
     (losses[0] + 0.4 * losses[1]).backward()
     grads = {}
     for name, p in model.named_parameters():
-        g = p.grad.flatten()
+        g = torch.zeros(p.numel()) if p.grad is None else p.grad.flatten()
         grads[name] = [short(v) for v in (g.sum(), g.norm(), (g * mixed("dot." + name, g.numel())).sum())]
     stats = {name: short(b.norm()) for name, b in model.named_buffers() if "running" in name}
     return {"torch": torch.__version__, "options": options, "loss": [l.item() for l in losses],

@@ -117,7 +117,10 @@ void check_network(const json& golden) {
     REQUIRE(golden["gradients"].contains(p.name));
     const json& expected = golden["gradients"][p.name];
     const Tensor gradient = p.variable.grad();
-    REQUIRE(gradient.defined());
+    if (!gradient.defined()) {
+      CHECK(expected[1] == 0);  // fixed
+      continue;
+    }
     double sum = 0, squares = 0, product = 0;
     const uint32_t key = crc32("dot." + p.name);
     for (int64_t i = 0; i < gradient.numel(); ++i) {
@@ -163,6 +166,10 @@ TEST_CASE("so do the networks that PSPNet is compared with") {
   check_networks("network", {"dilated", "dilated_large", "dilated_10", "front_end"});
   check_networks("network", {"aspp", "largefov", "deeplabv3", "parsenet", "parsenet_early", "parsenet_plain"});
   check_networks("network", {"segnet", "segnet_basic", "cascade"});
+}
+
+TEST_CASE("so do their published forms on VGG16") {
+  check_networks("network", {"fcn32s_vgg", "fcn16s_vgg", "fcn8s_vgg", "largefov_vgg", "dilated_vgg"});
 }
 
 }  // namespace

@@ -79,6 +79,8 @@ struct TrainConfig {
   ClassWeights class_weights;
   double base_lr = 0.01;
   double new_layer_lr = 10;  ///< factor on base_lr for ppm, cls and aux
+  double bias_lr = 1;        ///< factor on the rate of biases
+  bool decay_biases = true;  ///< weight decay of biases and of batch norm's weights too
   int warmup_iters = 0;      ///< first iterations, over which the rate rises linearly to the poly curve
   int epochs = 100;
   int start_epoch = 0;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <filesystem>
+#include <functional>
 #include <vector>
 
 #include "tensor/base/check.h"
@@ -90,6 +91,26 @@ models::NetworkOptions model_options(const Config& config) {
   options.aux = train.aux_weight > 0;
   options.seed = static_cast<uint64_t>(train.manual_seed);
   return options;
+}
+
+std::vector<layers::ParameterGroup> parameter_groups(const Config& config, const models::SceneParser& model) {
+  std::vector<layers::ParameterGroup> groups;
+  for (layers::ParameterGroup& group : model.parameter_groups(config.train.new_layer_lr)) {
+    group.bias_factor = config.train.bias_lr;
+    if (!config.train.decay_biases) {
+      layers::ParameterGroup spared = group;
+      spared.weight_decay_factor = 0;
+      // What is no convolution's or linear layer's weight is a vector.
+      const auto is_vector = [](const layers::NamedParameter& parameter) {
+        return parameter.variable.value().rank() == 1;
+      };
+      std::erase_if(group.parameters, is_vector);
+      std::erase_if(spared.parameters, std::not_fn(is_vector));
+      groups.push_back(std::move(spared));
+    }
+    groups.push_back(std::move(group));
+  }
+  return groups;
 }
 
 namespace {

@@ -105,7 +105,7 @@ struct TrainingRehearsal::State {
   State(Config configuration, std::unique_ptr<models::SceneParser> given)
       : config(std::move(configuration)),
         model(given ? std::move(given) : models::make_parser(model_options(config))),
-        optimizer(model->parameter_groups(config.train.new_layer_lr),
+        optimizer(parameter_groups(config, *model),
                   SgdConfig{.momentum = config.train.momentum, .weight_decay = config.train.weight_decay}) {
     loss.ignore_label = config.train.ignore_label;
     if (config.train.class_weights.kind != ClassWeights::Kind::none) {
