@@ -5,6 +5,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "models/weights/metadata_json.h"
 #include "tensor/base/check.h"
 #include "tensor/base/file.h"
 #include "tensor/base/text.h"
@@ -37,13 +38,13 @@ StepSums step_sums_from_json(const std::string& json, const std::string& place) 
   StepSums sums;
   try {
     const Json from = Json::parse(json);
-    from.at("steps").get_to(sums.steps);
+    sums.steps = models::whole_number(from.at("steps"));
     from.at("loss").get_to(sums.loss);
     from.at("main_loss").get_to(sums.main_loss);
     from.at("aux_loss").get_to(sums.aux_loss);
-    from.at("right").get_to(sums.right);
-    from.at("valid").get_to(sums.valid);
-  } catch (const Json::exception& error) {
+    sums.right = models::whole_number(from.at("right"));
+    sums.valid = models::whole_number(from.at("valid"));
+  } catch (const std::exception& error) {
     throw Refusal(fmt::format("{}: the state of its log cannot be read ({}); use another checkpoint", place,
                               quotable(error.what(), 200)));
   }

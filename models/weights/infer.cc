@@ -7,6 +7,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "models/weights/metadata_json.h"
 #include "models/weights/naming.h"
 #include "models/weights/shapes.h"
 #include "models/weights/state_dict.h"
@@ -208,17 +209,22 @@ std::string options_to_json(const NetworkOptions& options) { return to_json(opti
 NetworkOptions options_from_json(const std::string& json, const std::string& place) {
   // Metadata is short; a parser's depth is bounded by its length.
   check<Refusal>(json.size() <= 65536, "{}: the description of the network is {} bytes long", place, json.size());
+  const auto no_network = [&](const char* why) {
+    return Refusal(fmt::format("{}: \"{}\" in the metadata does not describe a network ({}); expected what giza writes",
+                               place, kModelKey, quotable(why, 200)));
+  };
   NetworkOptions options;
   try {
-    const Json from = with_arch(Json::parse(json));
+    const Json from = with_arch(parse_metadata<Json>(json));
     options = from_json(from, place);
     // Catches what the enumerations would silently take for their first value.
     check<Refusal>(to_json(options) == from,
                    "{}: \"{}\" in the metadata has unknown entries; was it written by a newer version?", place,
                    kModelKey);
   } catch (const Json::exception& error) {
-    throw Refusal(fmt::format("{}: \"{}\" in the metadata does not describe a network ({}); expected what giza writes",
-                              place, kModelKey, quotable(error.what(), 200)));
+    throw no_network(error.what());
+  } catch (const std::out_of_range& error) {
+    throw no_network(error.what());
   }
   check_bounds(options, place);
   return options;

@@ -16,7 +16,9 @@ TEST_CASE("the log's sums: there and back, and anything else is refused in one s
   sums.right = 7;
   CHECK(to_json(step_sums_from_json(to_json(sums), "FILE")) == to_json(sums));
   // A library's words quote what they could not read, with its line breaks.
-  for (const std::string& text : {std::string("{}"), std::string("\n\nin_loss\""), std::string(5000, 'x')}) {
+  std::string huge = to_json(sums);
+  huge.replace(huge.find("\"steps\":3"), 9, "\"steps\":2e55");
+  for (const std::string& text : {std::string("{}"), std::string("\n\nin_loss\""), std::string(5000, 'x'), huge}) {
     const std::string refusal = message_of<Refusal>([&] { step_sums_from_json(text, "FILE"); });
     CHECK(refusal.starts_with("FILE: "));
     CHECK(!contains(refusal, "\n"));

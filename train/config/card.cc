@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "models/weights/metadata_json.h"
 #include "tensor/base/check.h"
 #include "tensor/base/text.h"
 #include "train/config/parts.h"
@@ -59,7 +60,7 @@ void read_entry(const std::map<std::string, std::string>& metadata, const char* 
   if (found == metadata.end()) return;
   try {
     check<Refusal>(found->second.size() <= kMaxCardText, "{} bytes", found->second.size());
-    take(CardJson::parse(found->second));
+    take(models::parse_metadata<CardJson>(found->second));
   } catch (const std::exception& error) {
     throw Refusal(fmt::format("{}: \"{}\" in the metadata is not what giza writes ({}); was the file tampered with?",
                               place, key, quotable(error.what())));
@@ -91,7 +92,16 @@ ModelCard card_from_metadata(const std::map<std::string, std::string>& metadata,
     for (std::string& name : card.names) name = quotable(name, kMaxClassName);
   });
   read(kCardKeys[1], [&](const CardJson& json) {
-    for (const CardJson& color : json) card.colors.push_back(color.get<Color>());
+    for (const CardJson& color : json) {
+      check<Refusal>(color.is_array() && color.size() == 3, "a colour of {} numbers", color.size());
+      Color rgb;
+      for (size_t c = 0; c < rgb.size(); ++c) {
+        const int64_t value = models::whole_number(color[c]);
+        check<Refusal>(value >= 0 && value <= 255, "the colour value {}", value);
+        rgb[c] = static_cast<uint8_t>(value);
+      }
+      card.colors.push_back(rgb);
+    }
     check<Refusal>(card.colors.size() >= count, "{} colours for {} classes", card.colors.size(), classes);
   });
   read(kCardKeys[2], [&](const CardJson& json) { card.protocol = protocol_from(json); });

@@ -139,8 +139,10 @@ void TrainingRehearsal::step() {
     autograd::backward(losses.total);
   }
   // All of them, as where all is well: here the numbers may be anything.
-  for (const layers::NamedParameter& parameter : state_->model->parameters())
-    ops::all_finite(parameter.variable.grad());
+  for (const layers::NamedParameter& parameter : state_->model->parameters()) {
+    const Tensor gradient = parameter.variable.grad();
+    if (gradient.defined()) ops::all_finite(gradient);
+  }
   optimizer.step(train.base_lr);
 }
 

@@ -92,8 +92,12 @@ void verify_logits(const models::SceneParser& model, const Tensor& x, const NpyA
 using Gradients = std::vector<std::vector<float>>;
 Gradients gradients_of(const models::SceneParser& model) {
   Gradients gradients;
-  for (const auto& parameter : model.parameters())
-    gradients.push_back(models::to_pytorch_layout(parameter.variable.grad()));
+  for (const auto& parameter : model.parameters()) {
+    // A fixed filter has none.
+    const Tensor gradient = parameter.variable.grad();
+    gradients.push_back(
+        models::to_pytorch_layout(gradient.defined() ? gradient : Tensor::zeros(parameter.variable.shape())));
+  }
   return gradients;
 }
 

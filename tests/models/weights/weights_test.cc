@@ -195,6 +195,7 @@ TEST_CASE("options_from_weights: the description in the file") {
   CHECK_THROWS_AS(options_from_json(with("\"max\"", "\"median\""), "f"), Refusal);
   CHECK_THROWS_AS(options_from_json(with("\"classes\":5", "\"classes\":-5"), "f"), Refusal);
   CHECK_THROWS_AS(options_from_json(with("\"classes\":5", "\"classes\":5.5"), "f"), Refusal);
+  CHECK_THROWS_AS(options_from_json(with("\"classes\":5", "\"classes\":5e55"), "f"), Refusal);
   CHECK_THROWS_AS(options_from_json(with("\"classes\":5", "\"classes\":5,\"groups\":2"), "f"), Refusal);
   CHECK_THROWS_AS(options_from_json(with("[2,5]", "[2,0]"), "f"), Refusal);
   CHECK_THROWS_AS(options_from_json(with("\"width\":0.125", "\"width\":1e9"), "f"), Refusal);

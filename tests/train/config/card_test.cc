@@ -41,6 +41,19 @@ TEST_CASE("card: what is written is read back, and other keys are not looked at"
   CHECK(to_metadata({}).empty());
 }
 
+TEST_CASE("card: numbers that no colour or size has are refused") {
+  for (const char* colors : {"[[5,0,0],[2e55,6,5]]", "[[5,0,0],[256,6,5]]", "[[5,0,0],[-1,6,5]]", "[[5,0,0],[1.5,6,5]]",
+                             "[[5,0,0],[6,5]]", "[[5,0,0],[4294967301,6,5]]", "[5,0]", "[[5,0,0],\"abc\"]"}) {
+    CAPTURE(colors);
+    CHECK_THROWS_AS(card_from_metadata({{kCardKeys[1], colors}}, 2, "f"), Refusal);
+  }
+  std::string protocol = to_metadata(example()).at(kCardKeys[2]);
+  const size_t at = protocol.find("\"base_size\":");
+  REQUIRE(at != std::string::npos);
+  protocol.replace(at, protocol.find(',', at) - at, "\"base_size\":2e55");
+  CHECK_THROWS_AS(card_from_metadata({{kCardKeys[2], protocol}}, 2, "f"), Refusal);
+}
+
 TEST_CASE("card: what the pictures become is told by the protocol, or apart; a configuration counts more") {
   CHECK_FALSE(normalization_from_metadata({}, "f").has_value());
   CHECK(normalization_from_metadata(to_metadata(example()), "f") == Normalization{});
