@@ -59,7 +59,8 @@ TEST_CASE("convert: what does not fit is refused in one line, and nothing is wri
   }
   const std::pair<std::string, std::string> faults[] = {
       {"a.safetensors out.pth --naming torchvision", "deep stem"},
-      {"a.safetensors out.pth --naming caffe", "semseg, torchvision"},
+      {"a.safetensors out.pth --naming caffe", "read only"},
+      {"a.safetensors out.pth --naming tensorflow", "semseg, torchvision"},
       {"a.safetensors out.bin", ".safetensors"},
       {"a.safetensors out.onnx --size 0x8", "0"},
       {"a.safetensors out.onnx --size big", "--size big"},

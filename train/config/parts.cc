@@ -93,6 +93,18 @@ models::NetworkOptions model_options(const Config& config) {
   return options;
 }
 
+std::string network_title(const Config& config) {
+  const models::Architecture& row = *models::find_architecture(config.train.arch);
+  const auto has_backbone =
+      std::any_of(row.settings.begin(), row.settings.end(),
+                  [](const models::SettingRow& setting) { return setting.name == std::string_view("backbone"); });
+  if (has_backbone && std::get<std::string>(config.train.network.at("backbone")) == "vgg16") {
+    return fmt::format("{} on VGG16", row.title);
+  }
+  if (!has_backbone && !row.resnet) return row.title;
+  return fmt::format("{} on ResNet{}", row.title, config.train.layers);
+}
+
 std::vector<layers::ParameterGroup> parameter_groups(const Config& config, const models::SceneParser& model) {
   std::vector<layers::ParameterGroup> groups;
   for (layers::ParameterGroup& group : model.parameter_groups(config.train.new_layer_lr)) {

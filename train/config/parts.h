@@ -24,6 +24,8 @@ auto refusing(const Config& config, Body&& body) {
 
 /// Sections DATA and TRAIN -> the network. Throws Refusal for what no network fits.
 models::NetworkOptions model_options(const Config& config);
+/// "PSPNet on ResNet50", "FCN-8s on VGG16", "SegNet".
+std::string network_title(const Config& config);
 /// All parameters of the network as the configuration trains them.
 std::vector<layers::ParameterGroup> parameter_groups(const Config& config, const models::SceneParser& model);
 /// True if the configuration says where the pictures of a part are: a list, or DATA.dataset.

@@ -24,7 +24,9 @@ void add_macs(const std::vector<Event>& events, double pictures, double PartCost
               std::vector<PartCost>* parts) {
   for (const Event& event : events) {
     if (event.kind != Event::Kind::kernel || event.pass != profile::Pass::forward) continue;
-    if (event.work.kernel != "conv2d_forward" && event.work.kernel != "pyramid_share") continue;
+    // Forward, the way from output to input is a transposed convolution.
+    const std::string& kernel = event.work.kernel;
+    if (kernel != "conv2d_forward" && kernel != "conv2d_backward_input" && kernel != "pyramid_share") continue;
     const std::string part = part_of(profile::layer_of(events, event));
     for (PartCost& each : *parts) {
       if (each.name == part) each.*where += event.work.flops / 2 / pictures;

@@ -165,10 +165,9 @@ ordered_json to_json(const std::vector<Way>& ways) {
 }  // namespace
 
 std::string plan_table(const Plan& plan, const Config& config) {
-  std::string text =
-      fmt::format("{}: {}{}, {} classes; {} threads, {}, peaks {:.0f} GFLOP/s and {:.0f} GB/s\n\n", plan.file,
-                  models::find_architecture(config.train.arch)->title, config.train.layers, config.data.classes,
-                  plan.threads, isa(), plan.peak.all_gflops, std::max(plan.peak.copy_gbs, plan.peak.stream_gbs));
+  std::string text = fmt::format("{}: {}, {} classes; {} threads, {}, peaks {:.0f} GFLOP/s and {:.0f} GB/s\n\n",
+                                 plan.file, network_title(config), config.data.classes, plan.threads, isa(),
+                                 plan.peak.all_gflops, std::max(plan.peak.copy_gbs, plan.peak.stream_gbs));
   text += parts_text(plan, config) + "\n" + training_text(plan, config) + "\n" + test_text(plan);
   if (plan.measured.step_s > 0 || plan.measured.picture_s > 0) text += fmt::format("\n{}", measured_text(plan));
   for (size_t i = 0; i < plan.notes.size(); ++i)

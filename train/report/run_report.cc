@@ -70,7 +70,7 @@ std::string duration_text(double seconds) {
 
 std::string network_name(const Config& config) {
   const TrainConfig& train = config.train;
-  return fmt::format("{} on ResNet{}{}, {} classes", models::find_architecture(train.arch)->title, train.layers,
+  return fmt::format("{}{}, {} classes", network_title(config),
                      train.blocks.empty() && train.width == 1 ? "" : " (changed in blocks or width)",
                      config.data.classes);
 }

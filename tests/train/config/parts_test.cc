@@ -44,6 +44,16 @@ TEST_CASE("parameter groups: all alike but new layers, and as Caffe trained") {
   CHECK(caffe.at("cls.4.bias") == Factors{20, 0});
 }
 
+TEST_CASE("network_title: the head and what it stands on") {
+  const auto title = [](const std::vector<std::string>& overrides) {
+    return network_title(parse_config("DATA: {classes: 3}\n", "test.yaml", overrides));
+  };
+  CHECK(title({}) == "PSPNet on ResNet50");
+  CHECK(title({"TRAIN.arch", "fcn8s", "TRAIN.layers", "18"}) == "FCN-8s on ResNet18");
+  CHECK(title({"TRAIN.arch", "fcn8s", "TRAIN.backbone", "vgg16"}) == "FCN-8s on VGG16");
+  CHECK(title({"TRAIN.arch", "segnet"}) == "SegNet");
+}
+
 TEST_CASE("parameter groups: VGG16 with its fc layers is no new layer, and fixed enlargements are not trained") {
   const auto factors_on_vgg = [](const char* upsample) {
     const Config config = parse_config(
