@@ -12,6 +12,7 @@
 // Needs the target of highway.h.
 #include <hwy/contrib/math/math-inl.h>
 
+#include "tensor/kernels/exp-inl.h"
 #include "tensor/kernels/simd-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -24,28 +25,7 @@ using V = hn::Vec<D>;
 using M = hn::Mask<D>;
 constexpr int64_t kLanes = Columns<D>::kLanes;
 
-/// e^x for x <= 0; NaN stays. Cephes' expf (Moshier): x = q ln 2 + r, a polynomial in r, error below 1.3 ulp; results
-/// below the smallest normal number are 0. Highway's Exp would turn NaN into 0.
-HWY_INLINE V exp_nonpositive(V x) {
-  const D d;
-  const V lowest = hn::Set(d, -87.33654F);
-  // A NaN becomes `lowest` here, and comes back with r.
-  const V finite = hn::IfThenElse(hn::Ge(x, lowest), x, lowest);
-  // Adding 1.5 * 2^23 rounds to an integer and leaves it in the low bits: cheaper than a conversion and back.
-  const V magic = hn::Set(d, 12582912.0F), shifted = hn::MulAdd(finite, hn::Set(d, 1.44269504F), magic);
-  const V qf = hn::Sub(shifted, magic);
-  V r = hn::NegMulAdd(qf, hn::Set(d, 0.693359375F), x);
-  r = hn::NegMulAdd(qf, hn::Set(d, -2.12194440E-4F), r);
-  V p = hn::Set(d, 1.9875691500E-4F);
-  p = hn::MulAdd(p, r, hn::Set(d, 1.3981999507E-3F));
-  p = hn::MulAdd(p, r, hn::Set(d, 8.3334519073E-3F));
-  p = hn::MulAdd(p, r, hn::Set(d, 4.1665795894E-2F));
-  p = hn::MulAdd(p, r, hn::Set(d, 1.6666665459E-1F));
-  p = hn::MulAdd(p, r, hn::Set(d, 5.0000001201E-1F));
-  const V e = hn::Add(hn::MulAdd(p, hn::Mul(r, r), r), hn::Set(d, 1.0F));
-  const V power = hn::BitCast(d, hn::ShiftLeft<23>(hn::Add(hn::BitCast(DI(), shifted), hn::Set(DI(), 127))));
-  return hn::IfThenZeroElse(hn::Lt(x, lowest), hn::Mul(e, power));
-}
+HWY_INLINE V exp_nonpositive(V x) { return exp_nonpositive(D(), x); }
 
 /// log(1 + x) for x >= 0; NaN stays.
 HWY_INLINE V log1p_nonnegative(V x) {
@@ -297,6 +277,17 @@ void argmax(ConstRows x, int32_t* labels, int64_t rows, int64_t width) {
   });
 }
 
+void log_probabilities(ConstRows x, float lowest, Rows y, int64_t rows, int64_t width) {
+  const V low = hn::Set(D(), lowest), one = hn::Set(D(), 1.0F);
+  const Columns<D> columns(width);
+  for (int64_t r = 0; r < rows; ++r, x.data += x.stride, y.data += y.stride) {
+    columns.for_each([&](auto lanes, int64_t i) HWY_ATTR {
+      const V p = hn::Min(hn::Max(lanes.load_or(x.data + i, one), low), one);
+      lanes.store(hn::Log(D(), p), y.data + i);
+    });
+  }
+}
+
 }  // namespace HWY_NAMESPACE
 }  // namespace giza::kernels
 HWY_AFTER_NAMESPACE();
@@ -309,6 +300,7 @@ HWY_EXPORT(softmax_backward);
 HWY_EXPORT(cross_entropy);
 HWY_EXPORT(cross_entropy_backward);
 HWY_EXPORT(argmax);
+HWY_EXPORT(log_probabilities);
 
 void softmax(ConstRows x, Rows y, int64_t rows, int64_t width) { HWY_DYNAMIC_DISPATCH(softmax)(x, y, rows, width); }
 
@@ -329,6 +321,10 @@ void cross_entropy_backward(ConstRows logits, const int32_t* labels, int32_t ign
 
 void argmax(ConstRows x, int32_t* labels, int64_t rows, int64_t width) {
   HWY_DYNAMIC_DISPATCH(argmax)(x, labels, rows, width);
+}
+
+void log_probabilities(ConstRows x, float lowest, Rows y, int64_t rows, int64_t width) {
+  HWY_DYNAMIC_DISPATCH(log_probabilities)(x, lowest, y, rows, width);
 }
 
 }  // namespace giza::kernels

@@ -28,4 +28,7 @@ void cross_entropy_backward(ConstRows logits, const int32_t* labels, int32_t ign
 /// Column of the first largest value of each row; the first NaN if there is one.
 void argmax(ConstRows x, int32_t* labels, int64_t rows, int64_t width);
 
+/// y = log of x, which is clipped to [lowest, 1] first.
+void log_probabilities(ConstRows x, float lowest, Rows y, int64_t rows, int64_t width);
+
 }  // namespace giza::kernels

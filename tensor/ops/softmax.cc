@@ -55,12 +55,26 @@ void check_fit(const char* op, const Tensor& logits, const Labels& labels) {
 Tensor softmax(const Tensor& x) {
   check(x.rank() >= 1 && x.channels() >= 1, "softmax: x {} has no channels", x.shape());
   Tensor y = Tensor::activation(x.shape());
+  softmax_into(x, y);
+  return y;
+}
+
+void softmax_into(const Tensor& x, const Tensor& y) {
+  check(x.rank() >= 1 && x.channels() >= 1 && y.shape() == x.shape(), "softmax: x {} into {}", x.shape(), y.shape());
   // An exponential counts as one operation.
   const profile::Scope scope([&] { return profile::elementwise("softmax", 5, x, y); });
   parallel_ranges(x.rows(), row_grain(x.channels()), [&](int64_t begin, int64_t end) {
     kernels::softmax(rows_from(x, begin), rows_from(y, begin), end - begin, x.channels());
   });
-  return y;
+}
+
+void log_probabilities_into(const Tensor& p, float lowest, const Tensor& y) {
+  check(p.rank() >= 1 && y.shape() == p.shape(), "log_probabilities: p {} into {}", p.shape(), y.shape());
+  check(lowest > 0 && lowest <= 1, "log_probabilities: lowest {}, expected above 0 and at most 1", lowest);
+  const profile::Scope scope([&] { return profile::elementwise("log_probabilities", 3, p, y); });
+  parallel_ranges(p.rows(), row_grain(p.channels()), [&](int64_t begin, int64_t end) {
+    kernels::log_probabilities(rows_from(p, begin), lowest, rows_from(y, begin), end - begin, p.channels());
+  });
 }
 
 Tensor softmax_backward(const Tensor& dy, const Tensor& y) {

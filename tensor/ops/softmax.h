@@ -7,6 +7,8 @@ namespace giza::ops {
 
 /// Softmax over the last axis of any shape; the row's maximum is subtracted first.
 Tensor softmax(const Tensor& x);
+/// The same into rows that are there, of the same shape; y may be x.
+void softmax_into(const Tensor& x, const Tensor& y);
 Tensor softmax_backward(const Tensor& dy, const Tensor& y);
 
 struct CrossEntropyOptions {
@@ -30,5 +32,8 @@ Tensor cross_entropy_backward(float dloss, const Tensor& logits, const Labels& l
 
 /// Index of the first largest value of each row: [N,H,W,C] -> labels N,H,W. A NaN counts as largest, as in PyTorch.
 Labels argmax(const Tensor& x);
+
+/// y = log of p, clipped to [lowest, 1] first, of the same shape. 0 < lowest <= 1.
+void log_probabilities_into(const Tensor& p, float lowest, const Tensor& y);
 
 }  // namespace giza::ops
