@@ -19,7 +19,9 @@
 #include "tensor/base/check.h"
 #include "tensor/parallel.h"
 #include "train/config/card.h"
+#include "train/config/keys.h"
 #include "train/config/parts.h"
+#include "train/config/yaml.h"
 #include "train/cost/rehearsal.h"
 #include "train/data/folder.h"
 #include "train/data/known_datasets.h"
@@ -162,6 +164,15 @@ from a config.yaml beside them; without any, pictures keep their size and are cu
         ->transform(within(0.0, 1.0))
         ->capture_default_str();
     app.add_flag("--no-mirror", no_mirror_, "do not average with the mirrored picture: twice as fast");
+    CLI::Option* crf = app.add_flag("--crf", crf_, "refine the classes by the fully connected CRF (docs/crf.md)");
+    app.add_flag("--no-crf", no_crf_, "without the CRF, whatever the protocol says")->excludes(crf);
+    for (const train::Key& key : train::config_keys()) {
+      const std::string name = key.name;
+      if (name.rfind("crf_", 0) != 0) continue;
+      std::string flag = "--" + name;
+      std::replace(flag.begin(), flag.end(), '_', '-');
+      app.add_option(flag, crf_values_[key.full_name()], key.doc)->needs(crf)->type_name("VALUE");
+    }
   }
 
   int run(const Common& common) override {
@@ -232,6 +243,18 @@ from a config.yaml beside them; without any, pictures keep their size and are cu
     print_shares(picture.image, picture.stem, class_shares(labels, setup.names), json);
   }
 
+  /// The CRF of --crf: with what the protocol says, but for the flags given, which are read like keys of a configuration.
+  train::CrfOptions crf_options(const train::ProtocolOptions& protocol) const {
+    train::Config config;
+    if (protocol.crf) config.test.crf_options = *protocol.crf;
+    for (const train::Key& key : train::config_keys()) {
+      const auto given = crf_values_.find(key.full_name());
+      if (given == crf_values_.end() || !given->second) continue;
+      train::read_value(key, train::parse_yaml(*given->second, "command line"), "command line", config);
+    }
+    return config.test.crf_options;
+  }
+
   /// The configuration given, or the one that training left beside the weights.
   std::string find_config() const {
     if (!config_.empty()) return config_;
@@ -280,6 +303,8 @@ from a config.yaml beside them; without any, pictures keep their size and are cu
       }
     }
     if (no_mirror_) setup.protocol.mirror = false;
+    if (crf_) setup.protocol.crf = crf_options(setup.protocol);
+    if (no_crf_) setup.protocol.crf.reset();
     for (size_t c = setup.names.size(); c < classes; ++c) setup.names.push_back(fmt::format("class {}", c));
     setup.colors = train::completed_colors(std::move(setup.colors), classes);
     return setup;
@@ -289,7 +314,8 @@ from a config.yaml beside them; without any, pictures keep their size and are cu
   std::string weights_, out_, config_;
   int tile_ = 713;
   double opacity_ = 0.5;
-  bool no_mirror_ = false;
+  bool no_mirror_ = false, crf_ = false, no_crf_ = false;
+  std::map<std::string, std::optional<std::string>> crf_values_;  // "TEST.crf_iterations" -> as given
   std::optional<train::PredictionMemory> memory_;
 };
 

@@ -31,9 +31,26 @@ void for_each_field(Protocol& protocol, Body&& body) {
   body("std", protocol.std);
 }
 
+/// The same for a CRF.
+template <class Crf, class Body>
+void for_each_crf_field(Crf& crf, Body&& body) {
+  body("iterations", crf.iterations);
+  body("bilateral_weight", crf.bilateral_weight);
+  body("bilateral_xy", crf.bilateral_xy);
+  body("bilateral_rgb", crf.bilateral_rgb);
+  body("gaussian_weight", crf.gaussian_weight);
+  body("gaussian_xy", crf.gaussian_xy);
+  body("normalization", crf.normalization);
+  body("filter", crf.filter);
+}
+
 CardJson protocol_json(const ProtocolOptions& protocol) {
   CardJson json;
   for_each_field(protocol, [&](const char* key, const auto& field) { json[key] = field; });
+  // Only where there is one: weights without say the same as before there were any.
+  if (protocol.crf) {
+    for_each_crf_field(*protocol.crf, [&](const char* key, const auto& field) { json["crf"][key] = field; });
+  }
   return json;
 }
 
@@ -44,6 +61,10 @@ void check_std(const Rgb& std) {
 ProtocolOptions protocol_from(const CardJson& json) {
   ProtocolOptions protocol;
   for_each_field(protocol, [&](const char* key, auto& field) { json.at(key).get_to(field); });
+  if (json.contains("crf")) {
+    const CardJson& crf = json.at("crf");
+    for_each_crf_field(protocol.crf.emplace(), [&](const char* key, auto& field) { crf.at(key).get_to(field); });
+  }
   check<Refusal>(protocol_json(protocol) == json && protocol.scales.size() <= 64 && protocol.base_size <= 16384 &&
                      protocol.crop_h <= 16384 && protocol.crop_w <= 16384,
                  "values out of range");

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "models/settings.h"
+#include "train/config/crf_options.h"
 
 namespace giza::train {
 
@@ -115,6 +116,8 @@ struct TestConfig {
   bool mirror = true;            ///< average with the mirrored picture
   double stride_rate = 2.0 / 3;  ///< step of the tiles as a part of the crop
   bool whole_image = false;      ///< one crop per picture, as large as the scaled picture
+  bool crf = false;              ///< the fully connected CRF behind the network
+  CrfOptions crf_options;        ///< its parameters
   bool has_prediction = false;   ///< judge the label images already in save_folder/gray
   int index_start = 0;
   int index_step = 0;  ///< pictures from index_start; 0: to the end

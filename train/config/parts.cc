@@ -216,13 +216,15 @@ ProtocolOptions test_protocol(const Config& config, const std::optional<Normaliz
           .stride_rate = test.stride_rate,
           .batch = config.train.batch_size_val,
           .mean = normalization.mean,
-          .std = normalization.std};
+          .std = normalization.std,
+          .crf = test.crf ? std::optional(test.crf_options) : std::nullopt};
 }
 
 ProtocolOptions validation_protocol(const Config& config) {
   ProtocolOptions options = test_protocol(config);
   options.scales = {1.0};
   options.mirror = false;
+  options.crf.reset();
   return options;
 }
 

@@ -42,7 +42,7 @@ Normalization normalization_of(const Config& config, const std::optional<Normali
 TransformOptions train_transforms(const Config& config);
 /// Section TEST -> the full test protocol. `told`: by the weights under test.
 ProtocolOptions test_protocol(const Config& config, const std::optional<Normalization>& told = {});
-/// The protocol of validation during training: the test protocol at scale 1 and without mirrored tiles.
+/// The protocol of validation during training: the test protocol at scale 1, without mirrored tiles and without the CRF.
 ProtocolOptions validation_protocol(const Config& config);
 /// The data set whose names and colours are used in place of a file: DATA.dataset where no file is given, or the one
 /// whose file of semseg is given and is not there. nullptr if the file is to be read, or the number of classes differs.

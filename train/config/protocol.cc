@@ -18,6 +18,7 @@ void ProtocolOptions::validate() const {
       "test protocol: scales [{}], expected one or more above 0", fmt::join(scales, ", "));
   check<Refusal>(stride_rate > 0 && stride_rate <= 1, "test protocol: stride rate {}, expected in (0, 1]", stride_rate);
   check<Refusal>(batch >= 1, "test protocol: {} tiles at a time, expected at least 1", batch);
+  if (crf) crf->validate();
 }
 
 std::string protocol_name(const ProtocolOptions& options) {
@@ -31,7 +32,8 @@ std::string protocol_name(const ProtocolOptions& options) {
     name +=
         fmt::format(", RGB minus ({}) divided by ({})", fmt::join(options.mean, ", "), fmt::join(options.std, ", "));
   }
-  return name + (options.mirror ? ", mirrored" : ", not mirrored");
+  name += options.mirror ? ", mirrored" : ", not mirrored";
+  return options.crf ? fmt::format("{}, {}", name, crf_name(*options.crf)) : name;
 }
 
 }  // namespace giza::train

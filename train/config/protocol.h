@@ -1,9 +1,11 @@
 // The test protocol as options.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "train/config/crf_options.h"
 #include "train/data/transforms.h"
 
 namespace giza::train {
@@ -18,12 +20,14 @@ struct ProtocolOptions {
   int batch = 4;                 ///< tiles that run together; no part of the result
   Rgb mean = kImageNetMean;
   Rgb std = kImageNetStd;
+  std::optional<CrfOptions> crf = {};  ///< on the averaged probabilities, with the picture as it is
 
   /// Throws Refusal for values that make no sense.
   void validate() const;
 };
 
-/// Exactly what was done, in words: "single-scale, long side 512, tiles 473x473 at stride rate 0.667, mirrored".
+/// Exactly what was done, in words: "single-scale, long side 512, tiles 473x473 at stride rate 0.667, mirrored"; with
+/// crf_name behind it where there is a CRF.
 std::string protocol_name(const ProtocolOptions& options);
 
 }  // namespace giza::train

@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "train/config/parts.h"
+#include "train/eval/dense_crf.h"
 
 namespace giza::train {
 namespace {
@@ -61,6 +62,10 @@ MemoryPlan test_memory(const Config& config, const Rehearsal& rehearsal, const P
   memory.process = process;
   memory.tensors = rehearsal.arena_bytes;
   memory.data = picture_bytes(pictures.largest, protocol);
+  if (protocol.crf) {
+    const int64_t pixels = int64_t{pictures.largest.width} * pictures.largest.height;
+    memory.data += crf_bytes(pixels, config.data.classes, *protocol.crf);
+  }
   if (config.test.split != "test") memory.data += cache_bytes(config, pictures);
   // Weights are read before anything else is held: only what is beyond the rest counts.
   std::error_code none;

@@ -92,6 +92,11 @@ class Planner {
     test.memory = test_memory(config_, rehearse_test(config_, options_.threads, test.pictures.largest, protocol),
                               test.pictures, process_);
     test.protocol = protocol_name(protocol);
+    if (protocol.crf) {
+      plan_.notes.emplace_back(
+          "the CRF's time is not in the test's, because it depends on what the pictures show; its memory is, at the "
+          "most");
+    }
 
     if (options_.measure) run_for_real();
     if (!options_.quick) {

@@ -16,6 +16,7 @@
 #include "tensor/ops/softmax.h"
 #include "tensor/parallel.h"
 #include "train/config/parts.h"
+#include "train/eval/dense_crf.h"
 #include "train/optim/sgd.h"
 
 namespace giza::train {
@@ -183,7 +184,9 @@ TestRehearsal::~TestRehearsal() = default;
 const layers::Module& TestRehearsal::network() const { return *state_->model; }
 
 void TestRehearsal::predict(PictureSize picture, const ProtocolOptions& protocol) const {
-  predict_noise(state_->network, picture, protocol);
+  ProtocolOptions of_network = protocol;
+  of_network.crf.reset();  // noise is the worst of pictures for it, and says nothing of others
+  predict_noise(state_->network, picture, of_network);
 }
 
 void check_training_fits(const Config& config) {
@@ -236,6 +239,7 @@ int64_t prediction_bytes(const models::SceneParser& model, int threads, PictureS
   ProtocolOptions one_scale = protocol;
   one_scale.scales = {1};
   one_scale.base_size = 0;
+  one_scale.crf.reset();
   PictureSize piece = largest;
   if (protocol.crop_h > 0) {
     const int64_t rows = int64_t{protocol.crop_h} * (protocol.batch + 3);
@@ -271,6 +275,7 @@ int64_t prediction_bytes(const models::SceneParser& model, int threads, PictureS
     const int64_t of_pixel = model.classes() * int64_t{sizeof(float)};
     bytes += kFloatBytes * pixels(largest) + of_pixel * (2 * pixels(picture) + pixels(largest));
   }
+  if (protocol.crf) bytes += crf_bytes(pixels(picture), model.classes(), *protocol.crf);
   return bytes;
 }
 

@@ -14,6 +14,7 @@
 #include "tensor/ops/softmax.h"
 #include "tensor/parallel.h"
 #include "tensor/profile/profile.h"
+#include "train/eval/dense_crf.h"
 
 namespace giza::train {
 namespace {
@@ -271,7 +272,10 @@ Tensor predict_probabilities(const Network& network, const Image& image, const P
     }
   }
   const auto count = static_cast<float>(options.scales.size());
-  return options.scales.size() == 1 ? sum : ops::scale(sum, 1 / count);
+  if (options.scales.size() > 1) sum = ops::scale(sum, 1 / count);
+  if (!options.crf) return sum;
+  check_finite(sum, network.name);
+  return dense_crf(sum, image, *options.crf);
 }
 
 namespace {
@@ -305,7 +309,9 @@ void set_rows(LabelMap& map, int y, const Tensor& probabilities, const Network& 
 LabelMap predict_labels(const Network& network, const Image& image, const ProtocolOptions& options) {
   options.validate();
   LabelMap map(image.width, image.height);
-  if (network.labels && is_one_pass(image, options)) {
+  if (options.crf) {
+    set_rows(map, 0, predict_probabilities(network, image, options), network);
+  } else if (network.labels && is_one_pass(image, options)) {
     set_rows(map, 0, network.labels(whole_picture(image, options)));
   } else if (options.scales.size() == 1 && is_same_size(size_at(options.scales[0], image, options), image)) {
     run_tiles(network, image, options, [&](int y, const Tensor& rows) { set_rows(map, y, rows, network); });

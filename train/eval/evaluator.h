@@ -38,7 +38,7 @@ PictureSize scaled_size(int width, int height, int long_side);
 std::vector<int> tile_starts(int length, int crop, int stride);
 
 /// Probabilities [1,H,W,classes] of a picture of any size: for each scale softmax averaged over tiles and mirrored
-/// tiles, resized to the picture; scales averaged.
+/// tiles, resized to the picture; scales averaged; then the CRF, if the protocol has one.
 Tensor predict_probabilities(const Network& network, const Image& image, const ProtocolOptions& options);
 /// The likeliest class of each pixel. Where that is the argmax of one pass of the network over the picture as it is
 /// (one scale, no tiles, not mirrored), its own `labels` are taken, which are the same. With one scale, the picture's own,

@@ -95,6 +95,26 @@ TEST_CASE("card: no path, no clock: the same configuration gives the same entrie
   CHECK(entries(a).at("giza.names") == R"(["x","y"])");
 }
 
+TEST_CASE("card: a CRF travels with the protocol; without one there is no word of it") {
+  ModelCard card = example();
+  CHECK(to_metadata(card).at("giza.protocol").find("crf") == std::string::npos);
+  card.protocol->crf = CrfOptions{.iterations = 7, .bilateral_xy = 40, .normalization = "after", .filter = "lattice"};
+  const auto metadata = to_metadata(card);
+  const ModelCard back = card_from_metadata(metadata, 3, "f");
+  REQUIRE(back.protocol);
+  CHECK(back.protocol->crf == card.protocol->crf);
+  for (const auto& [from, to] :
+       {std::pair{"\"after\"", "\"x\""}, std::pair{":40.0", ":0.0"}, std::pair{":7,", ":-7,"}}) {
+    std::string text = metadata.at("giza.protocol");
+    REQUIRE(text.find(from) != std::string::npos);
+    text.replace(text.find(from), std::string(from).size(), to);
+    CHECK(contains(message_of<Refusal>([&] {
+                     card_from_metadata({{"giza.protocol", text}}, 3, "FILE");
+                   }),
+                   "dense CRF"));
+  }
+}
+
 TEST_CASE("card: anything else is refused with the file and the key; names cannot command a terminal") {
   const auto refusal = [](const char* key, const std::string& value) {
     std::map<std::string, std::string> metadata = to_metadata(example());
