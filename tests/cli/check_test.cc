@@ -209,6 +209,14 @@ TEST:
   CHECK(run_giza("predict --weights run/last.safetensors --out seen photos --quiet --no-mirror", folder.path()).out ==
         predicted.out);
   CHECK(run_giza("predict --weights run/last.safetensors --out x VOC2012/ImageSets", folder.path()).status == 2);
+  const std::string with_crf = "predict --weights run/last.safetensors --out crf photos --quiet --crf ";
+  CHECK(run_giza(with_crf + "--crf-iterations 2 --crf-filter lattice", folder.path()).status == 0);
+  for (const char* wrong : {"--crf-gaussian-xy 0", "--crf-filter both", "--crf-iterations 1.5", "--no-crf"}) {
+    CAPTURE(wrong);
+    const Outcome refused = run_giza(with_crf + wrong, folder.path());
+    CHECK(refused.status == 2);
+    CHECK(one_line_refusal(refused.err));
+  }
 }
 
 TEST_CASE("semseg's own configuration: built-in names, and lists that are not there") {
