@@ -14,6 +14,7 @@
 #include "models/weights/naming.h"
 #include "models/weights/state_dict.h"
 #include "tensor/base/check.h"
+#include "tensor/base/text.h"
 #include "train/config/card.h"
 
 namespace giza::cli {
@@ -133,11 +134,12 @@ tensor, is refused with what is missing, extra or misshaped, and nothing is writ
                   {"numbers", numbers},
                   {"whole_network", model != nullptr && nameless.empty()}});
     } else if (onnx) {
-      fmt::print("{}: {} classes, input {}x3x{}x{}, opset 17\n", one_line(out_), model->classes(), batch_, height,
-                 width);
+      fmt::print("{}: {}, input {}x3x{}x{}, opset 17\n", one_line(out_), counted(model->classes(), "class", "classes"),
+                 batch_, height, width);
     } else {
-      fmt::print("{}: {} tensors, {:.2f} M numbers, names of {} (were {}'s), {}\n", one_line(out_), file.tensors.size(),
-                 static_cast<double>(numbers) / 1e6, names, models::to_string(was),
+      fmt::print("{}: {}, {:.2f} M numbers, names of {} (were {}'s), {}\n", one_line(out_),
+                 counted(static_cast<int64_t>(file.tensors.size()), "tensor"), static_cast<double>(numbers) / 1e6,
+                 names, models::to_string(was),
                  model != nullptr && nameless.empty() ? "a whole network" : "a backbone");
     }
     return 0;

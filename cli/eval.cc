@@ -13,6 +13,7 @@
 #include "models/weights/state_dict.h"
 #include "tensor/base/check.h"
 #include "tensor/base/file.h"
+#include "tensor/base/text.h"
 #include "train/config/card.h"
 #include "train/config/parts.h"
 #include "train/cost/rehearsal.h"
@@ -82,6 +83,7 @@ int predict_unlabelled(const train::Config& config, const models::SceneParser& m
                        const train::ProtocolOptions& protocol) {
   const train::DatasetOptions options = train::dataset_options(config, train::Split::test);
   const std::vector<train::ListEntry> entries = train::list_pictures(options, train::LabelColumn::optional);
+  train::check_list_files(train::listing_place(options), entries, options.data_root, train::LabelColumn::optional);
   const train::Network network = train::network_of(model, config.test.model_path);
   const PictureSpan span = pictures_of(config.test);
   const int64_t end = std::min(span.end, static_cast<int64_t>(entries.size()));
@@ -102,7 +104,7 @@ int predict_unlabelled(const train::Config& config, const models::SceneParser& m
     progress.update(i - span.begin + 1);
   }
   progress.finish();
-  fmt::print("{} pictures predicted ({}) in {}\n", std::max<int64_t>(end - span.begin, 0),
+  fmt::print("{} predicted ({}) in {}\n", counted(std::max<int64_t>(end - span.begin, 0), "picture"),
              train::protocol_name(protocol), config.test.save_folder);
   return 0;
 }

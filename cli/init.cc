@@ -6,6 +6,7 @@
 #include <string>
 
 #include "cli/command.h"
+#include "tensor/base/text.h"
 #include "train/check/starter.h"
 
 namespace giza::cli {
@@ -16,7 +17,7 @@ class InitCommand : public Command {
   InitCommand()
       : Command("init", "a first configuration for your own pictures",
                 R"(Makes the folder DIR with config.yaml, train.txt, val.txt and names.txt from a folder of pictures
-(.jpg, .png) and one of masks: a PNG of the same name for each picture, whose grey value or palette
+(.jpg, .png, ...) and one of masks: a PNG of the same name for each picture, whose grey value or palette
 index is the class; 255 is ignored. NAME_label.png, NAME_mask.png and NAME_L.png are found too, and
 subfolders are followed. Every fifth picture is held out to validate. Pictures without a mask are
 left out and named.
@@ -50,8 +51,9 @@ left out and named.
                   {"left_out", starter.without_mask.size()}});
       return 0;
     }
-    fmt::print("{}: {} pictures to train on, {} to validate, {} classes, about {} x {} pixels\n",
-               one_line(starter.config), starter.train, starter.val, starter.classes, starter.width, starter.height);
+    fmt::print("{}: {} to train on, {} to validate, {}, about {} x {} pixels\n", one_line(starter.config),
+               counted(starter.train, "picture"), starter.val, counted(starter.classes, "class", "classes"),
+               starter.width, starter.height);
     if (options_.names.empty()) fmt::print("{}/names.txt: give the classes their names\n", one_line(options_.folder));
     fmt::print("next: giza check --config {0}\n      giza plan --config {0}\n      giza train --config {0}\n",
                one_line(starter.config));

@@ -17,6 +17,7 @@
 #include "cli/command.h"
 #include "models/weights/infer.h"
 #include "tensor/base/check.h"
+#include "tensor/base/text.h"
 #include "tensor/parallel.h"
 #include "train/config/card.h"
 #include "train/config/keys.h"
@@ -139,13 +140,25 @@ std::vector<Picture> list_pictures(const std::vector<std::string>& arguments, co
   return pictures;
 }
 
+/// Throws Refusal where a result's name would be longer than file systems take.
+void check_result_names(const Picture& picture) {
+  constexpr size_t kLongestName = 255;  // bytes: NAME_MAX of Linux's and most others' file systems
+  for (const char* end : kResults) {
+    const std::string name = fs::path(picture.stem + end).filename().string();
+    check<Refusal>(
+        name.size() <= kLongestName,
+        "{}: its result NAME{} would have a name of {} bytes, longer than {}; give the picture a shorter name",
+        picture.image, end, name.size(), kLongestName);
+  }
+}
+
 class PredictCommand : public Command {
  public:
   PredictCommand()
       : Command("predict", "classes of your own pictures: label image, colours, overlay",
                 R"(Writes DIR/NAME_label.png (class indices), NAME_color.png and NAME_overlay.png for each picture,
 and prints the classes seen with their share of the pixels. A folder in place of an IMAGE stands for
-the .jpg and .png pictures in it and in its subfolders, which are made below DIR too; DIR lies
+the JPEG and PNG pictures in it and in its subfolders, which are made below DIR too; DIR lies
 outside of it. A picture that cannot be read is passed over; those are named again at the end, with
 exit status 1. Names, colours and the test protocol come from --config, else from the weights, else
 from a config.yaml beside them; without any, pictures keep their size and are cut into tiles.
@@ -183,8 +196,9 @@ from a config.yaml beside them; without any, pictures keep their size and are cu
     check<Refusal>(!out_.empty(), "--out is empty, expected a folder");
     // A slip of the keyboard is found before anything is worked on.
     for (const Picture& picture : pictures) {
-      check<Refusal>(train::is_file(picture.image),
-                     "{}: there is no such file, expected a picture or a folder of pictures", picture.image);
+      std::error_code error;
+      check<Refusal>(train::is_file(picture.image), "{}: {}, expected a picture or a folder of pictures", picture.image,
+                     fs::exists(picture.image, error) ? "is a pipe or a device" : "there is no such file");
     }
     const PredictSetup setup = make_setup(common);
     const train::Network network = train::network_of(*setup.model, weights_);
@@ -220,13 +234,15 @@ from a config.yaml beside them; without any, pictures keep their size and are cu
     }
     progress.finish();
     if (broken.empty()) return 0;
-    tell("{} of {} pictures could not be predicted: {}", broken.size(), pictures.size(), fmt::join(broken, ", "));
+    tell("{} of {} could not be predicted: {}", broken.size(),
+         counted(static_cast<int64_t>(pictures.size()), "picture"), fmt::join(broken, ", "));
     return 1;
   }
 
  private:
   /// One picture: its three files and its line.
   void predict(const Picture& picture, const train::Network& network, const PredictSetup& setup, bool json) {
+    check_result_names(picture);
     const auto [width, height] = train::read_image_size(picture.image);
     train::ProtocolOptions protocol = setup.protocol;
     if (!setup.has_protocol) {

@@ -114,7 +114,7 @@ pairs replace its keys.
     constexpr int kUsualRuns = 3;
     if (runs_ == 0) runs_ = kUsualRuns;
     step_.load(common);
-    const MeasuredSteps measured = measure();
+    const MeasuredSteps measured = measure(common.quiet);
     if (!svg_.empty()) {
       write_file(svg_,
                  train::roofline_svg(measured.summary, measured.peak, num_threads(), {title(), subtitle(measured)}));
@@ -131,8 +131,10 @@ pairs replace its keys.
   }
 
  private:
-  MeasuredSteps measure() const {
-    const auto step = step_.step(weights_);
+  MeasuredSteps measure(bool quiet) const {
+    models::FileNotes told;
+    const auto step = step_.step(weights_, &told);
+    if (!quiet) tell_notes(weights_, told.notes);
     train::Progress progress("profile", runs_ + 1, "step");
     step();  // warms up: page faults, threads
     // The peaks before and after.

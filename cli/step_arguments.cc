@@ -44,8 +44,8 @@ Shape StepArguments::input() const {
   return {1, config_.test.test_h, config_.test.test_w, 3};
 }
 
-std::function<void()> StepArguments::step(const std::string& weights) const {
-  return train::make_step(config_, input(), training(), weights);
+std::function<void()> StepArguments::step(const std::string& weights, models::FileNotes* told) const {
+  return train::make_step(config_, input(), training(), weights, told);
 }
 
 nlohmann::ordered_json StepArguments::json() const {

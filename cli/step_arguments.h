@@ -6,6 +6,7 @@
 #include <string>
 
 #include "cli/command.h"
+#include "models/weights/infer.h"
 #include "tensor/shape.h"
 
 namespace giza::cli {
@@ -25,7 +26,7 @@ class StepArguments {
   /// Pictures of a step, [N,H,W,3].
   Shape input() const;
   /// Runs one step. `weights`: a file whose network takes the place of the configured one; empty: none.
-  std::function<void()> step(const std::string& weights = {}) const;
+  std::function<void()> step(const std::string& weights = {}, models::FileNotes* told = nullptr) const;
   /// Of a configuration: {config, arch, classes, input: [n, h, w, 3]}
   nlohmann::ordered_json json() const;
   /// "configs/scenes/psp.yaml, PSPNet, 97x193, batch 8, 12 classes"

@@ -8,6 +8,7 @@
 
 #include "autograd/variable.h"
 #include "cli/command.h"
+#include "tensor/base/text.h"
 #include "train/progress.h"
 #include "train/trainer.h"
 
@@ -82,7 +83,7 @@ void TrainCommand::print(const train::TrainResult& result, const train::Config& 
     print_json(json);
     return;
   }
-  const std::string done = result.steps > 0 ? fmt::format("trained {} iterations in {}", result.steps,
+  const std::string done = result.steps > 0 ? fmt::format("trained {} in {}", counted(result.steps, "iteration"),
                                                           train::format_duration(result.seconds))
                                             : "nothing was left to train";
   fmt::print("{}, {} in all, loss {:.4f}: {}\n", done, result.iterations, result.loss, one_line(result.checkpoint));

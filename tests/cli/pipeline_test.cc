@@ -1,5 +1,6 @@
 // The main path on a tiny data set: scenes, train, eval, predict, compare, run; signals and resume.
 #include <doctest/doctest.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
@@ -216,6 +217,17 @@ TEST_CASE("scenes, train, eval, predict, compare, run") {
     CHECK(some.err.ends_with("giza: 1 of 3 pictures could not be predicted: photos/b.png\n"));
     CHECK(fs::exists(folder.file("some/c_label.png")));
     CHECK(!fs::exists(folder.file("some/b_label.png")));
+
+    // One whose results would have too long names, too.
+    fs::remove(folder.file("photos/b.png"));
+    fs::copy_file(folder.file("photos/a.png"), folder.file("photos/" + std::string(250, 'n') + ".png"));
+    const Outcome lengthy = run_giza(predict + "lengthy photos", folder.path());
+    CHECK(lengthy.status == 1);
+    CHECK(contains(lengthy.err, "give the picture a shorter name"));
+    CHECK(fs::exists(folder.file("lengthy/c_overlay.png")));
+    REQUIRE(mkfifo(folder.file("pipe.png").c_str(), 0600) == 0);
+    CHECK(
+        contains(run_giza(predict + "piped pipe.png", folder.path()).err, "pipe.png: is a pipe or a device, expected"));
 
     // Results never take the place of pictures.
     fs::create_directories(folder.file("eat"));

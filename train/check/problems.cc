@@ -8,6 +8,7 @@
 #include <unordered_map>
 
 #include "tensor/base/check.h"
+#include "tensor/base/text.h"
 #include "train/config/parts.h"
 #include "train/data/transforms.h"
 
@@ -21,13 +22,9 @@ constexpr double kDominant = 0.9;
 constexpr double kMuchIgnored = 0.5;
 constexpr double kOddMean = 0.15;  // of the range 0..1; natural pictures of all kinds stay within
 
-std::string shape_text(int64_t count, const char* one, const char* many) {
-  return fmt::format("{} {}", count, count == 1 ? one : many);
-}
-
 std::string place_text(const ValueCount& value) {
-  return fmt::format("{} in {}, first at x {}, y {} of {}", shape_text(value.pixels, "pixel", "pixels"),
-                     shape_text(value.files, "file", "files"), value.x, value.y, value.file);
+  return fmt::format("{} in {}, first at x {}, y {} of {}", counted(value.pixels, "pixel", "pixels"),
+                     counted(value.files, "file", "files"), value.x, value.y, value.file);
 }
 
 /// "LIST:LINE: " where there was a list.
@@ -69,7 +66,7 @@ class Finder {
   /// "PART: 3 files are missing"
   Problem& add_count(const PartReport& part, Severity severity, const char* kind, int64_t count, const char* one,
                      const char* many, const std::string& rest = "") {
-    return add(severity, kind, fmt::format("{}: {}{}", part.name, shape_text(count, one, many), rest), count);
+    return add(severity, kind, fmt::format("{}: {}{}", part.name, counted(count, one, many), rest), count);
   }
   void example(Problem& problem, const std::string& text) const {
     if (problem.examples.size() < examples_) problem.examples.push_back(text);
@@ -100,7 +97,7 @@ class Finder {
 
   /// Lists made for other programs often begin their paths with a slash.
   void absolute_paths(const ListEntry& entry, Problem& problem) const {
-    const std::string hint = slash_hint(entry.image, config_.data.data_root);
+    const std::string hint = path_hint(entry.image, config_.data.data_root);
     if (!hint.empty()) problem.message += "; " + hint;
   }
 
@@ -117,7 +114,7 @@ class Finder {
     Problem& problem =
         add(Severity::fault, "value",
             fmt::format("{}: {} neither a class (0 to {}) nor ignored ({})", part.report.name,
-                        shape_text(static_cast<int64_t>(found.size()), "label value is", "label values are"),
+                        counted(static_cast<int64_t>(found.size()), "label value is", "label values are"),
                         config_.data.classes - 1, config_.train.ignore_label),
             pixels);
     for (const std::string& line : found) example(problem, line);
@@ -130,7 +127,7 @@ class Finder {
     const PartReport& report = part.report;
     const bool named = !config_.data.label_colors.empty();
     std::string message = fmt::format(
-        "{}: {} {}", report.name, shape_text(files, "label file", "label files"),
+        "{}: {} {}", report.name, counted(files, "label file", "label files"),
         named ? "with colours that DATA.label_colors does not have" : "with colours in place of class indices");
     if (report.too_many_colors) {
       message += ", thousands of colours: these are pictures, or masks that were resized or saved as JPEG";
@@ -165,8 +162,8 @@ class Finder {
     const auto batch = config_.train.batch_size;
     if (!part.report.name.starts_with("train") || part.report.pictures >= batch) return;
     add(Severity::fault, "batch",
-        fmt::format("train: {} are fewer than TRAIN.batch_size = {}",
-                    shape_text(part.report.pictures, "picture", "pictures"), batch));
+        fmt::format("train: {} fewer than TRAIN.batch_size = {}",
+                    counted(part.report.pictures, "picture is", "pictures are"), batch));
   }
 
   void output_names(const PartFindings& part) {
@@ -218,7 +215,7 @@ class Finder {
       add(Severity::note, "small",
           fmt::format("train: {} smaller than the crop of {} x {}: the rest of a sample is filled with the mean and "
                       "ignored",
-                      shape_text(report.smaller_than_crop, "picture is", "pictures are"), config_.train.train_w,
+                      counted(report.smaller_than_crop, "picture is", "pictures are"), config_.train.train_w,
                       config_.train.train_h),
           report.smaller_than_crop);
     }
@@ -333,9 +330,9 @@ class Finder {
       const bool leak = key.first != key.second && a.starts_with("train");
       std::string message = key.first == key.second
                                 ? fmt::format("{}: {} twice, by the bytes of the file", a,
-                                              shape_text(group.count, "picture is there", "pictures are there"))
+                                              counted(group.count, "picture is there", "pictures are there"))
                                 : fmt::format("{} and {}: {} both, by the bytes of the file{}", a, b,
-                                              shape_text(group.count, "picture is in", "pictures are in"),
+                                              counted(group.count, "picture is in", "pictures are in"),
                                               leak ? ": figures on them say nothing of new pictures" : "");
       Problem& problem = add(leak ? Severity::warning : Severity::note, "repeated", message, group.count);
       problem.examples = std::move(group.examples);

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tensor/base/message.h"
+#include "tensor/base/text.h"
 #include "train/check/data_check.h"
 #include "train/progress.h"
 
@@ -21,7 +22,7 @@ const char* severity_name(Severity severity) {
 std::string size_text(const std::array<int, 2>& size) { return fmt::format("{} x {}", size[0], size[1]); }
 
 std::string part_line(const PartReport& part) {
-  std::string text = fmt::format("{}: {} pictures of {}\n", part.name, part.pictures, one_line(part.place));
+  std::string text = fmt::format("{}: {} of {}\n", part.name, counted(part.pictures, "picture"), one_line(part.place));
   if (part.readable == 0) return text;
   const std::string sizes = part.smallest == part.largest ? size_text(part.smallest)
                                                           : size_text(part.smallest) + " to " + size_text(part.largest);

@@ -10,6 +10,7 @@
 
 #include "tensor/base/check.h"
 #include "tensor/base/hash.h"
+#include "tensor/base/text.h"
 
 namespace giza::train {
 namespace {
@@ -129,10 +130,10 @@ void scan_label(const std::string& path, const LabelColors* colors, FileScan& re
   } else if (scan.too_many_colors || !scan.colors.empty()) {
     scan.read = false;  // what is known of it is half the truth
     result.faults.push_back(
-        {Kind::color,
-         scan.too_many_colors
-             ? fmt::format("{}: holds more than {} other colours: a picture, not labels", path, kMaxColors)
-             : fmt::format("{}: holds {} colours that DATA.label_colors lacks", path, scan.colors.size())});
+        {Kind::color, scan.too_many_colors
+                          ? fmt::format("{}: holds more than {} other colours: a picture, not labels", path, kMaxColors)
+                          : fmt::format("{}: holds {} that DATA.label_colors lacks", path,
+                                        counted(static_cast<int64_t>(scan.colors.size()), "colour"))});
   }
 }
 

@@ -114,7 +114,7 @@ YamlNode override_value(const Key& key, std::string text) {
   if (!std::holds_alternative<std::string*>(key.field(scratch))) {
     if (text.size() > 1 && text.front() == '(' && text.back() == ')')
       text = fmt::format("[{}]", text.substr(1, text.size() - 2));
-    return parse_yaml(text, kOverridePlace);
+    return parse_yaml(text, fmt::format("{}: {}", kOverridePlace, key.full_name()));
   }
   // The shell has taken the quotes off a text already; nothing in it is YAML.
   node.kind = YamlNode::Kind::scalar;

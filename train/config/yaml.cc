@@ -136,6 +136,19 @@ class TreeBuilder : public YAML::EventHandler {
 
 }  // namespace
 
+namespace {
+
+/// True where one of the lines up to number `last`, from 0, begins as a comment of other languages does.
+bool has_slashes_before(std::string_view text, int last) {
+  for (int line = 0; line <= last && !text.empty(); ++line) {
+    if (trimmed(text.substr(0, text.find('\n'))).starts_with("//")) return true;
+    text.remove_prefix(std::min(text.find('\n'), text.size() - 1) + 1);
+  }
+  return false;
+}
+
+}  // namespace
+
 bool is_null_word(std::string_view text) {
   constexpr std::string_view kWords[] = {"~", "null", "Null", "NULL", "None"};
   return std::find(std::begin(kWords), std::end(kWords), text) != std::end(kWords);
@@ -163,7 +176,9 @@ YamlNode parse_yaml(std::string_view text, const std::string& name) {
     check<Refusal>(!parser.HandleNextDocument(builder), "{}: holds several YAML documents, expected one", name);
     return root;
   } catch (const YAML::Exception& error) {
-    throw Refusal(fmt::format("{}:{}: not valid YAML: {}", name, error.mark.line + 1, error.msg));
+    throw Refusal(
+        fmt::format("{}:{}: not valid YAML: {}{}", name, error.mark.line + 1, error.msg,
+                    has_slashes_before(text, error.mark.line) ? "; a comment begins with #, not with //" : ""));
   }
 }
 

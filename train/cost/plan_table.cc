@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <vector>
 
+#include "tensor/base/text.h"
 #include "tensor/simd.h"
 #include "train/cost/plan.h"
 #include "train/cost/profile_table.h"
@@ -91,11 +92,12 @@ std::string training_text(const Plan& plan, const Config& config) {
       time.data_s > 0 ? fmt::format(", samples {} of other threads", seconds(time.data_s)) : ", samples unknown");
   text += fmt::format("          {}\n", basis(plan, training.measured_share, training.measured_on));
   if (training.iterations_per_epoch > 0) {
-    text += fmt::format("          {} in all: {} iterations ({} pictures / {} x {} epochs)", duration(time.total_s()),
-                        time.iterations, training.pictures.count, train.batch_size, train.epochs - train.start_epoch);
+    text += fmt::format("          {} in all: {} ({} / {} x {})", duration(time.total_s()),
+                        counted(time.iterations, "iteration"), counted(training.pictures.count, "picture"),
+                        train.batch_size, counted(train.epochs - train.start_epoch, "epoch"));
     if (time.validations > 0)
-      text += fmt::format(", {} validations of {}", time.validations, duration(time.validation_s));
-    text += fmt::format(", {} checkpoints of {}\n", time.checkpoints, seconds(time.checkpoint_s));
+      text += fmt::format(", {} of {}", counted(time.validations, "validation"), duration(time.validation_s));
+    text += fmt::format(", {} of {}\n", counted(time.checkpoints, "checkpoint"), seconds(time.checkpoint_s));
   } else {
     text += "          in all: unknown without the list of pictures\n";
   }

@@ -193,13 +193,14 @@ void check_training_fits(const Config& config) {
   check_fits(rehearse(num_threads(), [&](Rehearsal&) { TrainingRehearsal(config).step(); }), config);
 }
 
-std::function<void()> make_step(const Config& config, const Shape& x, bool training, const std::string& weights) {
+std::function<void()> make_step(const Config& config, const Shape& x, bool training, const std::string& weights,
+                                models::FileNotes* told) {
   if (weights.empty() && !simulating()) {
     check_fits(rehearse(num_threads(), [&](Rehearsal&) { make_step(config, x, training)(); }), config);
   }
   models::NetworkOptions options = model_options(config);
   std::unique_ptr<models::SceneParser> given;
-  if (!weights.empty()) given = models::load_parser(weights, options.backbone.conv);
+  if (!weights.empty()) given = models::load_parser(weights, options.backbone.conv, told);
   if (training) {
     const auto rehearsal = std::make_shared<TrainingRehearsal>(config, std::move(given));
     return [rehearsal] { rehearsal->step(); };

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "models/weights/infer.h"
 #include "tensor/profile/profile.h"
 #include "train/config/config.h"
 #include "train/eval/evaluator.h"
@@ -65,9 +66,10 @@ struct Rehearsal {
 
 /// A function that runs one step of a configuration's network: one of its training, with its batch, crop, loss and
 /// recomputation; or, as `giza run` does it, a forward pass on made-up pictures x [N,H,W,3]. The network of the file
-/// `weights` takes the configured one's place, if it is given. Throws Refusal for a file or a configuration that no
+/// `weights` takes the configured one's place, if it is given; what there is to tell of it goes to `told`. Throws Refusal for a file or a configuration that no
 /// network fits, or whose tensors do not fit into memory.
-std::function<void()> make_step(const Config& config, const Shape& x, bool training, const std::string& weights = {});
+std::function<void()> make_step(const Config& config, const Shape& x, bool training, const std::string& weights = {},
+                                models::FileNotes* told = nullptr);
 /// The events of such a step in a dry run.
 std::vector<profile::Event> rehearse_step(const Config& config, const Shape& x, bool training);
 /// Throws Refusal if a training step needs more memory for its tensors than can be had. A network that cannot be held would

@@ -61,7 +61,8 @@ std::vector<std::string> names_in(const std::string& folder) {
 
 bool is_picture_name(const std::string& name) {
   const std::string extension = lower_case(fs::path(name).extension().string());
-  return extension == ".jpg" || extension == ".jpeg" || extension == ".png";
+  static constexpr const char* kExtensions[] = {".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".png"};
+  return std::find(std::begin(kExtensions), std::end(kExtensions), extension) != std::end(kExtensions);
 }
 
 std::vector<std::string> pictures_below(const std::string& folder) {
@@ -88,7 +89,8 @@ std::vector<std::string> pictures_below(const std::string& folder) {
                      kMaxFiles);
     }
   }
-  check<Refusal>(!found.empty(), "{}: holds no .jpg or .png pictures, nor do the folders in it", folder);
+  check<Refusal>(!found.empty(),
+                 "{}: holds no pictures (.jpg, .jpeg, .jpe, .jfif, .jif, .png), nor do the folders in it", folder);
   std::sort(found.begin(), found.end(), [](const fs::path& a, const fs::path& b) { return a < b; });
   return found;
 }

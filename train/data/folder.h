@@ -16,10 +16,10 @@ bool is_file(const std::string& path);
 /// above ten million names.
 std::vector<std::string> names_in(const std::string& folder);
 
-/// True for .jpg, .jpeg and .png, in upper or lower case.
+/// True for the usual extensions of JPEG (.jpg, .jpeg, .jpe, .jfif, .jif) and PNG, in upper or lower case.
 bool is_picture_name(const std::string& name);
 
-/// The .jpg, .jpeg and .png files of a folder and of the folders in it, links followed, sorted; nothing that begins with a
+/// The pictures by their names (is_picture_name) of a folder and of the folders in it, links followed, sorted; nothing that begins with a
 /// dot. Throws Refusal for a folder that cannot be read or has none, for links that lead nowhere or back to a folder that
 /// they are in, and above ten million.
 std::vector<std::string> pictures_below(const std::string& folder);

@@ -32,7 +32,7 @@ void check_file(const std::string& list, int line, const char* what, const std::
   struct stat status {};
   if (::stat(path.c_str(), &status) != 0) {
     const int reason = errno;
-    const std::string hint = slash_hint(path, root);
+    const std::string hint = path_hint(path, root);
     throw Refusal(fmt::format("{}: {} '{}' cannot be found ({}); {}", place_of(list, line), what, path,
                               std::strerror(reason),
                               hint.empty() ? "check the line and DATA.data_root, or let `giza check` list all that are "
@@ -83,26 +83,64 @@ std::vector<std::string> split_paths(std::string line) {
   return fields;
 }
 
+/// True for the words of one path with blanks: the last alone is called like a picture.
+bool is_one_path(const std::vector<std::string>& fields) {
+  return fields.size() > 1 && is_picture_name(fields.back()) &&
+         std::none_of(fields.begin(), fields.end() - 1, is_picture_name);
+}
+
+/// Where a line comes from a table with titles or a column of numbers, as pandas writes them: what to do.
+std::string table_hint(std::string_view line) {
+  for (const char separator : {',', ';', '\t'}) {
+    const std::vector<std::string> parts = split_at(line, separator);
+    if (parts.size() < 2) continue;
+    const auto is_title = [](const std::string& part) { return part.find_first_of("./") == std::string::npos; };
+    const bool number = parts[0].find_first_not_of("0123456789") == std::string::npos;  // or nothing, in the header
+    if (number) return "; of a table, the paths alone: to_csv(..., index=False, header=False) in pandas";
+    if (std::all_of(parts.begin(), parts.end(), is_title)) return "; the header of a table? put a # before it";
+  }
+  return {};
+}
+
 }  // namespace
 
-std::string slash_hint(const std::string& path, const std::string& data_root) {
-  if (data_root.empty() || path.front() != '/') return {};
-  struct stat status {};
-  if (::stat((data_root + path).c_str(), &status) != 0) return {};
-  return "it is there below DATA.data_root: remove the / at the beginning of the list's paths";
+std::string path_hint(const std::string& path, const std::string& data_root) {
+  const auto is_there = [](const std::string& file) {
+    struct stat status {};
+    return ::stat(file.c_str(), &status) == 0;
+  };
+  if (path.starts_with("//")) return "a comment in a list begins with #, not with //";
+  if (data_root.empty()) return {};
+  if (path.front() == '/' && is_there(data_root + path)) {
+    return "it is there below DATA.data_root: remove the / at the beginning of the list's paths";
+  }
+  const std::string below = join(data_root, "");
+  if (!path.starts_with(below)) return {};
+  const std::string listed = path.substr(below.size());
+  const std::string place = std::filesystem::path(data_root).lexically_normal().string();
+  if (std::filesystem::path(listed).lexically_normal().string().starts_with(place) && is_there(listed)) {
+    return "the list's paths begin with DATA.data_root already: set DATA.data_root ''";
+  }
+  // A table's titles: "image label", "filename mask".
+  if (listed.find_first_of("./") == std::string::npos) return "is this the header of a table? put a # before it";
+  return {};
 }
 
 std::vector<ListEntry> read_list(const std::string& path, const std::string& data_root, LabelColumn column) {
   std::vector<ListEntry> entries;
   for_each_line(path, [&](int number, std::string_view line) {
     if (line.front() == '#') return;
-    const std::vector<std::string> fields = split_paths(std::string(line));
+    std::vector<std::string> fields = split_paths(std::string(line));
+    if (fields[0] == "//") {
+      throw Refusal(fmt::format("{}:{}: begins with //; a comment in a list begins with #", path, number));
+    }
+    if (column == LabelColumn::optional && is_one_path(fields)) fields = {std::string(line)};
     const bool fits = fields.size() == 2 || (fields.size() == 1 && column == LabelColumn::optional);
-    check<Refusal>(
-        fits,
-        "{}:{}: has {} fields, expected '{}', relative to DATA.data_root; where paths hold blanks, put a tab "
-        "between them or quotes around them",
-        path, number, fields.size(), column == LabelColumn::required ? "IMAGE LABEL" : "IMAGE [LABEL]");
+    check<Refusal>(fits,
+                   "{}:{}: has {}, expected '{}', relative to DATA.data_root; where paths hold blanks, put a tab "
+                   "between them or quotes around them{}",
+                   path, number, counted(static_cast<int64_t>(fields.size()), "field"),
+                   column == LabelColumn::required ? "IMAGE LABEL" : "IMAGE [LABEL]", table_hint(line));
     ListEntry entry;
     entry.image = join(data_root, fields[0]);
     if (fields.size() == 2) entry.label = join(data_root, fields[1]);
@@ -130,10 +168,11 @@ void check_output_names(const std::string& path, const std::vector<ListEntry>& e
   }
 }
 
-void check_list_files(const std::string& path, const std::vector<ListEntry>& entries, const std::string& data_root) {
+void check_list_files(const std::string& path, const std::vector<ListEntry>& entries, const std::string& data_root,
+                      LabelColumn column) {
   for (const ListEntry& entry : entries) {
     check_file(path, entry.line, "image", entry.image, data_root);
-    if (!entry.label.empty()) check_file(path, entry.line, "label", entry.label, data_root);
+    if (column == LabelColumn::required) check_file(path, entry.line, "label", entry.label, data_root);
   }
 }
 

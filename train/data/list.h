@@ -20,7 +20,8 @@ struct ListEntry {
 enum class LabelColumn { required, optional };
 
 /// Reads a list file: `image label` per line, relative to data_root (absolute paths stay). Between the two stand blanks; or
-/// a tab, a comma or a semicolon, and then the paths may hold blanks; so may paths in quotes, single or double. Blank
+/// a tab, a comma or a semicolon, and then the paths may hold blanks; so may paths in quotes, single or double; and
+/// where the label is optional, a path on its own. Blank
 /// lines, lines starting with '#', CRLF and a UTF-8 byte order mark are tolerated.
 /// Throws Refusal "LIST:LINE: ..." for a malformed line, and "LIST: ..." for a missing or empty list.
 std::vector<ListEntry> read_list(const std::string& path, const std::string& data_root,
@@ -34,10 +35,12 @@ void check_output_names(const std::string& path, const std::vector<ListEntry>& e
                         size_t end = SIZE_MAX);
 
 /// Checks that every file of the list is there. Throws Refusal "LIST:LINE: ..." naming the first one that is not, and what
-/// to do if it would be below data_root but for a slash at its beginning.
-void check_list_files(const std::string& path, const std::vector<ListEntry>& entries, const std::string& data_root);
-/// For a path that is not there: what to do if it is there below data_root; else empty.
-std::string slash_hint(const std::string& path, const std::string& data_root);
+/// to do where that can be told (path_hint). `optional` labels are not looked for.
+void check_list_files(const std::string& path, const std::vector<ListEntry>& entries, const std::string& data_root,
+                      LabelColumn column = LabelColumn::required);
+/// For a path that is not there: what to do if it is there below data_root or without it, or is no path but a comment or a
+/// table's title; else empty.
+std::string path_hint(const std::string& path, const std::string& data_root);
 
 /// Class names, one per line. Throws Refusal for an empty line in the middle or an empty file.
 std::vector<std::string> read_names(const std::string& path);

@@ -61,7 +61,7 @@ Evaluation evaluate(const Predictor& predictor, const Dataset& dataset, const Ev
     result.names.push_back(index < options.names.size() ? options.names[index] : fmt::format("class {}", c));
   }
   const int64_t begin = std::max<int64_t>(0, options.begin), end = std::min(dataset.size(), options.end);
-  check<Refusal>(begin < end, "{}: none of its {} pictures are to be judged; check TEST.index_start and index_step",
+  check<Refusal>(begin < end, "{}: none of its pictures ({}) is to be judged; check TEST.index_start and index_step",
                  listing_place(dataset.options()), dataset.size());
   std::optional<MaskFolder> masks;
   if (!options.save_folder.empty()) {

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "tensor/base/text.h"
 #include "train/eval/evaluator.h"
 
 namespace giza::train {
@@ -124,7 +125,8 @@ std::string metrics_table(const Evaluation& evaluation) {
   }
   table +=
       fmt::format("{:<{}}  {:7.4f}\n{:<{}}  {:7.4f}\n", "mAcc", width, metrics.macc, "allAcc", width, metrics.all_acc);
-  return table + fmt::format("{} pictures in {:.1f} s; {}\n", evaluation.pictures.size(), evaluation.seconds,
+  return table + fmt::format("{} in {:.1f} s; {}\n",
+                             counted(static_cast<int64_t>(evaluation.pictures.size()), "picture"), evaluation.seconds,
                              evaluation.protocol);
 }
 

@@ -14,6 +14,7 @@
 #include "tensor/base/file.h"
 #include "tensor/base/hash.h"
 #include "tensor/base/machine.h"
+#include "tensor/base/text.h"
 #include "tensor/parallel.h"
 #include "tensor/simd.h"
 #include "train/config/keys.h"
@@ -146,8 +147,9 @@ void write_evaluation_report(const std::string& path, const Config& config, cons
   ReportData data = common_data(config);
   data.kind = "evaluation";
   data.title = last_names(config.test.save_folder, 2);
-  data.summary = {network_name(config), fmt::format("{} of {} pictures of {}", evaluation.pictures.size(),
-                                                    dataset.size(), listing_place(dataset.options()))};
+  data.summary = {network_name(config),
+                  fmt::format("{} of {} of {}", evaluation.pictures.size(), counted(dataset.size(), "picture"),
+                              listing_place(dataset.options()))};
   data.evaluation = &evaluation;
   data.evaluation_name = config.test.has_prediction ? "Saved predictions" : "Test protocol";
   if (!config.test.has_prediction) {

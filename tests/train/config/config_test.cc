@@ -11,6 +11,7 @@
 #include <string>
 
 #include "tensor/base/check.h"
+#include "tests/support/refusal.h"
 #include "train/config/keys.h"
 
 namespace giza::train {
@@ -315,6 +316,16 @@ TEST_CASE("faults are refused with file, line and remedy") {
     CHECK(message.find("f.yaml") == 0);
     CHECK(message.find('\n') == std::string::npos);
   }
+}
+
+TEST_CASE("what is no YAML is refused with its key, and with a word on comments") {
+  const auto fault = [](const std::string& text, const std::vector<std::string>& overrides = {}) {
+    return giza::message_of<giza::Refusal>([&] { parse_config(text, "f.yaml", overrides); });
+  };
+  CHECK(fault("", {"TEST.scales", "[0.5, "}).find("command line: TEST.scales:1: not valid YAML") == 0);
+  CHECK(fault("TEST:\n  // of the paper\n  scales: [0.5]\n").find("a comment begins with #, not with //") !=
+        std::string::npos);
+  CHECK(fault("TEST:\n  scales: [0.5\n").find("//") == std::string::npos);
 }
 
 TEST_CASE("hostile files are refused in bounded time") {

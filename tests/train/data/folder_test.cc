@@ -17,7 +17,8 @@ namespace fs = std::filesystem;
 TEST_CASE("folder: pictures in it and below, through links, sorted") {
   const TempFolder temp;
   for (const char* name : {"photos", "photos/b", "store", ".hidden"}) fs::create_directory(temp.file(name));
-  for (const char* name : {"photos/z.png", "photos/b/a.JPG", "photos/b/notes.txt", "photos/.c.png", "store/s.jpeg"}) {
+  for (const char* name : {"photos/z.png", "photos/b/a.JPG", "photos/b/notes.txt", "photos/.c.png", "store/s.jpeg",
+                           "photos/b/d.jfif", "photos/b/e.JPE", "photos/b/f.jpx"}) {
     write_bytes(temp.file(name), "x");
   }
   fs::create_symlink("../store", temp.file("photos/linked"));
@@ -25,7 +26,7 @@ TEST_CASE("folder: pictures in it and below, through links, sorted") {
   // Two ways to one folder are no circle.
   fs::create_symlink("../store", temp.file("photos/again"));
   std::vector<std::string> expected;
-  for (const char* name : {"again/s.jpeg", "b/a.JPG", "linked/s.jpeg", "m.jpeg", "z.png"}) {
+  for (const char* name : {"again/s.jpeg", "b/a.JPG", "b/d.jfif", "b/e.JPE", "linked/s.jpeg", "m.jpeg", "z.png"}) {
     expected.push_back(temp.file(std::string("photos/") + name));
   }
   CHECK(pictures_below(temp.file("photos")) == expected);

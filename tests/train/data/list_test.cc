@@ -74,7 +74,39 @@ TEST_CASE("list: what people separate paths with") {
   CHECK(pair_of("'a, b.png' it's.png") == "a, b.png|it's.png");
   CHECK(pair_of("a,b.png", LabelColumn::optional) == "a,b.png|");
   CHECK(pair_of("'my i.png'", LabelColumn::optional) == "my i.png|");
+  CHECK(pair_of("my nice i.png", LabelColumn::optional) == "my nice i.png|");
   CHECK(starts_with(list_fault("my i.png my l.png\n"), "1: has 4 fields, expected 'IMAGE LABEL'"));
+}
+
+TEST_CASE("list: tables of other programs are told by their look") {
+  CHECK(contains(list_fault("image,label\n"), "1: has 1 field, "));
+  CHECK(contains(list_fault("image,label\n"), "the header of a table? put a # before it"));
+  for (const char* line : {",image,label", "0,a.png,b.png", "17;a.png;b.png", "3\ta b.png\tb.png"}) {
+    CAPTURE(line);
+    CHECK(contains(list_fault(line), "to_csv(..., index=False, header=False) in pandas"));
+  }
+  CHECK(!contains(list_fault("a b.png c.png\n"), "table"));
+  CHECK(contains(list_fault("// the first half\n"), "1: begins with //; a comment in a list begins with #"));
+  const TextFile file("image label\n");
+  CHECK(contains(
+      message_of<Refusal>([&] { check_list_files(file.path, read_list(file.path, file.folder), file.folder); }),
+      "is this the header of a table? put a # before it"));
+}
+
+TEST_CASE("list: a root that the paths have already is told") {
+  const TempFolder temp;
+  std::filesystem::create_directories(temp.file("set"));
+  for (const std::string& name : {temp.file("set/a.png"), temp.file("set/list.txt")}) write_bytes(name, "x");
+  // Paths with the root before them, from the working directory as it were.
+  const std::string root = temp.file("set").substr(1);
+  CHECK(path_hint("/" + root + "/set/a.png", "/" + root).empty());
+  const std::filesystem::path before = std::filesystem::current_path();
+  std::filesystem::current_path(temp.path());
+  CHECK(contains(path_hint("set/set/a.png", "set"), "begin with DATA.data_root already: set DATA.data_root ''"));
+  CHECK(contains(path_hint("set/set/a.png", "set/"), "already"));
+  CHECK(contains(path_hint("./set/set/a.png", "./set"), "already"));
+  CHECK(path_hint("set/set/gone.png", "set").empty());
+  std::filesystem::current_path(before);
 }
 
 TEST_CASE("list: a slash too many is told") {
@@ -86,7 +118,7 @@ TEST_CASE("list: a slash too many is told") {
 }
 
 TEST_CASE("list: the label may be missing only where it is optional") {
-  CHECK(starts_with(list_fault("a b\nc\n"), "2: has 1 fields, expected 'IMAGE LABEL'"));
+  CHECK(starts_with(list_fault("a b\nc\n"), "2: has 1 field, expected 'IMAGE LABEL'"));
   const TextFile file("a b\nc\n");
   const std::vector<ListEntry> entries = read_list(file.path, "", LabelColumn::optional);
   CHECK(entries[0].label == "b");
@@ -114,6 +146,7 @@ TEST_CASE("list: a missing file is named with its line") {
   const std::string fault = message_of<Refusal>([&] { check_list_files(file.path, entries, ""); });
   CHECK(starts_with(fault, file.path + ":3: label '" + file.folder + "/gone.png' cannot be found"));
   CHECK_NOTHROW(check_list_files(file.path, {entries[0]}, ""));
+  CHECK_NOTHROW(check_list_files(file.path, entries, "", LabelColumn::optional));  // labels are not looked for
   const ListEntry folder{file.folder, "", 7};
   CHECK(starts_with(message_of<Refusal>([&] { check_list_files(file.path, {folder}, ""); }),
                     file.path + ":7: image '" + file.folder + "' is not a regular"));

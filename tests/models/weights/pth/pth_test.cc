@@ -135,6 +135,22 @@ TEST_CASE("pth: views of one storage, as the stream form before PyTorch 0.4 had 
   }
 }
 
+TEST_CASE("pth: bytes behind the end are passed over, and said") {
+  const TempFolder folder;
+  const std::string path = folder.file("longer.pth");
+  for (const char* name : {"zip", "stream"}) {
+    CAPTURE(name);
+    const std::string bytes = read_bytes(kGoldens + "/" + name + ".pth");
+    write_bytes(path, bytes);
+    CHECK(read_pth(path).notes.empty());
+    write_bytes(path, bytes + "xyz");
+    const WeightFile file = read_pth(path);
+    CHECK(file.notes ==
+          std::vector<std::string>{"the file has 3 bytes behind its end, passed over: was something appended?"});
+    CHECK(file.tensors.size() == read_pth(kGoldens + "/" + name + ".pth").tensors.size());
+  }
+}
+
 TEST_CASE("pth: an OrderedDict of Python 2 is a call with a list of pairs") {
   const TempFolder folder;
   const std::string path = folder.file("two.pth");
