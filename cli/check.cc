@@ -3,9 +3,13 @@
 
 #include <algorithm>
 #include <memory>
+#include <string>
 
 #include "cli/command.h"
 #include "train/check/data_check.h"
+#include "train/config/parts.h"
+#include "train/data/dataset.h"
+#include "train/eval/mask_folder.h"
 
 namespace giza::cli {
 namespace {
@@ -29,6 +33,8 @@ proposes the keys that would make them fit. Exit status: 0 everything fits, 1 so
         ->transform(within(size_t{0}, size_t{1000000}))
         ->type_name("N")
         ->capture_default_str();
+    app.add_option("--labels", labels_, "write the label maps that training sees (DATA.weak_labels) into this folder")
+        ->type_name("DIR");
   }
 
   int run(const Common& common) override {
@@ -44,11 +50,20 @@ proposes the keys that would make them fit. Exit status: 0 everything fits, 1 so
       return command_line("check", config.file, settings);
     };
     fmt::print("{}", common.json ? train::report_json(report, again) : train::report_text(report, again));
+    if (report.ok() && !labels_.empty()) write_training_labels(config);
     return report.ok() ? 0 : 1;
   }
 
  private:
+  void write_training_labels(const train::Config& config) const {
+    const train::Dataset dataset(train::dataset_options(config, train::Split::train));
+    train::check_output_names(train::listing_place(dataset.options()), dataset.entries());
+    const train::MaskFolder masks(labels_, train::mask_colors(config));
+    for (int64_t i = 0; i < dataset.size(); ++i) masks.write(dataset.entry(i), dataset.training_labels(i));
+  }
+
   ConfigArguments arguments_;
+  std::string labels_;
   size_t examples_ = 5;
 };
 

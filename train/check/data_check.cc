@@ -14,6 +14,7 @@
 #include "tensor/parallel.h"
 #include "train/check/problems.h"
 #include "train/check/scan.h"
+#include "train/check/weak_effect.h"
 #include "train/config/parts.h"
 #include "train/progress.h"
 #include "train/signals.h"
@@ -66,6 +67,9 @@ class PartScan {
     part_.hashes.resize(entries_.size());
   }
 
+  const DatasetOptions& options() const { return options_; }
+  /// True for training pictures whose labels are weakened.
+  bool is_weak() const { return options_.weak.kind != WeakLabels::Kind::full; }
   const std::vector<ListEntry>& entries() const { return entries_; }
 
   /// Says that another part has the same list.
@@ -302,6 +306,17 @@ DataReport check_data(const Config& config, const CheckOptions& options) {
   std::vector<PartFindings> findings;
   for (const auto& part : parts) findings.push_back(part->finish());
   report.problems = find_problems(config, facts, findings, options.examples);
+  if (const auto training = std::find_if(parts.begin(), parts.end(), [](const auto& part) { return part->is_weak(); });
+      training != parts.end()) {
+    const PartFindings& part = findings[static_cast<size_t>(training - parts.begin())];
+    const WeakEffect effect = weak_effect((*training)->options(), part.entries);
+    report.problems.push_back({Problem::Severity::note,
+                               "weak",
+                               fmt::format("{}: DATA.weak_labels {}: {}", part.report.name, config.data.weak_labels,
+                                           weak_effect_text(effect)),
+                               1,
+                               {}});
+  }
   report.proposals = find_proposals(config, facts, findings);
   for (PartFindings& part : findings) report.parts.push_back(std::move(part.report));
   report.seconds = watch.seconds();

@@ -37,7 +37,10 @@ struct DataConfig {
   std::map<int, int> label_map;    ///< raw value -> class or -1: ignored; where not empty, values not named are ignored
   bool reduce_zero_label = false;  ///< raw 0 is ignored, raw k is class k - 1 (ADE20K's challenge labels)
   std::vector<double> mean,
-      std;                   ///< of R, G and B on the scale of 0 to 255; empty: told by the weights, else ImageNet's
+      std;  ///< of R, G and B on the scale of 0 to 255; empty: told by the weights, else ImageNet's
+  std::string weak_labels = "full";        ///< full | box | box_band | box_inner | mixed, see train/data/weak_labels.h
+  double weak_fraction = 0.5;              ///< of the pictures of `mixed` that have boxes
+  std::vector<std::string> thing_classes;  ///< names or numbers of the classes that get boxes
   std::string label_colors;  ///< empty: indices; else how colours become values, see train/data/label_colors.h
   bool operator==(const DataConfig&) const = default;
 };

@@ -68,6 +68,14 @@ const auto kKeys = std::to_array<Key>({
      "[123.675, 116.28, 103.53]"},
     {"DATA", "std", AT(data.std), {.min = 1, .max = 255, .nullable = true, .items = 3, .may_be_empty = true, .added = true},
      "by which R, G and B are divided after that (Caffe: [1, 1, 1]); empty: likewise, ImageNet's [58.395, 57.12, 57.375]"},
+    {"DATA", "weak_labels", AT(data.weak_labels), {.choices = "full|box|box_band|box_inner|mixed", .added = true},
+     "labels of training as if people had drawn boxes around the things: full: the masks; box: the class in its whole "
+     "box; box_band: the same without a band along the edges; box_inner: the middle fifth of the box alone; mixed: box in "
+     "a part of the pictures (docs/weak-labels.md)"},
+    {"DATA", "weak_fraction", AT(data.weak_fraction), {.min = 0, .max = 1, .added = true},
+     "with weak_labels mixed: the part of the pictures that have boxes in place of masks"},
+    {"DATA", "thing_classes", AT(data.thing_classes), {.nullable = true, .may_be_empty = true, .added = true},
+     "names or numbers of the classes that get boxes: [boat, car, 10]; the others keep their masks"},
     {"DATA", "label_colors", AT(data.label_colors), kRun,
      "for label files that hold colours: voc2012, cityscapes or camvid, grey (value = red = green = blue), or a file "
      "with `r g b` per line, whose colour on line k is value k - 1; empty: label files hold indices"},

@@ -17,7 +17,7 @@ namespace giza::train {
 
 /// Where a key's value lives.
 using Field = std::variant<bool*, int*, int64_t*, double*, std::string*, std::vector<int>*, std::vector<double>*,
-                           std::map<int, int>*, ClassWeights*>;
+                           std::vector<std::string>*, std::map<int, int>*, ClassWeights*>;
 
 /// What the changing of a key means for a run.
 enum class Effect {

@@ -1,14 +1,18 @@
 // From configuration to the parts of a run.
 #include "train/config/parts.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <filesystem>
 #include <functional>
 #include <vector>
 
 #include "tensor/base/check.h"
 #include "tensor/base/median.h"
+#include "tensor/base/text.h"
 
 namespace giza::train {
 namespace {
@@ -23,12 +27,10 @@ Histogram label_histogram(const Dataset& dataset) {
   const auto classes = static_cast<size_t>(options.classes);
   Histogram histogram{std::vector<int64_t>(classes), std::vector<int64_t>(classes)};
   for (int64_t i = 0; i < dataset.size(); ++i) {
-    const LabelMap labels = dataset.raw_labels(i);
-    const LabelTable* table = dataset.table(i);
+    const LabelMap labels = dataset.training_labels(i);
     std::array<int64_t, 256> counts{};
     int64_t valid = 0;
-    for (const uint8_t raw : labels.index) {
-      const uint8_t label = table != nullptr ? (*table)[raw] : raw;
+    for (const uint8_t label : labels.index) {
       if (label == options.ignore_label || label >= options.classes) continue;
       ++counts[label];
       ++valid;
@@ -127,6 +129,23 @@ std::vector<layers::ParameterGroup> parameter_groups(const Config& config, const
 
 namespace {
 
+/// The class of a word of DATA.thing_classes: its name, or its number.
+int class_number(const std::string& word, const std::vector<std::string>& names, int classes,
+                 const std::string& place) {
+  if (const auto found = std::find(names.begin(), names.end(), word); found != names.end()) {
+    return static_cast<int>(found - names.begin());
+  }
+  int number = -1;
+  const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), number);
+  const bool is_number = error == std::errc{} && end == word.data() + word.size();
+  check<Refusal>(
+      is_number && number >= 0 && number < classes,
+      "{}: DATA.thing_classes has \"{}\", expected a number from 0 to {}{}", place, quotable(word), classes - 1,
+      names.empty() ? ": the classes have no names, see DATA.names_path"
+                    : fmt::format(", or one of {}", quotable(fmt::format("{}", fmt::join(names, ", ")), 400)));
+  return number;
+}
+
 /// The list key of a part of the data.
 const char* list_key(Split split) {
   return split == Split::train ? "DATA.train_list" : split == Split::val ? "DATA.val_list" : "TEST.test_list";
@@ -140,18 +159,39 @@ const std::string& list_of(const Config& config, Split split) {
 
 }  // namespace
 
+WeakLabels weak_labels(const Config& config) {
+  WeakLabels weak;
+  const std::string& word = config.data.weak_labels;
+  if (word == "full") return weak;
+  weak.kind = word == "box_band"    ? WeakLabels::Kind::band
+              : word == "box_inner" ? WeakLabels::Kind::inner
+                                    : WeakLabels::Kind::box;
+  if (word == "mixed") weak.fraction = config.data.weak_fraction;
+  weak.seed = static_cast<uint64_t>(config.train.manual_seed);
+  const std::string place = config_place(config, "DATA.thing_classes");
+  check<Refusal>(!config.data.thing_classes.empty(),
+                 "{}: DATA.thing_classes is empty, but DATA.weak_labels {} needs to know which classes get boxes; give "
+                 "their names or numbers, as [car, 7]",
+                 place, word);
+  const std::vector<std::string> names = class_names(config);
+  for (const std::string& thing : config.data.thing_classes) {
+    weak.is_thing[static_cast<size_t>(class_number(thing, names, config.data.classes, place))] = true;
+  }
+  return weak;
+}
+
 bool has_pictures(const Config& config, Split split) {
   return config.data.dataset != "list" || !list_of(config, split).empty();
 }
 
 DatasetOptions dataset_options(const Config& config, Split split) {
   const std::string& list = list_of(config, split);
-  if (!list.empty() || config.data.dataset == "list") {
-    require_keys(config, {list_key(split)});
-    return dataset_options(config, list);
-  }
-  require_keys(config, {"DATA.data_root"});
+  const bool listed = !list.empty() || config.data.dataset == "list";
+  require_keys(config, {listed ? list_key(split) : "DATA.data_root"});
   DatasetOptions options = dataset_options(config, list);
+  // A test is against the masks, whatever training saw.
+  if (split == Split::train) options.weak = weak_labels(config);
+  if (listed) return options;
   options.layout = config.data.dataset;
   options.split = split;
   if (split == Split::test && config.test.split != "test") {

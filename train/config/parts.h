@@ -28,6 +28,9 @@ models::NetworkOptions model_options(const Config& config);
 std::string network_title(const Config& config);
 /// All parameters of the network as the configuration trains them.
 std::vector<layers::ParameterGroup> parameter_groups(const Config& config, const models::SceneParser& model);
+/// How the labels of training are weakened. Throws Refusal naming DATA.thing_classes where it names no class.
+WeakLabels weak_labels(const Config& config);
+
 /// True if the configuration says where the pictures of a part are: a list, or DATA.dataset.
 bool has_pictures(const Config& config, Split split);
 /// Section DATA -> the options of a part of the data: DATA.train_list, DATA.val_list or, for Split::test,

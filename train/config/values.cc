@@ -126,6 +126,14 @@ class Reader {
     return values;
   }
 
+  std::vector<std::string> texts(const YamlNode& node) const {
+    if (node.kind != YamlNode::Kind::list) refuse(node.kind == YamlNode::Kind::map ? "a map" : "not a list");
+    if (node.items.empty() && !key_.rule.may_be_empty) refuse("an empty list");
+    std::vector<std::string> values;
+    for (const YamlNode& item : node.items) values.push_back(word(item));
+    return values;
+  }
+
   std::map<int, int> map(const YamlNode& node) const {
     if (node.kind != YamlNode::Kind::map) refuse("not a map");
     std::map<int, int> values;
@@ -169,6 +177,7 @@ std::string describe_type(const Key& key) {
                         [](std::string*) -> std::string { return "a text"; },
                         [&](std::vector<int>*) { return many("integers"); },
                         [&](std::vector<double>*) { return many("numbers"); },
+                        [&](std::vector<std::string>*) { return many("texts"); },
                         [&](std::map<int, int>*) { return "a map {from: to, ...} of integers" + range_text(rule); },
                         [&](ClassWeights*) { return "none, balanced, or " + many("numbers"); },
                     },
@@ -182,6 +191,11 @@ std::string write_value(const Key& key, const Config& config) {
                         [](const std::string* value) { return yaml_quoted(*value); },
                         [](const std::vector<int>* value) { return fmt::format("[{}]", fmt::join(*value, ", ")); },
                         [](const std::vector<double>* value) { return fmt::format("[{}]", fmt::join(*value, ", ")); },
+                        [](const std::vector<std::string>* value) {
+                          std::vector<std::string> quoted;
+                          for (const std::string& text : *value) quoted.push_back(yaml_quoted(text));
+                          return fmt::format("[{}]", fmt::join(quoted, ", "));
+                        },
                         [](const std::map<int, int>* value) {
                           std::vector<std::string> pairs;
                           for (const auto& [from, to] : *value) pairs.push_back(fmt::format("{}: {}", from, to));
@@ -211,6 +225,7 @@ void read_value(const Key& key, const YamlNode& node, const std::string& place, 
                  [&](std::string* value) { *value = reader.word(node); },
                  [&](std::vector<int>* value) { *value = reader.list<int>(node); },
                  [&](std::vector<double>* value) { *value = reader.list<double>(node); },
+                 [&](std::vector<std::string>* value) { *value = reader.texts(node); },
                  [&](std::map<int, int>* value) { *value = reader.map(node); },
                  [&](ClassWeights* value) { *value = reader.class_weights(node); },
                  [&](auto* value) { *value = reader.number<std::remove_reference_t<decltype(*value)>>(node); },

@@ -103,6 +103,22 @@ LabelMap read_raw_labels(const std::string& path, const LabelColors* colors) {
   return colors == nullptr ? read_labels(path) : labels_from_colors(path, read_image(path), *colors);
 }
 
+namespace {
+
+void apply_table(const ListEntry& entry, const DatasetOptions& options, LabelMap& labels) {
+  const LabelTable* table = table_for(entry, options);
+  if (table == nullptr) return;
+  for (uint8_t& value : labels.index) value = (*table)[value];
+}
+
+}  // namespace
+
+LabelMap mapped_labels(const ListEntry& entry, const DatasetOptions& options, const LabelColors* colors) {
+  LabelMap labels = read_raw_labels(entry.label, colors);
+  apply_table(entry, options, labels);
+  return labels;
+}
+
 std::string size_mismatch(const ListEntry& entry, std::array<int, 2> image, std::array<int, 2> labels,
                           int orientation) {
   const bool fits_stored = swaps_sides(orientation) && labels[0] == image[1] && labels[1] == image[0];
@@ -124,9 +140,7 @@ Pair read_pair(const ListEntry& entry, const DatasetOptions& options, const Labe
         size_mismatch(entry, {pair.image.width, pair.image.height}, {raw.width, raw.height}, pair.image.orientation));
   }
   pair.labels = raw;
-  if (const LabelTable* table = table_for(entry, options)) {
-    for (uint8_t& value : pair.labels.index) value = (*table)[value];
-  }
+  apply_table(entry, options, pair.labels);
   check_labels(entry, raw, pair.labels, options);
   return pair;
 }
@@ -144,13 +158,20 @@ Dataset::Dataset(DatasetOptions options) : options_(std::move(options)) {
   cache_.resize(entries_.size());
 }
 
+LabelMap Dataset::training_labels(int64_t index) const {
+  LabelMap labels = mapped_labels(entry(index), options_, colors_.get());
+  return is_weak(options_.weak, index) ? weakened(labels, options_.weak, options_.ignore_label) : labels;
+}
+
 std::shared_ptr<const Pair> Dataset::load(int64_t index) const {
   const auto place = static_cast<size_t>(index);
   {
     const std::lock_guard lock(mutex_);
     if (cache_[place]) return cache_[place];
   }
-  auto pair = std::make_shared<const Pair>(read_pair(entries_[place], options_, colors_.get()));
+  Pair fresh = read_pair(entries_[place], options_, colors_.get());
+  if (is_weak(options_.weak, index)) fresh.labels = weakened(fresh.labels, options_.weak, options_.ignore_label);
+  auto pair = std::make_shared<const Pair>(std::move(fresh));
   const auto bytes = static_cast<int64_t>(pair->image.rgb.size() + pair->labels.index.size());
   const std::lock_guard lock(mutex_);
   // What is in stays in: epochs pass over all pictures, so replacing the oldest would keep nothing until it is needed.

@@ -14,6 +14,7 @@
 #include "train/data/label_colors.h"
 #include "train/data/layout.h"
 #include "train/data/list.h"
+#include "train/data/weak_labels.h"
 
 namespace giza::train {
 
@@ -41,6 +42,7 @@ struct DatasetOptions {
   std::optional<LabelTable> label_table;   ///< none: file values are class indices
   bool table_spares_train_ids = false;     ///< the table is for Cityscapes' labelIds; labelTrainIds files are classes
   std::string label_colors;                ///< not empty: label files hold colours, see LabelColors
+  WeakLabels weak;                         ///< what a training set's labels are made coarser by; nothing by default
   int64_t cache_bytes = int64_t{1} << 30;  ///< decoded pictures kept in memory; 0 keeps none
 };
 
@@ -54,6 +56,9 @@ std::vector<ListEntry> list_pictures(const DatasetOptions& options, LabelColumn 
 const LabelTable* table_for(const ListEntry& entry, const DatasetOptions& options);
 /// The values of a label file before the label table: its indices, or what its colours stand for if `colors` is given.
 LabelMap read_raw_labels(const std::string& path, const LabelColors* colors);
+
+/// The values of an entry's label file after the label table, unchecked.
+LabelMap mapped_labels(const ListEntry& entry, const DatasetOptions& options, const LabelColors* colors);
 
 /// What is wrong where labels have another size than their image, both {width, height}. Names the EXIF orientation that
 /// the image was turned by, if the labels fit it as it is stored.
@@ -74,8 +79,10 @@ class Dataset {
   LabelMap raw_labels(int64_t index) const { return read_raw_labels(entry(index).label, colors_.get()); }
   /// See table_for.
   const LabelTable* table(int64_t index) const { return table_for(entry(index), options_); }
+  /// The labels that training sees of picture `index`: after the label table and weakened, but unchecked.
+  LabelMap training_labels(int64_t index) const;
 
-  /// Picture and labels number `index`, from memory where it was read before and the budget allowed keeping it.
+  /// Picture and labels number `index`, weakened by options().weak, from memory where it was read before and the budget allowed keeping it.
   /// Throws Refusal for a bad file, sizes that differ, and a label outside [0, classes) that is not ignored
   /// (with file, x, y and value).
   std::shared_ptr<const Pair> load(int64_t index) const;

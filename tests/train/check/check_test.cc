@@ -202,6 +202,32 @@ TEST_CASE("check: results of one name, and a test list without labels") {
   CHECK(contains(find_problem(report, "name")->examples[0], set.file("test.txt") + ":2: "));
 }
 
+TEST_CASE("check: how far weak labels are from the masks") {
+  Set set;
+  // A diagonal of ten pixels, whose box has a hundred.
+  std::vector<int> diagonal(120, 0);
+  for (size_t i = 0; i < 10; ++i) diagonal[12 * i + i] = 1;
+  set.add("train", "a", diagonal);
+  set.add("train", "b", {0, 2});
+  set.add("val", "c", {0, 1, 2});
+  const DataReport full = set.check();
+  CHECK(find_problem(full, "weak") == nullptr);
+  const DataReport report = set.check({"DATA.weak_labels", "box", "DATA.thing_classes", "[1]"});
+  const Problem* note = find_problem(report, "weak");
+  REQUIRE(note != nullptr);
+  CHECK(note->severity == Problem::Severity::note);
+  // 90 of 240.
+  CHECK(note->message ==
+        "train: DATA.weak_labels box: 2 of 2 pictures have boxes in place of masks: of the labelled pixels there, "
+        "37.50 % "
+        "get another class and 0.00 % are ignored");
+  // Every second column is class 2, whose middle fifth is one column of four pixels.
+  CHECK(
+      contains(find_problem(set.check({"DATA.weak_labels", "box_inner", "DATA.thing_classes", "[2]"}), "weak")->message,
+               "0.00 % get another class and 15.00 % are ignored"));
+  CHECK(report.parts[0].classes[1].pixels == full.parts[0].classes[1].pixels);  // the table is of the files
+}
+
 TEST_CASE("check: lists that cannot be read are refused") {
   const Set set;
   CHECK(contains(message_of<Refusal>([&] { set.check(); }), "train.txt: there is no such file"));

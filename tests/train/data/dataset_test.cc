@@ -3,6 +3,8 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -45,6 +47,28 @@ struct TinySet {
 bool starts_with(const std::string& text, const std::string& start) { return text.rfind(start, 0) == 0; }
 
 }  // namespace
+
+TEST_CASE("dataset: labels of training are weakened after the label table, and from the cache alike") {
+  TinySet set(1);
+  LabelMap raw(6, 5, 2);
+  for (const auto& [x, y] : {std::array{1, 1}, {2, 2}}) raw.index[static_cast<size_t>(y * 6 + x)] = 0;
+  write_labels(set.label_path(0), raw);
+  set.options.label_table = mapping_table({{0, 1}, {2, 0}}, 255);
+  set.options.weak.kind = WeakLabels::Kind::box;
+  set.options.weak.is_thing[1] = true;
+  for (const int64_t cache : {int64_t{1} << 20, int64_t{0}}) {
+    set.options.cache_bytes = cache;
+    const Dataset dataset(set.options);
+    for (int times = 0; times < 2; ++times) {
+      const LabelMap labels = dataset.load(0)->labels;
+      CHECK(std::count(labels.index.begin(), labels.index.end(), 1) == 4);
+      CHECK(labels.at(2, 1) == 1);
+      CHECK(labels.at(3, 1) == 0);
+      CHECK(dataset.training_labels(0).index == labels.index);
+    }
+    CHECK(dataset.raw_labels(0).index == raw.index);
+  }
+}
 
 TEST_CASE("dataset: pairs by index") {
   const TinySet set(4);
