@@ -37,17 +37,6 @@ class UsageFormatter : public CLI::Formatter {
   std::string trailing_;
 };
 
-std::string quoted_for_shell(const std::string& text) {
-  const bool plain = !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char c) {
-    return std::isalnum(c) != 0 ||
-           (c < 0x80 && c != 0 && std::string_view("_./=:,+-@%").find(static_cast<char>(c)) != std::string_view::npos);
-  });
-  if (plain) return text;
-  std::string quoted = "'";
-  for (const char c : text) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return quoted + "'";
-}
-
 /// What the command line said of a configuration: the SIMD target and keys, texts without the quotes of YAML.
 train::KeyValues given_settings(const train::Config& config) {
   train::KeyValues settings;
@@ -75,6 +64,17 @@ std::vector<std::string> trailing_arguments(const CLI::App& app) {
 }
 
 }  // namespace
+
+std::string quoted_for_shell(const std::string& text) {
+  const bool plain = !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char c) {
+    return std::isalnum(c) != 0 ||
+           (c < 0x80 && c != 0 && std::string_view("_./=:,+-@%").find(static_cast<char>(c)) != std::string_view::npos);
+  });
+  if (plain) return text;
+  std::string quoted = "'";
+  for (const char c : text) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return quoted + "'";
+}
 
 std::optional<std::pair<int, int>> parse_size(const std::string& text) {
   int height = 0, width = 0;

@@ -105,6 +105,8 @@ class Program {
   Command* chosen_ = nullptr;
 };
 
+/// A word of a command line, in quotes where a shell needs them.
+std::string quoted_for_shell(const std::string& text);
 /// "giza NAME --config FILE KEY 'VALUE' ...", quoted for a shell.
 std::string command_line(const std::string& name, const std::string& file, const train::KeyValues& settings);
 
@@ -148,6 +150,7 @@ std::unique_ptr<Command> train_command();
 std::unique_ptr<Command> eval_command();
 std::unique_ptr<Command> plan_command();
 std::unique_ptr<Command> predict_command();
+std::unique_ptr<Command> explore_command();
 std::unique_ptr<Command> compare_command();
 std::unique_ptr<Command> run_command();
 std::unique_ptr<Command> convert_command();

@@ -12,6 +12,7 @@ int main(int argc, char** argv) {
   program.add(cli::eval_command());
   program.add(cli::plan_command());
   program.add(cli::predict_command());
+  program.add(cli::explore_command());
   program.add(cli::compare_command());
   program.add(cli::run_command());
   program.add(cli::convert_command());

@@ -15,17 +15,14 @@
 #include <vector>
 
 #include "cli/command.h"
-#include "models/weights/infer.h"
 #include "tensor/base/check.h"
 #include "tensor/base/text.h"
 #include "tensor/parallel.h"
-#include "train/config/card.h"
 #include "train/config/keys.h"
-#include "train/config/parts.h"
+#include "train/config/loaded_network.h"
 #include "train/config/yaml.h"
 #include "train/cost/rehearsal.h"
 #include "train/data/folder.h"
-#include "train/data/known_datasets.h"
 #include "train/eval/evaluator.h"
 #include "train/progress.h"
 #include "train/signals.h"
@@ -34,15 +31,6 @@ namespace giza::cli {
 namespace {
 
 namespace fs = std::filesystem;
-
-/// What the pictures are predicted by, and how classes are shown.
-struct PredictSetup {
-  std::unique_ptr<models::SceneParser> model;
-  bool has_protocol = false;  ///< else pictures keep their size
-  train::ProtocolOptions protocol;
-  std::vector<std::string> names;
-  std::vector<train::Color> colors;
-};
 
 struct ClassShare {
   std::string name;
@@ -200,9 +188,13 @@ from a config.yaml beside them; without any, pictures keep their size and are cu
       check<Refusal>(train::is_file(picture.image), "{}: {}, expected a picture or a folder of pictures", picture.image,
                      fs::exists(picture.image, error) ? "is a pipe or a device" : "there is no such file");
     }
-    const PredictSetup setup = make_setup(common);
-    const train::Network network = train::network_of(*setup.model, weights_);
-    memory_.emplace(*setup.model);
+    train::LoadedNetwork loaded = train::load_network(weights_, config_, common.conv_engine());
+    if (no_mirror_) loaded.protocol.mirror = false;
+    if (crf_) loaded.protocol.crf = crf_options(loaded.protocol);
+    if (no_crf_) loaded.protocol.crf.reset();
+    if (!common.quiet) tell_notes(weights_, loaded.notes);
+    const train::Network network = train::network_of(*loaded.model, weights_);
+    memory_.emplace(*loaded.model);
     for (const Picture& picture : pictures) {
       const fs::path folder = fs::path(picture.stem).parent_path();
       std::error_code error;
@@ -223,7 +215,7 @@ from a config.yaml beside them; without any, pictures keep their size and are cu
         broken.push_back(pictures[i].image);
       };
       try {
-        predict(pictures[i], network, setup, common.json);
+        predict(pictures[i], network, loaded, common.json);
       } catch (const Refusal& refusal) {
         pass_over(refusal.what());
       } catch (const std::bad_alloc&) {
@@ -241,22 +233,22 @@ from a config.yaml beside them; without any, pictures keep their size and are cu
 
  private:
   /// One picture: its three files and its line.
-  void predict(const Picture& picture, const train::Network& network, const PredictSetup& setup, bool json) {
+  void predict(const Picture& picture, const train::Network& network, const train::LoadedNetwork& loaded, bool json) {
     check_result_names(picture);
     const auto [width, height] = train::read_image_size(picture.image);
-    train::ProtocolOptions protocol = setup.protocol;
-    if (!setup.has_protocol) {
+    train::ProtocolOptions protocol = loaded.protocol;
+    if (!loaded.has_protocol) {
       protocol.crop_h = std::min(tile_, height);
       protocol.crop_w = std::min(tile_, width);
     }
     memory_->check_fits(picture.image, {width, height}, protocol);
     const train::Image image = train::read_image(picture.image);
     const train::LabelMap labels = train::predict_labels(network, image, protocol);
-    const train::Image color = train::colorize(labels, setup.colors);
+    const train::Image color = train::colorize(labels, loaded.colors);
     train::write_labels(picture.stem + kResults[0], labels);
     train::write_image(picture.stem + kResults[1], color);
     train::write_image(picture.stem + kResults[2], train::overlay(image, color, opacity_));
-    print_shares(picture.image, picture.stem, class_shares(labels, setup.names), json);
+    print_shares(picture.image, picture.stem, class_shares(labels, loaded.names), json);
   }
 
   /// The CRF of --crf: with what the protocol says, but for the flags given, which are read like keys of a configuration.
@@ -269,61 +261,6 @@ from a config.yaml beside them; without any, pictures keep their size and are cu
       train::read_value(key, train::parse_yaml(*given->second, "command line"), "command line", config);
     }
     return config.test.crf_options;
-  }
-
-  /// The configuration given, or the one that training left beside the weights.
-  std::string find_config() const {
-    if (!config_.empty()) return config_;
-    const fs::path beside = fs::path(weights_).parent_path() / "config.yaml";
-    std::error_code error;
-    return fs::is_regular_file(beside, error) ? beside.string() : "";
-  }
-
-  PredictSetup make_setup(const Common& common) const {
-    PredictSetup setup;
-    models::FileNotes told;
-    setup.model = models::load_parser(weights_, common.conv_engine(), &told);
-    if (!common.quiet) tell_notes(weights_, told.notes);
-    const auto classes = static_cast<size_t>(setup.model->classes());
-    const train::ModelCard card = train::card_from_metadata(told.metadata, setup.model->classes(), weights_);
-    const auto told_normalization = train::normalization_from_metadata(told.metadata, weights_);
-    setup.names = card.names;
-    setup.colors = card.colors;
-    // What weights say of themselves needs no configuration; one that is given counts more.
-    const std::string path = card.protocol && config_.empty() ? "" : find_config();
-    if (!path.empty()) {
-      const train::Config config = train::load_config(path);
-      check<Refusal>(
-          static_cast<size_t>(config.data.classes) == classes,
-          "{}: DATA.classes is {}, but {} has {} classes; give the configuration it was trained by as --config",
-          train::config_place(config, "DATA.classes"), config.data.classes, weights_, classes);
-      setup.protocol = train::test_protocol(config, told_normalization);
-      setup.has_protocol = true;
-      // The data set may be gone from where a configuration beside the weights says; only one that was given must hold.
-      const auto usable = [&](const std::string& file) {
-        return !config_.empty() || train::built_in_classes(config, file) != nullptr || fs::exists(file);
-      };
-      const auto replace = [](auto& ours, auto theirs) {
-        if (!theirs.empty()) ours = std::move(theirs);
-      };
-      if (usable(config.names_path())) replace(setup.names, train::class_names(config));
-      if (usable(config.colors_path())) replace(setup.colors, train::class_colors(config));
-    } else if (card.protocol) {
-      setup.protocol = *card.protocol;
-      setup.has_protocol = true;
-    } else {
-      setup.protocol.base_size = 0;
-      if (told_normalization) {
-        setup.protocol.mean = told_normalization->mean;
-        setup.protocol.std = told_normalization->std;
-      }
-    }
-    if (no_mirror_) setup.protocol.mirror = false;
-    if (crf_) setup.protocol.crf = crf_options(setup.protocol);
-    if (no_crf_) setup.protocol.crf.reset();
-    for (size_t c = setup.names.size(); c < classes; ++c) setup.names.push_back(fmt::format("class {}", c));
-    setup.colors = train::completed_colors(std::move(setup.colors), classes);
-    return setup;
   }
 
   TrailingArguments images_;

@@ -17,6 +17,10 @@ class Head : public layers::Module {
   /// x [N,h,w,C] and the maps of a pyramid, if any: `in_channels` together -> logits [N,h,w,classes]
   Variable forward(const Variable& x, std::span<const Variable> maps, const layers::Context& context) const;
 
+  /// Its two convolutions, for those who take a score apart (train/explore): the hidden units, and what weighs them.
+  const layers::ConvBatchNorm& hidden() const { return conv_; }
+  const layers::Conv2d& classifier() const { return classify_; }
+
  private:
   layers::ConvBatchNorm conv_;
   layers::Conv2d classify_;

@@ -20,10 +20,16 @@ Pspnet::Pspnet(const PspnetOptions& options) : TrunkParser(options.network()) {
   add_auxiliary_head();
 }
 
+Variable Pspnet::features(const Variable& x, const layers::Context& context) const {
+  return trunk().layer4(trunk().layer3(trunk().to_layer2(x, context), context), context);
+}
+
+std::vector<Variable> Pspnet::maps(const Variable& features, const layers::Context& context) const {
+  return pyramid_ ? pyramid_->forward(features, context) : std::vector<Variable>();
+}
+
 Variable Pspnet::scores(const Features& features, const layers::Context& context) const {
-  std::vector<Variable> maps;
-  if (pyramid_) maps = pyramid_->forward(features.layer4, context);
-  return cls_->forward(features.layer4, maps, context);
+  return cls_->forward(features.layer4, maps(features.layer4, context), context);
 }
 
 NetworkOptions PspnetOptions::network() const {

@@ -30,6 +30,13 @@ class Pspnet : public TrunkParser {
   /// Throws ShapeError for options that fit no network.
   explicit Pspnet(const PspnetOptions& options);
 
+  /// forward() in its steps, for those who look at what lies between them, or change it: in evaluation
+  /// logits = head().forward(features, maps(features)).
+  Variable features(const Variable& x, const layers::Context& context) const;  ///< of layer4, [N,h,w,C]
+  /// The pyramid's maps, in the order of the bins; none in a baseline.
+  std::vector<Variable> maps(const Variable& features, const layers::Context& context) const;
+  const Head& head() const { return *cls_; }
+
  protected:
   Variable scores(const Features& features, const layers::Context& context) const override;
 

@@ -14,8 +14,8 @@ TEST_CASE("every command has a help that shows its usage") {
   const Outcome top = run_giza("--help");
   CHECK(top.status == 0);
   CHECK(top.err.empty());
-  for (const std::string command :
-       {"info", "scenes", "train", "eval", "predict", "compare", "run", "bench", "bench model", "profile", "plan"}) {
+  for (const std::string command : {"info", "scenes", "train", "eval", "predict", "compare", "run", "bench",
+                                    "bench model", "profile", "plan", "explore"}) {
     CAPTURE(command);
     CHECK(top.out.find("  " + command.substr(0, command.find(' ')) + " ") != std::string::npos);
     const Outcome help = run_giza(command + " --help");

@@ -113,15 +113,6 @@ void draw_curve(Svg& svg, const Thinned& thinned, size_t number, const Axis& x, 
   }
 }
 
-/// JSON that may stand inside a script element: `<` could end it.
-std::string script_json(const nlohmann::ordered_json& json) {
-  std::string text;
-  for (const char c : json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace)) {
-    text += c == '<' ? std::string("\\u003c") : std::string(1, c);
-  }
-  return text;
-}
-
 std::vector<double> five_digits(std::vector<double> values) {
   for (double& value : values) value = std::isfinite(value) ? std::stod(fmt::format("{:.5g}", value)) : kNaN;
   return values;
@@ -134,7 +125,7 @@ std::string readout_data(const LineChart& chart, const std::vector<Thinned>& cur
     const Series& mean = curve.mean;
     json["series"].push_back({{"name", mean.name}, {"x", five_digits(mean.x)}, {"y", five_digits(mean.y)}});
   }
-  return "<script type='application/json'>" + script_json(json) + "</script>\n";
+  return script_data(json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
 }
 
 std::string legend_of(const std::vector<Series>& series) {

@@ -69,6 +69,12 @@ std::string escape_markup(std::string_view text) {
   return escaped;
 }
 
+std::string script_data(std::string_view json) {
+  std::string text = "<script type='application/json'>";
+  for (const char c : json) text += c == '<' ? std::string("\\u003c") : std::string(1, c);
+  return text + "</script>\n";
+}
+
 std::string shorten(std::string_view text, size_t letters) {
   std::string whole, cut;
   size_t count = 0;

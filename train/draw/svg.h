@@ -1,4 +1,4 @@
-// What the pictures of reports are drawn with: escaped text, axes, and the pieces of an SVG document.
+// What the pictures of reports are drawn with: escaped text and data, axes, and the pieces of an SVG document.
 #pragma once
 
 #include <string>
@@ -10,6 +10,8 @@ namespace giza::train {
 /// `text` as HTML or SVG text or as the value of a quoted attribute: & < > " ' escaped; bytes that are no UTF-8 and
 /// control characters become U+FFFD, so that nothing read from a file can end a tag, a string or the document.
 std::string escape_markup(std::string_view text);
+/// JSON as a script element that only holds data; no text in it can end the element.
+std::string script_data(std::string_view json);
 /// At most `letters` code points of UTF-8, the last one an ellipsis where something was cut off. Not escaped.
 std::string shorten(std::string_view text, size_t letters);
 

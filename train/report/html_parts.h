@@ -1,4 +1,5 @@
-// The sections of report.html. Each returns what stands below its heading, or nothing where there is nothing to show.
+// The sections of report.html, each of which returns what stands below its heading, or nothing where there is nothing to
+// show; and what other pages are made of, too.
 #pragma once
 
 #include <initializer_list>
@@ -18,6 +19,11 @@ std::string classes_section(const ReportData& data);
 std::string confusion_section(const ReportData& data);
 std::string boundary_section(const ReportData& data);
 std::string pictures_section(const ReportData& data);
+
+/// A whole page of one file, which nothing can make load another: its title, a plain text; style sheet, contents of the
+/// body, script.
+std::string html_document(const std::string& title, const std::string& style, const std::string& body,
+                          const std::string& script);
 
 /// "61.96", a share in percent without its sign; "–" for what is not finite.
 std::string percent(double share);

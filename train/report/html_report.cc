@@ -246,7 +246,24 @@ std::string html_report(const ReportData& data) {
   }
   std::string summary;
   for (const std::string& phrase : data.summary) summary += fmt::format("<li>{}</li>", escape_markup(phrase));
-  const std::string title = escape_markup(data.title);
+  const std::string kind = escape_markup(data.kind);
+  return html_document(
+      fmt::format("{} – {} report", data.title, data.kind), kReportStyle,
+      fmt::format("<a class='skip' href='#content'>To the results</a>\n"
+                  "<header class='top'>\n<p class='kicker'>giza <span>{} report</span></p>\n<h1>{}</h1>\n<ul "
+                  "class='summary'>{}</ul>\n</header>\n",
+                  kind, escape_markup(data.title), summary) +
+          "<nav aria-label='Sections'><ul>" + navigation + "</ul></nav>\n<main id='content'>\n" + content +
+          fmt::format("</main>\n<footer>\n<p>Written by giza, {}. One file, nothing is loaded from "
+                      "elsewhere.</p>\n</footer>\n",
+                      escape_markup(data.written)),
+      kReportScript);
+}
+
+// Shared by the sections.
+
+std::string html_document(const std::string& title, const std::string& style, const std::string& body,
+                          const std::string& script) {
   // The policy lets nothing be fetched, whatever this file may come to hold.
   return fmt::format(
              "<!DOCTYPE html>\n<html lang='en'>\n<head>\n<meta charset='utf-8'>\n"
@@ -254,19 +271,10 @@ std::string html_report(const ReportData& data) {
              "'unsafe-inline'; script-src 'unsafe-inline'; base-uri 'none'; form-action 'none'\">\n"
              "<meta name='viewport' content='width=device-width, initial-scale=1'>\n"
              "<meta name='color-scheme' content='light dark'>\n<meta name='generator' content='giza'>\n"
-             "<title>{} – {} report</title>\n<style>{}</style>\n</head>\n<body>\n"
-             "<a class='skip' href='#content'>To the results</a>\n"
-             "<header class='top'>\n<p class='kicker'>giza <span>{} report</span></p>\n<h1>{}</h1>\n<ul "
-             "class='summary'>{}</ul>\n</header>\n",
-             title, escape_markup(data.kind), kReportStyle, escape_markup(data.kind), title, summary) +
-         "<nav aria-label='Sections'><ul>" + navigation + "</ul></nav>\n<main id='content'>\n" + content +
-         fmt::format(
-             "</main>\n<footer>\n<p>Written by giza, {}. One file, nothing is loaded from elsewhere.</p>\n</footer>\n",
-             escape_markup(data.written)) +
-         "<script>" + kReportScript + "</script>\n</body>\n</html>\n";
+             "<title>{}</title>\n<style>{}</style>\n</head>\n<body>\n",
+             escape_markup(title), style) +
+         body + "<script>" + script + "</script>\n</body>\n</html>\n";
 }
-
-// Shared by the sections.
 
 std::string percent(double share) { return std::isfinite(share) ? fmt::format("{:.2f}", share * 100) : "–"; }
 
