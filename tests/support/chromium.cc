@@ -10,7 +10,6 @@
 
 #include <csignal>
 #include <cstdlib>
-#include <filesystem>
 
 #include "tensor/base/check.h"
 #include "tensor/base/stopwatch.h"
@@ -35,6 +34,24 @@ struct Pipe {
   }
 };
 
+/// The browser as a process that reads from one pipe and writes to the other.
+int start_chromium(const std::string& profile, const Pipe& to, const Pipe& from) {
+  const std::string name = find_chromium(), folder = "--user-data-dir=" + profile;
+  const int process = ::fork();
+  check<Error>(process >= 0, "chromium: no process");
+  if (process > 0) return process;
+  // A group of its own, so that all of the browser's processes can be ended together.
+  ::setpgid(0, 0);
+  ::dup2(to.read, 3);
+  ::dup2(from.write, 4);
+  const int quiet = ::open("/dev/null", O_RDWR);
+  for (const int stream : {0, 1, 2}) ::dup2(quiet, stream);
+  // No sandbox: the pages are ours, and containers often have none.
+  ::execlp(name.c_str(), name.c_str(), "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
+           "--hide-scrollbars", "--no-first-run", "--remote-debugging-pipe", folder.c_str(), "about:blank", nullptr);
+  ::_exit(127);
+}
+
 }  // namespace
 
 std::string find_chromium() {
@@ -45,24 +62,8 @@ std::string find_chromium() {
 }
 
 Chromium::Chromium(const std::string& path, const Screen& screen) {
-  profile_ = (std::filesystem::temp_directory_path() / "giza_chromium_XXXXXX").string();
-  check<Error>(mkdtemp(profile_.data()) != nullptr, "chromium: no temporary folder");
-  const std::string name = find_chromium(), profile = "--user-data-dir=" + profile_;
   const Pipe to, from;
-  process_ = ::fork();
-  check<Error>(process_ >= 0, "chromium: no process");
-  if (process_ == 0) {
-    // A group of its own, so that all of the browser's processes can be ended together.
-    ::setpgid(0, 0);
-    ::dup2(to.read, 3);
-    ::dup2(from.write, 4);
-    const int quiet = ::open("/dev/null", O_RDWR);
-    for (const int stream : {0, 1, 2}) ::dup2(quiet, stream);
-    // No sandbox: the pages are ours, and containers often have none.
-    ::execlp(name.c_str(), name.c_str(), "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
-             "--hide-scrollbars", "--no-first-run", "--remote-debugging-pipe", profile.c_str(), "about:blank", nullptr);
-    ::_exit(127);
-  }
+  process_ = start_chromium(profile_.path(), to, from);
   ::close(to.read);
   ::close(from.write);
   to_ = to.write;
@@ -83,8 +84,6 @@ Chromium::~Chromium() {
   ::close(from_);
   ::kill(-process_, SIGKILL);
   ::waitpid(process_, nullptr, 0);
-  std::error_code error;
-  std::filesystem::remove_all(profile_, error);
 }
 
 Json Chromium::read_message() {
@@ -97,7 +96,7 @@ Json Chromium::read_message() {
     check<Error>(count > 0, "chromium: it has ended");
     pending_.append(bytes, static_cast<size_t>(count));
   }
-  const Json message = Json::parse(pending_.substr(0, end));
+  Json message = Json::parse(pending_.substr(0, end));
   pending_.erase(0, end + 1);
   return message;
 }
@@ -164,14 +163,14 @@ void Chromium::press(const std::string& key, bool shift) {
     const char* key;
     int code;
   };
-  constexpr Known known[] = {{"Tab", 9},      {" ", 32},          {"ArrowLeft", 37},
+  constexpr Known kKeys[] = {{"Tab", 9},      {" ", 32},          {"ArrowLeft", 37},
                              {"ArrowUp", 38}, {"ArrowRight", 39}, {"ArrowDown", 40}};
   Json event = {{"key", key}, {"modifiers", shift ? 8 : 0}};
   if (key.size() == 1) {
     event["text"] = key;
     event["windowsVirtualKeyCode"] = static_cast<int>(key[0]);
   }
-  for (const Known& each : known) {
+  for (const Known& each : kKeys) {
     if (key == each.key) event["windowsVirtualKeyCode"] = each.code;
   }
   for (const char* type : {"keyDown", "keyUp"}) {

@@ -5,6 +5,8 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "tests/support/temp_folder.h"
+
 namespace giza {
 
 /// The name of a Chromium on this machine; empty without one.
@@ -42,7 +44,8 @@ class Chromium {
   int to_ = -1, from_ = -1, process_ = -1;
   int id_ = 0;
   bool loaded_ = false;
-  std::string session_, pending_, console_, profile_;
+  std::string session_, pending_, console_;
+  TempFolder profile_;
 };
 
 }  // namespace giza

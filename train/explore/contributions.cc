@@ -16,7 +16,7 @@ std::vector<Tensor> enlarged_parts(const models::Pspnet& network, const Switched
   std::vector<Tensor> parts = {features};
   for (const autograd::Variable& map : input.maps) {
     parts.push_back(
-        ops::resize_bilinear(map.value(), features.dim(1), features.dim(2), network.options().align_corners));
+        ops::resize_bilinear(map.value(), features.dim(1), features.dim(2), network.description().align_corners));
   }
   return parts;
 }

@@ -39,7 +39,8 @@ const remembered = (address) => {
 };
 
 // From nothing to the most: colour and opacity over the darkened picture.
-const heat = [[0, 70, 14, 120, 0], [0.1, 100, 24, 150, 0.2], [0.32, 196, 44, 118, 0.5], [0.62, 252, 132, 56, 0.72], [1, 255, 246, 186, 0.88]];
+const heat = [[0, 70, 14, 120, 0], [0.1, 100, 24, 150, 0.2], [0.32, 196, 44, 118, 0.5], [0.62, 252, 132, 56, 0.72],
+  [1, 255, 246, 186, 0.88]];
 const heatOf = (share) => {
   let i = 1;
   while (i < heat.length - 1 && share > heat[i][0]) ++i;
@@ -158,7 +159,8 @@ const verdict = (n) => {
   const name = make('b');
   name.append(named(label));
   place.replaceChildren(name, ` ${percent(chance)}`);
-  if (truth !== null && truth >= 0) place.append(make('span', truth === label ? 'right' : 'wrong', truth === label ? 'right' : 'wrong'));
+  const judged = truth === label ? 'right' : 'wrong';
+  if (truth !== null && truth >= 0) place.append(make('span', judged, judged));
   const reach = stateOf(n).points[chosen].reach;
   document.querySelector(`#fields [data-network="${n}"] .reach`).textContent = reach
     ? `Half of the influence within ${reach[0]} pixels, nine tenths within ${reach[1]}.`
@@ -192,9 +194,9 @@ const sums = (n) => {
   };
   heading(head, 'of', 'adds').scope = 'col';
   heading(head, 'axis-cell', '').setAttribute('aria-hidden', 'true');
-  heading(head, 'figure', named(top[0][0])).scope = 'col';
+  heading(head, 'figure', make('bdi', '', data.names[top[0][0]])).scope = 'col';
   if (two) {
-    heading(head, 'figure', named(top[1][0])).scope = 'col';
+    heading(head, 'figure', make('bdi', '', data.names[top[1][0]])).scope = 'col';
     heading(head, 'figure lead', 'lead').scope = 'col';
   }
   const fill = (row, name, values, rail) => {
@@ -203,10 +205,12 @@ const sums = (n) => {
     axis.setAttribute('aria-hidden', 'true');
     if (rail) axis.append(rail);
     row.append(axis, make('td', 'figure', signed(values[0])));
-    if (two) row.append(make('td', 'figure', signed(values[1])), make('td', 'figure lead', signed(values[0] - values[1])));
+    if (!two) return;
+    row.append(make('td', 'figure', signed(values[1])), make('td', 'figure lead', signed(values[0] - values[1])));
   };
   names.forEach((name, i) => {
-    const row = body.insertRow(), value = parts[0][i], rail = make('div', 'rail2'), bar = make('i', value < 0 ? 'less' : '');
+    const row = body.insertRow(), value = parts[0][i], rail = make('div', 'rail2');
+    const bar = make('i', value < 0 ? 'less' : '');
     rail.style.setProperty('--zero', `${-low / span * 100}%`);
     bar.style.left = `${(Math.min(value, 0) - low) / span * 100}%`;
     bar.style.width = `${Math.abs(value) / span * 100}%`;

@@ -55,7 +55,10 @@ std::vector<BinState> bin_states(size_t bins, bool swap) {
 
 SwitchedNetwork::SwitchedNetwork(const models::SceneParser& model)
     : model_(model), pspnet_(dynamic_cast<const models::Pspnet*>(&model)) {
-  if (pspnet_ != nullptr && pspnet_->options().pyramid) bins_ = pspnet_->options().bins;
+  if (pspnet_ != nullptr) {
+    const models::PspnetOptions options(pspnet_->description());
+    if (options.pyramid) bins_ = options.bins;
+  }
   for (layers::NamedParameter& parameter : model.parameters()) {
     if (!parameter.variable.requires_grad()) continue;
     parameter.variable.set_requires_grad(false);
@@ -104,7 +107,7 @@ models::ParserOutput SwitchedNetwork::head_output(const HeadInput& input, int64_
   output.logits = pspnet_->head().forward(input.features, input.maps, {});
   output.height = height;
   output.width = width;
-  output.align_corners = pspnet_->options().align_corners;
+  output.align_corners = pspnet_->description().align_corners;
   return output;
 }
 

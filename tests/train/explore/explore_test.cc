@@ -115,6 +115,22 @@ TEST_CASE("explore: a network that is no PSPNet has answers and fields, but no b
   }
 }
 
+TEST_CASE("explore: every network of the factory") {
+  ExploreOptions options = tiny_page_options();
+  options.points = 2;
+  options.fields = ExploreOptions::Fields::ends;
+  for (const models::Architecture& row : models::architectures()) {
+    CAPTURE(row.name);
+    const auto parser = models::make_parser(tiny_options(row.name));
+    const Exploration page =
+        explore({tiny_subject(*parser, row.title)}, tiny_picture(97, 65), nullptr, nullptr, options);
+    const std::string name = row.name;
+    CHECK(page.networks[0].has_parts == (name == "psp" || name == "baseline"));
+    CHECK(page.networks[0].bins.empty() == (name != "psp"));
+    for (const ExploredPoint& point : page.networks[0].states[0].points) CHECK(point.most_radius > 0);
+  }
+}
+
 TEST_CASE("explore: which fields are made, and how large the picture is seen") {
   const auto parser = tiny_parser(tiny_options("psp", [](auto& options) {
     options.settings["bins"] = std::vector<int>{1, 3};

@@ -72,7 +72,7 @@ TEST_CASE("explore: a bin that is off is a bin whose weights in the head are zer
     const SwitchedNetwork network(*parser);
     const Tensor weight = as_pspnet(*cut).head().hidden().conv.weight();
     const Tensor whole = weight.clone();
-    const int64_t features = as_pspnet(*parser).options().backbone.out_channels();
+    const int64_t features = parser->description().backbone.out_channels();
     const auto bins = static_cast<int64_t>(network.bins().size());
     const int64_t each = (weight.channels() - features) / bins;
     for (const BinState& state : bin_states(network.bins().size(), false)) {

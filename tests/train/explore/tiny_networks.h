@@ -8,6 +8,7 @@
 #include <cmath>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "models/pspnet.h"
@@ -54,16 +55,19 @@ inline std::unique_ptr<models::SceneParser> tiny_parser(const models::NetworkOpt
   return parser;
 }
 
+/// Those options with another value of a setting.
+inline models::NetworkOptions with_setting(models::NetworkOptions options, const char* name, models::Setting value) {
+  options.settings.insert_or_assign(name, std::move(value));
+  return options;
+}
+
 /// The PSPNets that the sums and the switches are tested on: what of the pyramid can differ does.
 inline std::vector<models::NetworkOptions> pyramids() {
-  return {tiny_options("psp"), tiny_options("psp", [](auto& options) { options.align_corners = false; }),
-          tiny_options("psp", [](auto& options) { options.settings["pool"] = "max"; }),
-          tiny_options("psp",
-                       [](auto& options) {
-                         options.settings["ppm_reduce"] = false;
-                         options.settings["bins"] = std::vector<int>{2, 5};
-                       }),
-          tiny_options("psp", [](auto& options) { options.settings["bins"] = std::vector<int>{1}; })};
+  const models::NetworkOptions psp = tiny_options("psp");
+  return {psp, tiny_options("psp", [](auto& options) { options.align_corners = false; }),
+          with_setting(psp, "pool", std::string("max")),
+          with_setting(with_setting(psp, "ppm_reduce", false), "bins", std::vector<int>{2, 5}),
+          with_setting(psp, "bins", std::vector<int>{1})};
 }
 
 inline const models::Pspnet& as_pspnet(const models::SceneParser& parser) {
