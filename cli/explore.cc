@@ -1,6 +1,7 @@
 // giza explore: a page on which a picture and one or two networks are taken apart.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -60,8 +61,7 @@ the size of the picture come from --config, else from the weights, else from a c
     app.add_option("--side", options_.side, "longest side of the picture; larger ones are shrunk to it")
         ->transform(within(8, 2048))
         ->capture_default_str();
-    app.add_option("--fields", fields_,
-                   "receptive fields: all (of each set of bins), ends (with all bins and with none), or auto")
+    app.add_option("--fields", fields_, "receptive fields with: all (sets of bins), ends (all bins, none) or auto")
         ->type_name("WORD")
         ->capture_default_str();
   }
@@ -74,6 +74,7 @@ the size of the picture come from --config, else from the weights, else from a c
                    weights_.size());
     check<Refusal>(!out_.empty(), "--out is empty, expected the path of a page");
     set_fields();
+    check_out(images[0]);
 
     std::vector<train::LoadedNetwork> networks;
     std::vector<train::ExploreSubject> subjects;
@@ -90,8 +91,12 @@ the size of the picture come from --config, else from the weights, else from a c
       subjects[0].title += " A";
       subjects[1].title += " B";
     }
-    options_.names = networks[0].names;
-    options_.colors = networks[0].colors;
+    // Where only one of them knows its classes, they are those.
+    const train::LoadedNetwork& told =
+        networks.back().has_names && !networks[0].has_names ? networks.back() : networks[0];
+    options_.names = told.names;
+    options_.colors = told.colors;
+    if (networks.size() == 2) check_names(networks);
 
     const train::Pair pair = read_picture(images[0], networks[0]);
     std::optional<train::Image> other;
@@ -107,6 +112,28 @@ the size of the picture come from --config, else from the weights, else from a c
   }
 
  private:
+  /// Throws Refusal where a result would overwrite what it is made from.
+  void check_out(const std::string& image) const {
+    std::vector<std::string> inputs = weights_;
+    inputs.insert(inputs.end(), {image, label_, swap_, config_});
+    for (const std::string& input : inputs) {
+      std::error_code error;
+      check<Refusal>(input.empty() || !fs::equivalent(out_, input, error),
+                     "--out {}: is one of the files that the page is made from, and would be overwritten", out_);
+    }
+  }
+
+  /// Throws Refusal for two networks that call a class by different names.
+  void check_names(const std::vector<train::LoadedNetwork>& networks) const {
+    const train::LoadedNetwork &first = networks[0], &second = networks[1];
+    if (!first.has_names || !second.has_names) return;
+    for (size_t c = 0; c < std::min(first.names.size(), second.names.size()); ++c) {
+      check<Refusal>(first.names[c] == second.names[c],
+                     "{}: class {} is {}, but in {} it is {}; expected the same classes", weights_[1], c,
+                     second.names[c], weights_[0], first.names[c]);
+    }
+  }
+
   void set_fields() {
     using Fields = train::ExploreOptions::Fields;
     const std::pair<const char*, Fields> choices[] = {

@@ -62,6 +62,10 @@ TEST_CASE("explore writes a page of one network and of two, and refuses what doe
   write_file(folder.file("other.yaml"), other);
   REQUIRE(run_giza("train --threads 1 --quiet --config other.yaml epochs 1 save_path other", folder.path()).status ==
           0);
+  std::string names = read_file(folder.file("scenes/names.txt"));
+  names.insert(names.find("skyline") + 7, "s");
+  write_file(folder.file("names.txt"), names);
+  REQUIRE(run_giza(train + "save_path named DATA.names_path names.txt", folder.path()).status == 0);
   const std::vector<Fault> faults = {
       {both, "explore: 0 pictures, expected one"},
       {both + picture + " " + picture, "explore: 2 pictures, expected one"},
@@ -80,6 +84,9 @@ TEST_CASE("explore writes a page of one network and of two, and refuses what doe
       {explore + "--weights psp/last.safetensors --weights other/last.safetensors " + picture,
        "other/last.safetensors: has 13 classes, but psp/last.safetensors has 12"},
       {"explore --weights psp/last.safetensors --out '' " + picture, "--out is empty"},
+      {"explore --weights psp/last.safetensors --out scenes/../" + picture + " " + picture, "would be overwritten"},
+      {explore + "--weights psp/last.safetensors --weights named/last.safetensors " + picture,
+       "named/last.safetensors: class 1 is skylines, but in psp/last.safetensors it is skyline; expected the same"},
       {"explore --weights psp/last.safetensors --out scenes --points 1 --fields ends " + picture,
        "scenes: this is a folder"},
       {"explore --out page.html " + picture, "--weights is required"},

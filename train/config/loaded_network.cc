@@ -64,6 +64,7 @@ LoadedNetwork load_network(const std::string& weights, const std::string& config
       loaded.protocol.std = normalization->std;
     }
   }
+  loaded.has_names = !loaded.names.empty();
   for (size_t c = loaded.names.size(); c < classes; ++c) loaded.names.push_back(fmt::format("class {}", c));
   loaded.colors = completed_colors(std::move(loaded.colors), classes);
   return loaded;

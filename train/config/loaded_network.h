@@ -19,6 +19,7 @@ struct LoadedNetwork {
   ProtocolOptions protocol;
   bool has_protocol = false;       ///< something says it
   std::vector<std::string> names;  ///< one per class; "class K" where nothing says it
+  bool has_names = false;          ///< something says it
   std::vector<Color> colors;       ///< one per class
   std::optional<Config> config;    ///< what was read, if a configuration was
   std::vector<std::string> notes;  ///< of the file of weights, each fit to follow "FILE: "
