@@ -120,13 +120,17 @@ TEST_CASE("explore: every network of the factory") {
   options.points = 2;
   options.fields = ExploreOptions::Fields::ends;
   for (const models::Architecture& row : models::architectures()) {
-    CAPTURE(row.name);
-    const auto parser = models::make_parser(tiny_options(row.name));
+    const std::string name = row.name;
+    CAPTURE(name);
+    models::NetworkOptions network = tiny_options(name);
+    if (name == "cascade") network.settings.insert_or_assign("object_classes", std::vector<int>{1, 3});
+    const auto parser = tiny_parser(network);
     const Exploration page =
         explore({tiny_subject(*parser, row.title)}, tiny_picture(97, 65), nullptr, nullptr, options);
-    const std::string name = row.name;
     CHECK(page.networks[0].has_parts == (name == "psp" || name == "baseline"));
     CHECK(page.networks[0].bins.empty() == (name != "psp"));
+    // The context module of the dilated network begins as the identity, and truncates scores below 0: no slope there.
+    if (name == "dilated") continue;
     for (const ExploredPoint& point : page.networks[0].states[0].points) CHECK(point.most_radius > 0);
   }
 }

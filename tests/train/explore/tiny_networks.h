@@ -35,12 +35,13 @@ inline models::NetworkOptions tiny_options(const std::string& arch) {
   return tiny_options(arch, [](models::NetworkOptions&) {});
 }
 
-/// Draws what a fresh network has as 0 or 1.
+/// Draws what a fresh network has as 0 or 1: batch norms, and score layers that begin at zero.
 inline void shake(const layers::Module& model) {
   Random random(11, Purpose::test);
   const auto fill = [&](const std::string& name, const Tensor& values) {
-    const bool norm = values.rank() == 1;
-    for (int64_t i = 0; norm && i < values.numel(); ++i) {
+    const std::vector<float> fresh = values.to_vector();
+    const bool zero = std::all_of(fresh.begin(), fresh.end(), [](float value) { return value == 0; });
+    for (int64_t i = 0; (zero || values.rank() == 1) && i < values.numel(); ++i) {
       const float draw = static_cast<float>(random.next_below(1000)) / 1000;
       values.data()[i] = name.ends_with("running_var") || name.ends_with("weight") ? 0.5F + draw : draw - 0.5F;
     }
