@@ -122,8 +122,8 @@ TrainingRehearsal::~TrainingRehearsal() = default;
 
 void TrainingRehearsal::step() {
   const TrainConfig& train = state_->config.train;
-  const Tensor images = made_up_pictures({train.batch_size, train.train_h, train.train_w, 3});
-  const Labels labels(train.batch_size, train.train_h, train.train_w);
+  const PictureSize sample = largest_sample(train);
+  const Tensor images = made_up_pictures({train.batch_size, sample.height, sample.width, 3});
   Sgd& optimizer = state_->optimizer;
   optimizer.zero_grad();
   {
@@ -135,6 +135,7 @@ void TrainingRehearsal::step() {
     {
       const models::ParserOutput output =
           refusing(state_->config, [&] { return state_->model->forward(autograd::Variable(images), context); });
+      const Labels labels(train.batch_size, output.height, output.width);
       losses = state_->model->loss(output, labels, state_->loss, train.aux_weight);
     }
     autograd::backward(losses.total);
