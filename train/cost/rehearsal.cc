@@ -124,6 +124,8 @@ void TrainingRehearsal::step() {
   const TrainConfig& train = state_->config.train;
   const PictureSize sample = largest_sample(train);
   const Tensor images = made_up_pictures({train.batch_size, sample.height, sample.width, 3});
+  const bool whole = state_->model->classifies_pictures();
+  const Labels labels(train.batch_size, whole ? 1 : sample.height, whole ? 1 : sample.width);
   Sgd& optimizer = state_->optimizer;
   optimizer.zero_grad();
   {
@@ -135,7 +137,6 @@ void TrainingRehearsal::step() {
     {
       const models::ParserOutput output =
           refusing(state_->config, [&] { return state_->model->forward(autograd::Variable(images), context); });
-      const Labels labels(train.batch_size, output.height, output.width);
       losses = state_->model->loss(output, labels, state_->loss, train.aux_weight);
     }
     autograd::backward(losses.total);
