@@ -19,6 +19,7 @@
 #include "train/cost/rehearsal.h"
 #include "train/eval/evaluator.h"
 #include "train/eval/mask_folder.h"
+#include "train/eval/picture_classes.h"
 #include "train/progress.h"
 #include "train/report/run_report.h"
 #include "train/signals.h"
@@ -53,11 +54,22 @@ TestedNetwork load_network(const train::Config& config, bool quiet) {
   check<Refusal>(options.classes == config.data.classes,
                  "{}: the network has {} classes, expected DATA.classes = {} ({})", path, options.classes,
                  config.data.classes, train::config_place(config, "DATA.classes"));
+  check<Refusal>(
+      models::find_architecture(options.arch)->whole_picture == train::classifies_pictures(config),
+      "{}: the network is of arch {}, which gives {}, expected one like TRAIN.arch {} ({})", path, options.arch,
+      models::find_architecture(options.arch)->whole_picture ? "each picture one class" : "each pixel a class",
+      config.train.arch, train::config_place(config, "TRAIN.arch"));
   options.aux = false;  // used in training only
   auto model = models::make_parser(options);
   models::load_state_dict(*model, file, path);
   if (!quiet) tell_notes(path, file.notes);
   return {std::move(model), train::normalization_from_metadata(file.metadata, path)};
+}
+
+void make_folder(const std::string& folder) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  check<Refusal>(!error, "{}: the folder cannot be made: {}", folder, error.message());
 }
 
 struct PictureSpan {
@@ -78,6 +90,8 @@ train::Predictor bounded_predictor(const models::SceneParser& model, const std::
   };
 }
 
+constexpr const char* kGuesses = "predictions.jsonl";
+
 /// TEST.split test: the list has no labels, so pictures are only predicted.
 int predict_unlabelled(const train::Config& config, const models::SceneParser& model,
                        const train::ProtocolOptions& protocol) {
@@ -87,10 +101,19 @@ int predict_unlabelled(const train::Config& config, const models::SceneParser& m
   const train::Network network = train::network_of(model, config.test.model_path);
   const PictureSpan span = pictures_of(config.test);
   const int64_t end = std::min(span.end, static_cast<int64_t>(entries.size()));
-  // Before the first picture: two of one name would leave one result.
-  train::check_output_names(train::listing_place(options), entries, static_cast<size_t>(span.begin),
-                            static_cast<size_t>(std::max(end, span.begin)));
-  const train::MaskFolder masks(config.test.save_folder, train::mask_colors(config));
+  std::optional<train::MaskFolder> masks;
+  std::optional<OutputFile> guesses;
+  const std::vector<std::string> names =
+      network.whole_picture ? train::class_names(config) : std::vector<std::string>();
+  if (network.whole_picture) {
+    make_folder(config.test.save_folder);
+    guesses.emplace(config.test.save_folder + "/" + kGuesses);
+  } else {
+    // Before the first picture: two of one name would leave one result.
+    train::check_output_names(train::listing_place(options), entries, static_cast<size_t>(span.begin),
+                              static_cast<size_t>(std::max(end, span.begin)));
+    masks.emplace(config.test.save_folder, train::mask_colors(config));
+  }
   train::PredictionMemory memory(model);
   train::Progress progress("predict", std::max<int64_t>(end - span.begin, 0), "images");
   for (int64_t i = span.begin; i < end; ++i) {
@@ -100,10 +123,16 @@ int predict_unlabelled(const train::Config& config, const models::SceneParser& m
     const train::ListEntry& entry = entries[static_cast<size_t>(i)];
     const auto [width, height] = train::read_image_size(entry.image);
     memory.check_fits(entry.image, {width, height}, protocol);
-    masks.write(entry, train::predict_labels(network, train::read_image(entry.image), protocol));
+    const train::Image image = train::read_image(entry.image);
+    if (guesses) {
+      guesses->write(train::guess_json(entry.image, train::classify_picture(network, image, protocol, names)) + "\n");
+    } else {
+      masks->write(entry, train::predict_labels(network, image, protocol));
+    }
     progress.update(i - span.begin + 1);
   }
   progress.finish();
+  if (guesses) guesses->commit();
   fmt::print("{} predicted ({}) in {}\n", counted(std::max<int64_t>(end - span.begin, 0), "picture"),
              train::protocol_name(protocol), config.test.save_folder);
   return 0;
@@ -125,6 +154,10 @@ TEST.save_folder/report.html (or --report FILE) shows it all in a browser: class
 boundaries, the worst and the best pictures, and the curves of the training where its log.jsonl
 lies beside TEST.model_path.
 
+Of a classifier of whole pictures allAcc is the top-1 accuracy and mAcc its mean over the classes;
+probabilities are averaged over tiles, mirrored tiles and scales. With TEST.split test it writes
+TEST.save_folder/predictions.jsonl, a line per picture.
+
   giza eval --config configs/scenes/psp.yaml TEST.scales '[0.75, 1.0, 1.25]')") {}
 
   void declare(CLI::App& app) override {
@@ -136,6 +169,13 @@ lies beside TEST.model_path.
     const train::Config config = arguments_.load(common);
     train::require_keys(config, {"DATA.classes", "TEST.save_folder"});
     const train::SignalGuard guard;
+    const bool whole = train::classifies_pictures(config);
+    check<Refusal>(
+        !whole || (!config.test.has_prediction && !config.test.save_masks),
+        "{}: TRAIN.arch {} gives each picture one class, so that there are no masks; set TEST.has_prediction "
+        "and TEST.save_masks false",
+        train::config_place(config, config.test.save_masks ? "TEST.save_masks" : "TEST.has_prediction"),
+        config.train.arch);
     train::ProtocolOptions protocol = train::test_protocol(config);
     protocol.validate();
     std::unique_ptr<models::SceneParser> model;
@@ -169,9 +209,7 @@ lies beside TEST.model_path.
     const train::Predictor predictor = model ? bounded_predictor(*model, config.test.model_path, protocol)
                                              : train::saved_predictor(config.test.save_folder + "/gray");
     const train::Evaluation evaluation = train::evaluate(predictor, dataset, options);
-    std::error_code error;
-    std::filesystem::create_directories(config.test.save_folder, error);
-    check<Refusal>(!error, "{}: the folder cannot be made: {}", config.test.save_folder, error.message());
+    make_folder(config.test.save_folder);
     write_file(config.test.save_folder + "/metrics.json", train::metrics_json(evaluation));
     const std::string page = report_.empty() ? config.test.save_folder + "/report.html" : report_;
     train::write_evaluation_report(page, config, dataset, evaluation);

@@ -138,10 +138,10 @@ int info_model(const train::Config& config, const Common& common) {
     }
     return result;
   };
-  const Step steps[] = {
-      step("training step", {config.train.batch_size, config.train.train_h, config.train.train_w, 3}, true),
-      step(test.whole_image ? "a test picture as large as the crop" : "one test crop", {1, test.test_h, test.test_w, 3},
-           false)};
+  const train::PictureSize sample = train::largest_sample(config.train);
+  const Step steps[] = {step("training step", {config.train.batch_size, sample.height, sample.width, 3}, true),
+                        step(test.whole_image ? "a test picture as large as the crop" : "one test crop",
+                             {1, test.test_h, test.test_w, 3}, false)};
   const models::NetworkOptions network = train::model_options(config);
   const ConvEngine engine = network.backbone.conv;
   if (common.json) {

@@ -16,6 +16,7 @@
 
 #include "cli/command.h"
 #include "tensor/base/check.h"
+#include "tensor/base/file.h"
 #include "tensor/base/text.h"
 #include "tensor/parallel.h"
 #include "train/config/keys.h"
@@ -24,6 +25,7 @@
 #include "train/cost/rehearsal.h"
 #include "train/data/folder.h"
 #include "train/eval/evaluator.h"
+#include "train/eval/picture_classes.h"
 #include "train/progress.h"
 #include "train/signals.h"
 
@@ -151,6 +153,9 @@ outside of it. A picture that cannot be read is passed over; those are named aga
 exit status 1. Names, colours and the test protocol come from --config, else from the weights, else
 from a config.yaml beside them; without any, pictures keep their size and are cut into tiles.
 
+Weights of a classifier of whole pictures give each picture a class: its likeliest classes are
+printed with their probabilities, and written to DIR/predictions.jsonl, a line per picture.
+
   giza predict --weights runs/my/last.safetensors --out seen street.jpg photos/)") {}
 
   void declare(CLI::App& app) override {
@@ -196,11 +201,12 @@ from a config.yaml beside them; without any, pictures keep their size and are cu
     const train::Network network = train::network_of(*loaded.model, weights_);
     memory_.emplace(*loaded.model);
     for (const Picture& picture : pictures) {
-      const fs::path folder = fs::path(picture.stem).parent_path();
+      const fs::path folder = network.whole_picture ? fs::path(out_) : fs::path(picture.stem).parent_path();
       std::error_code error;
       if (!folder.empty()) fs::create_directories(folder, error);
       check<Refusal>(!error, "{}: the folder cannot be made: {}", folder.string(), error.message());
     }
+    if (network.whole_picture) guesses_.emplace((fs::path(out_) / "predictions.jsonl").string());
 
     const train::SignalGuard guard;
     train::Progress progress("predict", static_cast<int64_t>(pictures.size()), "images");
@@ -225,6 +231,7 @@ from a config.yaml beside them; without any, pictures keep their size and are cu
       progress.update(static_cast<int64_t>(i) + 1);
     }
     progress.finish();
+    if (guesses_) guesses_->commit();
     if (broken.empty()) return 0;
     tell("{} of {} could not be predicted: {}", broken.size(),
          counted(static_cast<int64_t>(pictures.size()), "picture"), fmt::join(broken, ", "));
@@ -232,6 +239,23 @@ from a config.yaml beside them; without any, pictures keep their size and are cu
   }
 
  private:
+  /// One picture of a network of whole pictures: its line, in the file and for people.
+  void classify(const std::string& picture, const train::Network& network,
+                const train::LoadedNetwork& loaded, const train::ProtocolOptions& protocol, bool json) {
+    const std::vector<train::PictureGuess> guesses =
+        train::classify_picture(network, train::read_image(picture), protocol, loaded.names);
+    const std::string line = train::guess_json(picture, guesses);
+    guesses_->write(line + "\n");
+    if (json) {
+      fmt::print("{}\n", line);
+      return;
+    }
+    fmt::print("{}\n", one_line(picture));
+    for (const train::PictureGuess& guess : guesses) {
+      fmt::print("  {:5.1f} %  {}\n", 100 * guess.probability, one_line(guess.name));
+    }
+  }
+
   /// One picture: its three files and its line.
   void predict(const Picture& picture, const train::Network& network, const train::LoadedNetwork& loaded, bool json) {
     check_result_names(picture);
@@ -242,6 +266,10 @@ from a config.yaml beside them; without any, pictures keep their size and are cu
       protocol.crop_w = std::min(tile_, width);
     }
     memory_->check_fits(picture.image, {width, height}, protocol);
+    if (network.whole_picture) {
+      classify(picture.image, network, loaded, protocol, json);
+      return;
+    }
     const train::Image image = train::read_image(picture.image);
     const train::LabelMap labels = train::predict_labels(network, image, protocol);
     const train::Image color = train::colorize(labels, loaded.colors);
@@ -270,6 +298,7 @@ from a config.yaml beside them; without any, pictures keep their size and are cu
   bool no_mirror_ = false, crf_ = false, no_crf_ = false;
   std::map<std::string, std::optional<std::string>> crf_values_;  // "TEST.crf_iterations" -> as given
   std::optional<train::PredictionMemory> memory_;
+  std::optional<OutputFile> guesses_;  // of a network of whole pictures
 };
 
 }  // namespace

@@ -10,6 +10,7 @@
 
 #include "cli/command.h"
 #include "tensor/base/check.h"
+#include "train/data/scenes/things.h"
 #include "train/signals.h"
 
 namespace giza::cli {
@@ -24,7 +25,12 @@ lists train.txt and val.txt. The same seed gives the same pictures. A hull is a 
 facade a building or a skyscraper, by what stands at the far side of the picture: see
 docs/scenes.md. With --ground or --skyline, two runs with the same seed differ in nothing but that.
 
-  giza scenes --out data/scenes --train 1000 --val 200 --seed 1)") {}
+--classify writes another set: DIR/{train,val}/CLASS/*.png, square pictures of one thing each (facade,
+hull, lamp, meadow, sign, tree) cut out of scenes where they do not show the context, for TRAIN.arch
+classifier and DATA.dataset folders: see docs/pretraining.md. N pictures are of all classes together.
+
+  giza scenes --out data/scenes --train 1000 --val 200 --seed 1
+  giza scenes --classify --out data/things --train 3000 --val 600 --seed 1)") {}
 
   void declare(CLI::App& app) override {
     app.add_option("--out", out_, "folder: new, empty, or an older scene data set to replace")
@@ -39,6 +45,7 @@ docs/scenes.md. With --ground or --skyline, two runs with the same seed differ i
     app.add_option("--skyline", skyline_, "town, city or any: force what the facades stand in")
         ->check(CLI::IsMember({"town", "city", "any"}))
         ->capture_default_str();
+    app.add_flag("--classify", classify_, "pictures of one thing each, a folder per class");
   }
 
   int run(const Common& common) override {
@@ -53,17 +60,18 @@ docs/scenes.md. With --ground or --skyline, two runs with the same seed differ i
     if (skyline_ != "any") scene.skyline = skyline_ == "town" ? Skyline::town : Skyline::city;
     {
       const train::SignalGuard guard;
-      train::write_scenes(out_, train_, val_, scene);
+      (classify_ ? train::write_things : train::write_scenes)(out_, train_, val_, scene);
     }
+    const int classes = classify_ ? train::kThingClasses : train::kSceneClasses;
+    if (classify_) scene.height = scene.width = train::thing_side(scene);  // of the pictures written
     if (common.json) {
-      const nlohmann::ordered_json line{{"out", out_},          {"train", train_},
-                                        {"val", val_},          {"height", scene.height},
-                                        {"width", scene.width}, {"classes", train::kSceneClasses},
-                                        {"seed", scene.seed}};
+      const nlohmann::ordered_json line{
+          {"out", out_},          {"train", train_},    {"val", val_},       {"height", scene.height},
+          {"width", scene.width}, {"classes", classes}, {"seed", scene.seed}};
       print_json(line);
     } else {
       fmt::print("{}: {} pictures to train, {} to validate, {}x{}, {} classes, seed {}\n", out_, train_, val_,
-                 scene.height, scene.width, train::kSceneClasses, scene.seed);
+                 scene.height, scene.width, classes, scene.seed);
     }
     return 0;
   }
@@ -71,6 +79,7 @@ docs/scenes.md. With --ground or --skyline, two runs with the same seed differ i
  private:
   std::string out_, size_ = "96x192", ground_ = "any", skyline_ = "any";
   int train_ = 1000, val_ = 200;
+  bool classify_ = false;
 };
 
 }  // namespace

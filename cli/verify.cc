@@ -101,7 +101,8 @@ sgd_label.npy and sgd_loss.npy the losses of steps of training are held against 
 Every error figure is printed; status 1 if one is beyond its bound: relative L2 of logits and
 losses 1e-5 with --algorithm direct, else 1e-4; of gradients 1e-4 or 1e-3, of the losses of steps
 1e-3. Where gradients or steps are beyond that, rounding is tried out, and twice what it moves them
-by is allowed, to 0.9 and 0.1 at most (docs/weights.md).
+by is allowed, to 0.9 and 0.1 at most (docs/weights.md). Of a classifier of whole pictures labels are
+(N) and logits (N,classes).
 
   giza verify golden/
   giza verify golden/ --algorithm direct --json)") {}

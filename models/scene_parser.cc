@@ -42,7 +42,7 @@ Labels ParserOutput::labels() const {
 
 ParserLoss SceneParser::loss(const ParserOutput& output, const Labels& labels, const ops::CrossEntropyOptions& options,
                              double aux_weight) const {
-  check(labels.h == output.height && labels.w == output.width, "loss: labels of {}x{} for an input of {}x{}", labels.h,
+  check(labels.h == output.height && labels.w == output.width, "loss: labels of {}x{} for an output of {}x{}", labels.h,
         labels.w, output.height, output.width);
   ParserLoss loss;
   const autograd::UpsampledLoss main =
@@ -70,6 +70,8 @@ std::vector<layers::ParameterGroup> SceneParser::parameter_groups(double new_lay
   }
   return {std::move(backbone), std::move(rest)};
 }
+
+bool SceneParser::classifies_pictures() const { return find_architecture(description().arch)->whole_picture; }
 
 bool is_new_layer(std::string_view tensor_name) {
   const auto all = architectures();

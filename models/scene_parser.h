@@ -53,7 +53,7 @@ struct ParserOutput {
   Variable logits;                ///< [N,h,w,classes]
   Variable aux;                   ///< the same from the auxiliary head; undefined in evaluation mode or without one
   std::vector<Variable> streams;  ///< what the logits are made of, where a network's own loss looks at that
-  int64_t height = 0, width = 0;  ///< of the input
+  int64_t height = 0, width = 0;  ///< of the input; 1, 1 where it has one class as a whole
   bool align_corners = true;      ///< of the enlargement to the input's size
 
   /// The network's last step, where its result is wanted as such: logits at the input's size, [N,H,W,classes].
@@ -77,13 +77,15 @@ class SceneParser : public layers::Module {
   virtual NetworkOptions description() const = 0;
 
   /// Cross-entropy of both heads (Zhao et al., 2017, section 3.3). The upsampled logits are never made.
-  /// Throws ShapeError if the labels are not of the input's size.
+  /// Throws ShapeError if the labels are not of the output's size.
   virtual ParserLoss loss(const ParserOutput& output, const Labels& labels,
                           const ops::CrossEntropyOptions& options = {}, double aux_weight = 0.4) const;
   /// All parameters, in groups that are trained alike. The default: the backbone, and new layers at
   /// `new_layer_factor` times the rate.
   virtual std::vector<layers::ParameterGroup> parameter_groups(double new_layer_factor) const;
   int64_t classes() const { return description().classes; }
+  /// Architecture::whole_picture.
+  bool classifies_pictures() const;
 
  protected:
   /// Adds aux_weight times the auxiliary head's cross-entropy, if the output has one.
@@ -92,7 +94,7 @@ class SceneParser : public layers::Module {
 };
 
 /// True for the tensors of a head of any row of the factory: new layers, which start at random where the backbone has
-/// weights already. ppm.*, cls.*, aux.* of a PSPNet.
+/// weights already. ppm.*, cls.*, aux.* of a PSPNet, fc.* of a classifier.
 bool is_new_layer(std::string_view tensor_name);
 /// True for the auxiliary head, which only training needs.
 bool is_auxiliary(std::string_view tensor_name);
@@ -126,6 +128,8 @@ struct Architecture {
   bool (*infer)(const TensorShapes& shapes, const std::string& place, NetworkOptions* options);
   int64_t output_stride = 8;  ///< of the trunk, where a configuration does not say
   bool resnet = true;         ///< always built on the ResNet layer0 to layer4
+  /// It gives a picture one class, not each pixel one: label maps of 1x1, whatever the picture's size.
+  bool whole_picture = false;
 };
 /// All of them. Files are tried from the last to the first: what no other knows is a PSPNet, or refused as one that lacks
 /// its head.

@@ -42,6 +42,7 @@ void TensorBoard::write_validation(int64_t iteration, const Evaluation& evaluati
   const Metrics& metrics = evaluation.metrics;
   file_.write_scalars(iteration,
                       {{"val/mIoU", metrics.miou}, {"val/mAcc", metrics.macc}, {"val/allAcc", metrics.all_acc}});
+  if (evaluation.whole_pictures) return;  // nothing to draw
   const std::vector<Color> colors = completed_colors(colors_, metrics.classes.size());
   int number = 0;
   for (const auto& [index, prediction] : predictions_) {

@@ -25,7 +25,6 @@
 #include "train/config/parts.h"
 #include "train/cost/rehearsal.h"
 #include "train/data/loader.h"
-#include "train/optim/poly_lr.h"
 #include "train/progress.h"
 #include "train/report/run_report.h"
 #include "train/signals.h"
@@ -71,6 +70,7 @@ class Trainer {
   ops::CrossEntropyOptions loss_options_;
   std::map<std::string, std::string> card_;
   int64_t iterations_per_epoch_, iterations_;
+  LrSchedule schedule_;
 
   int64_t iteration_ = 0;  // steps done
   StepSums sums_;          // since the last line of the log
@@ -98,7 +98,8 @@ Trainer::Trainer(const Config& config)
       model_options_(model_options(config)),
       // The loader refuses a list shorter than a batch.
       iterations_per_epoch_(std::max<int64_t>(1, dataset_.size() / train_.batch_size)),
-      iterations_(iterations_per_epoch_ * train_.epochs) {
+      iterations_(iterations_per_epoch_ * train_.epochs),
+      schedule_(lr_schedule(config, iterations_)) {
   check<Refusal>(iterations_ <= INT32_MAX, "{}: {} iterations are too many", config.file, iterations_);
   if (train_.threads > 0) set_num_threads(train_.threads);
   if (train_.evaluate) validation_set_ = std::make_unique<Dataset>(dataset_options(config, Split::val));
@@ -189,6 +190,7 @@ void Trainer::check_settings(const TrainingState& state, const std::string& path
                  "{}: stands at iteration {}, TRAIN.epochs {} are {} iterations; expected as many epochs or more", path,
                  state.iteration, train_.epochs, iterations_);
   for (const std::string& key : changed) {
+    if (schedule_.policy != LrPolicy::poly) continue;  // the others do not know how long a training is
     notes_.push_back(fmt::format("{}: the learning rate follows the curve of the new number from here on", key));
   }
 }
@@ -339,8 +341,8 @@ void Trainer::validate_if_due() {
     if (tensorboard_) tensorboard_->write_validation(iteration_, *result_.validation, *validation_set_);
   });
   const Metrics& metrics = result_.validation->metrics;
-  progress_->note(fmt::format("epoch {}: mIoU {:.4f}, allAcc {:.4f} ({})", epoch(), metrics.miou, metrics.all_acc,
-                              options.protocol));
+  progress_->note(fmt::format("epoch {}: mIoU {:.4f}, allAcc {:.4f}{} ({})", epoch(), metrics.miou, metrics.all_acc,
+                              result_.validation->whole_pictures ? " (top-1)" : "", options.protocol));
   write_report();
 }
 
@@ -376,7 +378,7 @@ TrainResult Trainer::run(const StepObserver& after_step) {
                  .end_epoch = train_.epochs});
   while (iteration_ < iterations_) {
     const Stopwatch step_watch;
-    const double rate = poly_lr(train_.base_lr, iteration_, iterations_, train_.power, train_.warmup_iters);
+    const double rate = schedule_.rate(iteration_);
     const int64_t this_epoch = epoch();
     result_.loss = step(loader.next(), rate);
     ++times_.steps;

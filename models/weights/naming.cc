@@ -35,7 +35,8 @@ constexpr auto kTorchvision = std::to_array<Row>({{"layer0.0", "conv1"},
                                                   {"layer1", "layer1"},
                                                   {"layer2", "layer2"},
                                                   {"layer3", "layer3"},
-                                                  {"layer4", "layer4"}});
+                                                  {"layer4", "layer4"},
+                                                  {"fc", "fc"}});
 constexpr auto kImagenet = std::to_array<Row>({{"layer0.0", "conv1"},
                                                {"layer0.1", "bn1"},
                                                {"layer0.3", "conv2"},
@@ -45,7 +46,8 @@ constexpr auto kImagenet = std::to_array<Row>({{"layer0.0", "conv1"},
                                                {"layer1", "layer1"},
                                                {"layer2", "layer2"},
                                                {"layer3", "layer3"},
-                                               {"layer4", "layer4"}});
+                                               {"layer4", "layer4"},
+                                               {"fc", "fc"}});
 constexpr auto kTimm = std::to_array<Row>({{"layer0.0", "conv1.0"},
                                            {"layer0.1", "conv1.1"},
                                            {"layer0.3", "conv1.3"},
@@ -55,7 +57,8 @@ constexpr auto kTimm = std::to_array<Row>({{"layer0.0", "conv1.0"},
                                            {"layer1", "layer1"},
                                            {"layer2", "layer2"},
                                            {"layer3", "layer3"},
-                                           {"layer4", "layer4"}});
+                                           {"layer4", "layer4"},
+                                           {"fc", "fc"}});
 constexpr auto kMmseg = std::to_array<Row>({{"layer0.#", "backbone.stem.#"},
                                             {"layer1", "backbone.layer1"},
                                             {"layer2", "backbone.layer2"},
@@ -171,8 +174,10 @@ std::optional<Naming> naming_of(const WeightFile& file) {
   for (const char* theirs : {"backbone.", "decode_head.", "auxiliary_head.", "stem."}) {
     if (has_prefix(file, theirs)) return Naming::mmseg;
   }
-  const bool heads = std::any_of(file.tensors.begin(), file.tensors.end(),
-                                 [](const WeightTensor& tensor) { return is_new_layer(tensor.name); });
+  const bool heads = std::any_of(file.tensors.begin(), file.tensors.end(), [](const WeightTensor& tensor) {
+    // A ResNet of anybody may have its classifier.
+    return is_new_layer(tensor.name) && !is_classifier(tensor.name);
+  });
   if (heads || has_prefix(file, "layer0.")) return Naming::semseg;
   if (has_prefix(file, "conv1.0.")) return Naming::timm;
   if (file.find("conv1.weight") != nullptr) {
@@ -204,8 +209,11 @@ WeightFile to_semseg_names(WeightFile file, const std::string& place) {
                  place, file.tensors.size(), quotable(file.tensors.front().name));
   file.metadata.erase(kNamingKey);
   if (*naming != Naming::semseg) {
-    leave_out(&file, "a classifier of whole pictures",
-              [](const WeightTensor& tensor) { return is_classifier(tensor.name); });
+    // That of a ResNet alone is its fc; below somebody's backbone it is left over from its training.
+    const bool resnet = *naming != Naming::mmseg;
+    leave_out(&file, "a classifier of whole pictures", [&](const WeightTensor& tensor) {
+      return is_classifier(tensor.name) && !(resnet && tensor.name.starts_with("fc."));
+    });
     const Table table = reading_table(*naming);
     for (WeightTensor& tensor : file.tensors) {
       if (auto mapped = to_semseg(tensor.name, table)) tensor.name = std::move(*mapped);
@@ -251,7 +259,7 @@ WeightFile from_semseg_names(WeightFile file, Naming naming, const std::string& 
   }
   if (naming != Naming::mmseg) {
     std::erase_if(file.tensors, [&](const WeightTensor& tensor) {
-      if (!is_new_layer(tensor.name)) return false;
+      if (!is_new_layer(tensor.name) || from_semseg(tensor.name, table)) return false;
       if (dropped != nullptr) dropped->push_back(tensor.name);
       return true;
     });

@@ -31,8 +31,8 @@ std::optional<Naming> naming_of(const WeightFile& file);
 /// Whose names a file had before to_semseg_names.
 Naming original_naming(const WeightFile& file);
 
-/// The file under semseg's names, without what stands around the network (surroundings.h) and without a ResNet's classifier
-/// fc.*; notes tell what was left out. Names that nobody uses stay, for load_state_dict to refuse. Unless the names were
+/// The file under semseg's names, without what stands around the network (surroundings.h) and without the classifier of
+/// somebody's backbone (a ResNet's own fc.* stays); notes tell what was left out. Names that nobody uses stay, for load_state_dict to refuse. Unless the names were
 /// semseg's, metadata[kNamingKey] tells whose they were. Throws Refusal "PLACE: ..." for a file in which no name is known,
 /// and where two tensors would get one name.
 WeightFile to_semseg_names(WeightFile file, const std::string& place);

@@ -28,7 +28,8 @@ int64_t TensorShapes::channels(const std::vector<std::string>& paths) const {
 
 int64_t TensorShapes::inputs(const char* name) const {
   const auto found = shapes_.find(name);
-  return found != shapes_.end() && found->second->size() == 4 ? (*found->second)[1] : 0;
+  const bool known = found != shapes_.end() && (found->second->size() == 4 || found->second->size() == 2);
+  return known ? (*found->second)[1] : 0;
 }
 
 bool TensorShapes::bottlenecks() const { return count("layer1.0.conv") > 3 || count("layer1.0.bn") > 3; }

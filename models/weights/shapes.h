@@ -18,7 +18,7 @@ class TensorShapes {
   /// Channels that come out of the modules below these paths: what most of their tensors say, for one that is missing or
   /// misshaped is to be refused by its own name. Each path is that of a convolution or a batch norm. 0 if none is there.
   int64_t channels(const std::vector<std::string>& paths) const;
-  /// Channels that go into a convolution, weight [K,C,R,S]; 0 without it.
+  /// Channels that go into a convolution, weight [K,C,R,S], or a fully connected layer, [K,C]; 0 without it.
   int64_t inputs(const char* name) const;
   /// True if the blocks are bottlenecks, of three convolutions instead of two.
   bool bottlenecks() const;

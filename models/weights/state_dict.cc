@@ -108,8 +108,9 @@ std::string likely_cause(const WeightFile& file, const WeightFile& model) {
   if (stem != 0 && stem != wanted) {
     return fmt::format("the file's stem has {} channels, the model's {}; set TRAIN.stem_channels", stem, wanted);
   }
-  const int64_t classes = theirs.channels({"cls.4"}), expected = ours.channels({"cls.4"});
-  if (classes != 0 && classes != expected) {
+  for (const char* head : {"cls.4", "fc"}) {
+    const int64_t classes = theirs.channels({head}), expected = ours.channels({head});
+    if (classes == 0 || expected == 0 || classes == expected) continue;
     return fmt::format("the file's network has {} classes, the model {}; set DATA.classes", classes, expected);
   }
   return "";

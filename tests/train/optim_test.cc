@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "models/scene_parser.h"
+#include "train/optim/lr_schedule.h"
 #include "train/optim/poly_lr.h"
 #include "train/optim/sgd.h"
 
@@ -91,6 +92,31 @@ TEST_CASE("sgd: the factors of groups") {
   CHECK(moved({.rate_factor = 2}) == std::pair(1.0F, 1.0F));
   CHECK(moved({.weight_decay_factor = 0}) == std::pair(0.25F, 0.25F));
   CHECK(moved({.rate_factor = 0.5, .bias_factor = 2}) == std::pair(0.25F, 0.5F));
+}
+
+TEST_CASE("learning rates: poly, step and fixed, each with warm-up") {
+  LrSchedule schedule{.base = 0.1, .steps = {32000, 48000}, .iterations = 64000};
+  for (const int64_t t : {0, 1, 31999, 63999}) CHECK(schedule.rate(t) == poly_lr(0.1, t, 64000, 0.9));
+  schedule.policy = LrPolicy::step;
+  for (const auto& [t, rate] : std::vector<std::pair<int64_t, double>>{{0, 0.1},
+                                                                       {31999, 0.1},
+                                                                       {32000, 0.1 * 0.1},
+                                                                       {47999, 0.1 * 0.1},
+                                                                       {48000, 0.1 * 0.1 * 0.1},
+                                                                       {63999, 0.1 * 0.1 * 0.1}}) {
+    CHECK(schedule.rate(t) == rate);
+  }
+  schedule.steps = {4, 4, 10};  // twice at once
+  schedule.gamma = 0.5;
+  CHECK(schedule.rate(4) == 0.025);
+  schedule.policy = LrPolicy::fixed;
+  CHECK(schedule.rate(63999) == 0.1);
+  schedule.warmup = 4;
+  CHECK(schedule.rate(0) == 0.025);
+  CHECK(schedule.rate(4) == 0.1);
+  schedule.policy = LrPolicy::step;
+  schedule.steps = {2};
+  CHECK(schedule.rate(2) == doctest::Approx(0.1 * 0.5 * 0.75));
 }
 
 TEST_CASE("poly_lr: the curve, its ends, and warm-up") {

@@ -79,6 +79,7 @@ class PartScan {
     PartReport& report = part_.report;
     for (const FileFault& fault : scan.faults) part_.faults[fault.kind].add(index, fault.message, examples_);
     if (scan.image.width > 0) add_image(index, scan.image);
+    if (entries_[index].picture_class >= 0) add_class(static_cast<size_t>(entries_[index].picture_class));
     const LabelScan& label = scan.label;
     if (label.width > 0) {
       report.palette_labels += label.kind.type == PngKind::Type::palette;
@@ -132,6 +133,16 @@ class PartScan {
     }
     pixels_ += area(size);
     part_.hashes[index] = image.hash;
+  }
+
+  /// The class of a whole picture, counted as a pixel is elsewhere.
+  void add_class(size_t label) {
+    PartReport& report = part_.report;
+    ++report.labels_read;
+    ++report.values[label].pixels;
+    ++report.values[label].files;
+    ++report.classes[label].pixels;
+    ++report.classes[label].pictures;
   }
 
   void add_values(size_t index, const LabelScan& label) {
@@ -253,7 +264,10 @@ std::vector<std::unique_ptr<PartScan>> list_parts(const Config& config, size_t e
       continue;
     }
     if (!report.labelled) {
-      for (ListEntry& entry : entries) entry.label.clear();
+      for (ListEntry& entry : entries) {
+        entry.label.clear();
+        entry.picture_class = -1;
+      }
     }
     const auto same = std::find_if(parts.begin(), parts.end(),
                                    [&](const auto& part) { return same_files(part->entries(), entries); });

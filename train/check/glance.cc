@@ -45,8 +45,9 @@ std::vector<std::string> glance_at_labels(const Dataset& dataset) {
   if (seen.files == 0) return {};
 
   const DatasetOptions& options = dataset.options();
-  const std::string which = seen.files == dataset.size() ? fmt::format("all {} label files", seen.files)
-                                                         : fmt::format("{} label files looked at", seen.files);
+  const char* what = options.whole_picture ? "pictures" : "label files";
+  const std::string which = seen.files == dataset.size() ? fmt::format("all {} {}", seen.files, what)
+                                                         : fmt::format("{} {} looked at", seen.files, what);
   constexpr const char* kRemedy = "`giza check` reads all of them and proposes what would fit";
   if (options.classes == 2 && options.ignore_label == 255 && !options.label_table &&
       seen.raw == std::set<int>{0, 255}) {
@@ -80,6 +81,10 @@ std::vector<std::string> glance_at_settings(const Config& config, int64_t iterat
   if (train.warmup_iters >= iterations) {
     warn("TRAIN.warmup_iters", fmt::format("is {}, and the run has {} iterations: the rate never reaches TRAIN.base_lr",
                                            train.warmup_iters, iterations));
+  }
+  if (!train.lr_steps.empty() && train.lr_steps.back() >= iterations) {
+    warn("TRAIN.lr_steps", fmt::format("go up to {}, and the run has {} iterations: not all of them are reached",
+                                       train.lr_steps.back(), iterations));
   }
   return warnings;
 }

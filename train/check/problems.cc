@@ -168,7 +168,7 @@ class Finder {
 
   void output_names(const PartFindings& part) {
     // Results are written of what is evaluated, so the names of training pictures may repeat.
-    if (part.report.name == "train") return;
+    if (part.report.name == "train" || classifies_pictures(config_)) return;
     std::unordered_map<std::string, size_t> seen;
     int64_t count = 0;
     std::vector<std::string> found;
@@ -213,10 +213,9 @@ class Finder {
     }
     if (report.smaller_than_crop > 0 && report.name.starts_with("train")) {
       add(Severity::note, "small",
-          fmt::format("train: {} smaller than the crop of {} x {}: the rest of a sample is filled with the mean and "
-                      "ignored",
+          fmt::format("train: {} smaller than the crop of {} x {}: the rest of a sample is filled with the mean{}",
                       counted(report.smaller_than_crop, "picture is", "pictures are"), config_.train.train_w,
-                      config_.train.train_h),
+                      config_.train.train_h, classifies_pictures(config_) ? "" : " and ignored"),
           report.smaller_than_crop);
     }
     odd_mean(report);
@@ -253,9 +252,9 @@ class Finder {
         if (pixels == 0) absent.push_back(class_text(c));
         if (static_cast<double>(pixels) > kDominant * static_cast<double>(valid) && valid > 0) {
           add(Severity::warning, "dominant",
-              fmt::format("{}: class {} has {:.1f} % of the labelled pixels; TRAIN.class_weights balanced may help",
-                          report.name, class_text(c),
-                          100.0 * static_cast<double>(pixels) / static_cast<double>(valid)));
+              fmt::format("{}: class {} has {:.1f} % of the {}; TRAIN.class_weights balanced may help", report.name,
+                          class_text(c), 100.0 * static_cast<double>(pixels) / static_cast<double>(valid),
+                          classifies_pictures(config_) ? "pictures" : "labelled pixels"));
         }
       }
       if (!absent.empty()) {

@@ -18,6 +18,7 @@
 #include "tensor/base/hash.h"
 #include "tensor/base/spelling.h"
 #include "train/config/keys.h"
+#include "train/data/class_folders.h"
 #include "train/data/known_datasets.h"
 
 namespace giza::train {
@@ -166,6 +167,12 @@ void check_together(const Config& config) {
           fmt::format("{} is above rotate_max {}, exchange them", train.rotate_min, train.rotate_max));
   require(train.start_epoch <= train.epochs, "TRAIN.start_epoch",
           fmt::format("{} is beyond epochs {}", train.start_epoch, train.epochs));
+  require(std::is_sorted(train.lr_steps.begin(), train.lr_steps.end()), "TRAIN.lr_steps",
+          fmt::format("[{}] do not ascend, put them in order", fmt::join(train.lr_steps, ", ")));
+  require(train.lr_policy != "step" || !train.lr_steps.empty(), "TRAIN.lr_policy",
+          "is step, but TRAIN.lr_steps has no iterations; give some, or set it to fixed");
+  require(train.lr_policy == "step" || train.lr_steps.empty(), "TRAIN.lr_steps",
+          fmt::format("would do nothing with TRAIN.lr_policy {}, set that to step", train.lr_policy));
   const ClassWeights& weights = train.class_weights;
   require(weights.kind != ClassWeights::Kind::list || weights.values.size() == static_cast<size_t>(config.data.classes),
           "TRAIN.class_weights",
@@ -177,6 +184,37 @@ void check_together(const Config& config) {
             fmt::format("maps {} to {}, expected a class below {}, the ignore label {}, or -1 for ignored", from, to,
                         config.data.classes, train.ignore_label));
   }
+}
+
+/// A network of whole pictures and pictures of one class each go together.
+void check_picture_classes(const Config& config) {
+  const auto require = [&](bool condition, const char* key, const std::string& message) {
+    if (!condition) throw Refusal(fmt::format("{}: {} {}", config_place(config, key), key, message));
+  };
+  const std::string& dataset = config.data.dataset;
+  const std::string& arch = config.train.arch;
+  if (!classifies_pictures(config)) {
+    require(dataset != kClassFolders, "DATA.dataset",
+            fmt::format(
+                "folders has one class for each picture, and TRAIN.arch {} wants one for each pixel; set TRAIN.arch "
+                "classifier or spp",
+                arch));
+    return;
+  }
+  require(dataset == "list" || dataset == kClassFolders, "DATA.dataset",
+          fmt::format(
+              "{} has a class for each pixel, and TRAIN.arch {} wants one for each picture; set it to folders, or to "
+              "list with lists of `image class`",
+              dataset, arch));
+  constexpr const char* kNoPixels =
+      "is about the pixels of label files, which pictures of one class do not have; remove it";
+  require(config.data.label_map.empty(), "DATA.label_map", kNoPixels);
+  require(!config.data.reduce_zero_label, "DATA.reduce_zero_label", kNoPixels);
+  require(config.data.label_colors.empty(), "DATA.label_colors", kNoPixels);
+  require(
+      config.train.ignore_label >= config.data.classes, "TRAIN.ignore_label",
+      fmt::format("{} is one of the {} classes, of which none is ignored in whole pictures; set it higher (up to 255)",
+                  config.train.ignore_label, config.data.classes));
 }
 
 std::string read_text(const std::string& path) {
@@ -205,12 +243,15 @@ Config parse_config(std::string_view text, const std::string& name, const std::v
     config.train.output_stride = static_cast<int>(models::find_architecture(config.train.arch)->output_stride);
   }
   check_together(config);
+  check_picture_classes(config);
   return config;
 }
 
 Config load_config(const std::filesystem::path& file, const std::vector<std::string>& overrides) {
   return parse_config(read_text(file), file.string(), overrides);
 }
+
+bool classifies_pictures(const Config& config) { return models::find_architecture(config.train.arch)->whole_picture; }
 
 std::string config_place(const Config& config, const std::string& key) {
   const auto origin = config.origins.find(key);

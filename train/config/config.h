@@ -25,7 +25,7 @@ struct ClassWeights {
 
 /// Section DATA. Paths are relative to the working directory, those inside the lists to data_root.
 struct DataConfig {
-  /// list | a name of train/data/known_datasets.h, whose folder layout, classes, label map, names and colours are taken
+  /// list | folders: train/data/class_folders.h | a name of train/data/known_datasets.h, whose folder layout, classes, label map, names and colours are taken
   /// where the keys below say nothing.
   std::string dataset = "list";
   std::string data_root;
@@ -68,6 +68,8 @@ struct TrainConfig {
   int zoom_factor = 8;
   // The samples.
   int train_h = 473, train_w = 473;
+  int pad = 0;                   ///< pixels of the mean put around a picture before it is cropped
+  std::vector<int> epoch_sizes;  ///< longer sides that crops are resized to, in turn by epoch; empty: they keep theirs
   double scale_min = 0.5, scale_max = 2.0;
   double rotate_min = -10, rotate_max = 10;  ///< degrees
   double rotate_prob = 0.5;
@@ -82,10 +84,13 @@ struct TrainConfig {
   double aux_weight = 0.4;  ///< 0: no auxiliary head
   ClassWeights class_weights;
   double base_lr = 0.01;
-  double new_layer_lr = 10;  ///< factor on base_lr for ppm, cls and aux
-  double bias_lr = 1;        ///< factor on the rate of biases
-  bool decay_biases = true;  ///< weight decay of biases and of batch norm's weights too
-  int warmup_iters = 0;      ///< first iterations, over which the rate rises linearly to the poly curve
+  double new_layer_lr = 10;        ///< factor on base_lr for ppm, cls and aux
+  double bias_lr = 1;              ///< factor on the rate of biases
+  bool decay_biases = true;        ///< weight decay of biases and of batch norm's weights too
+  std::string lr_policy = "poly";  ///< poly | step | fixed
+  std::vector<int> lr_steps;       ///< iterations at which step multiplies the rate by lr_gamma
+  double lr_gamma = 0.1;
+  int warmup_iters = 0;  ///< first iterations, over which the rate rises linearly to the policy's curve
   int epochs = 100;
   int start_epoch = 0;
   double power = 0.9;
@@ -162,6 +167,8 @@ Config parse_config(std::string_view text, const std::string& name, const std::v
 
 /// Throws Refusal naming the first of `keys` ("DATA.train_list", ...) that has no value.
 void require_keys(const Config& config, std::initializer_list<const char*> keys);
+/// True if TRAIN.arch gives each picture one class, so that DATA has no label files.
+bool classifies_pictures(const Config& config);
 /// "FILE:LINE" or "command line" where the key was given, else the file: the place to name in a refusal.
 std::string config_place(const Config& config, const std::string& key);
 

@@ -47,8 +47,9 @@ const Words& architecture_words() {
 // clang-format off
 // One row per key, to be read as a table.
 const auto kKeys = std::to_array<Key>({
-    {"DATA", "dataset", AT(data.dataset), {.choices = "list|ade20k|voc2012|cityscapes|camvid", .effect = Effect::run},
-     "list: pictures by list files; a name: the folder layout, classes, label map, ignore label, names and colours of "
+    {"DATA", "dataset", AT(data.dataset), {.choices = "list|folders|ade20k|voc2012|cityscapes|camvid", .effect = Effect::run},
+     "list: pictures by list files, `image class` in place of `image label` where the network classifies whole "
+     "pictures; folders: such pictures by folders, train/CLASS and val/CLASS; a name: the folder layout, classes, label map, ignore label, names and colours of "
      "that data set, where other keys do not say otherwise"},
     {"DATA", "data_root", AT(data.data_root), kRun, "folder that the paths inside the lists are relative to"},
     {"DATA", "train_list", AT(data.train_list), kRun,
@@ -112,6 +113,12 @@ const auto kKeys = std::to_array<Key>({
 
     {"TRAIN", "train_h", AT(train.train_h), {.min = 1, .max = kMaxSide}, "height of the training crop"},
     {"TRAIN", "train_w", AT(train.train_w), {.min = 1, .max = kMaxSide}, "width of the training crop"},
+    {"TRAIN", "pad", AT(train.pad), {.min = 0, .max = kMaxSide, .added = true},
+     "pixels of the mean put around a picture before it is cropped (4 for crops of 32, He et al. 2016)"},
+    {"TRAIN", "epoch_sizes", AT(train.epoch_sizes),
+     {.min = 1, .max = kMaxSide, .nullable = true, .may_be_empty = true, .added = true},
+     "longer sides that crops are resized to, one epoch each in turn: the multi-size training of SPP-net, [224, 180]; "
+     "empty: crops stay as they are"},
     {"TRAIN", "scale_min", AT(train.scale_min), {.min = 0.05, .max = 20}, "smallest random scale"},
     {"TRAIN", "scale_max", AT(train.scale_max), {.min = 0.05, .max = 20}, "largest random scale"},
     {"TRAIN", "rotate_min", AT(train.rotate_min), {.min = -180, .max = 180}, "smallest random rotation, degrees"},
@@ -138,12 +145,18 @@ const auto kKeys = std::to_array<Key>({
      "factor on the rate of biases, beside new_layer_lr (nets trained with Caffe: 2)"},
     {"TRAIN", "decay_biases", AT(train.decay_biases), {.added = true},
      "weight decay of biases and of batch norm's weights too (nets trained with Caffe: false)"},
+    {"TRAIN", "lr_policy", AT(train.lr_policy), {.choices = "poly|step|fixed", .added = true},
+     "poly: base_lr (1 - iteration / iterations)^power; step: base_lr, times lr_gamma at each of lr_steps; fixed: base_lr"},
+    {"TRAIN", "lr_steps", AT(train.lr_steps),
+     {.min = 1, .max = kMaxCount, .nullable = true, .may_be_empty = true, .added = true},
+     "iterations after which lr_policy step lowers the rate, ascending"},
+    {"TRAIN", "lr_gamma", AT(train.lr_gamma), {.min = 0, .max = 1, .added = true}, "factor of lr_policy step"},
     {"TRAIN", "warmup_iters", AT(train.warmup_iters), {.min = 0, .max = kMaxCount},
-     "first iterations, over which the rate rises linearly to the poly curve"},
+     "first iterations, over which the rate rises linearly to the curve of lr_policy"},
     {"TRAIN", "epochs", AT(train.epochs), {.min = 1, .max = 1e6}, "passes over the training list"},
     {"TRAIN", "start_epoch", AT(train.start_epoch), {.min = 0, .max = 1e6, .effect = Effect::run},
      "epoch to begin with; a resumed checkpoint knows its own"},
-    {"TRAIN", "power", AT(train.power), {.min = 0, .max = 100}, "rate = base_lr (1 - iteration / iterations)^power"},
+    {"TRAIN", "power", AT(train.power), {.min = 0, .max = 100}, "of lr_policy poly"},
     {"TRAIN", "momentum", AT(train.momentum), {.min = 0, .max = 1}, "momentum of SGD"},
     {"TRAIN", "weight_decay", AT(train.weight_decay), {.min = 0, .max = 1}, "weight decay, on every parameter"},
     {"TRAIN", "manual_seed", AT(train.manual_seed), {.min = 0, .nullable = true},

@@ -13,6 +13,7 @@
 #include "tensor/base/check.h"
 #include "tensor/base/median.h"
 #include "tensor/base/text.h"
+#include "train/data/class_folders.h"
 
 namespace giza::train {
 namespace {
@@ -37,7 +38,8 @@ Histogram label_histogram(const Dataset& dataset) {
     }
     for (size_t c = 0; c < classes; ++c) {
       histogram.pixels[c] += counts[c];
-      if (counts[c] > 0) histogram.surroundings[c] += valid;
+      // A class of whole pictures is as frequent as its share of all of them.
+      if (counts[c] > 0 || options.whole_picture) histogram.surroundings[c] += valid;
     }
   }
   return histogram;
@@ -205,6 +207,8 @@ DatasetOptions dataset_options(const Config& config, const std::string& list) {
   options.data_root = config.data.data_root;
   options.list = list;
   options.label_colors = config.data.label_colors;
+  options.whole_picture = classifies_pictures(config);
+  if (config.data.dataset == kClassFolders && !config.names_path().empty()) options.class_names = class_names(config);
   options.classes = config.data.classes;
   options.ignore_label = config.train.ignore_label;
   if (!config.data.label_map.empty()) {
@@ -228,6 +232,25 @@ Normalization normalization_of(const Config& config, const std::optional<Normali
   return result;
 }
 
+LrSchedule lr_schedule(const Config& config, int64_t iterations) {
+  const TrainConfig& train = config.train;
+  return {.policy = train.lr_policy == "step"    ? LrPolicy::step
+                    : train.lr_policy == "fixed" ? LrPolicy::fixed
+                                                 : LrPolicy::poly,
+          .base = train.base_lr,
+          .power = train.power,
+          .steps = train.lr_steps,
+          .gamma = train.lr_gamma,
+          .warmup = train.warmup_iters,
+          .iterations = iterations};
+}
+
+PictureSize largest_sample(const TrainConfig& train) {
+  if (train.epoch_sizes.empty()) return {train.train_w, train.train_h};
+  return scaled_size(train.train_w, train.train_h,
+                     *std::max_element(train.epoch_sizes.begin(), train.epoch_sizes.end()));
+}
+
 TransformOptions train_transforms(const Config& config) {
   const TrainConfig& train = config.train;
   const Normalization normalization = normalization_of(config);
@@ -238,11 +261,14 @@ TransformOptions train_transforms(const Config& config) {
           .rotate_probability = train.rotate_prob,
           .blur_probability = train.blur_prob,
           .flip_probability = train.flip_prob,
+          .pad = train.pad,
           .crop_h = train.train_h,
           .crop_w = train.train_w,
           .mean = normalization.mean,
           .std = normalization.std,
-          .ignore_label = train.ignore_label};
+          .ignore_label = train.ignore_label,
+          .epoch_sizes = train.epoch_sizes,
+          .whole_picture = classifies_pictures(config)};
 }
 
 ProtocolOptions test_protocol(const Config& config, const std::optional<Normalization>& told) {
@@ -301,11 +327,22 @@ void check_built_in_count(const Config& config, const std::string& path, const c
       config_place(config, "DATA.classes"), known != nullptr ? known->classes() : 0, key);
 }
 
+std::vector<std::string> folder_names(const Config& config) {
+  require_keys(config, {"DATA.data_root"});
+  std::vector<std::string> names = class_folders(config.data.data_root);
+  check<Refusal>(static_cast<int>(names.size()) == config.data.classes,
+                 "{}: DATA.classes is {}, but {} has the folders of {} classes in train; set DATA.classes {}",
+                 config_place(config, "DATA.classes"), config.data.classes, config.data.data_root, names.size(),
+                 names.size());
+  return names;
+}
+
 }  // namespace
 
 std::vector<std::string> class_names(const Config& config) {
   const std::string path = config.names_path();
   if (const KnownDataset* known = built_in_classes(config, path)) return {known->names.begin(), known->names.end()};
+  if (path.empty() && config.data.dataset == kClassFolders) return folder_names(config);
   if (path.empty()) return {};
   check_built_in_count(config, path, "TEST.names_path", "names");
   std::vector<std::string> names = read_names(path);

@@ -9,6 +9,7 @@
 #include "train/config/protocol.h"
 #include "train/data/dataset.h"
 #include "train/data/transforms.h"
+#include "train/optim/lr_schedule.h"
 
 namespace giza::train {
 
@@ -41,6 +42,10 @@ DatasetOptions dataset_options(const Config& config, Split split);
 DatasetOptions dataset_options(const Config& config, const std::string& list);
 /// DATA.mean and DATA.std; where one is left to the weights, what they tell (card.h), else ImageNet's.
 Normalization normalization_of(const Config& config, const std::optional<Normalization>& told = {});
+/// Section TRAIN -> the learning rate of a training of so many iterations.
+LrSchedule lr_schedule(const Config& config, int64_t iterations);
+/// Size of the largest training sample: the crop, or what TRAIN.epoch_sizes make of it.
+PictureSize largest_sample(const TrainConfig& train);
 /// Section TRAIN -> the augmentation.
 TransformOptions train_transforms(const Config& config);
 /// Section TEST -> the full test protocol. `told`: by the weights under test.
@@ -61,7 +66,8 @@ std::vector<Color> class_colors(const Config& config);
 std::vector<Color> mask_colors(const Config& config);
 /// Weights of the classes in the loss, [classes], or an undefined Tensor for none. `balanced` reads the labels of the
 /// data set: median frequency balancing (Eigen & Fergus, ICCV 2015), w = median(frequency) / frequency, where a class's
-/// frequency is its pixels over the pixels of the pictures that have it; 1 for classes that no picture has.
+/// frequency is its pixels over the pixels of the pictures that have it, or for classes of whole pictures their share; 1
+/// for classes that no picture has.
 Tensor class_weights(const Config& config, const Dataset& dataset);
 
 }  // namespace giza::train

@@ -45,7 +45,8 @@ MemoryPlan training_memory(const Config& config, const Rehearsal& rehearsal, con
   MemoryPlan memory;
   memory.process = process;
   memory.tensors = rehearsal.arena_bytes;
-  const int64_t sample = kSamplePixel * train.train_h * train.train_w;
+  const PictureSize size = largest_sample(train);
+  const int64_t sample = kSamplePixel * size.height * size.width;
   const double largest = static_cast<double>(pictures.largest.width) * pictures.largest.height;
   const auto in_work =
       static_cast<int64_t>(largest * (kDecodedPixel + kAugmentPixel * train.scale_max * train.scale_max));

@@ -178,6 +178,9 @@ class Planner {
   void measure_training() {
     Config config = config_;
     TrainConfig& train = config.train;
+    const PictureSize sample = largest_sample(train);
+    train.train_h = sample.height, train.train_w = sample.width;
+    train.epoch_sizes.clear();
     const double budget = options_.seconds * 0.6;
     const int fewest = std::min(train.batch_size, 2);
     const auto affordable = [&] {

@@ -7,6 +7,7 @@
 
 #include "tensor/base/text.h"
 #include "tensor/simd.h"
+#include "train/config/parts.h"
 #include "train/cost/plan.h"
 #include "train/cost/profile_table.h"
 #include "train/progress.h"
@@ -36,8 +37,8 @@ std::string deviation(double predicted, double measured) {
 }
 
 std::string parts_text(const Plan& plan, const Config& config) {
-  TextTable table({"part", "parameters, M",
-                   fmt::format("GMAC of a {}x{} crop", config.train.train_h, config.train.train_w),
+  const PictureSize sample = largest_sample(config.train);
+  TextTable table({"part", "parameters, M", fmt::format("GMAC of a {}x{} crop", sample.height, sample.width),
                    fmt::format("GMAC of a {}x{} tile", config.test.test_h, config.test.test_w)});
   PartCost all{"in all"};
   for (const PartCost& part : plan.parts) {
@@ -83,7 +84,8 @@ std::string training_text(const Plan& plan, const Config& config) {
   const TrainConfig& train = config.train;
   const TrainingPlan& training = plan.training;
   const TrainingTime& time = training.time;
-  std::string text = fmt::format("training: batch {} of {}x{}{}\n", train.batch_size, train.train_h, train.train_w,
+  const PictureSize sample = largest_sample(train);
+  std::string text = fmt::format("training: batch {} of {}x{}{}\n", train.batch_size, sample.height, sample.width,
                                  train.recompute ? ", blocks run again in the backward pass" : "");
   text += memory_text(training.memory, plan.limit);
   text += fmt::format(
@@ -202,7 +204,7 @@ std::string plan_json(const Plan& plan, const Config& config) {
       {"parts", parts}};
   const bool counted = training.iterations_per_epoch > 0;
   json["train"] = {{"batch", config.train.batch_size},
-                   {"crop", {config.train.train_h, config.train.train_w}},
+                   {"crop", {largest_sample(config.train).height, largest_sample(config.train).width}},
                    {"pictures", known(static_cast<double>(training.pictures.count))},
                    {"iterations_per_epoch", known(static_cast<double>(training.iterations_per_epoch))},
                    {"memory", to_json(training.memory)},

@@ -122,8 +122,10 @@ TrainingRehearsal::~TrainingRehearsal() = default;
 
 void TrainingRehearsal::step() {
   const TrainConfig& train = state_->config.train;
-  const Tensor images = made_up_pictures({train.batch_size, train.train_h, train.train_w, 3});
-  const Labels labels(train.batch_size, train.train_h, train.train_w);
+  const PictureSize sample = largest_sample(train);
+  const Tensor images = made_up_pictures({train.batch_size, sample.height, sample.width, 3});
+  const bool whole = state_->model->classifies_pictures();
+  const Labels labels(train.batch_size, whole ? 1 : sample.height, whole ? 1 : sample.width);
   Sgd& optimizer = state_->optimizer;
   optimizer.zero_grad();
   {

@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "tensor/base/check.h"
+#include "train/data/class_folders.h"
 #include "train/data/image/exif.h"
 
 namespace giza::train {
@@ -84,7 +85,11 @@ void check_list_exists(const DatasetOptions& options) {
 std::vector<ListEntry> list_pictures(const DatasetOptions& options, LabelColumn column, std::string* note) {
   if (options.layout.empty()) {
     check_list_exists(options);
+    if (options.whole_picture) return read_class_list(options.list, options.data_root, options.classes, column);
     return read_list(options.list, options.data_root, column);
+  }
+  if (options.layout == kClassFolders) {
+    return read_class_folders(options.data_root, options.split, options.classes, options.class_names).entries;
   }
   const KnownDataset* known = find_known_dataset(options.layout);
   check<Error>(known != nullptr, "no data set {} is known", options.layout);
@@ -105,6 +110,9 @@ LabelMap read_raw_labels(const std::string& path, const LabelColors* colors) {
 
 namespace {
 
+/// The label map of a picture that has one class as a whole.
+LabelMap one_label(int label) { return {1, 1, static_cast<uint8_t>(label)}; }
+
 void apply_table(const ListEntry& entry, const DatasetOptions& options, LabelMap& labels) {
   const LabelTable* table = table_for(entry, options);
   if (table == nullptr) return;
@@ -114,6 +122,7 @@ void apply_table(const ListEntry& entry, const DatasetOptions& options, LabelMap
 }  // namespace
 
 LabelMap mapped_labels(const ListEntry& entry, const DatasetOptions& options, const LabelColors* colors) {
+  if (entry.picture_class >= 0) return one_label(entry.picture_class);
   LabelMap labels = read_raw_labels(entry.label, colors);
   apply_table(entry, options, labels);
   return labels;
@@ -131,6 +140,7 @@ std::string size_mismatch(const ListEntry& entry, std::array<int, 2> image, std:
 }
 
 Pair read_pair(const ListEntry& entry, const DatasetOptions& options, const LabelColors* colors) {
+  if (entry.picture_class >= 0) return {read_image(entry.image), one_label(entry.picture_class)};
   check<Refusal>(!entry.label.empty(), "{}: has no label file in its list; expected 'IMAGE LABEL'", entry.image);
   Pair pair;
   pair.image = read_image(entry.image);
@@ -161,6 +171,11 @@ Dataset::Dataset(DatasetOptions options) : options_(std::move(options)) {
 LabelMap Dataset::training_labels(int64_t index) const {
   LabelMap labels = mapped_labels(entry(index), options_, colors_.get());
   return is_weak(options_.weak, index) ? weakened(labels, options_.weak, options_.ignore_label) : labels;
+}
+
+LabelMap Dataset::raw_labels(int64_t index) const {
+  const ListEntry& at = entry(index);
+  return at.picture_class >= 0 ? one_label(at.picture_class) : read_raw_labels(at.label, colors_.get());
 }
 
 std::shared_ptr<const Pair> Dataset::load(int64_t index) const {

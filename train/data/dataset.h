@@ -26,7 +26,7 @@ LabelTable subtract_one_table(int ignore_label);
 /// values outside [0, 255].
 LabelTable mapping_table(const std::vector<std::pair<int, int>>& pairs, int ignore_label);
 
-/// A picture with its labels, after the label table, checked.
+/// A picture with its labels, after the label table, checked. Of a picture of one class they are 1x1.
 struct Pair {
   Image image;
   LabelMap labels;
@@ -35,8 +35,11 @@ struct Pair {
 struct DatasetOptions {
   std::string data_root;
   std::string list;          ///< list file; with a layout: empty
-  std::string layout;        ///< name of a known data set, whose folders below data_root are the list
+  std::string layout;        ///< name of a known data set, whose folders below data_root are the list; or kClassFolders
   Split split = Split::val;  ///< with a layout: which part of it
+  bool whole_picture = false;  ///< each picture has one class, and a label map of 1x1
+  std::vector<std::string>
+      class_names;  ///< of kClassFolders: the folders' names, in the order of the classes, if known
   int classes = 0;
   int ignore_label = 255;                  ///< 0 to 255
   std::optional<LabelTable> label_table;   ///< none: file values are class indices
@@ -76,7 +79,7 @@ class Dataset {
   const DatasetOptions& options() const { return options_; }
 
   /// The label map of picture `index` as the file has it, before the label table and unchecked.
-  LabelMap raw_labels(int64_t index) const { return read_raw_labels(entry(index).label, colors_.get()); }
+  LabelMap raw_labels(int64_t index) const;
   /// See table_for.
   const LabelTable* table(int64_t index) const { return table_for(entry(index), options_); }
   /// The labels that training sees of picture `index`: after the label table and weakened, but unchecked.

@@ -126,11 +126,18 @@ std::string path_hint(const std::string& path, const std::string& data_root) {
   return {};
 }
 
-std::vector<ListEntry> read_list(const std::string& path, const std::string& data_root, LabelColumn column) {
+namespace {
+
+/// Calls body(entry, second field or empty) for each line's picture. `what` is the name of the second column.
+template <class Split, class Body>
+std::vector<ListEntry> read_entries(const std::string& path, const std::string& data_root, LabelColumn column,
+                                    const char* what, const Split& split, const Body& body) {
+  const std::string expected =
+      column == LabelColumn::required ? fmt::format("IMAGE {}", what) : fmt::format("IMAGE [{}]", what);
   std::vector<ListEntry> entries;
   for_each_line(path, [&](int number, std::string_view line) {
     if (line.front() == '#') return;
-    std::vector<std::string> fields = split_paths(std::string(line));
+    std::vector<std::string> fields = split(std::string(line));
     if (fields[0] == "//") {
       throw Refusal(fmt::format("{}:{}: begins with //; a comment in a list begins with #", path, number));
     }
@@ -139,17 +146,50 @@ std::vector<ListEntry> read_list(const std::string& path, const std::string& dat
     check<Refusal>(fits,
                    "{}:{}: has {}, expected '{}', relative to DATA.data_root; where paths hold blanks, put a tab "
                    "between them or quotes around them{}",
-                   path, number, counted(static_cast<int64_t>(fields.size()), "field"),
-                   column == LabelColumn::required ? "IMAGE LABEL" : "IMAGE [LABEL]", table_hint(line));
+                   path, number, counted(static_cast<int64_t>(fields.size()), "field"), expected, table_hint(line));
     ListEntry entry;
     entry.image = join(data_root, fields[0]);
-    if (fields.size() == 2) entry.label = join(data_root, fields[1]);
     entry.line = number;
+    if (fields.size() == 2) body(entry, fields[1]);
     entries.push_back(std::move(entry));
   });
-  check<Refusal>(!entries.empty(), "{}: lists no pictures; expected '{}' on each line", path,
-                 column == LabelColumn::required ? "IMAGE LABEL" : "IMAGE [LABEL]");
+  check<Refusal>(!entries.empty(), "{}: lists no pictures; expected '{}' on each line", path, expected);
   return entries;
+}
+
+/// A picture's path and a class, which is no path: a comma or semicolon before a number separates too.
+std::vector<std::string> split_path_and_class(std::string line) {
+  std::vector<std::string> fields = split_paths(line);
+  for (const char separator : {',', ';'}) {
+    const size_t at = line.rfind(separator);
+    if (at == std::string::npos) continue;
+    const std::string_view last = trimmed(std::string_view(line).substr(at + 1));
+    if (last.empty() || last.find_first_not_of("0123456789") != std::string_view::npos) continue;
+    std::vector<std::string> parts = without_empty(split_at(std::string_view(line).substr(0, at), '\t'));
+    if (parts.size() == 1) return {parts[0], std::string(last)};
+  }
+  return fields;
+}
+
+}  // namespace
+
+std::vector<ListEntry> read_list(const std::string& path, const std::string& data_root, LabelColumn column) {
+  return read_entries(path, data_root, column, "LABEL", split_paths,
+                      [&](ListEntry& entry, const std::string& field) { entry.label = join(data_root, field); });
+}
+
+std::vector<ListEntry> read_class_list(const std::string& path, const std::string& data_root, int classes,
+                                       LabelColumn column) {
+  const auto read_class = [&](ListEntry& entry, const std::string& field) {
+    const auto [end, error] = std::from_chars(field.data(), field.data() + field.size(), entry.picture_class);
+    const bool number = error == std::errc{} && end == field.data() + field.size();
+    check<Refusal>(
+        number && entry.picture_class >= 0 && entry.picture_class < classes,
+        "{}:{}: the class is '{}', expected a number from 0 to {}; check DATA.classes, or TRAIN.arch if these "
+        "are label files",
+        path, entry.line, quotable(field, 80), classes - 1);
+  };
+  return read_entries(path, data_root, column, "CLASS", split_path_and_class, read_class);
 }
 
 std::string output_name(const ListEntry& entry) { return std::filesystem::path(entry.image).stem().string(); }

@@ -12,8 +12,9 @@ namespace giza::train {
 /// One picture of a data set; paths are ready to be opened (data_root joined).
 struct ListEntry {
   std::string image;
-  std::string label;  ///< empty where the list has none
-  int line = 0;       ///< in the list file, from 1; 0 where a folder was read
+  std::string label;       ///< empty where the list has none
+  int line = 0;            ///< in the list file, from 1; 0 where a folder was read
+  int picture_class = -1;  ///< of the picture as a whole, which then has no label file; -1: not known
 };
 
 /// Whether each line of a list must name a label file.
@@ -26,6 +27,11 @@ enum class LabelColumn { required, optional };
 /// Throws Refusal "LIST:LINE: ..." for a malformed line, and "LIST: ..." for a missing or empty list.
 std::vector<ListEntry> read_list(const std::string& path, const std::string& data_root,
                                  LabelColumn column = LabelColumn::required);
+
+/// Reads a list of pictures of one class each: `image class` per line, the class a number from 0 to classes - 1; otherwise as
+/// read_list. Throws Refusal likewise, and "LIST:LINE: ..." for a class that there is not.
+std::vector<ListEntry> read_class_list(const std::string& path, const std::string& data_root, int classes,
+                                       LabelColumn column = LabelColumn::required);
 
 /// NAME of the files that results for a picture are written to, as NAME.png: its file name without extension.
 std::string output_name(const ListEntry& entry);

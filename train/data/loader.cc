@@ -161,13 +161,15 @@ class Loader::Queue {
 
   Batch assemble(int64_t first) {
     const int64_t n = options_.batch_size;
-    const int64_t height = transforms_.crop_h;
-    const int64_t width = transforms_.crop_w;
+    // All of a batch are of one epoch, hence of one size.
+    const int64_t height = slot(first).sample.height;
+    const int64_t width = slot(first).sample.width;
+    const int64_t labels = transforms_.whole_picture ? 1 : height * width;
     Batch batch;
     batch.epoch = epoch_of(delivered_);
     batch.iteration = iteration_of(delivered_);
     batch.images = Tensor::activation({n, height, width, 3});
-    batch.labels = Labels(n, height, width);
+    batch.labels = transforms_.whole_picture ? Labels(n, 1, 1) : Labels(n, height, width);
     for (int64_t i = 0; i < n; ++i) {
       Slot taken = std::move(slot(first + i));
       slot(first + i) = Slot{};
@@ -175,8 +177,7 @@ class Loader::Queue {
       for (int64_t pixel = 0; pixel < height * width; ++pixel) {
         std::copy_n(source + pixel * 3, 3, batch.images.row(i * height * width + pixel));
       }
-      std::copy(taken.sample.labels.begin(), taken.sample.labels.end(),
-                batch.labels.values.begin() + i * height * width);
+      std::copy(taken.sample.labels.begin(), taken.sample.labels.end(), batch.labels.values.begin() + i * labels);
       batch.names.push_back(std::move(taken.name));
     }
     return batch;

@@ -13,8 +13,8 @@
 namespace giza::train {
 
 struct Batch {
-  Tensor images;                   ///< [N, crop_h, crop_w, 3], normalised
-  Labels labels;                   ///< [N, crop_h, crop_w]
+  Tensor images;                   ///< [N, h, w, 3], normalised: the crop, in the size of the epoch
+  Labels labels;                   ///< [N, h, w], or [N, 1, 1] of whole pictures
   std::vector<std::string> names;  ///< the image files
   int64_t epoch = 0;               ///< from 0
   int64_t iteration = 0;           ///< within the epoch, from 0

@@ -1,6 +1,8 @@
 // Augmentation of training pictures: the steps that keep pixels in place, and the random chain.
 #include "train/data/transforms.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <cmath>
 #include <utility>
@@ -157,6 +159,10 @@ void TransformOptions::validate() const {
   const bool crops = crop_h > 0 && crop_w > 0;
   check<Refusal>((crops && static_cast<int64_t>(crop_h) * crop_w <= kMaxPixels) || (crop_h == 0 && crop_w == 0),
                  "transforms: a crop of {} x {}, expected both sides positive, or both 0 for none", crop_h, crop_w);
+  check<Refusal>(pad >= 0 && pad <= 16384, "transforms: a margin of {} pixels, expected 0 to 16384", pad);
+  check<Refusal>(
+      std::all_of(epoch_sizes.begin(), epoch_sizes.end(), [](int side) { return side >= 1 && side <= 16384; }),
+      "transforms: sizes of the epochs [{}], expected 1 to 16384", fmt::join(epoch_sizes, ", "));
   for (size_t c = 0; c < 3; ++c) {
     check<Refusal>(std::isfinite(mean[c]) && std::isfinite(std[c]) && std[c] > 0,
                    "transforms: mean {} and std {} of channel {}, expected finite numbers, std above 0", mean[c],
@@ -166,28 +172,48 @@ void TransformOptions::validate() const {
                  ignore_label);
 }
 
+PictureSize scaled_size(int width, int height, int long_side) {
+  // semseg: round(long_side / float(h) * w); nearbyint rounds half to even as Python does.
+  const auto other = [&](int longer, int shorter) {
+    return std::max(1, static_cast<int>(std::nearbyint(static_cast<double>(long_side) / longer * shorter)));
+  };
+  if (height > width) return {other(height, width), long_side};
+  return {long_side, other(width, height)};
+}
+
 Sample augment(const Image& image, const LabelMap& labels, const TransformOptions& options, uint64_t seed,
                uint32_t epoch, uint32_t index) {
-  check(image.width == labels.width && image.height == labels.height,
-        "augment: the picture is {} x {}, its labels are {} x {}", image.width, image.height, labels.width,
-        labels.height);
+  const PictureSize labelled = options.whole_picture ? PictureSize{1, 1} : PictureSize{image.width, image.height};
+  check(labelled.width == labels.width && labelled.height == labels.height,
+        "augment: the picture is {} x {}, its labels are {} x {}{}", image.width, image.height, labels.width,
+        labels.height, options.whole_picture ? ", expected one label" : "");
   const auto random = [&](Purpose purpose) { return Random(seed, purpose, epoch, index); };
   const auto between = [](Random& draws, double low, double high) {
     return low + (high - low) * static_cast<double>(draws.next_uniform());
   };
   const auto ignore = static_cast<uint8_t>(options.ignore_label);
+  FloatImage picture;
+  LabelMap classes = labels;
+  // The class of a whole picture stays what it is, whatever becomes of the pixels.
+  const auto change_labels = [&](const auto& change) {
+    if (!options.whole_picture) classes = change(classes);
+  };
 
   Random scale_draws = random(Purpose::scale);
   const double factor = between(scale_draws, options.scale_min, options.scale_max);
-  FloatImage picture = factor == 1 ? to_float(image) : scale_linear(image, factor);
-  LabelMap classes = factor == 1 ? labels : scale_nearest(labels, factor);
+  if (factor == 1) {
+    picture = to_float(image);
+  } else {
+    picture = scale_linear(image, factor);
+    change_labels([&](const LabelMap& map) { return scale_nearest(map, factor); });
+  }
 
   Random rotate_draws = random(Purpose::rotate);
   if (static_cast<double>(rotate_draws.next_uniform()) < options.rotate_probability) {
     const double degrees = between(rotate_draws, options.rotate_min, options.rotate_max);
     if (degrees != 0) {
       picture = rotate_linear(picture, degrees, options.mean);
-      classes = rotate_nearest(classes, degrees, ignore);
+      change_labels([&](const LabelMap& map) { return rotate_nearest(map, degrees, ignore); });
     }
   }
   if (static_cast<double>(random(Purpose::blur).next_uniform()) < options.blur_probability) {
@@ -195,13 +221,15 @@ Sample augment(const Image& image, const LabelMap& labels, const TransformOption
   }
   if (static_cast<double>(random(Purpose::flip).next_uniform()) < options.flip_probability) {
     flip_horizontal(picture);
-    flip_horizontal(classes);
+    if (!options.whole_picture) flip_horizontal(classes);
   }
+  const auto grow = [&](int width, int height) {
+    picture = pad_to(picture, width, height, options.mean);
+    change_labels([&](const LabelMap& map) { return pad_to(map, width, height, ignore); });
+  };
+  if (options.pad > 0) grow(picture.width + 2 * options.pad, picture.height + 2 * options.pad);
   if (options.crop_h > 0) {
-    if (picture.width < options.crop_w || picture.height < options.crop_h) {
-      picture = pad_to(picture, options.crop_w, options.crop_h, options.mean);
-      classes = pad_to(classes, options.crop_w, options.crop_h, ignore);
-    }
+    if (picture.width < options.crop_w || picture.height < options.crop_h) grow(options.crop_w, options.crop_h);
     const int slack_x = picture.width - options.crop_w;
     const int slack_y = picture.height - options.crop_h;
     int x = slack_x / 2;
@@ -212,7 +240,15 @@ Sample augment(const Image& image, const LabelMap& labels, const TransformOption
       x = static_cast<int>(crop_draws.next_below(static_cast<uint32_t>(slack_x) + 1));
     }
     picture = crop(picture, x, y, options.crop_w, options.crop_h);
-    classes = crop(classes, x, y, options.crop_w, options.crop_h);
+    change_labels([&](const LabelMap& map) { return crop(map, x, y, options.crop_w, options.crop_h); });
+  }
+  if (!options.epoch_sizes.empty()) {
+    const int side = options.epoch_sizes[epoch % options.epoch_sizes.size()];
+    const PictureSize size = scaled_size(picture.width, picture.height, side);
+    if (size.width != picture.width || size.height != picture.height) {
+      picture = resize_linear(picture, size.width, size.height);
+      change_labels([&](const LabelMap& map) { return resize_nearest(map, size.width, size.height); });
+    }
   }
   normalize(picture, options.mean, options.std);
 

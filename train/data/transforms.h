@@ -1,5 +1,5 @@
 // Augmentation of training pictures, pixel for pixel as semseg does it with OpenCV: scale, rotate, blur, flip, crop,
-// normalise. Each step is a plain function of explicit parameters; `augment` chains them with numbers drawn from
+// normalise; and for classifiers a margin before the crop, and a size after it. Each step is a plain function of explicit parameters; `augment` chains them with numbers drawn from
 // (seed, epoch, sample) alone.
 #pragma once
 
@@ -58,6 +58,12 @@ FloatImage gaussian_blur(const FloatImage& image);
 void flip_horizontal(FloatImage& image);
 void flip_horizontal(LabelMap& labels);
 
+/// Size of a picture whose long side becomes `long_side`: the other in proportion, rounded half to even, at least 1.
+struct PictureSize {
+  int width = 0, height = 0;
+};
+PictureSize scaled_size(int width, int height, int long_side);
+
 /// Grown to at least the size, evenly on both sides (the smaller half left and above), with `fill`.
 FloatImage pad_to(const FloatImage& image, int width, int height, const Rgb& fill);
 LabelMap pad_to(const LabelMap& labels, int width, int height, uint8_t fill);
@@ -78,11 +84,15 @@ struct TransformOptions {
   double rotate_probability = 0.5;
   double blur_probability = 0.5;
   double flip_probability = 0.5;
+  int pad = 0;                     ///< width of a margin of the mean around the picture, before the crop
   int crop_h = 473, crop_w = 473;  ///< 0, 0: no crop, samples keep their picture's size
   CropType crop_type = CropType::random;
   Rgb mean = kImageNetMean;
   Rgb std = kImageNetStd;
   int ignore_label = 255;  ///< 0 to 255
+  /// Longer sides that samples are resized to, those of one epoch after those of another; empty: they keep their size.
+  std::vector<int> epoch_sizes;
+  bool whole_picture = false;  ///< labels are 1x1: a picture's class, which no step changes
 
   /// Only crop and normalise: semseg's validation during training (centre), or with crop 0 the bare picture.
   static TransformOptions center_crop(int crop_h, int crop_w);
@@ -94,12 +104,12 @@ struct TransformOptions {
 struct Sample {
   int width = 0, height = 0;
   std::vector<float> image;     ///< [height, width, 3], normalised
-  std::vector<int32_t> labels;  ///< [height, width]
+  std::vector<int32_t> labels;  ///< [height, width], or one of the whole picture
 };
 
-/// The random chain RandScale -> RandRotate -> RandomGaussianBlur -> RandomHorizontalFlip -> Crop -> Normalize.
-/// A pure function of its arguments: `index` is the sample's place in the data set. Throws ShapeError if the label map
-/// has another size than the image.
+/// The random chain RandScale -> RandRotate -> RandomGaussianBlur -> RandomHorizontalFlip -> Pad -> Crop -> Resize ->
+/// Normalize. A pure function of its arguments: `index` is the sample's place in the data set. Throws ShapeError if the
+/// label map has another size than the image, or for a whole picture than 1x1.
 Sample augment(const Image& image, const LabelMap& labels, const TransformOptions& options, uint64_t seed,
                uint32_t epoch, uint32_t index);
 

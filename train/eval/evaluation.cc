@@ -41,6 +41,11 @@ PictureResult picture_result(const std::string& image, const ConfusionMatrix& co
   return result;
 }
 
+/// The figure that progress shows.
+std::string headline(const Metrics& metrics, bool whole_pictures) {
+  return whole_pictures ? fmt::format("top-1 {:.4f}", metrics.all_acc) : fmt::format("mIoU {:.4f}", metrics.miou);
+}
+
 BootstrapResult interval_of(const std::vector<PictureResult>& pictures, int classes) {
   std::vector<std::vector<PictureClass>> sums;
   for (const PictureResult& picture : pictures) sums.push_back(picture.classes);
@@ -53,6 +58,7 @@ Evaluation evaluate(const Predictor& predictor, const Dataset& dataset, const Ev
   const int classes = dataset.options().classes;
   Evaluation result;
   result.protocol = options.protocol;
+  result.whole_pictures = dataset.options().whole_picture;
   result.counts = ConfusionMatrix(classes);
   result.boundary = BoundaryCounts(classes);
   ExampleKeeper examples(options.examples, options.example_side);
@@ -81,20 +87,20 @@ Evaluation evaluate(const Predictor& predictor, const Dataset& dataset, const Ev
     const LabelMap prediction = predictor(pair->image, dataset.entry(i));
     const ConfusionMatrix counts = count(prediction, *pair, image, dataset.options());
     result.counts.add(counts);
-    result.boundary.add(prediction, pair->labels, dataset.options().ignore_label);
+    if (!result.whole_pictures) result.boundary.add(prediction, pair->labels, dataset.options().ignore_label);
     result.pictures.push_back(picture_result(image, counts));
     const PictureResult& picture = result.pictures.back();
     if (picture.pixels > 0) examples.offer(i - begin, picture.miou_present, *pair, prediction);
     result.seconds += watch.seconds();
 
     if (masks) masks->write(dataset.entry(i), prediction);
-    if (progress) progress->update(i - begin + 1, fmt::format("mIoU {:.4f}", result.counts.metrics().miou));
+    if (progress) progress->update(i - begin + 1, headline(result.counts.metrics(), result.whole_pictures));
   }
   result.metrics = result.counts.metrics();
   result.interval = interval_of(result.pictures, classes);
   result.worst = examples.worst();
   result.best = examples.best();
-  if (progress) progress->finish(fmt::format("mIoU {:.4f}", result.metrics.miou));
+  if (progress) progress->finish(headline(result.metrics, result.whole_pictures));
   return result;
 }
 

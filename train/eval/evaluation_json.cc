@@ -30,6 +30,9 @@ std::string lines_of(const Json& json) {
   return text + "\n}\n";
 }
 
+/// What the counts are of.
+const char* unit_of(const Evaluation& evaluation) { return evaluation.whole_pictures ? "pictures" : "pixels"; }
+
 Json pair_of(const Interval& interval) { return Json::array({interval.low, interval.high}); }
 
 Json means_of(const Metrics& metrics) {
@@ -70,22 +73,23 @@ std::string metrics_json(const Evaluation& evaluation) {
               {"resamples", interval.resamples},
               {"seed", kBootstrapSeed},
               {"mIoU", pair_of(interval.miou)},
-              {"mIoU_present", pair_of(interval.miou_present)}}},
-            {"boundary", boundary_json(evaluation.boundary)},
-            {"classes", Json::array()},
-            {"confusion", Json::array()},
-            {"pictures", Json::array()}};
+              {"mIoU_present", pair_of(interval.miou_present)}}}};
+  if (!evaluation.whole_pictures) json["boundary"] = boundary_json(evaluation.boundary);
+  for (const char* list : {"classes", "confusion", "pictures"}) json[list] = Json::array();
   const int width = evaluation.boundary.width();
   const Metrics band = evaluation.boundary.band(width), interior = evaluation.boundary.interior(width);
   for (size_t c = 0; c < metrics.classes.size(); ++c) {
     const ClassMetrics& figures = metrics.classes[c];
-    json["classes"].push_back({{"name", evaluation.names[c]},
-                               {"iou", figures.iou},
-                               {"acc", figures.acc},
-                               {"pixels", figures.pixels},
-                               {"present", figures.present},
-                               {"iou_band", band.classes[c].iou},
-                               {"iou_interior", interior.classes[c].iou}});
+    Json of_class{{"name", evaluation.names[c]},
+                  {"iou", figures.iou},
+                  {"acc", figures.acc},
+                  {unit_of(evaluation), figures.pixels},
+                  {"present", figures.present}};
+    if (!evaluation.whole_pictures) {
+      of_class["iou_band"] = band.classes[c].iou;
+      of_class["iou_interior"] = interior.classes[c].iou;
+    }
+    json["classes"].push_back(std::move(of_class));
     Json row = Json::array();
     for (size_t p = 0; p < metrics.classes.size(); ++p) {
       row.push_back(evaluation.counts.at(static_cast<int>(c), static_cast<int>(p)));
@@ -110,7 +114,7 @@ std::string metrics_table(const Evaluation& evaluation) {
   const Metrics& metrics = evaluation.metrics;
   size_t width = 12;
   for (const std::string& name : evaluation.names) width = std::max(width, name.size());
-  std::string table = fmt::format("{:<{}}  {:>7}  {:>7}  {:>12}\n", "class", width, "IoU", "acc", "pixels");
+  std::string table = fmt::format("{:<{}}  {:>7}  {:>7}  {:>12}\n", "class", width, "IoU", "acc", unit_of(evaluation));
   for (size_t c = 0; c < metrics.classes.size(); ++c) {
     const ClassMetrics& figures = metrics.classes[c];
     table += fmt::format("{:<{}}  {:7.4f}  {:7.4f}  {:>12}{}\n", evaluation.names[c], width, figures.iou, figures.acc,
@@ -123,8 +127,8 @@ std::string metrics_table(const Evaluation& evaluation) {
     table += fmt::format("{:<{}}  {:.4f} to {:.4f} in 95 % of {} resamplings of the pictures\n", "  interval", width,
                          interval.miou.low, interval.miou.high, interval.resamples);
   }
-  table +=
-      fmt::format("{:<{}}  {:7.4f}\n{:<{}}  {:7.4f}\n", "mAcc", width, metrics.macc, "allAcc", width, metrics.all_acc);
+  table += fmt::format("{:<{}}  {:7.4f}\n{:<{}}  {:7.4f}{}\n", "mAcc", width, metrics.macc, "allAcc", width,
+                       metrics.all_acc, evaluation.whole_pictures ? "  (top-1)" : "");
   return table + fmt::format("{} in {:.1f} s; {}\n",
                              counted(static_cast<int64_t>(evaluation.pictures.size()), "picture"), evaluation.seconds,
                              evaluation.protocol);

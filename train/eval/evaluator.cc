@@ -141,25 +141,53 @@ int rows_of_batch(const std::vector<Tile>& tiles, size_t batch, int crop_h) {
   return most;
 }
 
+/// A picture at one scale as the network sees it: tiles of a canvas.
+struct Tiling {
+  int crop_h, crop_w;
+  Canvas canvas;
+  std::vector<int> rows, columns;  // where tiles begin
+  std::vector<Tile> tiles;
+
+  template <class Picture>
+  Tiling(const Picture& picture, const ProtocolOptions& options)
+      : crop_h(options.crop_h > 0 ? options.crop_h : picture.height),
+        crop_w(options.crop_w > 0 ? options.crop_w : picture.width),
+        canvas(picture, crop_h, crop_w) {
+    const auto stride = [&](int crop) { return static_cast<int>(std::ceil(crop * options.stride_rate)); };
+    rows = tile_starts(canvas.height, crop_h, stride(crop_h));
+    columns = tile_starts(canvas.width, crop_w, stride(crop_w));
+    for (const int y : rows) {
+      for (const int x : columns) {
+        tiles.push_back({y, x, false});
+        if (options.mirror) tiles.push_back({y, x, true});
+      }
+    }
+  }
+};
+
+/// Logits of tiles [first, last), checked: [tiles,height,width,classes].
+template <class Picture>
+Tensor logits_of_tiles(const Network& network, const Picture& picture, const Tiling& tiling, size_t first, size_t last,
+                       const ProtocolOptions& options) {
+  Tensor logits =
+      network.logits(gather(picture, tiling.canvas, tiling.tiles, first, last, tiling.crop_h, tiling.crop_w, options));
+  const int64_t height = network.whole_picture ? 1 : tiling.crop_h, width = network.whole_picture ? 1 : tiling.crop_w;
+  check(logits.rank() == 4 && logits.dim(0) == static_cast<int64_t>(last - first) && logits.dim(1) == height &&
+            logits.dim(2) == width,
+        "evaluator: the network made {} of {} pictures of {} x {}", logits.shape(), last - first, tiling.crop_h,
+        tiling.crop_w);
+  return logits;
+}
+
 /// Runs a picture at one scale and calls consume(y, probabilities [1,n,width,classes]) for its rows y to y + n - 1, from
 /// the top, as soon as no tile adds to them any more.
 template <class Picture, class Consume>
 void run_tiles(const Network& network, const Picture& picture, const ProtocolOptions& options, const Consume& consume) {
-  const int crop_h = options.crop_h > 0 ? options.crop_h : picture.height;
-  const int crop_w = options.crop_w > 0 ? options.crop_w : picture.width;
-  const Canvas canvas(picture, crop_h, crop_w);
-  const auto stride = [&](int crop) { return static_cast<int>(std::ceil(crop * options.stride_rate)); };
-  const std::vector<int> rows = tile_starts(canvas.height, crop_h, stride(crop_h));
-  const std::vector<int> columns = tile_starts(canvas.width, crop_w, stride(crop_w));
-  std::vector<Tile> tiles;
-  for (const int y : rows) {
-    for (const int x : columns) {
-      tiles.push_back({y, x, false});
-      if (options.mirror) tiles.push_back({y, x, true});
-    }
-  }
-  const std::vector<int> row_counts = coverage(rows, canvas.height, crop_h);
-  const std::vector<int> column_counts = coverage(columns, canvas.width, crop_w);
+  const Tiling tiling(picture, options);
+  const Canvas& canvas = tiling.canvas;
+  const std::vector<Tile>& tiles = tiling.tiles;
+  const std::vector<int> row_counts = coverage(tiling.rows, canvas.height, tiling.crop_h);
+  const std::vector<int> column_counts = coverage(tiling.columns, canvas.width, tiling.crop_w);
   const auto count = [&](int64_t y, int64_t x) {
     return row_counts[static_cast<size_t>(y)] * column_counts[static_cast<size_t>(x)] * (options.mirror ? 2 : 1);
   };
@@ -169,12 +197,8 @@ void run_tiles(const Network& network, const Picture& picture, const ProtocolOpt
   const auto batch = static_cast<size_t>(options.batch);
   for (size_t first = 0; first < tiles.size(); first += batch) {
     const size_t last = std::min(tiles.size(), first + batch);
-    const Tensor logits = network.logits(gather(picture, canvas, tiles, first, last, crop_h, crop_w, options));
-    check(logits.rank() == 4 && logits.dim(0) == static_cast<int64_t>(last - first) && logits.dim(1) == crop_h &&
-              logits.dim(2) == crop_w,
-          "evaluator: the network made {} of {} pictures of {} x {}", logits.shape(), last - first, crop_h, crop_w);
-    const Tensor probabilities = ops::softmax(logits);
-    if (!sums) sums.emplace(canvas, rows_of_batch(tiles, batch, crop_h), logits.channels());
+    const Tensor probabilities = ops::softmax(logits_of_tiles(network, picture, tiling, first, last, options));
+    if (!sums) sums.emplace(canvas, rows_of_batch(tiles, batch, tiling.crop_h), probabilities.channels());
     for (size_t i = first; i < last; ++i) {
       const auto item = static_cast<int64_t>(i - first);
       sums->add(probabilities.batch_slice(item, item + 1), tiles[i]);
@@ -185,6 +209,27 @@ void run_tiles(const Network& network, const Picture& picture, const ProtocolOpt
     if (means.defined()) consume(std::max(done - canvas.top, 0), means);
     done = end;
   }
+}
+
+/// Probabilities of a picture as a whole, at one scale: the mean over its tiles, [1,1,1,classes].
+template <class Picture>
+Tensor mean_of_tiles(const Network& network, const Picture& picture, const ProtocolOptions& options) {
+  const Tiling tiling(picture, options);
+  const size_t count = tiling.tiles.size(), batch = static_cast<size_t>(options.batch);
+  Tensor sum;
+  for (size_t first = 0; first < count; first += batch) {
+    const size_t last = std::min(count, first + batch);
+    const Tensor probabilities = ops::softmax(logits_of_tiles(network, picture, tiling, first, last, options));
+    for (int64_t tile = 0; tile < probabilities.dim(0); ++tile) {
+      const Tensor one = probabilities.batch_slice(tile, tile + 1);
+      if (sum.defined()) {
+        ops::add_into(sum, one);
+      } else {
+        sum = one.clone();
+      }
+    }
+  }
+  return ops::scale(sum, 1 / static_cast<float>(count));
 }
 
 void check_finite(const Tensor& output, const std::string& name) {
@@ -202,16 +247,8 @@ Network network_of(const models::SceneParser& model, const std::string& name) {
                 check_finite(output.logits.value(), name);
                 return output.labels();
               },
-          .name = name};
-}
-
-PictureSize scaled_size(int width, int height, int long_side) {
-  // semseg: round(long_side / float(h) * w); nearbyint rounds half to even as Python does.
-  const auto other = [&](int longer, int shorter) {
-    return std::max(1, static_cast<int>(std::nearbyint(static_cast<double>(long_side) / longer * shorter)));
-  };
-  if (height > width) return {other(height, width), long_side};
-  return {long_side, other(width, height)};
+          .name = name,
+          .whole_picture = model.classifies_pictures()};
 }
 
 std::vector<int> tile_starts(int length, int crop, int stride) {
@@ -259,7 +296,11 @@ Tensor predict_probabilities(const Network& network, const Image& image, const P
                     probabilities.row((y + row) * size.width));
       });
     };
-    if (is_same_size(size, image)) {
+    if (network.whole_picture) {
+      probabilities = is_same_size(size, image)
+                          ? mean_of_tiles(network, image, options)
+                          : mean_of_tiles(network, resize_linear(image, size.width, size.height), options);
+    } else if (is_same_size(size, image)) {
       run_tiles(network, image, options, collect);
     } else {
       run_tiles(network, resize_linear(image, size.width, size.height), options, collect);
@@ -273,7 +314,7 @@ Tensor predict_probabilities(const Network& network, const Image& image, const P
   }
   const auto count = static_cast<float>(options.scales.size());
   if (options.scales.size() > 1) sum = ops::scale(sum, 1 / count);
-  if (!options.crf) return sum;
+  if (!options.crf || network.whole_picture) return sum;  // a class of all pixels has no borders
   check_finite(sum, network.name);
   return dense_crf(sum, image, *options.crf);
 }
@@ -308,6 +349,11 @@ void set_rows(LabelMap& map, int y, const Tensor& probabilities, const Network& 
 
 LabelMap predict_labels(const Network& network, const Image& image, const ProtocolOptions& options) {
   options.validate();
+  if (network.whole_picture) {
+    LabelMap one(1, 1);
+    set_rows(one, 0, predict_probabilities(network, image, options), network);
+    return one;
+  }
   LabelMap map(image.width, image.height);
   if (options.crf) {
     set_rows(map, 0, predict_probabilities(network, image, options), network);

@@ -19,29 +19,26 @@ namespace giza::train {
 
 /// What the test protocol needs of a network. All pictures of one call, normalised, [N,h,w,3], have one size.
 struct Network {
-  /// -> logits [N,h,w,classes]
+  /// -> logits [N,h,w,classes], or of whole pictures [N,1,1,classes]
   std::function<Tensor(const Tensor& pictures)> logits;
   /// -> argmax(softmax(logits(pictures))), for a network that has a shorter way to it; may be empty. Throws Error where
   /// the logits are not finite.
   std::function<Labels(const Tensor& pictures)> labels;
   std::string name = "the network";  ///< for messages: where its weights are from
+  bool whole_picture = false;        ///< it gives each picture one class
 };
 /// A model in evaluation mode, recording no graph. The model must outlive the result.
 Network network_of(const models::SceneParser& model, const std::string& name = "the network");
 
-/// Size of a picture whose long side becomes `long_side`: the other in proportion, rounded half to even, at least 1.
-struct PictureSize {
-  int width = 0, height = 0;
-};
-PictureSize scaled_size(int width, int height, int long_side);
 /// Where tiles start along an axis: 0, stride, ..., the last one shifted back inside. length >= crop.
 std::vector<int> tile_starts(int length, int crop, int stride);
 
 /// Probabilities [1,H,W,classes] of a picture of any size: for each scale softmax averaged over tiles and mirrored
-/// tiles, resized to the picture; scales averaged; then the CRF, if the protocol has one.
+/// tiles, resized to the picture; scales averaged; then the CRF, if the protocol has one. Of a network of whole pictures
+/// [1,1,1,classes]: averaged over tiles, mirrored tiles and scales alike.
 Tensor predict_probabilities(const Network& network, const Image& image, const ProtocolOptions& options);
-/// The likeliest class of each pixel. Where that is the argmax of one pass of the network over the picture as it is
-/// (one scale, no tiles, not mirrored), its own `labels` are taken, which are the same. With one scale, the picture's own,
+/// The likeliest class of each pixel, or a map of one of the whole picture. Where that is the argmax of one pass of the
+/// network over the picture as it is (one scale, no tiles, not mirrored), its own `labels` are taken, which are the same. With one scale, the picture's own,
 /// the probabilities of a band of rows are in memory at once, as many as tiles of a batch reach, whatever the picture.
 LabelMap predict_labels(const Network& network, const Image& image, const ProtocolOptions& options);
 
@@ -66,19 +63,20 @@ struct EvaluateOptions {
 struct PictureResult {
   std::string image;
   int64_t pixels = 0;  ///< valid ones
-  double all_acc = 0;
+  double all_acc = 0;  ///< of a whole picture: 1 if its class was found
   double miou_present = 0;
   std::vector<PictureClass> classes;  ///< those with a pixel in truth or prediction
 };
 
 struct Evaluation {
   std::string protocol;
+  bool whole_pictures = false;  ///< counts are of pictures, not of pixels: all_acc is the top-1 accuracy
   Metrics metrics;
   ConfusionMatrix counts{1};
   std::vector<std::string> names;
   std::vector<PictureResult> pictures;
-  BootstrapResult interval;  ///< of the mean IoUs
-  BoundaryCounts boundary{1};
+  BootstrapResult interval;          ///< of the mean IoUs
+  BoundaryCounts boundary{1};        ///< of pixels only
   std::vector<Example> worst, best;  ///< by mIoU_present; pictures without a valid pixel are left out
   double seconds = 0;                ///< without writing masks
 };
@@ -87,6 +85,7 @@ struct Evaluation {
 /// Interrupted when a signal is pending.
 Evaluation evaluate(const Predictor& predictor, const Dataset& dataset, const EvaluateOptions& options);
 
+/// Of whole pictures without "boundary" and the IoUs of its parts, and the classes' "pixels" are "pictures":
 /// {"protocol", "mIoU", "mAcc", "allAcc", "mIoU_present", "images", "seconds",
 ///  "interval": {level, resamples, seed, mIoU: [low, high], mIoU_present: [low, high]},
 ///  "boundary": {width_px, distance, band: {pixels, mIoU, mIoU_present, allAcc}, interior: {...},
@@ -94,7 +93,7 @@ Evaluation evaluate(const Predictor& predictor, const Dataset& dataset, const Ev
 ///  "classes": [{name, iou, acc, pixels, present, iou_band, iou_interior}],
 ///  "confusion": [[pixels of class t predicted as class p, for each p], for each t],
 ///  "pictures": [{image, allAcc, mIoU_present, pixels, classes: [[class, right, truth, predicted], ...]}]}
-/// A line per class and picture.
+/// Its classes, confusions and pictures are a line each.
 std::string metrics_json(const Evaluation& evaluation);
 /// A table for people: one line per class, then the means and the protocol.
 std::string metrics_table(const Evaluation& evaluation);

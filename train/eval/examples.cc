@@ -32,9 +32,9 @@ void ExampleKeeper::offer(int64_t picture, double score, const Pair& pair, const
   const bool bad = worst_.size() < limit || score < worst_.back().score;
   const bool good = best_.size() < limit || score >= best_.back().score;
   if (!bad && !good) return;
-  check(prediction.width == pair.image.width && prediction.height == pair.image.height,
-        "examples: a prediction of {} x {} for a picture of {} x {}", prediction.width, prediction.height,
-        pair.image.width, pair.image.height);
+  check(prediction.width == pair.labels.width && prediction.height == pair.labels.height,
+        "examples: a prediction of {} x {} for labels of {} x {}", prediction.width, prediction.height,
+        pair.labels.width, pair.labels.height);
   const Example example{picture,
                         score,
                         pair.image.width,

@@ -50,7 +50,8 @@ std::string class_row(const ReportData& data, const Metrics& band, const Metrics
   // Without a true pixel there is no accuracy, though the class may have been predicted.
   row += figures.pixels > 0 ? bar_cell(figures.acc, "acc") : none;
   const auto region = [&](const Metrics& of) { return of.classes[at].present ? share_cell(of.classes[at].iou) : none; };
-  row += region(band) + region(interior) + count_cell(figures.pixels) + share_cell(part_of(figures.pixels, pixels));
+  if (!data.whole_pictures) row += region(band) + region(interior);
+  row += count_cell(figures.pixels) + share_cell(part_of(figures.pixels, pixels));
   return row + fmt::format("<td class='n' data-v='{0}'>{0}</td></tr>\n", label);
 }
 
@@ -68,7 +69,7 @@ double share_of(const Evaluation& evaluation, int truth, int prediction) {
                  evaluation.metrics.classes[static_cast<size_t>(truth)].pixels);
 }
 
-std::string matrix(const Evaluation& evaluation, const std::vector<int>& classes) {
+std::string matrix(const Evaluation& evaluation, const std::vector<int>& classes, const std::string& unit) {
   MatrixChart chart{
       fmt::format("Confusion matrix of {} classes, rows normalised; its largest entries off the diagonal are in "
                   "the table below",
@@ -83,9 +84,9 @@ std::string matrix(const Evaluation& evaluation, const std::vector<int>& classes
     std::vector<std::string> titles;
     for (const int prediction : classes) {
       shares.push_back(share_of(evaluation, truth, prediction));
-      titles.push_back(fmt::format("{} as {}: {} %, {} pixels", shorten(name, 40),
+      titles.push_back(fmt::format("{} as {}: {} %, {} {}s", shorten(name, 40),
                                    shorten(evaluation.names[static_cast<size_t>(prediction)], 40),
-                                   percent(shares.back()), evaluation.counts.at(truth, prediction)));
+                                   percent(shares.back()), evaluation.counts.at(truth, prediction), unit));
     }
     chart.shares.push_back(std::move(shares));
     chart.titles.push_back(std::move(titles));
@@ -124,10 +125,11 @@ std::string pairs_table(const ReportData& data) {
     rows += "<tr>" + name(pair.truth) + name(pair.prediction) +
             bar_cell(share_of(evaluation, pair.truth, pair.prediction), "wrong") + count_cell(pair.pixels) + "</tr>\n";
   }
-  if (rows.empty()) return paragraph("nothing", "No pixel was taken for another class.");
+  if (rows.empty()) return paragraph("nothing", fmt::format("No {} was taken for another class.", judged(data)));
+  const std::string units = judged(data) + "s";
   return "<h3>Most confused</h3>\n" +
          table("Most confused pairs of classes", "sortable",
-               {{"truth"}, {"predicted as"}, {"of the truth", Column::share}, {"pixels", Column::number}}, rows);
+               {{"truth"}, {"predicted as"}, {"of the truth", Column::share}, {units.c_str(), Column::number}}, rows);
 }
 
 std::string region_row(const std::string& name, const Metrics& metrics, int64_t all) {
@@ -153,21 +155,31 @@ std::string classes_section(const ReportData& data) {
   for (const int label : sorted_classes(evaluation.metrics, better)) {
     rows += class_row(data, band, interior, pixels, label);
   }
-  return paragraph("caption",
-                   fmt::format("IoU = right / (truth + predicted − right); accuracy = right / truth. Sorted by IoU; "
-                               "<span class='js'>a click on a heading sorts by it. </span>Absent: in no pixel of truth "
-                               "or prediction. Protocol: {}.",
-                               escape_markup(evaluation.protocol))) +
-         table("Figures by class", "sortable classes",
-               {{"class"},
-                {"IoU", Column::share},
-                {"accuracy", Column::share},
-                {"IoU near boundaries", Column::share},
-                {"IoU inside", Column::share},
-                {"pixels", Column::number},
-                {"of all", Column::share},
-                {"number", Column::number}},
-               rows);
+  const std::string caption = paragraph(
+      "caption", fmt::format("IoU = right / (truth + predicted − right); accuracy = right / truth. Sorted by IoU; "
+                             "<span class='js'>a click on a heading sorts by it. </span>Absent: in no {} of truth "
+                             "or prediction. Protocol: {}.",
+                             judged(data), escape_markup(evaluation.protocol)));
+  if (data.whole_pictures) {
+    return caption + table("Figures by class", "sortable classes",
+                           {{"class"},
+                            {"IoU", Column::share},
+                            {"accuracy", Column::share},
+                            {"pictures", Column::number},
+                            {"of all", Column::share},
+                            {"number", Column::number}},
+                           rows);
+  }
+  return caption + table("Figures by class", "sortable classes",
+                         {{"class"},
+                          {"IoU", Column::share},
+                          {"accuracy", Column::share},
+                          {"IoU near boundaries", Column::share},
+                          {"IoU inside", Column::share},
+                          {"pixels", Column::number},
+                          {"of all", Column::share},
+                          {"number", Column::number}},
+                         rows);
 }
 
 std::string confusion_section(const ReportData& data) {
@@ -175,22 +187,23 @@ std::string confusion_section(const ReportData& data) {
   const Evaluation& evaluation = *data.evaluation;
   const std::vector<int> classes = matrix_classes(evaluation);
   const size_t all = evaluation.names.size();
-  const std::string which =
-      classes.size() == all ? "" : fmt::format(" The {} classes with the most pixels, of {}.", classes.size(), all);
+  const std::string which = classes.size() == all ? ""
+                                                  : fmt::format(" The {} classes with the most {}s, of {}.",
+                                                                classes.size(), judged(data), all);
   // A small matrix leaves room beside it.
   const char* layout = classes.size() <= kMatrixBesideTable ? "panels" : "stack";
   return fmt::format("<div class='{}'>\n<figure>\n", layout) +
-         scroll_box("Confusion matrix", matrix(evaluation, classes)) +
+         scroll_box("Confusion matrix", matrix(evaluation, classes, judged(data))) +
          fmt::format(
-             "<figcaption class='caption'>Of the pixels of each true class (row), the percentage predicted as "
+             "<figcaption class='caption'>Of the {}s of each true class (row), the percentage predicted as "
              "each class (column), written from 0.5&#8239;% on. The colour grows with the square root of the "
              "share, so that small confusions show.{} Protocol: {}.</figcaption>\n</figure>\n<div>\n",
-             which, escape_markup(evaluation.protocol)) +
+             judged(data), which, escape_markup(evaluation.protocol)) +
          pairs_table(data) + "</div>\n</div>\n";
 }
 
 std::string boundary_section(const ReportData& data) {
-  if (data.evaluation == nullptr) return "";
+  if (data.evaluation == nullptr || data.whole_pictures) return "";
   const Evaluation& evaluation = *data.evaluation;
   const BoundaryCounts& boundary = evaluation.boundary;
   const int width = boundary.width();

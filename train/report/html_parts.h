@@ -25,6 +25,9 @@ std::string pictures_section(const ReportData& data);
 std::string html_document(const std::string& title, const std::string& style, const std::string& body,
                           const std::string& script);
 
+/// What is judged, "pixel" or "picture", and the share of them that is right, "pixel accuracy" or "top-1 accuracy".
+std::string judged(const ReportData& data);
+std::string accuracy_name(const ReportData& data);
 /// "61.96", a share in percent without its sign; "–" for what is not finite.
 std::string percent(double share);
 /// "12 345 678", with narrow spaces that do not break.

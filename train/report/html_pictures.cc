@@ -97,9 +97,26 @@ std::string legend(const ReportData& data, const Example& example) {
   return "<ul class='legend'>" + items + "</ul>\n";
 }
 
+/// A picture with its class, and the one that was found.
+std::string whole_article(const ReportData& data, const Example& example, const std::string& file) {
+  const auto name = [&](const LabelMap& label) { return name_of(data, label.at(0, 0)); };
+  const bool right = example.truth.index == example.prediction.index;
+  return fmt::format("<article class='example'>\n<h4>{}</h4>\n", escape_markup(shorten(file, kFileLetters))) +
+         paragraph("of",
+                   fmt::format("<b>{}</b>: truth <bdi>{}</bdi>, prediction <bdi>{}</bdi>; {} × {}, number {} of the "
+                               "list judged",
+                               right ? "right" : "wrong", escape_markup(name(example.truth)),
+                               escape_markup(name(example.prediction)), example.width, example.height,
+                               grouped(example.picture + 1))) +
+         "<div class='views'>\n" +
+         view(example, photo_address(example.input, kPhotoBytes), "input", "input picture", false) +
+         "</div>\n</article>\n";
+}
+
 std::string article(const ReportData& data, const Example& example) {
   const PictureResult& result = data.evaluation->pictures[static_cast<size_t>(example.picture)];
   const std::string file = std::filesystem::path(result.image).filename().string();
+  if (data.whole_pictures) return whole_article(data, example, file);
   return fmt::format("<article class='example'>\n<h4>{}</h4>\n", escape_markup(shorten(file, kFileLetters))) +
          paragraph("of", fmt::format("<b>{}&#8239;%</b> mIoU of its classes, {}&#8239;% of pixels right; {} × {}, {} "
                                      "judged pixels, number {} of the list judged",
@@ -150,6 +167,10 @@ std::string pictures_section(const ReportData& data) {
                                            "pixels are striped. Protocol: {}.",
                                            grouped(static_cast<int64_t>(evaluation.pictures.size())),
                                            escape_markup(evaluation.protocol)));
+  }
+  if (data.whole_pictures) {
+    return paragraph("caption", "Some that are wrong, as far as there are any, and some that are right.") +
+           group(data, "The worst", evaluation.worst) + group(data, "The best", evaluation.best);
   }
   return "<div class='half'>\n" + distribution(evaluation) + "</div>\n" + how +
          group(data, "The worst", evaluation.worst) + group(data, "The best", evaluation.best);

@@ -58,18 +58,21 @@ std::string evaluation_card(const ReportData& data) {
   const BootstrapResult& interval = evaluation.interval;
   int absent = 0;
   for (const ClassMetrics& figures : metrics.classes) absent += figures.present ? 0 : 1;
+  const bool whole = data.whole_pictures;
   std::string card = fmt::format(
-      "<div class='card main'>\n<h3>{}</h3>\n<p class='big'><span class='what'>mIoU</span> {}<span "
+      "<div class='card main'>\n<h3>{}</h3>\n<p class='big'><span class='what'>{}</span> {}<span "
       "class='unit'>&#8239;%</span></p>\n",
-      escape_markup(data.evaluation_name), percent(metrics.miou));
-  if (interval.resamples > 0) {
+      escape_markup(data.evaluation_name), whole ? accuracy_name(data) : "mIoU",
+      percent(whole ? metrics.all_acc : metrics.miou));
+  if (interval.resamples > 0 && !whole) {
     card += interval_chart(metrics.miou, interval.miou.low, interval.miou.high,
                            fmt::format("mIoU {} % on a scale from 0 to 100, interval {} to {} %", percent(metrics.miou),
                                        percent(interval.miou.low), percent(interval.miou.high)));
   }
   card += protocol_line(evaluation.protocol) + "<dl class='figures'>\n" +
           share_term("mIoU of classes present", metrics.miou_present) +
-          share_term("mean class accuracy", metrics.macc) + share_term("pixel accuracy", metrics.all_acc) +
+          share_term("mean class accuracy", metrics.macc) +
+          (whole ? share_term("mIoU", metrics.miou) : share_term(accuracy_name(data), metrics.all_acc)) +
           term("pictures", grouped(static_cast<int64_t>(evaluation.pictures.size()))) + "</dl>\n";
   if (absent > 0) {
     card +=
@@ -78,7 +81,7 @@ std::string evaluation_card(const ReportData& data) {
                                       "(mmsegmentation).",
                                       absent, metrics.classes.size()));
   }
-  return card + interval_text(metrics.miou, interval) + "</div>\n";
+  return card + (whole ? "" : interval_text(metrics.miou, interval)) + "</div>\n";
 }
 
 /// The validations that the log has, where the card above is not the only one of them.
@@ -89,7 +92,7 @@ std::string validation_card(const ReportData& data) {
   std::string card = "<div class='card'>\n<h3>Validation during training</h3>\n<dl class='figures'>\n";
   card += share_term(fmt::format("last mIoU, epoch {:.0f}", last.epoch), last.miou);
   card += share_term(fmt::format("best mIoU, epoch {:.0f}", best->epoch), best->miou);
-  card += share_term("pixel accuracy, last", last.all_acc) + "</dl>\n" + protocol_line(last.protocol);
+  card += share_term(accuracy_name(data) + ", last", last.all_acc) + "</dl>\n" + protocol_line(last.protocol);
   if (best != &last) {
     card += paragraph("note",
                       "The best of several validations is chosen on the pictures it is measured by, so it promises a "
@@ -102,8 +105,8 @@ std::string loss_card(const ReportData& data) {
   if (data.history.steps.empty()) return "";
   const TrainPoint& last = data.history.steps.back();
   return "<div class='card'>\n<h3>Training</h3>\n<dl class='figures'>\n" + term("last loss", figure(last.loss)) +
-         share_term("pixel accuracy, training crops", last.accuracy) + term("iterations", grouped(last.iteration)) +
-         term("epoch", fmt::format("{:.0f}", last.epoch)) + "</dl>\n" +
+         share_term(accuracy_name(data) + ", training crops", last.accuracy) +
+         term("iterations", grouped(last.iteration)) + term("epoch", fmt::format("{:.0f}", last.epoch)) + "</dl>\n" +
          protocol_line(
              "means over the iterations since the line of the log before, on augmented crops, with dropout, "
              "while the weights move") +
@@ -275,6 +278,12 @@ std::string html_document(const std::string& title, const std::string& style, co
              escape_markup(title), style) +
          body + "<script>" + script + "</script>\n</body>\n</html>\n";
 }
+
+// Shared by the sections.
+
+std::string judged(const ReportData& data) { return data.whole_pictures ? "picture" : "pixel"; }
+
+std::string accuracy_name(const ReportData& data) { return data.whole_pictures ? "top-1 accuracy" : "pixel accuracy"; }
 
 std::string percent(double share) { return std::isfinite(share) ? fmt::format("{:.2f}", share * 100) : "–"; }
 

@@ -39,6 +39,7 @@ struct ReportData {
 
   const Evaluation* evaluation = nullptr;  ///< null: there was none
   std::string evaluation_name;             ///< "Test protocol", "Validation during training, epoch 5"
+  bool whole_pictures = false;             ///< the network gives a picture one class
   bool is_validation = false;              ///< the evaluation is the history's last validation
   std::vector<Color> colors;               ///< of the classes; colours are made where it is too short
   int ignore_label = 255;

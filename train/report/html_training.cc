@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 
 #include "train/draw/chart.h"
@@ -64,16 +65,18 @@ std::string rate_panel(const Steps& steps) {
                            figure(steps.front().rate), figure(steps.back().rate)));
 }
 
-std::string accuracy_panel(const Steps& steps) {
-  LineChart chart{
-      "Pixel accuracy on training crops over the iterations", "iteration", "pixel accuracy %", {}, true, false, false};
-  chart.series = {series_of(steps, "pixel accuracy", &TrainPoint::accuracy)};
-  return panel("Pixel accuracy on training crops", chart,
+/// `accuracy`: as accuracy_name says.
+std::string accuracy_panel(const Steps& steps, const std::string& accuracy) {
+  std::string title = accuracy + " on training crops";
+  title[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(title[0])));
+  LineChart chart{title + " over the iterations", "iteration", accuracy + " %", {}, true, false, false};
+  chart.series = {series_of(steps, accuracy.c_str(), &TrainPoint::accuracy)};
+  return panel(title, chart,
                fmt::format("Last {}&#8239;%. Augmented crops, with dropout: not a measure of quality, but of learning.",
                            percent(steps.back().accuracy)));
 }
 
-std::string validation_table(const std::vector<ValidationPoint>& points) {
+std::string validation_table(const std::vector<ValidationPoint>& points, const std::string& accuracy) {
   std::string rows;
   const size_t first = points.size() > kTableRows ? points.size() - kTableRows : 0;
   for (size_t i = first; i < points.size(); ++i) {
@@ -92,16 +95,21 @@ std::string validation_table(const std::vector<ValidationPoint>& points) {
                 {"mIoU", Column::share},
                 {"mIoU present", Column::share},
                 {"mean acc.", Column::share},
-                {"pixel acc.", Column::share}},
+                {accuracy == "pixel accuracy" ? "pixel acc." : "top-1 acc.", Column::share}},
                rows) +
          "</details>\n";
 }
 
-std::string validation_panel(const std::vector<ValidationPoint>& points) {
-  LineChart chart{
-      "Mean IoU and pixel accuracy of the validations over the epochs", "epoch", "%", {}, true, false, false};
+std::string validation_panel(const std::vector<ValidationPoint>& points, const std::string& accuracy) {
+  LineChart chart{fmt::format("Mean IoU and {} of the validations over the epochs", accuracy),
+                  "epoch",
+                  "%",
+                  {},
+                  true,
+                  false,
+                  false};
   chart.series = {series_of(points, "mIoU", &ValidationPoint::epoch, &ValidationPoint::miou),
-                  series_of(points, "pixel accuracy", &ValidationPoint::epoch, &ValidationPoint::all_acc)};
+                  series_of(points, accuracy.c_str(), &ValidationPoint::epoch, &ValidationPoint::all_acc)};
   std::vector<std::string> protocols;
   for (const ValidationPoint& point : points) {
     if (std::find(protocols.begin(), protocols.end(), point.protocol) == protocols.end())
@@ -122,10 +130,10 @@ std::string training_section(const ReportData& data) {
   if (history.empty()) return "";
   std::string section = "<div class='panels'>\n";
   if (!history.steps.empty()) section += loss_panel(history.steps);
-  if (!history.validations.empty()) section += validation_panel(history.validations);
-  if (!history.steps.empty()) section += accuracy_panel(history.steps) + rate_panel(history.steps);
+  if (!history.validations.empty()) section += validation_panel(history.validations, accuracy_name(data));
+  if (!history.steps.empty()) section += accuracy_panel(history.steps, accuracy_name(data)) + rate_panel(history.steps);
   section += "</div>\n";
-  if (!history.validations.empty()) section += validation_table(history.validations);
+  if (!history.validations.empty()) section += validation_table(history.validations, accuracy_name(data));
   if (history.skipped_lines > 0) {
     const bool one = history.skipped_lines == 1;
     section += paragraph("note", fmt::format("{} line{} of log.jsonl could not be read and {} left out.",

@@ -93,6 +93,7 @@ ReportData common_data(const Config& config) {
   data.unused = config.unused;
   data.colors = class_colors(config);
   data.ignore_label = config.train.ignore_label;
+  data.whole_pictures = classifies_pictures(config);
   data.machine = machine_facts();
   data.written = now_utc();
   data.command = config.command;
@@ -106,7 +107,10 @@ ReportData common_data(const Config& config) {
 std::string list_hash(const Dataset& dataset) {
   Fnv1a hash;
   for (int64_t i = 0; i < dataset.size(); ++i) {
-    hash.add_bytes(fs::path(dataset.entry(i).image).filename().string() + "\n");
+    const ListEntry& entry = dataset.entry(i);
+    hash.add_bytes(fs::path(entry.image).filename().string() + "\n");
+    // Two classes may have pictures of one name.
+    if (entry.picture_class >= 0) hash.add_bytes(fmt::format("{}\n", entry.picture_class));
   }
   return fmt::format("{:016x}", hash.value());
 }

@@ -95,8 +95,13 @@ std::vector<int32_t> ReferenceFolder::labels(const std::string& name, const std:
   return labels;
 }
 
-Labels labels_of(const std::vector<int32_t>& values, size_t begin, const Tensor& like) {
-  Labels labels(like.dim(0), like.dim(1), like.dim(2));
+std::vector<int64_t> label_shape(const models::SceneParser& model, const Shape& x) {
+  if (model.classifies_pictures()) return {x[0]};
+  return {x[0], x[1], x[2]};
+}
+
+Labels labels_of(const std::vector<int32_t>& values, size_t begin, const std::vector<int64_t>& shape) {
+  Labels labels = shape.size() == 1 ? Labels(shape[0], 1, 1) : Labels(shape[0], shape[1], shape[2]);
   std::copy_n(values.begin() + static_cast<std::ptrdiff_t>(begin), labels.values.size(), labels.values.begin());
   return labels;
 }

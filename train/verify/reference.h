@@ -45,8 +45,11 @@ class ReferenceFolder {
   std::string path_;
 };
 
-/// `like`'s number of labels from values[begin] on.
-Labels labels_of(const std::vector<int32_t>& values, size_t begin, const Tensor& like);
+/// The shape of the labels of pictures x = [N,H,W,3]: N,H,W, or where the network gives a picture one class N, as PyTorch
+/// has them.
+std::vector<int64_t> label_shape(const models::SceneParser& model, const Shape& x);
+/// Labels of that shape from values[begin] on.
+Labels labels_of(const std::vector<int32_t>& values, size_t begin, const std::vector<int64_t>& shape);
 
 /// x with every number moved by a random part of itself of at most `noise`: what rounding does. 0: x itself.
 Tensor rounded(const Tensor& x, double noise, uint32_t trial);

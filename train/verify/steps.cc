@@ -49,7 +49,7 @@ void read_schedule(const std::string& place, Steps& steps) {
   check<Refusal>(steps.total >= 1, "{}: {} iterations, expected 1 or more", place, steps.total);
 }
 
-Steps read_steps(const ReferenceFolder& folder, int64_t classes) {
+Steps read_steps(const ReferenceFolder& folder, const models::SceneParser& model) {
   Steps steps;
   read_schedule(folder.file("sgd.json"), steps);
   const std::string place = folder.file("sgd_input.npy");
@@ -57,13 +57,17 @@ Steps read_steps(const ReferenceFolder& folder, int64_t classes) {
   const std::vector<int64_t>& shape = input.shape;
   check<Refusal>(shape.size() == 5 && shape[2] == 3 && !input.data.empty(), "{}: shape ({}), expected steps,N,3,H,W",
                  place, fmt::join(shape, ", "));
-  const auto labels = folder.labels("sgd_label.npy", {shape[0], shape[1], shape[3], shape[4]}, classes);
+  const std::vector<int64_t> of_step = label_shape(model, {shape[1], shape[3], shape[4], shape[2]});
+  std::vector<int64_t> of_all = {shape[0]};
+  of_all.insert(of_all.end(), of_step.begin(), of_step.end());
+  const auto labels = folder.labels("sgd_label.npy", of_all, model.classes());
   const auto numbers = static_cast<std::ptrdiff_t>(input.data.size()) / shape[0];
   for (int64_t t = 0; t < shape[0]; ++t) {
     const auto begin = input.data.begin() + t * numbers;
     const models::NpyArray batch{{shape.begin() + 1, shape.end()}, {begin, begin + numbers}};
     steps.inputs.push_back(models::activation_from_nchw(batch, place));
-    steps.labels.push_back(labels_of(labels, static_cast<size_t>(t * numbers / 3), steps.inputs.back()));
+    steps.labels.push_back(
+        labels_of(labels, static_cast<size_t>(t) * labels.size() / static_cast<size_t>(shape[0]), of_step));
   }
   return steps;
 }
@@ -97,7 +101,7 @@ double farthest(const std::vector<double>& losses, const std::vector<double>& th
 
 void verify_steps(const ReferenceFolder& folder, const NetworkBuilder& build, double noise, Verification& result) {
   const auto model = build();
-  const Steps steps = read_steps(folder, model->classes());
+  const Steps steps = read_steps(folder, *model);
   const auto count = static_cast<int64_t>(steps.inputs.size());
   const models::NpyArray expected = folder.array("sgd_loss.npy", {count, 2});
   const std::vector<double> losses = train(*model, steps, 0, 0), theirs(expected.data.begin(), expected.data.end());

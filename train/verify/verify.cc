@@ -236,15 +236,18 @@ Verification verify_folder(const std::string& path, const ConvEngine& conv) {
   result.notes = weights.notes;
   result.network = describe(*model, input);
   if (all_there(folder, {"logits.npy"}, result)) {
-    const NpyArray expected = folder.array("logits.npy", {x.dim(0), classes, x.dim(1), x.dim(2)});
+    // Of whole pictures PyTorch has no map.
+    std::vector<int64_t> shape = {x.dim(0), classes};
+    if (!model->classifies_pictures()) shape.insert(shape.end(), {x.dim(1), x.dim(2)});
+    const NpyArray expected = folder.array("logits.npy", shape);
     verify_logits(*model, x, expected, bounds, result);
   }
   const std::string grads_path = folder.weights("grads");
   if (grads_path.empty()) result.absent.emplace_back("grads.pth");
   const bool has_loss = all_there(folder, {"label.npy", "loss.npy"}, result);
   if (folder.has("label.npy") && (has_loss || !grads_path.empty())) {
-    const auto values = folder.labels("label.npy", {x.dim(0), x.dim(1), x.dim(2)}, classes);
-    const Labels labels = labels_of(values, 0, x);
+    const std::vector<int64_t> shape = label_shape(*model, x.shape());
+    const Labels labels = labels_of(folder.labels("label.npy", shape, classes), 0, shape);
     const models::ParserLoss loss = training_loss(*model, x, labels, kAuxWeight);
     if (has_loss) {
       const NpyArray expected = folder.array("loss.npy", {2});

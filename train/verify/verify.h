@@ -58,6 +58,7 @@ struct Verification {
 ///   sgd_input.npy     [T,N,3,H,W], the batch of each step
 ///   sgd_label.npy     [T,N,H,W]
 ///   sgd_loss.npy      [T,2], main and auxiliary loss of each step, before its update
+/// Where the network gives a whole picture one class, labels are [N] and [T,N], and logits [N,classes].
 /// What needs the reference of a missing file is left out and named; weights and input must be there. The network is
 /// what the weights tell; `dilation` of a first block and bins come from the file's metadata, if it has any.
 /// Bounds: docs/weights.md. Throws Refusal for files that do not fit each other.

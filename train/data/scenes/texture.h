@@ -23,7 +23,8 @@ enum class Stream : uint32_t {
   bank,
   hulls,
   trees,
-  small
+  small,
+  window  ///< of a picture of one thing
 };
 
 /// Walks through one stream of a picture. At most one draw per function call's arguments: their order is the compiler's.
