@@ -14,6 +14,8 @@
 namespace giza::train {
 namespace {
 
+using profile::Event;
+
 constexpr double kFileSpeed = 0.25e9;        // bytes a second of a checkpoint: gathered, hashed, written, synced
 constexpr int64_t kProcessGrowth = 5 << 20;  // code not touched when planning begins, stacks and small things
 
