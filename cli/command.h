@@ -157,5 +157,6 @@ std::unique_ptr<Command> convert_command();
 std::unique_ptr<Command> verify_command();
 std::unique_ptr<Command> bench_model_command();
 std::unique_ptr<Command> profile_command();
+std::unique_ptr<Command> study_command();
 
 }  // namespace giza::cli

@@ -76,7 +76,8 @@ tensor, is refused with what is missing, extra or misshaped, and nothing is writ
   void declare(CLI::App& app) override {
     app.add_option("in", in_, "weights to read")->required()->type_name("IN");
     app.add_option("out", out_, "file to write: .pth, .safetensors or .onnx")->required()->type_name("OUT");
-    app.add_option("--naming", naming_, "names to write: semseg, torchvision, mmseg, imagenet or timm")
+    app.add_option("--naming", naming_,
+                   "names to write: semseg, torchvision, torchvision_segmentation, mmseg, deeplab, imagenet or timm")
         ->type_name("NAME");
     app.add_option("--size", size_, "input of an ONNX graph, default 473x473")->type_name("HxW");
     app.add_option("--batch", batch_, "pictures of an ONNX graph's input, default 1")
@@ -97,8 +98,8 @@ tensor, is refused with what is missing, extra or misshaped, and nothing is writ
     const std::vector<std::string> momentum = without_momentum(original);
     WeightFile file = models::to_semseg_names(std::move(original), in_);
     const Naming was = models::original_naming(file);
-    // Caffe's names are read only.
-    const Naming naming = !keep ? wanted : was == Naming::caffe ? Naming::semseg : was;
+    const bool read_only = was == Naming::caffe || was == Naming::torchvision_vgg16;
+    const Naming naming = !keep ? wanted : read_only ? Naming::semseg : was;
     const auto model = whole_network(file, in_);
     if (model != nullptr) file.metadata[models::kModelKey] = models::options_to_json(model->description());
 

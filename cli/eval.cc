@@ -1,112 +1,45 @@
-// giza eval: the test protocol on a data set; flags and printing around train/eval/evaluator.h.
+// giza eval: the test protocol on a data set; flags and printing around train/tester.h.
 #include <fmt/format.h>
 
-#include <filesystem>
+#include <algorithm>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 
 #include "cli/command.h"
-#include "models/weights/infer.h"
-#include "models/weights/naming.h"
-#include "models/weights/state_dict.h"
 #include "tensor/base/check.h"
 #include "tensor/base/file.h"
 #include "tensor/base/text.h"
-#include "train/config/card.h"
 #include "train/config/parts.h"
 #include "train/cost/rehearsal.h"
 #include "train/eval/evaluator.h"
 #include "train/eval/mask_folder.h"
 #include "train/eval/picture_classes.h"
 #include "train/progress.h"
-#include "train/report/run_report.h"
 #include "train/signals.h"
+#include "train/tester.h"
 
 namespace giza::cli {
 namespace {
 
-struct TestedNetwork {
-  std::unique_ptr<models::SceneParser> model;
-  std::optional<train::Normalization> normalization;  ///< of its pictures, where the file tells
-};
-
-/// The network of TEST.model_path: as the file says, if it does (giza's own files), else as the configuration says; what
-/// it leaves to its defaults is mmsegmentation's way in a file with its names.
-TestedNetwork load_network(const train::Config& config, bool quiet) {
-  const std::string& path = config.test.model_path;
-  const models::WeightFile file = models::read_semseg_weights(path);
-  models::NetworkOptions options = train::model_options(config);
-  if (file.metadata.contains(models::kModelKey)) {
-    const ConvEngine conv = options.backbone.conv;
-    options = models::options_from_weights(file, path);
-    options.backbone.conv = conv;
-  } else if (file.metadata.contains(models::kNamingKey)) {
-    const models::NetworkOptions guess = models::options_from_weights(file, path);
-    const auto given = [&](const char* key) { return config.origins.contains(key); };
-    if (!given("TRAIN.stem_channels")) options.backbone.stem_channels = guess.backbone.stem_channels;
-    if (!given("TRAIN.first_block_dilation")) options.backbone.first_block = guess.backbone.first_block;
-    if (!given("TRAIN.stride_in")) options.backbone.stride_in = guess.backbone.stride_in;
-    if (!given("TRAIN.ceil_pool")) options.backbone.ceil_pool = guess.backbone.ceil_pool;
-    if (!given("TRAIN.align_corners")) options.align_corners = guess.align_corners;
-  }
-  check<Refusal>(options.classes == config.data.classes,
-                 "{}: the network has {} classes, expected DATA.classes = {} ({})", path, options.classes,
-                 config.data.classes, train::config_place(config, "DATA.classes"));
-  check<Refusal>(
-      models::find_architecture(options.arch)->whole_picture == train::classifies_pictures(config),
-      "{}: the network is of arch {}, which gives {}, expected one like TRAIN.arch {} ({})", path, options.arch,
-      models::find_architecture(options.arch)->whole_picture ? "each picture one class" : "each pixel a class",
-      config.train.arch, train::config_place(config, "TRAIN.arch"));
-  options.aux = false;  // used in training only
-  auto model = models::make_parser(options);
-  models::load_state_dict(*model, file, path);
-  if (!quiet) tell_notes(path, file.notes);
-  return {std::move(model), train::normalization_from_metadata(file.metadata, path)};
-}
-
-void make_folder(const std::string& folder) {
-  std::error_code error;
-  std::filesystem::create_directories(folder, error);
-  check<Refusal>(!error, "{}: the folder cannot be made: {}", folder, error.message());
-}
-
-struct PictureSpan {
-  int64_t begin, end;
-};
-PictureSpan pictures_of(const train::TestConfig& test) {
-  return {test.index_start, test.index_step == 0 ? INT64_MAX : int64_t{test.index_start} + test.index_step};
-}
-
-/// The network's labels, of pictures for which there is memory. The model must outlive the result.
-train::Predictor bounded_predictor(const models::SceneParser& model, const std::string& weights,
-                                   const train::ProtocolOptions& protocol) {
-  return [predict = train::network_predictor(train::network_of(model, weights), protocol),
-          memory = std::make_shared<train::PredictionMemory>(model),
-          protocol](const train::Image& image, const train::ListEntry& entry) {
-    memory->check_fits(entry.image, {image.width, image.height}, protocol);
-    return predict(image, entry);
-  };
-}
-
 constexpr const char* kGuesses = "predictions.jsonl";
 
 /// TEST.split test: the list has no labels, so pictures are only predicted.
-int predict_unlabelled(const train::Config& config, const models::SceneParser& model,
-                       const train::ProtocolOptions& protocol) {
+int predict_unlabelled(const train::Config& config, const train::TestedNetwork& tested) {
   const train::DatasetOptions options = train::dataset_options(config, train::Split::test);
   const std::vector<train::ListEntry> entries = train::list_pictures(options, train::LabelColumn::optional);
   train::check_list_files(train::listing_place(options), entries, options.data_root, train::LabelColumn::optional);
-  const train::Network network = train::network_of(model, config.test.model_path);
-  const PictureSpan span = pictures_of(config.test);
+  const train::Network network = train::network_of(*tested.model, config.test.model_path);
+  const train::ProtocolOptions& protocol = tested.protocol;
+  const train::PictureSpan span = train::tested_pictures(config.test);
   const int64_t end = std::min(span.end, static_cast<int64_t>(entries.size()));
   std::optional<train::MaskFolder> masks;
   std::optional<OutputFile> guesses;
   const std::vector<std::string> names =
       network.whole_picture ? train::class_names(config) : std::vector<std::string>();
   if (network.whole_picture) {
-    make_folder(config.test.save_folder);
+    train::make_test_folder(config.test.save_folder);
     guesses.emplace(config.test.save_folder + "/" + kGuesses);
   } else {
     // Before the first picture: two of one name would leave one result.
@@ -114,7 +47,7 @@ int predict_unlabelled(const train::Config& config, const models::SceneParser& m
                               static_cast<size_t>(std::max(end, span.begin)));
     masks.emplace(config.test.save_folder, train::mask_colors(config));
   }
-  train::PredictionMemory memory(model);
+  train::PredictionMemory memory(*tested.model);
   train::Progress progress("predict", std::max<int64_t>(end - span.begin, 0), "images");
   for (int64_t i = span.begin; i < end; ++i) {
     if (const int signal = train::pending_signal()) {
@@ -176,43 +109,27 @@ TEST.save_folder/predictions.jsonl, a line per picture.
         "and TEST.save_masks false",
         train::config_place(config, config.test.save_masks ? "TEST.save_masks" : "TEST.has_prediction"),
         config.train.arch);
-    train::ProtocolOptions protocol = train::test_protocol(config);
-    protocol.validate();
-    std::unique_ptr<models::SceneParser> model;
+    train::test_protocol(config).validate();
+    std::optional<train::TestedNetwork> tested;
     if (!config.test.has_prediction) {
       train::require_keys(config, {"TEST.model_path"});
-      TestedNetwork tested = load_network(config, common.quiet);
-      model = std::move(tested.model);
-      protocol = train::test_protocol(config, tested.normalization);
+      tested = train::load_tested_network(config);
+      if (!common.quiet) tell_notes(config.test.model_path, tested->notes);
     }
     if (config.test.split == "test") {
-      check<Refusal>(model != nullptr,
+      check<Refusal>(tested.has_value(),
                      "{}: TEST.split test has no labels to judge predictions by, expected train or val",
                      train::config_place(config, "TEST.split"));
-      return predict_unlabelled(config, *model, protocol);
+      return predict_unlabelled(config, *tested);
     }
     const train::Dataset dataset(train::dataset_options(config, train::Split::test));
-    const PictureSpan span = pictures_of(config.test);
-    if (!model) {
+    if (!tested) {
+      const train::PictureSpan span = train::tested_pictures(config.test);
       train::check_output_names(train::listing_place(dataset.options()), dataset.entries(),
                                 static_cast<size_t>(span.begin), static_cast<size_t>(span.end));
     }
-    train::EvaluateOptions options;
-    options.protocol = model ? train::protocol_name(protocol) : "saved predictions";
-    options.names = train::class_names(config);
-    options.colors = train::mask_colors(config);
-    if (config.test.save_masks && model) options.save_folder = config.test.save_folder;
-    options.begin = span.begin;
-    options.end = span.end;
-    options.progress = !common.quiet;
-    options.examples = train::kReportExamples;
-    const train::Predictor predictor = model ? bounded_predictor(*model, config.test.model_path, protocol)
-                                             : train::saved_predictor(config.test.save_folder + "/gray");
-    const train::Evaluation evaluation = train::evaluate(predictor, dataset, options);
-    make_folder(config.test.save_folder);
-    write_file(config.test.save_folder + "/metrics.json", train::metrics_json(evaluation));
     const std::string page = report_.empty() ? config.test.save_folder + "/report.html" : report_;
-    train::write_evaluation_report(page, config, dataset, evaluation);
+    const train::Evaluation evaluation = train::test(config, tested ? &*tested : nullptr, dataset, !common.quiet, page);
     if (!common.quiet) tell("the report is {}", page);
     if (common.json) {
       print_json(nlohmann::ordered_json::parse(train::metrics_json(evaluation)));

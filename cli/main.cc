@@ -19,5 +19,6 @@ int main(int argc, char** argv) {
   program.add(cli::verify_command());
   program.add(cli::bench_model_command(), program.add_group("bench", "time and memory; `giza bench model --help`"));
   program.add(cli::profile_command());
+  program.add(cli::study_command());
   return program.main(argc, argv);
 }

@@ -240,8 +240,8 @@ printed with their probabilities, and written to DIR/predictions.jsonl, a line p
 
  private:
   /// One picture of a network of whole pictures: its line, in the file and for people.
-  void classify(const std::string& picture, const train::Network& network,
-                const train::LoadedNetwork& loaded, const train::ProtocolOptions& protocol, bool json) {
+  void classify(const std::string& picture, const train::Network& network, const train::LoadedNetwork& loaded,
+                const train::ProtocolOptions& protocol, bool json) {
     const std::vector<train::PictureGuess> guesses =
         train::classify_picture(network, train::read_image(picture), protocol, loaded.names);
     const std::string line = train::guess_json(picture, guesses);

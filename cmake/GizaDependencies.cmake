@@ -38,16 +38,15 @@ if(GIZA_ONEDNN)
   endif()
 endif()
 
-# Eigen, headers only. Single-threaded: giza's own tasks run it.
+# Eigen, headers only: the statistics of studies, and a convolution backend, which giza's own tasks run.
+find_path(EIGEN_INCLUDE_DIR Eigen/Core PATH_SUFFIXES eigen3 REQUIRED)
+add_library(giza_algebra INTERFACE)
+target_include_directories(giza_algebra SYSTEM INTERFACE ${EIGEN_INCLUDE_DIR})
+target_compile_definitions(giza_algebra INTERFACE EIGEN_DONT_PARALLELIZE=1)
 add_library(giza_eigen INTERFACE)
 if(GIZA_EIGEN)
-  find_path(EIGEN_INCLUDE_DIR Eigen/Core PATH_SUFFIXES eigen3)
-  if(EIGEN_INCLUDE_DIR)
-    target_include_directories(giza_eigen SYSTEM INTERFACE ${EIGEN_INCLUDE_DIR})
-    target_compile_definitions(giza_eigen INTERFACE GIZA_HAVE_EIGEN=1 EIGEN_DONT_PARALLELIZE=1)
-  else()
-    message(STATUS "giza: Eigen not found (libeigen3-dev): the eigen convolution backend and the tests against it are off")
-  endif()
+  target_link_libraries(giza_eigen INTERFACE giza_algebra)
+  target_compile_definitions(giza_eigen INTERFACE GIZA_HAVE_EIGEN=1)
 endif()
 
 # Protocol Buffers, the lite runtime: the encoding of ONNX files and TensorBoard events.

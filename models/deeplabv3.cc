@@ -21,8 +21,11 @@ class DeepLabV3::Aspp {
           build.make_conv_bn({.in = in, .out = out, .kernel = 3, .dilation = rate}, Init::default_uniform));
     }
     mean_ = build.make_conv_bn({.in = in, .out = out}, Init::default_uniform);
-    const auto maps = static_cast<int64_t>(branches_.size()) + 1;
-    project_ = build.make_conv_bn({.in = maps * out, .out = out}, Init::default_uniform);
+    out_channels_ = (static_cast<int64_t>(branches_.size()) + 1) * out;
+    if (options.flag("aspp_project")) {
+      project_ = build.make_conv_bn({.in = out_channels_, .out = out}, Init::default_uniform);
+      out_channels_ = out;
+    }
     stream_ = build.next_stream();
   }
 
@@ -36,6 +39,7 @@ class DeepLabV3::Aspp {
     // Its .0 is the mean.
     add(fmt::format("convs.{}.1", branches_.size()), mean_->conv);
     add(fmt::format("convs.{}.2", branches_.size()), mean_->bn);
+    if (!project_) return;
     add("project.0", project_->conv);
     add("project.1", project_->bn);
   }
@@ -50,14 +54,22 @@ class DeepLabV3::Aspp {
     const Variable mean = mean_->forward(autograd::adaptive_avg_pool2d(x, 1), context, /*relu=*/true);
     // From one pixel: the same everywhere.
     maps.push_back(autograd::resize_bilinear(mean, x.value().dim(1), x.value().dim(2), /*align_corners=*/true));
-    const Variable y = project_->forward(autograd::concat_channels(maps), context, /*relu=*/true);
+    const Variable all = autograd::concat_channels(maps);
+    if (!project_) return all;
+    const Variable y = project_->forward(all, context, /*relu=*/true);
     if (!context.training) return y;
-    return autograd::dropout(y, dropout_, Random(context.seed, Purpose::dropout, context.iteration, stream_));
+    return autograd::dropout(y, dropout_, random(context));
   }
+
+  int64_t out_channels() const { return out_channels_; }
+  bool projects() const { return project_ != nullptr; }
+  /// Of the one dropout in the head.
+  Random random(const Context& context) const { return {context.seed, Purpose::dropout, context.iteration, stream_}; }
 
  private:
   std::vector<std::unique_ptr<ConvBatchNorm>> branches_;
   std::unique_ptr<ConvBatchNorm> mean_, project_;
+  int64_t out_channels_ = 0;
   float dropout_;
   uint32_t stream_ = 0;
 };
@@ -74,7 +86,7 @@ int64_t aspp_channels(const NetworkOptions& options) {
 DeepLabV3::DeepLabV3(const NetworkOptions& options) : TrunkParser(options) {
   const int64_t channels = aspp_channels(options);
   aspp_ = std::make_unique<Aspp>(trunk().channels(4), channels, aspp_rates(options, {12, 24, 36}), options, build());
-  conv_ = build().make_conv_bn({.in = channels, .out = channels, .kernel = 3}, Init::default_uniform);
+  conv_ = build().make_conv_bn({.in = aspp_->out_channels(), .out = channels, .kernel = 3}, Init::default_uniform);
   classify_ = build().make_conv({.in = channels, .out = options.classes}, Init::default_uniform);
   aspp_->for_each_layer(
       [&](const std::string& name, layers::Module& layer) { add_child("classifier.0." + name, layer); });
@@ -87,8 +99,10 @@ DeepLabV3::DeepLabV3(const NetworkOptions& options) : TrunkParser(options) {
 DeepLabV3::~DeepLabV3() = default;
 
 Variable DeepLabV3::scores(const Features& features, const Context& context) const {
-  const Variable y = aspp_->forward(features.layer4, context);
-  return classify_->forward(conv_->forward(y, context, /*relu=*/true), context);
+  Variable y = conv_->forward(aspp_->forward(features.layer4, context), context, /*relu=*/true);
+  // Torchvision's dropout, of elements, is behind the projection, mmsegmentation's, of channels, before the classifier.
+  if (context.training && !aspp_->projects()) y = autograd::dropout2d(y, options().dropout, aspp_->random(context));
+  return classify_->forward(y, context);
 }
 
 namespace {
@@ -105,6 +119,7 @@ bool infer_deeplabv3(const TensorShapes& shapes, const std::string& place, Netwo
   options->classes = shapes.channels({"classifier.4"});
   options->settings["aspp_channels"] =
       static_cast<double>(shapes.channels({"classifier.0.convs.0.0", "classifier.0.project.0", "classifier.1"}));
+  options->settings["aspp_project"] = shapes.any("classifier.0.project.");
   infer_auxiliary_head(shapes, options);
   return true;
 }
@@ -120,7 +135,10 @@ Architecture deeplabv3_architecture() {
                         .standard = 0.0,
                         .min = 0,
                         .max = 65536,
-                        .doc = "channels of each branch; 0: 256 times the width"}},
+                        .doc = "channels of each branch; 0: 256 times the width"},
+                       {.name = "aspp_project",
+                        .standard = true,
+                        .doc = "1x1 convolution behind the branches (torchvision), or none (mmsegmentation)"}},
           .heads = {"classifier.", "aux."},
           .make = make_network<DeepLabV3>,
           .infer = infer_deeplabv3};

@@ -20,7 +20,7 @@ class DeepLabV3 : public TrunkParser {
 
  private:
   class Aspp;
-  std::unique_ptr<Aspp> aspp_;                   // classifier.0
+  std::unique_ptr<Aspp> aspp_;                   // classifier.0, with or without its last layer (aspp_project)
   std::unique_ptr<layers::ConvBatchNorm> conv_;  // classifier.1 and .2
   std::unique_ptr<layers::Conv2d> classify_;     // classifier.4
 };

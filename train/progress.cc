@@ -20,6 +20,7 @@ constexpr double kTerminalPeriod = 0.1;
 constexpr double kLinePeriod = 10;
 
 bool enabled = true;
+Progress* whole_progress = nullptr;  // while a ProgressPause lives
 
 constexpr size_t kNarrowest = 40;  // columns that a bar needs to tell anything
 
@@ -47,11 +48,13 @@ std::string format_duration(double seconds) {
 }
 
 Progress::Progress(std::string title, int64_t total, std::string unit, int64_t done)
-    : title_(std::move(title)),
+    : whole_(whole_progress),
+      title_(std::move(title)),
       unit_(std::move(unit)),
       total_(std::max<int64_t>(total, 0)),
       first_(done),
       done_(done),
+      enabled_(enabled && whole_ == nullptr),
       terminal_(can_redraw()),
       drawn_(start_) {}
 
@@ -74,7 +77,7 @@ std::string Progress::line() const {
 }
 
 void Progress::draw(bool last) {
-  if (!enabled) return;
+  if (!enabled_) return;
   drawn_.restart();
   const int64_t percent = total_ > 0 ? 100 * done_ / total_ : 100;
   if (!terminal_) {
@@ -110,9 +113,18 @@ void Progress::print_above(const std::string& line) {
 }
 
 void Progress::note(const std::string& line) {
-  if (enabled) print_above(line);
+  if (enabled_) print_above(line);
 }
 
-void Progress::warn(const std::string& warning) { print_above(fmt::format("giza: {}", warning)); }
+void Progress::warn(const std::string& warning) {
+  if (whole_ == nullptr) {
+    print_above(fmt::format("giza: {}", warning));
+  } else if (whole_->told_.insert(warning).second) {
+    whole_->warn(warning);
+  }
+}
+
+ProgressPause::ProgressPause(Progress& whole) { whole_progress = &whole; }
+ProgressPause::~ProgressPause() { whole_progress = nullptr; }
 
 }  // namespace giza::train

@@ -2,13 +2,15 @@
 #pragma once
 
 #include <cstdint>
+#include <set>
 #include <string>
 
 #include "tensor/base/stopwatch.h"
 
 namespace giza::train {
 
-/// False after --quiet: no progress at all. Warnings (tensor/base/message.h) and refusals are not progress.
+/// False after --quiet: no progress at all, of what begins from then on. Warnings (tensor/base/message.h) and refusals are
+/// not progress.
 void set_progress_enabled(bool enabled);
 
 /// One piece of work of `total` steps. On a terminal of at least 40 columns that can move its cursor (TERM is not "dumb")
@@ -41,10 +43,22 @@ class Progress {
   void draw(bool last);
   void print_above(const std::string& line);
 
+  Progress* whole_;             // of which this is a part, not shown by itself; or null
+  std::set<std::string> told_;  // warnings of parts
   std::string title_, unit_, text_;
   int64_t total_, first_, done_;
-  bool terminal_, open_ = false, finished_ = false;
+  bool enabled_, terminal_, open_ = false, finished_ = false;
   Stopwatch start_, drawn_;  // since the beginning, and since the line was drawn last
+};
+
+/// While one lives, only the progress of the whole is shown, not that of its parts, which begin from then on. Their warnings
+/// stand above its bar, each of them once.
+class ProgressPause {
+ public:
+  explicit ProgressPause(Progress& whole);
+  ~ProgressPause();
+  ProgressPause(const ProgressPause&) = delete;
+  ProgressPause& operator=(const ProgressPause&) = delete;
 };
 
 /// "42s", "3m05s", "2h07m".

@@ -14,15 +14,15 @@
 
 namespace giza::train {
 
-RunFolder::RunFolder(const std::string& path) : path_(path) {
+RunFolder::RunFolder(const std::string& path, const char* setting) : path_(path) {
   std::error_code error;
   std::filesystem::create_directories(path_, error);
-  check<Refusal>(!error, "{}: the run folder cannot be made: {}; set TRAIN.save_path to a folder that can", path_,
-                 error.message());
-  check_files();
+  check<Refusal>(!error, "{}: the run folder cannot be made: {}; set {} to a folder that can", path_, error.message(),
+                 setting);
+  check_files(setting);
   descriptor_ = retried([&] { return ::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); });
-  check<Refusal>(descriptor_ >= 0, "{}: the run folder cannot be opened: {}; set TRAIN.save_path to another one", path_,
-                 std::strerror(errno));
+  check<Refusal>(descriptor_ >= 0, "{}: the run folder cannot be opened: {}; set {} to another one", path_,
+                 std::strerror(errno), setting);
   int reason = lock();
   if (reason != 0 && reason != EWOULDBLOCK) {
     ::close(descriptor_);
@@ -34,19 +34,19 @@ RunFolder::RunFolder(const std::string& path) : path_(path) {
   }
   if (reason == 0) return;
   ::close(descriptor_);
-  check<Refusal>(reason != EWOULDBLOCK,
-                 "{}: another run uses this folder; wait for it, or set TRAIN.save_path to another folder", path_);
+  check<Refusal>(reason != EWOULDBLOCK, "{}: another run uses this folder; wait for it, or set {} to another folder",
+                 path_, setting);
   throw Refusal(fmt::format("{}: cannot be locked: {}", path_, std::strerror(reason)));
 }
 
-void RunFolder::check_files() const {
+void RunFolder::check_files(const char* setting) const {
   for (const char* name : {"log.jsonl", "config.yaml", "report.html", "last.safetensors"}) {
     std::error_code error;
     const std::filesystem::file_status status = std::filesystem::status(file(name), error);
     check<Refusal>(!std::filesystem::exists(status) || std::filesystem::is_regular_file(status),
-                   "{}: is no regular file, and the run writes one of that name; remove it, or set TRAIN.save_path to "
-                   "another folder",
-                   file(name));
+                   "{}: is no regular file, and the run writes one of that name; remove it, or set {} to another "
+                   "folder",
+                   file(name), setting);
   }
 }
 

@@ -11,8 +11,9 @@ namespace giza::train {
 class RunFolder {
  public:
   /// Throws Refusal if the folder cannot be made, another run holds it, or what bears the name of one of the run's files is
-  /// a folder, a pipe or a device: a pipe without a reader would block for ever.
-  explicit RunFolder(const std::string& path);
+  /// a folder, a pipe or a device: a pipe without a reader would block for ever. `setting` is what the refusal says to
+  /// change.
+  explicit RunFolder(const std::string& path, const char* setting = "TRAIN.save_path");
   ~RunFolder();
   RunFolder(const RunFolder&) = delete;
   RunFolder& operator=(const RunFolder&) = delete;
@@ -23,7 +24,7 @@ class RunFolder {
 
  private:
   int lock() const;  // 0, or errno
-  void check_files() const;
+  void check_files(const char* setting) const;
 
   std::string path_;
   int descriptor_ = -1;

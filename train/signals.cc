@@ -13,12 +13,14 @@ std::atomic<int> pending = 0;
 static_assert(std::atomic<int>::is_always_lock_free);
 constexpr int kSignals[] = {SIGINT, SIGTERM, SIGHUP};
 struct sigaction previous[std::size(kSignals)];
+int guards = 0;  // that live
 
 extern "C" void remember_signal(int signal) { pending = signal; }
 
 }  // namespace
 
 SignalGuard::SignalGuard() {
+  if (guards++ > 0) return;
   pending = 0;
   struct sigaction action = {};
   action.sa_handler = remember_signal;
@@ -34,6 +36,7 @@ SignalGuard::SignalGuard() {
 }
 
 SignalGuard::~SignalGuard() {
+  if (--guards > 0) return;
   for (size_t i = 0; i < std::size(kSignals); ++i) sigaction(kSignals[i], &previous[i], nullptr);
 }
 

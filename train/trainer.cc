@@ -213,16 +213,8 @@ void Trainer::load_initial_weights() {
   check_same_pictures(file);
   const std::vector<std::string> kept = models::load_state_dict(*model_, file, train_.weight, {.backbone_only = true});
   for (const std::string& note : file.notes) notes_.push_back(fmt::format("{}: {}", train_.weight, note));
-  if (models::original_naming(file) == models::Naming::mmseg &&
-      (train_.align_corners || train_.first_block_dilation != "half")) {
-    notes_.push_back(fmt::format(
-        "{} has mmsegmentation's names: its networks go with TRAIN.align_corners false and TRAIN.first_block_dilation "
-        "half, unless its configuration says otherwise",
-        train_.weight));
-  }
-  if (models::original_naming(file) == models::Naming::caffe && (train_.stride_in != "1x1" || !train_.ceil_pool)) {
-    notes_.push_back(
-        fmt::format("{} is Caffe's: its networks go with TRAIN.stride_in 1x1 and TRAIN.ceil_pool true", train_.weight));
+  if (const std::string note = models::naming_note(file, model_options_); !note.empty()) {
+    notes_.push_back(fmt::format("{} {}", train_.weight, note));
   }
   if (!kept.empty()) {
     warnings_.push_back(fmt::format("{} does not fit or lacks {} tensors, which begin at random: {}", train_.weight,

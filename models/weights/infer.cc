@@ -90,6 +90,20 @@ void check_fits_file(NetworkOptions options, const WeightFile& file, const std::
                  place, needed, numbers);
 }
 
+/// What networks of these names do otherwise, though no tensor shows it.
+void follow_naming(Naming naming, NetworkOptions* options) {
+  const bool deeplab = naming == Naming::deeplab;
+  if (naming == Naming::mmseg || naming == Naming::torchvision_segmentation) {
+    options->backbone.first_block = FirstBlockDilation::half;
+    options->align_corners = false;
+  }
+  if (naming == Naming::caffe || deeplab) {
+    options->backbone.stride_in = StrideIn::conv1x1;
+    options->backbone.ceil_pool = true;
+  }
+  if (deeplab) options->align_corners = false;
+}
+
 /// What the tensors of a ResNet tell of it.
 NetworkOptions infer_backbone(const WeightFile& file, const TensorShapes& shapes, const std::string& place) {
   NetworkOptions options;
@@ -114,15 +128,7 @@ NetworkOptions infer_backbone(const WeightFile& file, const TensorShapes& shapes
   if (resnet.stem == Stem::deep && resnet.width > 0 && stem != resnet.scaled(resnet.stem_channels)) {
     resnet.stem_channels = static_cast<int64_t>(std::round(static_cast<double>(stem) / resnet.width));
   }
-  // What mmsegmentation and Caffe do otherwise, unless a configuration says more.
-  if (original_naming(file) == Naming::mmseg) {
-    resnet.first_block = FirstBlockDilation::half;
-    options.align_corners = false;
-  }
-  if (original_naming(file) == Naming::caffe) {
-    resnet.stride_in = StrideIn::conv1x1;
-    resnet.ceil_pool = true;
-  }
+  follow_naming(original_naming(file), &options);
   check_bounds(options, place);
   return options;
 }
@@ -250,6 +256,20 @@ NetworkOptions options_from_weights(const WeightFile& file, const std::string& p
   check_bounds(options, place);
   check_fits_file(options, file, place);
   return options;
+}
+
+std::string naming_note(const WeightFile& file, const NetworkOptions& options) {
+  const Naming naming = original_naming(file);
+  NetworkOptions theirs = options;
+  follow_naming(naming, &theirs);
+  std::vector<const char*> keys;
+  if (theirs.align_corners != options.align_corners) keys.push_back("TRAIN.align_corners false");
+  if (theirs.backbone.first_block != options.backbone.first_block) keys.push_back("TRAIN.first_block_dilation half");
+  if (theirs.backbone.stride_in != options.backbone.stride_in) keys.push_back("TRAIN.stride_in 1x1");
+  if (theirs.backbone.ceil_pool != options.backbone.ceil_pool) keys.push_back("TRAIN.ceil_pool true");
+  if (keys.empty()) return "";
+  return fmt::format("has the names of {}, whose networks go with {}, unless their configuration says otherwise",
+                     to_string(naming), fmt::join(keys, " and "));
 }
 
 std::unique_ptr<SceneParser> build_parser(const NetworkOptions& options, const WeightFile& file,

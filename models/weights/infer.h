@@ -27,6 +27,10 @@ NetworkOptions options_from_json(const std::string& json, const std::string& pla
 /// Throws Refusal "PLACE: ..." where no row of the factory recognises it.
 NetworkOptions options_from_weights(const WeightFile& file, const std::string& place);
 
+/// For weights that options of other origin are used with: which of those do otherwise than the networks that the file's
+/// names come from, "goes with TRAIN.stride_in 1x1 and TRAIN.ceil_pool true, ..."; empty where none does.
+std::string naming_note(const WeightFile& file, const NetworkOptions& options);
+
 /// The network of these options with the file's weights, strictly (state_dict.h). Throws Refusal "PLACE: ..." for options
 /// that fit no network, and for weights that do not fit it.
 std::unique_ptr<SceneParser> build_parser(const NetworkOptions& options, const WeightFile& file,

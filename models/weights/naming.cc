@@ -1,14 +1,18 @@
-// The names of three other libraries, as a table of prefixes.
+// The names of other libraries, by the tables of prefixes in detail/naming_tables.h.
 #include "models/weights/naming.h"
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <set>
+#include <span>
 #include <string_view>
 #include <utility>
 
 #include "models/scene_parser.h"
 #include "models/weights/caffe/pspnet.h"
+#include "models/weights/detail/naming_tables.h"
+#include "models/weights/input_blocks.h"
 #include "models/weights/names.h"
 #include "models/weights/surroundings.h"
 #include "tensor/base/check.h"
@@ -17,71 +21,18 @@
 namespace giza::models {
 namespace {
 
-constexpr auto kNames = std::to_array<std::pair<Naming, const char*>>({{Naming::semseg, "semseg"},
-                                                                       {Naming::torchvision, "torchvision"},
-                                                                       {Naming::mmseg, "mmseg"},
-                                                                       {Naming::imagenet, "imagenet"},
-                                                                       {Naming::caffe, "caffe"},
-                                                                       {Naming::timm, "timm"}});
+constexpr auto kNames =
+    std::to_array<std::pair<Naming, const char*>>({{Naming::semseg, "semseg"},
+                                                   {Naming::torchvision, "torchvision"},
+                                                   {Naming::torchvision_segmentation, "torchvision_segmentation"},
+                                                   {Naming::mmseg, "mmseg"},
+                                                   {Naming::torchvision_vgg16, "torchvision_vgg16"},
+                                                   {Naming::deeplab, "deeplab"},
+                                                   {Naming::imagenet, "imagenet"},
+                                                   {Naming::caffe, "caffe"},
+                                                   {Naming::timm, "timm"}});
 
-/// A module's path in both namings; a path stands for everything below it. '#' stands for any number, the same in both.
-struct Row {
-  std::string_view semseg, theirs;
-};
-
-// The first row that fits decides, so of two rows for one path the usual one stands first.
-constexpr auto kTorchvision = std::to_array<Row>({{"layer0.0", "conv1"},
-                                                  {"layer0.1", "bn1"},
-                                                  {"layer1", "layer1"},
-                                                  {"layer2", "layer2"},
-                                                  {"layer3", "layer3"},
-                                                  {"layer4", "layer4"},
-                                                  {"fc", "fc"}});
-constexpr auto kImagenet = std::to_array<Row>({{"layer0.0", "conv1"},
-                                               {"layer0.1", "bn1"},
-                                               {"layer0.3", "conv2"},
-                                               {"layer0.4", "bn2"},
-                                               {"layer0.6", "conv3"},
-                                               {"layer0.7", "bn3"},
-                                               {"layer1", "layer1"},
-                                               {"layer2", "layer2"},
-                                               {"layer3", "layer3"},
-                                               {"layer4", "layer4"},
-                                               {"fc", "fc"}});
-constexpr auto kTimm = std::to_array<Row>({{"layer0.0", "conv1.0"},
-                                           {"layer0.1", "conv1.1"},
-                                           {"layer0.3", "conv1.3"},
-                                           {"layer0.4", "conv1.4"},
-                                           {"layer0.6", "conv1.6"},
-                                           {"layer0.7", "bn1"},
-                                           {"layer1", "layer1"},
-                                           {"layer2", "layer2"},
-                                           {"layer3", "layer3"},
-                                           {"layer4", "layer4"},
-                                           {"fc", "fc"}});
-constexpr auto kMmseg = std::to_array<Row>({{"layer0.#", "backbone.stem.#"},
-                                            {"layer1", "backbone.layer1"},
-                                            {"layer2", "backbone.layer2"},
-                                            {"layer3", "backbone.layer3"},
-                                            {"layer4", "backbone.layer4"},
-                                            {"ppm.features.#.1", "decode_head.psp_modules.#.1.conv"},
-                                            {"ppm.features.#.2", "decode_head.psp_modules.#.1.bn"},
-                                            {"cls.0", "decode_head.bottleneck.conv"},
-                                            {"cls.1", "decode_head.bottleneck.bn"},
-                                            {"cls.4", "decode_head.conv_seg"},
-                                            {"aux.0", "auxiliary_head.convs.0.conv"},
-                                            {"aux.1", "auxiliary_head.convs.0.bn"},
-                                            {"aux.4", "auxiliary_head.conv_seg"}});
-// The plain stem (its ResNet instead of ResNetV1c), and a head without pyramid (its FCNHead).
-constexpr auto kMmsegPlainStem = std::to_array<Row>({{"layer0.0", "backbone.conv1"}, {"layer0.1", "backbone.bn1"}});
-constexpr auto kMmsegNoPyramid =
-    std::to_array<Row>({{"cls.0", "decode_head.convs.0.conv"}, {"cls.1", "decode_head.convs.0.bn"}});
-
-// Its ResNetV1c alone, as files of that backbone have it.
-constexpr auto kMmsegBackbone = std::to_array<Row>(
-    {{"layer0.#", "stem.#"}, {"layer1", "layer1"}, {"layer2", "layer2"}, {"layer3", "layer3"}, {"layer4", "layer4"}});
-
-using Table = std::vector<Row>;
+using Table = std::vector<NamingRow>;
 
 template <class... Parts>
 Table join(const Parts&... parts) {
@@ -92,15 +43,18 @@ Table join(const Parts&... parts) {
 
 /// `name` with the path `from` replaced by `to`; nullopt where it does not lie below `from`.
 std::optional<std::string> replace_path(std::string_view name, std::string_view from, std::string_view to) {
-  std::string number;
+  std::vector<int64_t> numbers;  // as '#' has them
   size_t at = 0;
-  for (const char letter : from) {
-    if (letter == '#') {
-      const size_t begin = at;
-      while (at < name.size() && name[at] >= '0' && name[at] <= '9') ++at;
-      if (at == begin) return std::nullopt;
-      number = name.substr(begin, at - begin);
-    } else if (at < name.size() && name[at] == letter) {
+  for (const char sign : from) {
+    if (sign == '#' || sign == '^') {
+      int64_t number = 0;
+      const char* begin = name.data() + at;
+      const auto [end, error] = std::from_chars(begin, name.data() + name.size(), number);
+      const int64_t less = sign == '^' ? 1 : 0;
+      if (error != std::errc() || number < less) return std::nullopt;
+      numbers.push_back(number - less);
+      at += static_cast<size_t>(end - begin);
+    } else if (at < name.size() && name[at] == sign) {
       ++at;
     } else {
       return std::nullopt;
@@ -108,32 +62,53 @@ std::optional<std::string> replace_path(std::string_view name, std::string_view 
   }
   if (at < name.size() && name[at] != '.') return std::nullopt;
   std::string result;
-  for (const char letter : to) result += letter == '#' ? number : std::string(1, letter);
+  size_t next = 0;
+  for (const char sign : to) {
+    if (sign == '#' || sign == '^') {
+      result += std::to_string(numbers[next++] + (sign == '^' ? 1 : 0));
+    } else {
+      result += sign;
+    }
+  }
   return result.append(name.substr(at));
 }
 
 std::optional<std::string> to_semseg(std::string_view name, const Table& table) {
-  for (const Row& row : table) {
+  for (const NamingRow& row : table) {
     if (auto mapped = replace_path(name, row.theirs, row.semseg)) return mapped;
   }
   return std::nullopt;
 }
 
 std::optional<std::string> from_semseg(std::string_view name, const Table& table) {
-  for (const Row& row : table) {
+  for (const NamingRow& row : table) {
     if (auto mapped = replace_path(name, row.semseg, row.theirs)) return mapped;
   }
   return std::nullopt;
 }
 
-Table reading_table(Naming naming) {
+bool has_prefix(const WeightFile& file, std::string_view prefix) {
+  return std::any_of(file.tensors.begin(), file.tensors.end(),
+                     [&](const WeightTensor& tensor) { return tensor.name.starts_with(prefix); });
+}
+
+/// Its names in a file of `naming`, which is told for the heads that the same names mean different things in.
+Table reading_table(Naming naming, const WeightFile& file) {
   switch (naming) {
     case Naming::torchvision:
       return join(kTorchvision);
+    case Naming::torchvision_segmentation:
+      return has_prefix(file, "classifier.0.convs.") ? join(kTorchvisionSegmentation, kTorchvisionDeeplab)
+                                                     : join(kTorchvisionSegmentation, kTorchvisionFcn);
+    case Naming::torchvision_vgg16:
+      return join(kTorchvisionVgg);
+    case Naming::deeplab:
+      return join(kDeeplab);
     case Naming::imagenet:
       return join(kImagenet);
     case Naming::mmseg:
-      return join(kMmseg, kMmsegPlainStem, kMmsegNoPyramid, kMmsegBackbone);
+      return join(has_prefix(file, "decode_head.image_pool.") ? join(kMmsegAspp) : Table(), kMmseg, kMmsegPlainStem,
+                  has_prefix(file, "decode_head.conv_cat.") ? join(kMmsegFcn) : join(kMmsegNoPyramid), kMmsegBackbone);
     case Naming::timm:
       return join(kTimm);
     case Naming::caffe:  // not by a table
@@ -143,9 +118,25 @@ Table reading_table(Naming naming) {
   return {};
 }
 
-bool has_prefix(const WeightFile& file, std::string_view prefix) {
-  return std::any_of(file.tensors.begin(), file.tensors.end(),
-                     [&](const WeightTensor& tensor) { return tensor.name.starts_with(prefix); });
+// mmsegmentation concatenates the mean of the whole map before the convolutions, giza and torchvision behind them.
+constexpr std::array<int, 5> kFromMmsegAspp = {1, 2, 3, 4, 0}, kToMmsegAspp = {4, 0, 1, 2, 3};
+
+/// Of the pyramid of DeepLabv3 under semseg's names, reorders what the head sees.
+void reorder_aspp(WeightFile* file, std::span<const int> order) {
+  const WeightTensor* pool = file->find("classifier.0.convs.4.1.weight");
+  if (pool == nullptr || pool->shape.empty()) return;
+  for (WeightTensor& tensor : file->tensors) {
+    if (tensor.name == "classifier.1.weight") reorder_input_blocks(&tensor, pool->shape[0], order);
+  }
+}
+
+/// Fully connected layers [K, C 7 7] and [K,C] as the convolutions [K,C,7,7] and [K,C,1,1] that compute the same at a pixel.
+void make_convolutional(WeightFile* file) {
+  for (WeightTensor& tensor : file->tensors) {
+    const int64_t side = tensor.name == "fc6.weight" ? 7 : tensor.name == "fc7.weight" ? 1 : 0;
+    if (side == 0 || tensor.shape.size() != 2 || tensor.shape[1] % (side * side) != 0) continue;
+    tensor.shape = {tensor.shape[0], tensor.shape[1] / (side * side), side, side};
+  }
 }
 
 void check_unique(const WeightFile& file, const std::string& place) {
@@ -165,12 +156,22 @@ Naming parse_naming(const std::string& word) {
   const auto found =
       std::find_if(kNames.begin(), kNames.end(), [&](const auto& entry) { return entry.second == word; });
   check<Refusal>(found != kNames.end(),
-                 "naming \"{}\" is unknown, expected semseg, torchvision, mmseg, imagenet or timm", word);
+                 "naming \"{}\" is unknown, expected semseg, torchvision, torchvision_segmentation, mmseg, deeplab, "
+                 "imagenet or timm",
+                 word);
   return found->first;
 }
 
 std::optional<Naming> naming_of(const WeightFile& file) {
   if (has_caffe_names(file)) return Naming::caffe;
+  // Before mmsegmentation, whose backbone is called so too.
+  if (has_prefix(file, "backbone.") && (has_prefix(file, "classifier.") || has_prefix(file, "aux_classifier."))) {
+    return Naming::torchvision_segmentation;
+  }
+  if (file.find("features.0.weight") != nullptr && file.find("features.28.weight") != nullptr) {
+    return Naming::torchvision_vgg16;
+  }
+  if (has_prefix(file, "layer1.conv1.conv.")) return Naming::deeplab;
   for (const char* theirs : {"backbone.", "decode_head.", "auxiliary_head.", "stem."}) {
     if (has_prefix(file, theirs)) return Naming::mmseg;
   }
@@ -210,14 +211,18 @@ WeightFile to_semseg_names(WeightFile file, const std::string& place) {
   file.metadata.erase(kNamingKey);
   if (*naming != Naming::semseg) {
     // That of a ResNet alone is its fc; below somebody's backbone it is left over from its training.
-    const bool resnet = *naming != Naming::mmseg;
+    const bool resnet = *naming == Naming::torchvision || *naming == Naming::imagenet || *naming == Naming::timm ||
+                        *naming == Naming::caffe;
     leave_out(&file, "a classifier of whole pictures", [&](const WeightTensor& tensor) {
-      return is_classifier(tensor.name) && !(resnet && tensor.name.starts_with("fc."));
+      return (is_classifier(tensor.name) && !(resnet && tensor.name.starts_with("fc."))) ||
+             (*naming == Naming::torchvision_vgg16 && tensor.name.starts_with("classifier.6."));
     });
-    const Table table = reading_table(*naming);
+    const Table table = reading_table(*naming, file);
     for (WeightTensor& tensor : file.tensors) {
       if (auto mapped = to_semseg(tensor.name, table)) tensor.name = std::move(*mapped);
     }
+    if (*naming == Naming::torchvision_vgg16) make_convolutional(&file);
+    if (*naming == Naming::mmseg) reorder_aspp(&file, kFromMmsegAspp);
     file.metadata[kNamingKey] = to_string(*naming);
   }
   check_unique(file, place);
@@ -239,6 +244,19 @@ WeightFile from_semseg_names(WeightFile file, Naming naming, const std::string& 
                      place);
       table = join(kTorchvision);
       break;
+    case Naming::torchvision_segmentation: {
+      check<Refusal>(!deep,
+                     "{}: has the deep stem of three convolutions, which torchvision's networks have no names for; "
+                     "expected the plain stem, or the naming mmseg",
+                     place);
+      const bool aspp = has_prefix(file, "classifier.0.convs.");
+      const bool theirs = has_prefix(file, "classifier.0.project.") && has_prefix(file, "classifier.0.convs.4.2.");
+      check<Refusal>(
+          !aspp || theirs,
+          "{}: torchvision's DeepLabv3 has three rates and a projection; expected these, or the naming mmseg", place);
+      table = join(aspp ? join(kTorchvisionDeeplab) : join(kTorchvisionFcn), kTorchvisionSegmentation);
+      break;
+    }
     case Naming::imagenet:
       check<Refusal>(deep, "{}: has the plain stem; expected the deep stem, or the naming torchvision", place);
       table = join(kImagenet);
@@ -248,16 +266,30 @@ WeightFile from_semseg_names(WeightFile file, Naming naming, const std::string& 
           deep, "{}: has the plain stem, which timm names as torchvision does; expected the naming torchvision", place);
       table = join(kTimm);
       break;
+    case Naming::deeplab:
+      check<Refusal>(!deep, "{}: has the deep stem; expected the plain stem", place);
+      table = join(kDeeplab);
+      break;
+    case Naming::torchvision_vgg16:
     case Naming::caffe:
-      throw Refusal(fmt::format("{}: Caffe's names are read only, expected another naming to write", place));
+      throw Refusal(fmt::format("{}: {}'s names are read only, expected another naming to write", place,
+                                naming == Naming::caffe ? "Caffe" : "torchvision's VGG16"));
     case Naming::mmseg:
       // Of two rows for one path the first is taken.
       if (!deep) table = join(kMmsegPlainStem);
-      if (!has_prefix(file, "ppm.")) table = join(table, kMmsegNoPyramid);
-      table = join(table, kMmseg);
+      if (has_prefix(file, "cls.convs.")) {
+        table = join(table, kMmsegFcn);
+      } else if (!has_prefix(file, "ppm.")) {
+        table = join(table, kMmsegNoPyramid);
+      }
+      check<Refusal>(
+          !has_prefix(file, "classifier.0.convs.5."),
+          "{}: more branches than the names of mmsegmentation's DeepLabv3 are known for, expected three rates", place);
+      table = join(table, kMmsegAspp, kMmseg);
+      reorder_aspp(&file, kToMmsegAspp);
       break;
   }
-  if (naming != Naming::mmseg) {
+  if (naming != Naming::mmseg && naming != Naming::torchvision_segmentation && naming != Naming::deeplab) {
     std::erase_if(file.tensors, [&](const WeightTensor& tensor) {
       if (!is_new_layer(tensor.name) || from_semseg(tensor.name, table)) return false;
       if (dropped != nullptr) dropped->push_back(tensor.name);
@@ -267,7 +299,7 @@ WeightFile from_semseg_names(WeightFile file, Naming naming, const std::string& 
   std::vector<std::string> unknown;
   for (WeightTensor& tensor : file.tensors) {
     if (auto mapped = from_semseg(tensor.name, table)) {
-      tensor.name = std::move(*mapped);
+      tensor.name = (naming == Naming::deeplab ? std::string(kDeeplabPrefix) : "") + *mapped;
     } else {
       unknown.push_back(tensor.name);
     }

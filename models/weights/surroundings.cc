@@ -30,9 +30,10 @@ bool begins_network(std::string_view name) {
   constexpr std::string_view kBackbone = "backbone.";
   // Behind "backbone." too, and not behind what else may begin so: "backbone.body." is somebody's prefix.
   if (name.starts_with(kBackbone)) name.remove_prefix(kBackbone.size());
-  constexpr std::array<std::string_view, 14> kBegins = {
-      "layer0.", "layer1.", "layer2.", "layer3.", "layer4.", "stem.",        "conv1.",
-      "conv2.",  "conv3.",  "bn1.",    "bn2.",    "bn3.",    "decode_head.", "auxiliary_head."};
+  constexpr std::array<std::string_view, 17> kBegins = {
+      "layer0.", "layer1.",      "layer2.",         "layer3.",         "layer4.",  "layer5.",
+      "stem.",   "conv1.",       "conv2.",          "conv3.",          "bn1.",     "bn2.",
+      "bn3.",    "decode_head.", "auxiliary_head.", "aux_classifier.", "features."};
   return is_new_layer(name) || is_vgg16_layer(name) ||
          std::any_of(kBegins.begin(), kBegins.end(), [&](std::string_view begin) { return name.starts_with(begin); });
 }

@@ -210,7 +210,9 @@ TEST:
         predicted.out);
   CHECK(run_giza("predict --weights run/last.safetensors --out x VOC2012/ImageSets", folder.path()).status == 2);
   const std::string with_crf = "predict --weights run/last.safetensors --out crf photos --quiet --crf ";
-  CHECK(run_giza(with_crf + "--crf-iterations 2 --crf-filter lattice", folder.path()).status == 0);
+  const Outcome refined = run_giza(with_crf + "--crf-iterations 2 --crf-filter lattice", folder.path());
+  CAPTURE(refined.err);
+  CHECK(refined.status == 0);
   for (const char* wrong : {"--crf-gaussian-xy 0", "--crf-filter both", "--crf-iterations 1.5", "--no-crf"}) {
     CAPTURE(wrong);
     const Outcome refused = run_giza(with_crf + wrong, folder.path());

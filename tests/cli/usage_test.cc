@@ -15,7 +15,7 @@ TEST_CASE("every command has a help that shows its usage") {
   CHECK(top.status == 0);
   CHECK(top.err.empty());
   for (const std::string command : {"info", "scenes", "train", "eval", "predict", "compare", "run", "bench",
-                                    "bench model", "profile", "plan", "explore"}) {
+                                    "bench model", "profile", "plan", "explore", "study"}) {
     CAPTURE(command);
     CHECK(top.out.find("  " + command.substr(0, command.find(' ')) + " ") != std::string::npos);
     const Outcome help = run_giza(command + " --help");

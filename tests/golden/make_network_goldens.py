@@ -33,6 +33,8 @@ CASES = {
     "aspp": case("aspp", (57, 65), aspp_rates=[1, 2, 4, 9]),
     "largefov": case("largefov", (57, 41), fov_rate=3),
     "deeplabv3": case("deeplabv3", (49, 65), aspp_rates=[2, 3, 5], aspp_channels=24),
+    "deeplabv3_mmseg": case("deeplabv3", (41, 49), aspp_rates=[2, 3, 5], aspp_channels=16, aspp_project=False),
+    "fcn": case("fcn", (41, 57), head_convs=2),
     "parsenet": case("parsenet", (41, 49)),
     "parsenet_early": case("parsenet", (41, 49), fusion="early"),
     "parsenet_plain": case("parsenet", (33, 49), l2norm=False),
@@ -158,14 +160,34 @@ class DeepLabV3(Trunk):
         convs.append(nn.Sequential(nn.AdaptiveAvgPool2d(1), *conv_bn(self.channels, width, 1), nn.ReLU()))
         first = nn.Module()
         first.convs = nn.ModuleList(convs)
-        first.project = block(width * len(convs), width, 1)
-        self.classifier = nn.Sequential(first, *conv_bn(width, width, 3), nn.ReLU(), nn.Conv2d(width, classes, 1))
+        wide = width if self.settings.get("aspp_project", True) else width * len(convs)
+        first.project = block(width * len(convs), width, 1) if wide == width else nn.Identity()
+        self.classifier = nn.Sequential(first, *conv_bn(wide, width, 3), nn.ReLU(), nn.Conv2d(width, classes, 1))
 
     def scores(self, two, three, four):
         first = self.classifier[0]
         maps = [branch(four) for branch in first.convs]
         maps[-1] = maps[-1].expand(-1, -1, *four.shape[2:])
         return (self.classifier[1:](first.project(torch.cat(maps, 1))),)
+
+
+class FcnHead(Trunk):
+    """mmsegmentation's FCNHead with concat_input; its own network is held against giza's by check_foreign_networks.py."""
+
+    def build(self, arch, classes):
+        widths = [self.channels] + [self.mid] * self.settings["head_convs"]
+        convs = [nn.Sequential(*conv_bn(cin, out, 3), nn.ReLU()) for cin, out in zip(widths, widths[1:])]
+        self.cls = head(self.channels + self.mid, self.mid, classes)
+        self.cls.convs = nn.ModuleList(convs)
+
+    def scores(self, two, three, four):
+        y = four
+        for conv in self.cls.convs:
+            y = conv(y)
+        y = torch.cat([four, y], 1)
+        for name in "01234":
+            y = getattr(self.cls, name)(y)
+        return (y,)
 
 
 class Norm(nn.Module):
@@ -379,7 +401,7 @@ class DilatedVgg(Vgg):
 
 
 NETWORKS = {"fcn32s": Fcn, "fcn16s": Fcn, "fcn8s": Fcn, "dilated": Dilated, "aspp": Aspp, "largefov": LargeFov,
-            "deeplabv3": DeepLabV3, "parsenet": ParseNet, "segnet": Segnet, "cascade": Cascade}
+            "deeplabv3": DeepLabV3, "fcn": FcnHead, "parsenet": ParseNet, "segnet": Segnet, "cascade": Cascade}
 
 ON_VGG = {"fcn32s": FcnVgg, "fcn16s": FcnVgg, "fcn8s": FcnVgg, "largefov": LargeFovVgg, "dilated": DilatedVgg}
 

@@ -2,8 +2,10 @@
 #include "train/progress.h"
 
 #include <doctest/doctest.h>
+#include <unistd.h>
 
 #include <csignal>
+#include <cstdio>
 #include <string>
 #include <vector>
 
@@ -12,6 +14,26 @@
 #include "train/signals.h"
 
 namespace giza::train {
+namespace {
+
+/// What `body` writes to stderr.
+template <class Body>
+std::string stderr_of(Body&& body) {
+  std::FILE* file = std::tmpfile();
+  REQUIRE(file != nullptr);
+  const int before = ::dup(STDERR_FILENO);
+  ::dup2(::fileno(file), STDERR_FILENO);
+  body();
+  ::dup2(before, STDERR_FILENO);
+  ::close(before);
+  std::rewind(file);
+  std::string text(4096, ' ');
+  text.resize(std::fread(text.data(), 1, text.size(), file));
+  std::fclose(file);
+  return text;
+}
+
+}  // namespace
 
 TEST_CASE("durations") {
   CHECK(format_duration(0) == "0s");
@@ -58,6 +80,46 @@ TEST_CASE("signals set a flag while a guard lives") {
   sigaction(SIGINT, nullptr, &after);
   CHECK((after.sa_handler == before.sa_handler));
   const SignalGuard forget;  // no later test is to find a signal pending
+}
+
+TEST_CASE("a guard within another leaves signals and handlers to it") {
+  struct sigaction before = {}, now = {};
+  sigaction(SIGTERM, nullptr, &before);
+  {
+    const SignalGuard outer;
+    { const SignalGuard inner; }
+    sigaction(SIGTERM, nullptr, &now);
+    CHECK((now.sa_handler != before.sa_handler));  // still guarded
+    std::raise(SIGTERM);
+    const SignalGuard later;
+    CHECK(pending_signal() == SIGTERM);  // arrived between two parts of the work, and is not forgotten
+  }
+  sigaction(SIGTERM, nullptr, &now);
+  CHECK((now.sa_handler == before.sa_handler));
+  const SignalGuard forget;
+}
+
+TEST_CASE("within a pause only the progress of the whole is shown") {
+  const std::string text = stderr_of([] {
+    Progress whole("study", 2, "it");
+    {
+      const ProgressPause pause(whole);
+      for (int i = 0; i < 2; ++i) {
+        Progress part("train", 2, "it");
+        part.note("a part");
+        part.warn("beware");
+        part.finish();
+      }
+    }
+    whole.note("the whole");
+    Progress after("test", 1, "it");
+    after.update(1);
+    after.finish();
+  });
+  CHECK(text.find("part") == std::string::npos);
+  CHECK(text.find("train") == std::string::npos);
+  CHECK(text.starts_with("giza: beware\nthe whole\n"));
+  CHECK(text.find("test 100%") != std::string::npos);
 }
 
 TEST_CASE("the nearest name") {

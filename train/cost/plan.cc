@@ -19,24 +19,6 @@ using profile::Event;
 constexpr double kFileSpeed = 0.25e9;        // bytes a second of a checkpoint: gathered, hashed, written, synced
 constexpr int64_t kProcessGrowth = 5 << 20;  // code not touched when planning begins, stacks and small things
 
-/// Multiply-adds of a recorded forward pass by part, for each of `pictures`.
-void add_macs(const std::vector<Event>& events, double pictures, double PartCost::*where,
-              std::vector<PartCost>* parts) {
-  for (const Event& event : events) {
-    if (event.kind != Event::Kind::kernel || event.pass != profile::Pass::forward) continue;
-    // Forward, the way from output to input is a transposed convolution.
-    const std::string& kernel = event.work.kernel;
-    if (kernel != "conv2d_forward" && kernel != "conv2d_backward_input" && kernel != "pyramid_share") continue;
-    const std::string part = part_of(profile::layer_of(events, event));
-    for (PartCost& each : *parts) {
-      if (each.name == part) each.*where += event.work.flops / 2 / pictures;
-    }
-  }
-}
-
-/// The protocol that is one pass of the network over a picture of the tile's size.
-ProtocolOptions one_pass() { return {.base_size = 0, .crop_h = 0, .crop_w = 0, .scales = {1.0}, .mirror = false}; }
-
 /// Passes over tiles and mirrored tiles that a picture takes.
 int64_t count_tiles(PictureSize picture, const ProtocolOptions& protocol) {
   int64_t tiles = 0;
@@ -76,7 +58,7 @@ class Planner {
     plan_.threads = options_.threads;
     plan_.quick = options_.quick;
     plan_.limit = options_.memory_bytes > 0 ? MemoryLimit{options_.memory_bytes, "memory given"} : here_;
-    count_parts();
+    plan_.parts = network_cost(config_, options_.threads);
 
     TrainingPlan& training = plan_.training;
     TestPlan& test = plan_.test;
@@ -133,17 +115,6 @@ class Planner {
   }
 
  private:
-  void count_parts() {
-    Config training = config_;
-    // The auxiliary head's part of a crop does not depend on the batch; two crops pass every batch norm.
-    training.train.batch_size = 2;
-    const Rehearsal step = rehearse_training(training, options_.threads);
-    for (const Rehearsal::Part& part : step.parts) plan_.parts.push_back({part.name, part.parameters});
-    add_macs(step.events, 2, &PartCost::train_macs, &plan_.parts);
-    add_macs(rehearse_test(config_, options_.threads, {config_.test.test_w, config_.test.test_h}, one_pass()).events, 1,
-             &PartCost::test_macs, &plan_.parts);
-  }
-
   /// Before kernels are sampled, which would leave their pages with the process.
   void run_for_real() {
     constexpr int kSteps = 3;

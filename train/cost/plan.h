@@ -7,6 +7,7 @@
 
 #include "train/config/config.h"
 #include "train/cost/memory.h"
+#include "train/cost/network_cost.h"
 #include "train/cost/pictures.h"
 #include "train/cost/rehearsal.h"
 #include "train/cost/speed.h"
@@ -19,13 +20,6 @@ struct PlanOptions {
   bool quick = false;        ///< no measuring of kernels: the machine's peaks and typical shares of them
   bool measure = false;      ///< run what was predicted, too
   int64_t memory_bytes = 0;  ///< of the machine that is planned for; 0: what this one has free
-};
-
-/// A part of the network: stem, layer1 to layer4, ppm, cls, aux.
-struct PartCost {
-  std::string name;
-  int64_t parameters = 0;
-  double train_macs = 0, test_macs = 0;  ///< multiply-adds of a forward pass over one training crop, over one test tile
 };
 
 struct TrainingTime {

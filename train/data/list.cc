@@ -212,7 +212,8 @@ void check_list_files(const std::string& path, const std::vector<ListEntry>& ent
                       LabelColumn column) {
   for (const ListEntry& entry : entries) {
     check_file(path, entry.line, "image", entry.image, data_root);
-    if (column == LabelColumn::required) check_file(path, entry.line, "label", entry.label, data_root);
+    const bool has_file = entry.picture_class < 0;  // the picture's class is in the list itself
+    if (column == LabelColumn::required && has_file) check_file(path, entry.line, "label", entry.label, data_root);
   }
 }
 

@@ -80,14 +80,14 @@ std::string curve_path(const Series& series, const Axis& x, const Axis& y) {
   return path;
 }
 
-/// The area between a curve's extremes, where buckets have any.
-std::string band_path(const Thinned& thinned, const Axis& x, const Axis& y) {
+/// The area between a curve's extremes, where it has any.
+std::string band_path(const Series& series, const Axis& x, const Axis& y) {
   std::string forth, back;
-  for (size_t i = 0; i < thinned.low.size(); ++i) {
-    if (!std::isfinite(thinned.low[i]) || !std::isfinite(thinned.high[i])) continue;
-    const double place = x.at(thinned.mean.x[i]);
-    forth += fmt::format("{}{:.1f} {:.1f}", forth.empty() ? "M" : "L", place, y.at(thinned.high[i]));
-    back.insert(0, fmt::format("L{:.1f} {:.1f}", place, y.at(thinned.low[i])));
+  for (size_t i = 0; i < series.low.size(); ++i) {
+    if (!std::isfinite(series.low[i]) || !std::isfinite(series.high[i])) continue;
+    const double place = x.at(series.x[i]);
+    forth += fmt::format("{}{:.1f} {:.1f}", forth.empty() ? "M" : "L", place, y.at(series.high[i]));
+    back.insert(0, fmt::format("L{:.1f} {:.1f}", place, y.at(series.low[i])));
   }
   return forth.empty() ? "" : forth + back + "Z";
 }
@@ -97,11 +97,10 @@ size_t finite_values(const Series& series) {
       std::count_if(series.y.begin(), series.y.end(), [](double value) { return std::isfinite(value); }));
 }
 
-void draw_curve(Svg& svg, const Thinned& thinned, size_t number, const Axis& x, const Axis& y) {
-  if (const std::string band = band_path(thinned, x, y); !band.empty()) {
+void draw_curve(Svg& svg, const Series& mean, size_t number, const Axis& x, const Axis& y) {
+  if (const std::string band = band_path(mean, x, y); !band.empty()) {
     svg.path(band, fmt::format("class='band s{}'", number));
   }
-  const Series& mean = thinned.mean;
   svg.path(curve_path(mean, x, y), fmt::format("class='curve s{}'", number));
   // Dots show where few values stand, and values alone between gaps, which have no line.
   const bool few = finite_values(mean) <= 40;
@@ -118,12 +117,11 @@ std::vector<double> five_digits(std::vector<double> values) {
   return values;
 }
 
-std::string readout_data(const LineChart& chart, const std::vector<Thinned>& curves) {
+std::string readout_data(const LineChart& chart, const std::vector<Series>& curves) {
   nlohmann::ordered_json json{
       {"x", chart.x_label}, {"percent", chart.percent}, {"series", nlohmann::ordered_json::array()}};
-  for (const Thinned& curve : curves) {
-    const Series& mean = curve.mean;
-    json["series"].push_back({{"name", mean.name}, {"x", five_digits(mean.x)}, {"y", five_digits(mean.y)}});
+  for (const Series& curve : curves) {
+    json["series"].push_back({{"name", curve.name}, {"x", five_digits(curve.x)}, {"y", five_digits(curve.y)}});
   }
   return script_data(json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
 }
@@ -163,11 +161,13 @@ void draw_cell(Svg& svg, double x, double y, double cell, bool diagonal, double 
 
 }  // namespace
 
-Thinned thin_out(const Series& series, size_t points) {
+Series thin_out(const Series& series, size_t points) {
   check(series.x.size() == series.y.size() && points > 0, "chart: {} and {} values", series.x.size(), series.y.size());
-  if (series.x.size() <= points) return {series, {}, {}};
-  Thinned result;
-  result.mean.name = series.name;
+  const bool has_band = !series.low.empty();
+  check(series.low.size() == series.high.size() && (!has_band || series.low.size() == series.y.size()),
+        "chart: a band of {} and {} around {} values", series.low.size(), series.high.size(), series.y.size());
+  if (series.x.size() <= points) return series;
+  Series result{series.name, {}, {}};
   const size_t count = series.x.size();
   for (size_t bucket = 0; bucket < points; ++bucket) {
     const size_t first = bucket * count / points, last = (bucket + 1) * count / points;
@@ -176,13 +176,14 @@ Thinned thin_out(const Series& series, size_t points) {
     size_t finite = 0;
     for (size_t i = first; i < last; ++i) {
       x += series.x[i];
-      range.add(series.y[i]);
+      range.add(has_band ? series.low[i] : series.y[i]);
+      range.add(has_band ? series.high[i] : series.y[i]);
       if (!std::isfinite(series.y[i])) continue;
       sum += series.y[i];
       ++finite;
     }
-    result.mean.x.push_back(x / static_cast<double>(last - first));
-    result.mean.y.push_back(finite == 0 ? kNaN : sum / static_cast<double>(finite));
+    result.x.push_back(x / static_cast<double>(last - first));
+    result.y.push_back(finite == 0 ? kNaN : sum / static_cast<double>(finite));
     result.low.push_back(finite == 0 ? kNaN : range.low);
     result.high.push_back(finite == 0 ? kNaN : range.high);
   }
@@ -190,22 +191,23 @@ Thinned thin_out(const Series& series, size_t points) {
 }
 
 std::string line_chart(const LineChart& chart) {
-  std::vector<Thinned> curves;
+  std::vector<Series> curves;
   Range x_range, y_range;
   for (const Series& series : chart.series) {
     curves.push_back(thin_out(series, kPoints));
-    const Thinned& curve = curves.back();
-    for (size_t i = 0; i < curve.mean.x.size(); ++i) {
-      if (!std::isfinite(curve.mean.y[i])) continue;
-      x_range.add(curve.mean.x[i]);
-      y_range.add(curve.low.empty() ? curve.mean.y[i] : curve.low[i]);
-      y_range.add(curve.high.empty() ? curve.mean.y[i] : curve.high[i]);
+    const Series& curve = curves.back();
+    for (size_t i = 0; i < curve.x.size(); ++i) {
+      if (!std::isfinite(curve.y[i])) continue;
+      x_range.add(curve.x[i]);
+      y_range.add(curve.low.empty() ? curve.y[i] : curve.low[i]);
+      y_range.add(curve.high.empty() ? curve.y[i] : curve.high[i]);
     }
   }
   if (x_range.empty() || y_range.empty()) {
     return fmt::format("<p class='nothing'>{}: no finite value was logged.</p>\n", escape_markup(chart.label));
   }
   if (chart.from_zero) y_range.add(0);
+  for (const double value : chart.covers) y_range.add(value);
   const bool logarithmic = chart.may_be_logarithmic && y_range.low > 0 && y_range.high > 20 * y_range.low;
 
   std::string html = "<figure class='chart'>\n" + legend_of(chart.series);

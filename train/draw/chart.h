@@ -10,7 +10,8 @@ namespace giza::train {
 /// A curve. NaN and infinite values are gaps.
 struct Series {
   std::string name;
-  std::vector<double> x, y;  ///< equally long, x not descending
+  std::vector<double> x, y;                 ///< equally long, x not descending
+  std::vector<double> low = {}, high = {};  ///< a band around it, as long as y; or empty: none
 };
 
 struct LineChart {
@@ -20,15 +21,12 @@ struct LineChart {
   bool percent = false;             ///< y is a share, marked in percent
   bool from_zero = false;           ///< the y axis begins at 0 at the latest
   bool may_be_logarithmic = false;  ///< y is on a logarithmic axis where it spans more than a factor of 20
+  std::vector<double> covers = {};  ///< what the y axis reaches besides: of charts that are looked at side by side
 };
 
 /// `series` with at most `points` points: where there are more, each stands for a bucket of neighbours, by their mean;
-/// `low` and `high` are the extremes of the buckets, empty where nothing was merged. Buckets are cut by number only.
-struct Thinned {
-  Series mean;
-  std::vector<double> low, high;
-};
-Thinned thin_out(const Series& series, size_t points);
+/// low and high are then the extremes of the buckets. Buckets are cut by number only.
+Series thin_out(const Series& series, size_t points);
 
 /// The chart as a figure: a legend for more than one series, the picture in a wide and a narrow layout, of which the
 /// style sheet shows one, and the points for the readout under a pointer (report's script). Without a finite value a

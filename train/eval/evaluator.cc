@@ -292,8 +292,9 @@ Tensor predict_probabilities(const Network& network, const Image& image, const P
         probabilities = Tensor::activation({1, size.height, size.width, rows.channels()});
       }
       parallel_for(rows.dim(1), [&](int64_t row) {
-        std::copy_n(rows.row(row * size.width), size.width * rows.channels(),
-                    probabilities.row((y + row) * size.width));
+        for (int64_t x = 0; x < size.width; ++x) {
+          std::copy_n(rows.row(row * size.width + x), rows.channels(), probabilities.row((y + row) * size.width + x));
+        }
       });
     };
     if (network.whole_picture) {

@@ -44,8 +44,9 @@ std::string class_row(const ReportData& data, const Metrics& band, const Metrics
   const ClassMetrics& figures = evaluation.metrics.classes[at];
   const std::string none = "<td class='n' data-v='-1'>–</td>";
   std::string row = fmt::format("<tr{}>", figures.present ? "" : " class='absent'");
-  row += fmt::format("<th scope='row' data-v=\"{0}\">{1}<bdi>{0}</bdi>{2}</th>", escape_markup(evaluation.names[at]),
-                     swatch(class_color(data, label)), figures.present ? "" : " <span class='tag'>absent</span>");
+  row +=
+      fmt::format("<th scope='row' data-v=\"{0}\">{1}<bdi>{0}</bdi>{2}</th>", escape_markup(evaluation.names[at]),
+                  swatch(class_color(data.colors, label)), figures.present ? "" : " <span class='tag'>absent</span>");
   row += figures.present ? bar_cell(figures.iou, "iou") : none;
   // Without a true pixel there is no accuracy, though the class may have been predicted.
   row += figures.pixels > 0 ? bar_cell(figures.acc, "acc") : none;
@@ -118,7 +119,8 @@ std::string pairs_table(const ReportData& data) {
   const Evaluation& evaluation = *data.evaluation;
   const auto name = [&](int label) {
     return fmt::format("<td class='name' data-v=\"{0}\">{1}<bdi>{0}</bdi></td>",
-                       escape_markup(evaluation.names[static_cast<size_t>(label)]), swatch(class_color(data, label)));
+                       escape_markup(evaluation.names[static_cast<size_t>(label)]),
+                       swatch(class_color(data.colors, label)));
   };
   std::string rows;
   for (const Confused& pair : most_confused(evaluation)) {

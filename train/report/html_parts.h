@@ -1,10 +1,12 @@
-// The sections of report.html, each of which returns what stands below its heading, or nothing where there is nothing to
-// show; and what other pages are made of, too.
+// What pages are made of, and the sections of report.html. Each of these returns what stands below its heading, or nothing
+// where there is nothing to show.
 #pragma once
 
 #include <initializer_list>
+#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "train/report/html_report.h"
 
@@ -13,6 +15,19 @@ namespace giza::train {
 // The files html_report.css and html_report.js.
 extern const char* const kReportStyle;
 extern const char* const kReportScript;
+
+struct HtmlSection {
+  const char* id;
+  const char* name;  ///< in the list of sections
+  const char* title;
+  std::string content;
+};
+/// A whole page: UTF-8, no address outside of it. `title`, `kind`, `summary` and `written` are plain texts; sections
+/// without content are left out.
+std::string html_page(const std::string& title, const std::string& kind, const std::vector<std::string>& summary,
+                      std::span<const HtmlSection> sections, const std::string& written);
+/// A list of names and values.
+std::string facts(const std::vector<ReportFact>& list);
 
 std::string training_section(const ReportData& data);
 std::string classes_section(const ReportData& data);
@@ -35,9 +50,25 @@ std::string grouped(int64_t number);
 /// A number for the eye: four digits; "–" for what is not finite.
 std::string figure(double value);
 /// The colour of a class: the configuration's, or the one of PASCAL VOC's map (its development kit) for its number.
-Color class_color(const ReportData& data, int label);
+Color class_color(std::span<const Color> colors, int label);
 /// A swatch of a colour. Not text: it says nothing that the name beside it does not.
 std::string swatch(const Color& color);
+
+/// What classes are called and drawn with.
+struct ClassLook {
+  std::span<const std::string> names;
+  std::span<const Color> colors;
+  int ignore_label = 255;
+};
+/// A picture of a data set, its truth, and a prediction with a plain text as its caption, as figures. Ignored pixels of the
+/// truth are striped.
+std::string photo_view(const Image& image);
+std::string truth_view(const ClassLook& look, const LabelMap& labels);
+std::string prediction_view(const ClassLook& look, const LabelMap& labels, const std::string& caption);
+/// The classes in a truth and its predictions, the most frequent first, then `more` items, and what the stripes are.
+std::string class_legend(const ClassLook& look, const LabelMap& truth, const std::vector<const LabelMap*>& predictions,
+                         const std::string& more = {});
+
 /// A box in which something wide scrolls by itself, also by the keyboard. `label` is what it holds.
 std::string scroll_box(const std::string& label, const std::string& content);
 /// A cell of a table with its value for sorting, of the class `kind` besides.

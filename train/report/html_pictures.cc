@@ -21,6 +21,8 @@ constexpr size_t kFileLetters = 160;
 /// Oblique stripes: no class has them, so ignored pixels cannot be taken for one.
 Color hatch(int x, int y) { return (x + y) % 8 < 4 ? Color{238, 236, 232} : Color{176, 171, 163}; }
 
+ClassLook look_of(const ReportData& data) { return {data.evaluation->names, data.colors, data.ignore_label}; }
+
 /// Pixels of each value in either map, the ignored left out, the most frequent first.
 std::vector<std::pair<int, int64_t>> classes_of(const LabelMap& labels, int ignore_label) {
   std::map<int, int64_t> counts;
@@ -32,74 +34,55 @@ std::vector<std::pair<int, int64_t>> classes_of(const LabelMap& labels, int igno
   return sorted;
 }
 
-std::string name_of(const ReportData& data, int label) {
-  const std::vector<std::string>& names = data.evaluation->names;
-  return static_cast<size_t>(label) < names.size() ? names[static_cast<size_t>(label)] : fmt::format("class {}", label);
+std::string name_of(const ClassLook& look, int label) {
+  return static_cast<size_t>(label) < look.names.size() ? look.names[static_cast<size_t>(label)]
+                                                        : fmt::format("class {}", label);
 }
 
 /// "truth: road 40 %, sky 31 %, building 12 %": what one who does not see the picture is told.
-std::string description(const ReportData& data, const char* what, const LabelMap& labels) {
-  const auto classes = classes_of(labels, data.ignore_label);
+std::string description(const ClassLook& look, const std::string& what, const LabelMap& labels) {
+  const auto classes = classes_of(labels, look.ignore_label);
   std::vector<std::string> parts;
   for (size_t i = 0; i < std::min<size_t>(classes.size(), 3); ++i) {
     const double share = static_cast<double>(classes[i].second) / static_cast<double>(labels.index.size());
-    parts.push_back(fmt::format("{} {:.0f} %", shorten(name_of(data, classes[i].first), 40), share * 100));
+    parts.push_back(fmt::format("{} {:.0f} %", shorten(name_of(look, classes[i].first), 40), share * 100));
   }
   return fmt::format("{}: {}", what, fmt::join(parts, ", "));
 }
 
-std::string view(const Example& example, const std::string& address, const std::string& caption, const std::string& alt,
+std::string view(const std::string& address, int width, int height, const std::string& caption, const std::string& alt,
                  bool drawing) {
   return fmt::format("<figure><img src='{}' width='{}' height='{}'{} alt=\"{}\"><figcaption>{}</figcaption></figure>\n",
-                     address, example.input.width, example.input.height, drawing ? " class='drawing'" : "",
-                     escape_markup(alt), caption);
+                     address, width, height, drawing ? " class='drawing'" : "", escape_markup(alt), caption);
+}
+
+std::string error_view(const Example& example, int ignore_label) {
+  LabelMap errors(example.truth.width, example.truth.height);
+  for (size_t i = 0; i < errors.index.size(); ++i) {
+    const bool ignored = example.truth.index[i] == ignore_label;
+    errors.index[i] = ignored ? 2 : example.truth.index[i] == example.prediction.index[i] ? 0 : 1;
+  }
+  const auto paint = [](uint8_t value, int x, int y) {
+    return value == 2 ? hatch(x, y) : value == 1 ? Color{196, 52, 28} : Color{247, 245, 240};
+  };
+  return view(drawing_address(errors, kDrawingBytes, paint), errors.width, errors.height, "errors",
+              "where the prediction is wrong", true);
 }
 
 std::string views(const ReportData& data, const Example& example) {
-  const auto paint = [&](uint8_t value, int x, int y) {
-    return value == data.ignore_label ? hatch(x, y) : class_color(data, value);
-  };
-  // A predicted class may bear the ignored number only where there are that many classes; it is shown as a class then.
-  const auto paint_prediction = [&](uint8_t value, int, int) { return class_color(data, value); };
-  LabelMap errors(example.truth.width, example.truth.height);
-  for (size_t i = 0; i < errors.index.size(); ++i) {
-    const bool ignored = example.truth.index[i] == data.ignore_label;
-    errors.index[i] = ignored ? 2 : example.truth.index[i] == example.prediction.index[i] ? 0 : 1;
-  }
-  const auto paint_errors = [](uint8_t value, int x, int y) {
-    return value == 2 ? hatch(x, y) : value == 1 ? Color{196, 52, 28} : Color{247, 245, 240};
-  };
-  return "<div class='views'>\n" +
-         view(example, photo_address(example.input, kPhotoBytes), "input", "input picture", false) +
-         view(example, drawing_address(example.truth, kDrawingBytes, paint), "truth",
-              description(data, "truth", example.truth), true) +
-         view(example, drawing_address(example.prediction, kDrawingBytes, paint_prediction), "prediction",
-              description(data, "prediction", example.prediction), true) +
-         view(example, drawing_address(errors, kDrawingBytes, paint_errors), "errors", "where the prediction is wrong",
-              true) +
-         "</div>\n";
+  const ClassLook look = look_of(data);
+  return "<div class='views'>\n" + photo_view(example.input) + truth_view(look, example.truth) +
+         prediction_view(look, example.prediction, "prediction") + error_view(example, look.ignore_label) + "</div>\n";
 }
 
 std::string legend(const ReportData& data, const Example& example) {
-  LabelMap both = example.truth;
-  both.index.insert(both.index.end(), example.prediction.index.begin(), example.prediction.index.end());
-  const auto classes = classes_of(both, data.ignore_label);
-  std::string items;
-  for (size_t i = 0; i < std::min(classes.size(), kLegendClasses); ++i) {
-    items += fmt::format("<li>{}<bdi>{}</bdi></li>", swatch(class_color(data, classes[i].first)),
-                         escape_markup(name_of(data, classes[i].first)));
-  }
-  if (classes.size() > kLegendClasses) items += fmt::format("<li>and {} more</li>", classes.size() - kLegendClasses);
-  const bool ignored = std::find(example.truth.index.begin(), example.truth.index.end(),
-                                 static_cast<uint8_t>(data.ignore_label)) != example.truth.index.end();
-  items += "<li><i class='swatch' style='background:#c4341c'></i>wrong</li>";
-  if (ignored) items += "<li><i class='swatch hatch'></i>ignored</li>";
-  return "<ul class='legend'>" + items + "</ul>\n";
+  return class_legend(look_of(data), example.truth, {&example.prediction},
+                      "<li><i class='swatch' style='background:#c4341c'></i>wrong</li>");
 }
 
 /// A picture with its class, and the one that was found.
 std::string whole_article(const ReportData& data, const Example& example, const std::string& file) {
-  const auto name = [&](const LabelMap& label) { return name_of(data, label.at(0, 0)); };
+  const auto name = [&](const LabelMap& label) { return name_of(look_of(data), label.at(0, 0)); };
   const bool right = example.truth.index == example.prediction.index;
   return fmt::format("<article class='example'>\n<h4>{}</h4>\n", escape_markup(shorten(file, kFileLetters))) +
          paragraph("of",
@@ -108,9 +91,7 @@ std::string whole_article(const ReportData& data, const Example& example, const 
                                right ? "right" : "wrong", escape_markup(name(example.truth)),
                                escape_markup(name(example.prediction)), example.width, example.height,
                                grouped(example.picture + 1))) +
-         "<div class='views'>\n" +
-         view(example, photo_address(example.input, kPhotoBytes), "input", "input picture", false) +
-         "</div>\n</article>\n";
+         "<div class='views'>\n" + photo_view(example.input) + "</div>\n</article>\n";
 }
 
 std::string article(const ReportData& data, const Example& example) {
@@ -156,6 +137,45 @@ std::string distribution(const Evaluation& evaluation) {
 }
 
 }  // namespace
+
+std::string photo_view(const Image& image) {
+  return view(photo_address(image, kPhotoBytes), image.width, image.height, "input", "input picture", false);
+}
+
+std::string truth_view(const ClassLook& look, const LabelMap& labels) {
+  const auto paint = [&](uint8_t value, int x, int y) {
+    return value == look.ignore_label ? hatch(x, y) : class_color(look.colors, value);
+  };
+  return view(drawing_address(labels, kDrawingBytes, paint), labels.width, labels.height, "truth",
+              description(look, "truth", labels), true);
+}
+
+std::string prediction_view(const ClassLook& look, const LabelMap& labels, const std::string& caption) {
+  // A predicted class may bear the ignored number only where there are that many classes; it is shown as a class then.
+  const auto paint = [&](uint8_t value, int, int) { return class_color(look.colors, value); };
+  return view(drawing_address(labels, kDrawingBytes, paint), labels.width, labels.height, escape_markup(caption),
+              description(look, caption, labels), true);
+}
+
+std::string class_legend(const ClassLook& look, const LabelMap& truth, const std::vector<const LabelMap*>& predictions,
+                         const std::string& more) {
+  LabelMap all = truth;
+  for (const LabelMap* labels : predictions) {
+    all.index.insert(all.index.end(), labels->index.begin(), labels->index.end());
+  }
+  const auto classes = classes_of(all, look.ignore_label);
+  std::string items;
+  for (size_t i = 0; i < std::min(classes.size(), kLegendClasses); ++i) {
+    items += fmt::format("<li>{}<bdi>{}</bdi></li>", swatch(class_color(look.colors, classes[i].first)),
+                         escape_markup(name_of(look, classes[i].first)));
+  }
+  if (classes.size() > kLegendClasses) items += fmt::format("<li>and {} more</li>", classes.size() - kLegendClasses);
+  items += more;
+  const bool ignored =
+      std::find(truth.index.begin(), truth.index.end(), static_cast<uint8_t>(look.ignore_label)) != truth.index.end();
+  if (ignored) items += "<li><i class='swatch hatch'></i>ignored</li>";
+  return "<ul class='legend'>" + items + "</ul>\n";
+}
 
 std::string pictures_section(const ReportData& data) {
   if (data.evaluation == nullptr) return "";

@@ -37,29 +37,6 @@ std::string last_names(const std::string& path, int parts) {
   return result.empty() || result == "." ? "giza" : result.string();
 }
 
-/// Version, processor, SIMD target, threads, memory, what the process used of it at most, host system.
-std::vector<ReportFact> machine_facts() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  return {{"giza", fmt::format("{}, built by {}", GIZA_VERSION, compiler_name())},
-          {"processor", fmt::format("{}, {} processors", processor_name(), sysconf(_SC_NPROCESSORS_ONLN))},
-          {"SIMD target", fmt::format("{} (of {})", isa(), fmt::join(isa_targets(), ", "))},
-          {"threads", fmt::format("{} by {}", num_threads(), thread_backend())},
-          {"memory",
-           fmt::format("{:.1f} GB; this process used at most {:.2f} GB", static_cast<double>(physical_memory()) / 1e9,
-                       static_cast<double>(usage.ru_maxrss) * 1024 / 1e9)},
-          {"system", system_name()}};
-}
-
-/// "2026-11-22 14:03 UTC"
-std::string now_utc() {
-  const std::time_t now = std::time(nullptr);
-  std::tm utc{};
-  gmtime_r(&now, &utc);
-  return fmt::format("{:04}-{:02}-{:02} {:02}:{:02} UTC", utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday, utc.tm_hour,
-                     utc.tm_min);
-}
-
 /// "2 h 05 min", "4.1 s"
 std::string duration_text(double seconds) {
   if (!std::isfinite(seconds) || seconds < 0) return "unknown";
@@ -103,6 +80,27 @@ ReportData common_data(const Config& config) {
 }
 
 }  // namespace
+
+std::vector<ReportFact> machine_facts() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return {{"giza", fmt::format("{}, built by {}", GIZA_VERSION, compiler_name())},
+          {"processor", fmt::format("{}, {} processors", processor_name(), sysconf(_SC_NPROCESSORS_ONLN))},
+          {"SIMD target", fmt::format("{} (of {})", isa(), fmt::join(isa_targets(), ", "))},
+          {"threads", fmt::format("{} by {}", num_threads(), thread_backend())},
+          {"memory",
+           fmt::format("{:.1f} GB; this process used at most {:.2f} GB", static_cast<double>(physical_memory()) / 1e9,
+                       static_cast<double>(usage.ru_maxrss) * 1024 / 1e9)},
+          {"system", system_name()}};
+}
+
+std::string now_utc() {
+  const std::time_t now = std::time(nullptr);
+  std::tm utc{};
+  gmtime_r(&now, &utc);
+  return fmt::format("{:04}-{:02}-{:02} {:02}:{:02} UTC", utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday, utc.tm_hour,
+                     utc.tm_min);
+}
 
 std::string list_hash(const Dataset& dataset) {
   Fnv1a hash;

@@ -3,10 +3,12 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "train/config/config.h"
 #include "train/data/dataset.h"
 #include "train/eval/evaluator.h"
+#include "train/report/html_report.h"
 
 namespace giza::train {
 
@@ -16,6 +18,11 @@ inline constexpr int kReportExamples = 4;
 /// FNV-1a over the file names of the pictures in their order, without folders, as a data set may move: what tells one
 /// list from another in checkpoints and reports. 16 hex digits.
 std::string list_hash(const Dataset& dataset);
+
+/// Version, processor, SIMD target, threads, memory, what the process used of it at most, host system.
+std::vector<ReportFact> machine_facts();
+/// "2026-11-22 14:03 UTC"
+std::string now_utc();
 
 /// A training at some point of it.
 struct TrainingReport {

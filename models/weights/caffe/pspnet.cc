@@ -12,6 +12,7 @@
 
 #include "models/weights/caffe/caffemodel.h"
 #include "models/weights/infer.h"
+#include "models/weights/input_blocks.h"
 #include "tensor/base/check.h"
 #include "tensor/base/text.h"
 
@@ -19,7 +20,8 @@ namespace giza::models {
 namespace {
 
 /// A convolution, and the batch norm behind it, if there is one. '#' is a number, one less in semseg's path, as Caffe counts
-/// from 1 (and its stages from 2); '@' a block of He et al.'s: a, b, c, or a, b1, b2, ...
+/// from 1 (and its stages from 2); '%' one that stays; '@' a block of He et al.'s: a, b, c, or a,
+/// b1, b2, ...
 struct Row {
   std::string_view caffe, conv, norm;
 };
@@ -41,10 +43,11 @@ constexpr auto kRows = std::to_array<Row>({
     {"res#@_branch2c", "layer#.#.conv3", "layer#.#.bn3"},
     {"res#@_branch1", "layer#.#.downsample.0", "layer#.#.downsample.1"},
     {"fc1000", "fc", ""},
+    {"fc1_voc12_c%", "aspp.c#", ""},
 });
-// "conv5_3_pool6_conv": the pyramid's bins, as Caffe concatenates them and as semseg does.
+// "conv5_3_pool6_conv": the pyramid's bins, and where each stands in Caffe, which concatenates 6, 3, 2, 1.
 constexpr std::string_view kPoolRow = "conv5_#_pool#_conv";
-constexpr std::array<int, 4> kCaffeBins = {6, 3, 2, 1}, kBins = {1, 2, 3, 6};
+constexpr std::array<int, 4> kBins = {1, 2, 3, 6}, kFromCaffe = {3, 2, 1, 0};
 
 using Numbers = std::vector<int>;
 
@@ -59,15 +62,16 @@ std::optional<int> take_number(std::string_view* text) {
   return digits == 0 ? std::nullopt : std::optional(number);
 }
 
-/// What '#' and '@' stand for in a name, counted from 0; nullopt for a name of another pattern.
+/// What '#', '%' and '@' stand for in a name, counted from 0; nullopt for a name of another pattern.
 std::optional<Numbers> match(std::string_view pattern, std::string_view name) {
   Numbers numbers;
   for (const char sign : pattern) {
     if (name.empty()) return std::nullopt;
-    if (sign == '#') {
+    if (sign == '#' || sign == '%') {
+      const int first = sign == '#' ? 1 : 0;
       const auto number = take_number(&name);
-      if (!number || *number == 0) return std::nullopt;
-      numbers.push_back(*number - 1);
+      if (!number || *number < first) return std::nullopt;
+      numbers.push_back(*number - first);
     } else if (sign == '@') {
       if (name.front() < 'a' || name.front() > 'z') return std::nullopt;
       const int letter = name.front() - 'a';
@@ -200,7 +204,7 @@ class Converter {
     const Paths& paths = *layer.paths;
     WeightTensor& weight = *layer.blobs[0];
     if (paths.conv == "layer0.0") flip_inputs(&weight);
-    if (paths.conv == "cls.0" && pools_ > 0) reorder_maps(&weight);
+    if (paths.conv == "cls.0" && pools_ > 0) reorder_input_blocks(&weight, map_channels_, kFromCaffe);
     if (paths.conv == "fc") std::erase(weight.shape, 1);  // 1 x 1 x K x C
     add(paths.conv, ".weight", std::move(weight));
     // That before a batch norm goes into its mean.
@@ -254,25 +258,6 @@ class Converter {
     }
   }
 
-  /// The inputs that come from the pyramid, the last of [K,C,R,S]: from bins 6, 3, 2, 1 to 1, 2, 3, 6.
-  void reorder_maps(WeightTensor* weight) const {
-    const std::vector<int64_t>& shape = weight->shape;
-    const int64_t channels = map_channels_, bins = kBins.size();
-    if (shape.size() != 4 || shape[1] / bins < channels) return;  // refused at loading
-    const int64_t maps = bins * channels;
-    const int64_t area = shape[2] * shape[3];
-    std::vector<float> ordered = weight->data;
-    for (int64_t k = 0; k < shape[0]; ++k) {
-      const int64_t first = (k + 1) * shape[1] - maps;  // of the filter's inputs from the pyramid
-      for (size_t i = 0; i < kBins.size(); ++i) {
-        const auto from = std::find(kCaffeBins.begin(), kCaffeBins.end(), kBins[i]) - kCaffeBins.begin();
-        std::copy_n(weight->data.begin() + (first + from * channels) * area, channels * area,
-                    ordered.begin() + (first + static_cast<int64_t>(i) * channels) * area);
-      }
-    }
-    weight->data = std::move(ordered);
-  }
-
   WeightFile from_, to_;
   const std::string& place_;
   std::vector<Layer> layers_;
@@ -292,10 +277,12 @@ bool has_caffe_names(const WeightFile& file) {
 
 WeightFile semseg_from_caffe(WeightFile file, const std::string& place) {
   WeightFile converted = Converter(std::move(file), place).convert();
-  // Means of B, G and R, and no deviation: evaluation/eval_sub.m of the authors' code.
-  converted.metadata[kNormalizationKey] = R"({"mean":[123.68,116.779,103.939],"std":[1.0,1.0,1.0]})";
-  converted.notes.emplace_back(
-      "a network of Caffe, changed to take RGB: pictures minus (123.68, 116.779, 103.939), not divided by deviations");
+  // Of RGB, and no deviation: evaluation/eval_sub.m of the authors' code; of DeepLab, its prototxt files.
+  const bool deeplab = converted.find("aspp.c0.weight") != nullptr;
+  const char* mean = deeplab ? "122.675,116.669,104.008" : "123.68,116.779,103.939";
+  converted.metadata[kNormalizationKey] = fmt::format(R"({{"mean":[{}],"std":[1.0,1.0,1.0]}})", mean);
+  converted.notes.push_back(
+      fmt::format("a network of Caffe, changed to take RGB: pictures minus ({}), not divided by deviations", mean));
   return converted;
 }
 

@@ -122,6 +122,8 @@ TEST_CASE("onnx: the networks that PSPNet is compared with") {
   check_network("aspp", {{"aspp_rates", std::vector<int>{1, 2, 3}}});
   check_network("largefov", {{"fov_rate", 2.0}});
   check_network("deeplabv3", {}, {.height = 34, .width = 51, .batch = 2});
+  check_network("deeplabv3", {{"aspp_project", false}}, {.height = 33, .width = 41});
+  check_network("fcn", {}, {.height = 33, .width = 41});
   check_network("parsenet", {});
   check_network("parsenet", {{"fusion", "early"}});
   check_network("segnet", {}, {.height = 35, .width = 26, .batch = 2});

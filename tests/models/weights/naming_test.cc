@@ -96,6 +96,171 @@ TEST_CASE("naming: mmsegmentation's network is another where its file cannot say
   CHECK(own.align_corners);
 }
 
+NetworkOptions tiny_network(const char* arch, Settings settings, Stem stem = Stem::plain) {
+  NetworkOptions options;
+  static_cast<ParserOptions&>(options) = tiny(stem);
+  options.arch = arch;
+  options.settings = std::move(settings);
+  options.backbone.first_block = FirstBlockDilation::half;
+  options.align_corners = false;
+  return options;
+}
+
+/// Names as the library spells them, and there and back the same network and numbers.
+void check_both_ways(const NetworkOptions& options, Naming naming, const std::vector<const char*>& spelled) {
+  const std::unique_ptr<SceneParser> model = make_parser(options);
+  const WeightFile file = state_dict(*model);
+  const WeightFile theirs = from_semseg_names(file, naming, "f");
+  if (naming != Naming::deeplab) CHECK(naming_of(theirs) == naming);  // whose "base." is taken off first
+  CHECK(theirs.tensors.size() == file.tensors.size());
+  for (const char* name : spelled) {
+    CAPTURE(name);
+    CHECK(theirs.find(name) != nullptr);
+  }
+  WeightFile wrapped = theirs;
+  for (WeightTensor& tensor : wrapped.tensors) tensor.name = "module." + tensor.name;
+  const WeightFile back = to_semseg_names(wrapped, "f");
+  CHECK(names(back) == names(file));
+  for (size_t i = 0; i < file.tensors.size(); ++i) CHECK(back.tensors[i].data == file.tensors[i].data);
+  // Nothing but the names tells which network it is.
+  CHECK(options_to_json(options_from_weights(back, "f")) == options_to_json([&] {
+          NetworkOptions told = model->description();
+          if (options.arch == "baseline" || options.arch == "fcn") told.head_channels = told.head();
+          if (told.aux) told.aux_channels = told.auxiliary_head();
+          return told;
+        }()));
+}
+
+TEST_CASE("naming: torchvision's segmentation networks, both ways") {
+  check_both_ways(tiny_network("baseline", {{"ppm_reduce", false}}), Naming::torchvision_segmentation,
+                  {"backbone.conv1.weight", "backbone.bn1.running_var", "backbone.layer4.0.downsample.1.bias",
+                   "classifier.0.weight", "classifier.1.running_mean", "classifier.4.bias", "aux_classifier.0.weight",
+                   "aux_classifier.1.num_batches_tracked", "aux_classifier.4.weight"});
+  check_both_ways(tiny_network("deeplabv3", {{"aspp_channels", 32.0}}), Naming::torchvision_segmentation,
+                  {"classifier.0.convs.0.0.weight", "classifier.0.convs.0.1.bias", "classifier.0.convs.3.0.weight",
+                   "classifier.0.convs.4.1.weight", "classifier.0.convs.4.2.running_mean",
+                   "classifier.0.project.0.weight", "classifier.0.project.1.weight", "classifier.1.weight",
+                   "classifier.2.running_var", "classifier.4.weight", "aux_classifier.4.bias"});
+  const auto refusal = [](const NetworkOptions& options) {
+    const WeightFile file = state_dict(*make_parser(options));
+    return message_of<Refusal>([&] { from_semseg_names(file, Naming::torchvision_segmentation, "f"); });
+  };
+  CHECK(contains(refusal(tiny_network("baseline", {}, Stem::deep)), "f: has the deep stem"));
+  CHECK(contains(refusal(tiny_network("psp", {})), "ppm.features.0.1.weight"));
+  CHECK(contains(refusal(tiny_network("deeplabv3", {{"aspp_project", false}})), "three rates and a projection"));
+  CHECK(contains(refusal(tiny_network("deeplabv3", {{"aspp_rates", std::vector<int>{2, 4}}})), "three rates"));
+}
+
+TEST_CASE("naming: mmsegmentation's FCN and ASPP heads, both ways; the mean of the map stands in front there") {
+  check_both_ways(tiny_network("fcn", {}), Naming::mmseg,
+                  {"decode_head.convs.0.conv.weight", "decode_head.convs.1.bn.running_mean",
+                   "decode_head.conv_cat.conv.weight", "decode_head.conv_cat.bn.weight", "decode_head.conv_seg.bias",
+                   "auxiliary_head.convs.0.conv.weight", "auxiliary_head.convs.0.bn.bias"});
+  const NetworkOptions deeplab =
+      tiny_network("deeplabv3", {{"aspp_channels", 64.0}, {"aspp_project", false}}, Stem::deep);
+  check_both_ways(
+      deeplab, Naming::mmseg,
+      {"backbone.stem.0.weight", "decode_head.image_pool.1.conv.weight", "decode_head.image_pool.1.bn.bias",
+       "decode_head.aspp_modules.0.conv.weight", "decode_head.aspp_modules.3.bn.running_var",
+       "decode_head.bottleneck.conv.weight", "decode_head.bottleneck.bn.weight", "decode_head.conv_seg.weight"});
+  const WeightFile ours = state_dict(*make_parser(deeplab));
+  const std::vector<float>& before = ours.find("classifier.1.weight")->data;
+  const WeightFile theirs = from_semseg_names(ours, Naming::mmseg, "f");
+  const std::vector<float>& after = theirs.find("decode_head.bottleneck.conv.weight")->data;
+  const size_t block = 64 * 9;  // of each branch's 64 channels
+  for (size_t i = 0; i < before.size(); ++i) {
+    const size_t filter = i / (5 * block) * 5 * block, within = i % (5 * block);
+    CHECK(after[i] == before[filter + (within + 4 * block) % (5 * block)]);
+  }
+}
+
+TEST_CASE("naming: kazuto1011's DeepLab v2, both ways, with and without its outer class's prefix") {
+  NetworkOptions options = tiny_network("aspp", {});
+  options.backbone.first_block = FirstBlockDilation::full;
+  options.backbone.stride_in = StrideIn::conv1x1;
+  options.backbone.ceil_pool = true;
+  options.backbone.blocks = {1, 2, 1, 1};
+  options.aux = false;
+  check_both_ways(
+      options, Naming::deeplab,
+      {"base.layer1.conv1.conv.weight", "base.layer1.conv1.bn.running_mean", "base.layer2.block1.reduce.conv.weight",
+       "base.layer2.block1.shortcut.bn.weight", "base.layer3.block2.conv3x3.bn.bias",
+       "base.layer5.block1.increase.conv.weight", "base.aspp.c0.weight", "base.aspp.c3.bias"});
+  WeightFile file = from_semseg_names(state_dict(*make_parser(options)), Naming::deeplab, "f");
+  for (WeightTensor& tensor : file.tensors) tensor.name.erase(0, 5);
+  CHECK(naming_of(file) == Naming::deeplab);
+  CHECK(to_semseg_names(file, "f").find("layer2.1.conv2.weight") != nullptr);
+  const auto read = [](const char* name) {
+    const WeightFile one{{{"layer1.conv1.conv.weight", {1}, DType::f32, {1}, {}}, {name, {1}, DType::f32, {1}, {}}},
+                         {}};
+    return to_semseg_names(one, "f").tensors[1].name;
+  };
+  CHECK(read("layer3.block4.conv3x3.conv.weight") == "layer2.3.conv2.weight");
+  CHECK(read("layer2.block1.proj.bn.bias") == "layer1.0.downsample.1.bias");
+  CHECK(read("aspp.stages.c2.bias") == "aspp.c2.bias");
+  CHECK(read("layer3.block0.reduce.conv.weight") == "layer3.block0.reduce.conv.weight");
+  CHECK(contains(message_of<Refusal>([] {
+                   from_semseg_names(state_dict(*make_parser(tiny_network("aspp", {}, Stem::deep))), Naming::deeplab,
+                                     "f");
+                 }),
+                 "f: has the deep stem"));
+}
+
+TEST_CASE("naming: torchvision's VGG16 begins the networks on VGG16, its fully connected layers as convolutions") {
+  NetworkOptions options;
+  options.arch = "fcn32s";
+  options.backbone.width = 0.125;
+  options.classes = 3;
+  options.aux = false;
+  options.settings = {{"backbone", "vgg16"}};
+  const std::unique_ptr<SceneParser> model = make_parser(options);
+  const char* layers[] = {"conv1_1", "conv1_2", "conv2_1", "conv2_2", "conv3_1", "conv3_2", "conv3_3", "conv4_1",
+                          "conv4_2", "conv4_3", "conv5_1", "conv5_2", "conv5_3", "fc6",     "fc7"};
+  const char* theirs[] = {"features.0",  "features.2",  "features.5",  "features.7",   "features.10",
+                          "features.12", "features.14", "features.17", "features.19",  "features.21",
+                          "features.24", "features.26", "features.28", "classifier.0", "classifier.3"};
+  const WeightFile ours = state_dict(*model);
+  WeightFile file;
+  for (size_t i = 0; i < std::size(layers); ++i) {
+    for (const char* part : {".weight", ".bias"}) {
+      const WeightTensor* tensor = ours.find(std::string(layers[i]) + part);
+      REQUIRE(tensor != nullptr);
+      WeightTensor copy = *tensor;
+      copy.name = std::string(theirs[i]) + part;
+      if (i >= 13 && copy.shape.size() == 4)
+        copy.shape = {copy.shape[0], copy.shape[1] * copy.shape[2] * copy.shape[3]};
+      for (float& value : copy.data) value += 1;
+      file.tensors.push_back(copy);
+    }
+  }
+  file.tensors.push_back({"classifier.6.weight", {1, 1}, DType::f32, {1}, {}});
+  const WeightFile read = to_semseg_names(file, "f");
+  CHECK(original_naming(read) == Naming::torchvision_vgg16);
+  CHECK(contains(read.notes.back(), "classifier.6.weight"));
+  const std::vector<std::string> kept = load_state_dict(*model, read, "f", {.backbone_only = true});
+  for (const std::string& name : kept) CHECK(name.find("score") != std::string::npos);
+  const WeightFile loaded = state_dict(*model);
+  for (const char* name : {"conv1_1.weight", "conv5_3.bias", "fc6.weight", "fc7.weight"}) {
+    CAPTURE(name);
+    CHECK(loaded.find(name)->data[0] == ours.find(name)->data[0] + 1);
+  }
+  CHECK(contains(message_of<Refusal>([&] { from_semseg_names(read, Naming::torchvision_vgg16, "f"); }), "read only"));
+}
+
+TEST_CASE("naming: weights for options of another origin: which differ is told") {
+  const auto note = [](Naming naming, NetworkOptions options) {
+    WeightFile file;
+    file.metadata[kNamingKey] = to_string(naming);
+    return naming_note(file, options);
+  };
+  CHECK(note(Naming::semseg, {}).empty());
+  CHECK(contains(note(Naming::mmseg, {}),
+                 "mmseg, whose networks go with TRAIN.align_corners false and "
+                 "TRAIN.first_block_dilation half"));
+  CHECK(contains(note(Naming::caffe, {}), "TRAIN.stride_in 1x1 and TRAIN.ceil_pool true"));
+  CHECK(note(Naming::mmseg, tiny_network("baseline", {})).empty());
+}
+
 TEST_CASE("naming: a name is a path, not the beginning of one") {
   WeightFile file = from_semseg_names(state_dict(Pspnet(tiny(Stem::plain))), Naming::mmseg, "f");
   WeightTensor other = file.tensors.front();
@@ -128,7 +293,7 @@ TEST_CASE("naming: what has no name is refused, all at once") {
       contains(message_of<Refusal>([&] { from_semseg_names(state_dict(Pspnet(tiny())), Naming::torchvision, "FILE"); }),
                "deep stem"));
   CHECK(contains(message_of<Refusal>([&] { from_semseg_names(file, Naming::imagenet, "FILE"); }), "plain stem"));
-  CHECK(contains(message_of<Refusal>([] { parse_naming("keras"); }), "semseg, torchvision, mmseg"));
+  CHECK(contains(message_of<Refusal>([] { parse_naming("keras"); }), "semseg, torchvision, "));
 
   WeightFile twins = from_semseg_names(state_dict(Pspnet(tiny())), Naming::mmseg, "f");
   twins.tensors.push_back({"backbone.conv1.weight", {1}, DType::f32, {0}, {}});

@@ -66,7 +66,7 @@ TEST_CASE("class folders: what is wrong is refused with the file's name") {
   {
     const PictureSet set;
     fs::create_directories(set.file("train/empty"));
-    CHECK(contains(refusal(set, Split::train, 4), "train/empty: holds no .jpg or .png pictures"));
+    CHECK(contains(refusal(set, Split::train, 4), "train/empty: holds no .jpg"));
     fs::copy_file(set.picture("train", 0, 0), set.file("train/stray.png"));
     CHECK(contains(refusal(set, Split::train, 4), "train/stray.png: lies beside the folders of the classes"));
   }
@@ -106,7 +106,7 @@ TEST_CASE("class lists: a path and a class, with the separators that lists have"
   CHECK(contains(refusal("a.png -1\n"), "list.txt:1: the class is '-1'"));
   CHECK(contains(refusal("a.png a_label.png\n"), "list.txt:1: the class is 'a_label.png'"));
   CHECK(contains(refusal("a.png 99999999999999999999\n"), "list.txt:1: the class is"));
-  CHECK(contains(refusal("a.png\n"), "list.txt:1: has 1 fields, expected 'IMAGE CLASS'"));
+  CHECK(contains(refusal("a.png\n"), "list.txt:1: has 1 field, expected 'IMAGE CLASS'"));
   CHECK(contains(refusal("\n"), "lists no pictures"));
 }
 

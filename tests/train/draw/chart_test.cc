@@ -66,13 +66,30 @@ TEST_CASE("chart: thinning keeps means and extremes") {
     series.y.push_back(i == 505 ? kNaN : i);
   }
   CHECK(thin_out(series, 1000).low.empty());
-  const Thinned thinned = thin_out(series, 100);
-  REQUIRE(thinned.mean.y.size() == 100);
-  CHECK(thinned.mean.x[0] == 4.5);
-  CHECK(thinned.mean.y[0] == 4.5);
+  const Series thinned = thin_out(series, 100);
+  REQUIRE(thinned.y.size() == 100);
+  CHECK(thinned.x[0] == 4.5);
+  CHECK(thinned.y[0] == 4.5);
   CHECK(thinned.low[99] == 990);
   CHECK(thinned.high[99] == 999);
-  CHECK(thinned.mean.y[50] == doctest::Approx((5045.0 - 505) / 9));
+  CHECK(thinned.y[50] == doctest::Approx((5045.0 - 505) / 9));
+}
+
+TEST_CASE("chart: a band of one's own, its extremes when thinned, and an axis that covers more") {
+  Series series{"s", {0, 1}, {1, 2}, {0, 1}, {2, 4}};
+  LineChart chart{"c", "x", "y", {series}, false, false, false};
+  const std::string html = line_chart(chart);
+  // The wide layout: x from 50 to 548, y from 236 (0) up to 30 (4).
+  CHECK(contains(html, "M50.0 133.0L548.0 30.0L548.0 184.5L50.0 236.0Z"));
+  CHECK(contains(html, "class='band s0'"));
+  chart.covers = {-4, kNaN};
+  CHECK(contains(line_chart(chart), "M50.0 107.2L548.0 81.5"));
+  const Series thinned = thin_out(series, 1);
+  CHECK(thinned.y == std::vector<double>{1.5});
+  CHECK(thinned.low == std::vector<double>{0});
+  CHECK(thinned.high == std::vector<double>{4});
+  series.low.pop_back();
+  CHECK_THROWS_AS(thin_out(series, 5), ShapeError);
 }
 
 TEST_CASE("chart: a line is where its values are, with gaps where there are none") {

@@ -176,6 +176,30 @@ TEST_CASE("evaluator: bands of rows give what the whole picture does, and take n
   CHECK(peak_of(400, 4, true) == peak_of(100, 4, true));
 }
 
+TEST_CASE("evaluator: the batch decides nothing, however many classes there are") {
+  for (const int64_t classes : {2, 15, 16, 21, 150}) {  // rows of 16 and more are padded in memory
+    CAPTURE(classes);
+    const Network network = {[classes](const Tensor& x) {
+                               Tensor logits = Tensor::activation(x.shape().with(3, classes));
+                               for (int64_t row = 0; row < x.rows(); ++row) {
+                                 for (int64_t c = 0; c < classes; ++c) {
+                                   logits.row(row)[c] = x.row(row)[c % 3] * static_cast<float>(c % 7);
+                                 }
+                               }
+                               return logits;
+                             },
+                             {}};
+    ProtocolOptions options = plain(0, 9, 11);
+    options.scales = {0.75, 1.0};
+    options.batch = 100;
+    const std::vector<float> together = predict_probabilities(network, noise(31, 40), options).to_vector();
+    for (const int batch : {1, 3}) {
+      options.batch = batch;
+      CHECK(predict_probabilities(network, noise(31, 40), options).to_vector() == together);
+    }
+  }
+}
+
 TEST_CASE("evaluator: the padding is the mean, evenly on both sides with the smaller half first") {
   // What the network sees of a 1x1 picture in a 4x4 crop.
   std::vector<float> seen;

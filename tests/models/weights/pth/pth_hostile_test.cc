@@ -61,8 +61,9 @@ TEST_CASE("hostile pth: cut off at any byte") {
       rewrite(path, bytes.substr(0, size));
       REQUIRE(message_of<Refusal>([&] { read_pth(path); }).starts_with(path + ": "));
     }
+    // What torch.load passes over behind the end is passed over, and said.
     rewrite(path, bytes + "x");
-    CHECK_THROWS_AS(read_pth(path), Refusal);
+    CHECK(!read_pth(path).notes.empty());
     rewrite(path, "x" + bytes);
     CHECK_THROWS_AS(read_pth(path), Refusal);
   }

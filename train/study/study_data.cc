@@ -1,0 +1,159 @@
+// What a study trains on.
+#include "train/study/study_data.h"
+
+#include <algorithm>
+#include <filesystem>
+
+#include "tensor/base/check.h"
+#include "tensor/base/file.h"
+#include "train/config/parts.h"
+#include "train/data/scenes/scenes.h"
+
+namespace giza::train {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr uint64_t kScenesSeed = 1;  // that of scripts/demo
+
+/// The pictures and passes of a study on scenes, and of a quick one.
+struct ScenesSize {
+  int train, val, epochs;
+};
+constexpr ScenesSize kScenes{1600, 400, 30}, kQuickScenes{800, 200, 6};
+constexpr int kQuickCamvidEpochs = 10, kQuickShare = 5;
+constexpr int kValidations = 8;  // points of a learning curve
+
+/// A setting of the study's own, where the user has not given the key.
+template <class T>
+void set_default(Config& config, const char* key, T& field, const T& value) {
+  const auto same = [&](const auto& pair) { return pair.first == key; };
+  if (std::any_of(config.overrides.begin(), config.overrides.end(), same)) return;
+  field = value;
+  config.origins[key] = "giza study";
+}
+
+/// Options of some networks that depend on the size of the map and on what the classes are.
+struct NetworkDefaults {
+  std::vector<int> aspp_rates;
+  double fov_rate, context_layers;
+  std::vector<int> object_classes;
+};
+/// For maps of 13 x 25 cells, the scenes at output stride 8. Objects: building, skyscraper, boat, car, lamp, sign.
+const NetworkDefaults& scenes_networks() {
+  static const NetworkDefaults defaults{{2, 4, 6, 8}, 4, 7, {6, 7, 8, 9, 10, 11}};
+  return defaults;
+}
+/// For CamVid: 45 x 60 cells at output stride 8, and twice as many at 4, where no context module has a field twice as
+/// large (the next one's is six times as large). Objects: pole, sign, car, pedestrian, bicyclist.
+NetworkDefaults camvid_networks(int output_stride) {
+  if (output_stride >= 8) return {{6, 12, 18, 24}, 12, 8, {2, 6, 8, 9, 10}};
+  return {{12, 24, 36, 48}, 24, 8, {2, 6, 8, 9, 10}};
+}
+
+void set_network_defaults(Config& config, const NetworkDefaults& defaults) {
+  const auto set = [&](const char* key, const char* name, const models::Setting& value) {
+    set_default(config, key, config.train.network.find(name)->second, value);
+  };
+  set("TRAIN.aspp_rates", "aspp_rates", defaults.aspp_rates);
+  set("TRAIN.fov_rate", "fov_rate", defaults.fov_rate);
+  set("TRAIN.context_layers", "context_layers", defaults.context_layers);
+  set("TRAIN.object_classes", "object_classes", defaults.object_classes);
+}
+
+void set_epochs(Config& config, int epochs) { set_default(config, "TRAIN.epochs", config.train.epochs, epochs); }
+
+StudyData scenes_data(bool quick, const std::string& out, const std::vector<std::string>& settings) {
+  const ScenesSize& size = quick ? kQuickScenes : kScenes;
+  StudyData data{"scenes",        StudyScale::small, parse_config(kScenesConfig, "configs/scenes/psp.yaml", settings),
+                 out + "/scenes", size.train,        size.val};
+  Config& config = data.config;
+  const auto place = [&](const char* key, std::string& field, const char* file) {
+    set_default(config, key, field, data.scenes_folder + file);
+  };
+  place("DATA.data_root", config.data.data_root, "");
+  place("DATA.train_list", config.data.train_list, "/train.txt");
+  place("DATA.val_list", config.data.val_list, "/val.txt");
+  place("DATA.names_path", config.data.names_path, "/names.txt");
+  place("DATA.colors_path", config.data.colors_path, "/colors.txt");
+  place("TEST.test_list", config.test.test_list, "/val.txt");
+  set_epochs(config, size.epochs);
+  set_default(config, "TRAIN.evaluate", config.train.evaluate, true);
+  set_network_defaults(config, scenes_networks());
+  return data;
+}
+
+StudyData camvid_data(bool quick, const std::vector<std::string>& settings) {
+  StudyData data{"camvid", StudyScale::small, parse_config(kCamvidConfig, "configs/camvid/psp.yaml", settings), "", 0,
+                 0};
+  if (quick) {
+    set_epochs(data.config, kQuickCamvidEpochs);
+    set_default(data.config, "TRAIN.output_stride", data.config.train.output_stride, 8);
+  }
+  set_network_defaults(data.config, camvid_networks(data.config.train.output_stride));
+  return data;
+}
+
+StudyData own_data(const std::string& file, bool quick, const std::vector<std::string>& settings) {
+  StudyData data{study_data_name(file), StudyScale::own, load_config(file, settings), "", 0, 0};
+  if (quick) set_epochs(data.config, (data.config.train.epochs + kQuickShare - 1) / kQuickShare);
+  return data;
+}
+
+int64_t count_lines(const std::string& path) {
+  std::error_code error;
+  if (!fs::is_regular_file(path, error)) return 0;
+  constexpr size_t kLongest = 16 << 20;
+  const std::vector<uint8_t> bytes = read_file(path, kLongest);
+  return std::count(bytes.begin(), bytes.end(), uint8_t{'\n'});
+}
+
+}  // namespace
+
+std::string study_data_name(const std::string& data) { return fs::path(data).stem().string(); }
+
+StudyData study_data(const std::string& data, bool quick, const std::string& out,
+                     const std::vector<std::string>& settings) {
+  StudyData result = data == "scenes"   ? scenes_data(quick, out, settings)
+                     : data == "camvid" ? camvid_data(quick, settings)
+                                        : own_data(data, quick, settings);
+  Config& config = result.config;
+  require_keys(config, {"DATA.classes"});
+  if (result.scale == StudyScale::small) {
+    const int often = std::max(1, config.train.epochs / kValidations);
+    set_default(config, "TRAIN.eval_freq", config.train.eval_freq, often);
+    set_default(config, "TRAIN.save_freq", config.train.save_freq, often);
+  }
+  set_default(config, "TRAIN.tensorboard", config.train.tensorboard, false);
+  set_default(config, "TRAIN.keep_checkpoints", config.train.keep_checkpoints, 1);
+  set_default(config, "TEST.save_masks", config.test.save_masks, false);
+  return result;
+}
+
+void prepare_study_data(const StudyData& data) {
+  if (!data.scenes_folder.empty()) {
+    if (count_lines(data.scenes_folder + "/train.txt") == data.train_scenes &&
+        count_lines(data.scenes_folder + "/val.txt") == data.val_scenes) {
+      return;
+    }
+    SceneOptions options;
+    options.height = data.config.train.train_h;
+    options.width = data.config.train.train_w;
+    options.seed = kScenesSeed;
+    write_scenes(data.scenes_folder, data.train_scenes, data.val_scenes, options);
+    return;
+  }
+  try {
+    for (const Split split : {Split::train, Split::test})
+      list_pictures(dataset_options(data.config, split), LabelColumn::required);
+  } catch (const Refusal& error) {
+    if (data.name != "camvid") throw;
+    throw Refusal(
+        fmt::format("{}; docs/camvid.md tells where CamVid comes from; if it lies in another folder, add "
+                    "DATA.data_root DIR DATA.train_list DIR/train.txt DATA.val_list DIR/val.txt "
+                    "DATA.names_path DIR/names.txt DATA.colors_path DIR/colors.txt TEST.test_list DIR/val.txt",
+                    error.what()));
+  }
+}
+
+}  // namespace giza::train

@@ -1,0 +1,232 @@
+// What a study comes to.
+#include "train/study/summary.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+namespace giza::train {
+namespace {
+
+std::vector<double> values_of(const RowResult& row, double SeedResult::*figure) {
+  std::vector<double> values;
+  for (const SeedResult& seed : row.seeds) values.push_back(seed.*figure);
+  return values;
+}
+
+std::vector<double> finite(std::vector<double> values) {
+  std::erase_if(values, [](double value) { return !std::isfinite(value); });
+  return values;
+}
+
+/// Published figures as shares, NaN where there are none.
+std::vector<double> published(const StudyResult& result, double Published::*figure) {
+  std::vector<double> values;
+  for (const RowResult& row : result.rows) values.push_back(row.row.paper ? *row.row.paper.*figure / 100 : kNoFigure);
+  return values;
+}
+
+RankAgreement agreement(const StudyResult& result, double SeedResult::*ours, double Published::*theirs) {
+  std::vector<std::vector<double>> values;
+  for (const RowResult& row : result.rows) values.push_back(values_of(row, ours));
+  return rank_agreement(published(result, theirs), values);
+}
+
+void compare_pairs(const StudyResult& result, StudySummary* summary) {
+  const std::vector<double> theirs = published(result, &Published::miou);
+  for (size_t a = 0; a < theirs.size(); ++a) {
+    for (size_t b = 0; b < theirs.size(); ++b) {
+      // Each pair once: a is the one that was published with the higher figure.
+      if (!(theirs[a] > theirs[b])) continue;
+      const double difference = summary->rows[a].miou.mean - summary->rows[b].miou.mean;
+      if (!std::isfinite(difference)) continue;
+      ++summary->pairs;
+      summary->alike += difference > 0 ? 1 : 0;
+      const PairedDifference against = paired_difference(mious_of(result.rows[b]), mious_of(result.rows[a]));
+      if (against.low > 0) summary->contradictions.push_back({b, a, against});
+    }
+  }
+  std::stable_sort(
+      summary->contradictions.begin(), summary->contradictions.end(),
+      [](const Contradiction& x, const Contradiction& y) { return x.difference.mean > y.difference.mean; });
+}
+
+int64_t most_seeds(const StudySummary& summary) {
+  int64_t most = 0;
+  for (const RowSummary& row : summary.rows) most = std::max(most, row.miou.count);
+  return most;
+}
+
+std::string published_text(const StudyRow& row) {
+  if (!row.paper) return "";
+  return std::isfinite(row.paper->all_acc) ? fmt::format("{:.2f}   {:.2f}", row.paper->miou, row.paper->all_acc)
+                                           : fmt::format("{:.2f}        ", row.paper->miou);
+}
+
+std::string difference_text(const RowSummary& row, bool first) {
+  if (first || !std::isfinite(row.from_first.mean)) return "";
+  return fmt::format("{:+.2f}", 100 * row.from_first.mean);
+}
+
+nlohmann::ordered_json number(double value) {
+  return std::isfinite(value) ? nlohmann::ordered_json(value) : nlohmann::ordered_json();
+}
+
+nlohmann::ordered_json interval(double low, double high) {
+  return std::isfinite(low) ? nlohmann::ordered_json{low, high} : nlohmann::ordered_json();
+}
+
+nlohmann::ordered_json spread_json(const Spread& spread, const std::vector<double>& values) {
+  nlohmann::ordered_json list = nlohmann::ordered_json::array();
+  for (const double value : values) list.push_back(number(value));
+  return {{"mean", number(spread.mean)}, {"deviation", number(spread.deviation)}, {"values", std::move(list)}};
+}
+
+nlohmann::ordered_json agreement_json(const RankAgreement& agreement) {
+  return {{"spearman", number(agreement.rho)},
+          {"interval", interval(agreement.low, agreement.high)},
+          {"resamples", agreement.resamples},
+          {"chance", number(agreement.chance)},
+          {"rows", agreement.rows}};
+}
+
+nlohmann::ordered_json row_json(const RowResult& row, const RowSummary& summary) {
+  nlohmann::ordered_json failures = nlohmann::ordered_json::array(), json;
+  for (const SeedResult& seed : row.seeds) {
+    if (!seed.failure.empty()) failures.push_back({{"seed", seed.seed}, {"reason", seed.failure}});
+  }
+  std::vector<std::string> settings = row.row.train;
+  settings.insert(settings.end(), row.row.test.begin(), row.row.test.end());
+  json = {{"name", row.row.name},
+          {"title", row.row.title},
+          {"training", row.row.training},
+          {"settings", settings},
+          {"parameters", row.parameters},
+          {"macs", row.macs},
+          {"mIoU", spread_json(summary.miou, mious_of(row))},
+          {"allAcc", spread_json(summary.all_acc, values_of(row, &SeedResult::all_acc))},
+          {"difference",
+           {{"mean", number(summary.from_first.mean)},
+            {"deviation", number(summary.from_first.deviation)},
+            {"interval", interval(summary.from_first.low, summary.from_first.high)}}},
+          {"published", nullptr},
+          {"failures", std::move(failures)}};
+  if (row.row.paper) {
+    json["published"] = {{"mIoU", number(row.row.paper->miou / 100)}, {"allAcc", number(row.row.paper->all_acc / 100)}};
+  }
+  return json;
+}
+
+}  // namespace
+
+std::vector<double> mious_of(const RowResult& row) { return values_of(row, &SeedResult::miou); }
+
+StudySummary summarise(const StudyResult& result) {
+  StudySummary summary;
+  for (const RowResult& row : result.rows) {
+    RowSummary each;
+    each.miou = spread_of(finite(mious_of(row)));
+    each.all_acc = spread_of(finite(values_of(row, &SeedResult::all_acc)));
+    each.from_first = paired_difference(mious_of(row), mious_of(result.rows.front()));
+    summary.rows.push_back(each);
+  }
+  summary.miou = agreement(result, &SeedResult::miou, &Published::miou);
+  summary.all_acc = agreement(result, &SeedResult::all_acc, &Published::all_acc);
+  compare_pairs(result, &summary);
+  return summary;
+}
+
+std::string agreement_text(const StudySummary& summary) {
+  const RankAgreement& miou = summary.miou;
+  if (!std::isfinite(miou.rho)) return "Too few rows have both figures for an order.";
+  std::string text = fmt::format("Spearman's rho of the mIoU with the published order: {:.2f}", miou.rho);
+  if (miou.resamples > 0) {
+    text +=
+        fmt::format(" (95 % of {} resamplings of the seeds: {:.2f} to {:.2f})", miou.resamples, miou.low, miou.high);
+  }
+  if (std::isfinite(miou.chance)) {
+    text += fmt::format("; of all orders of {} rows {:.2g} % do as well", miou.rows, 100 * miou.chance);
+  }
+  text += ".";
+  if (std::isfinite(summary.all_acc.rho)) text += fmt::format(" Of the pixel accuracy: {:.2f}.", summary.all_acc.rho);
+  text += fmt::format(" {} of {} pairs of rows stand as published.", summary.alike, summary.pairs);
+  return text;
+}
+
+std::string spread_text(const Spread& spread) {
+  if (!std::isfinite(spread.mean)) return "–";
+  if (!std::isfinite(spread.deviation)) return fmt::format("{:.2f}", 100 * spread.mean);
+  return fmt::format("{:.2f} ± {:.2f}", 100 * spread.mean, 100 * spread.deviation);
+}
+
+std::string count_text(double count) {
+  if (count < 1e6) return fmt::format("{:.3g} K", count / 1e3);
+  return count < 1e9 ? fmt::format("{:.3g} M", count / 1e6) : fmt::format("{:.3g} G", count / 1e9);
+}
+
+std::string study_table(const StudyResult& result) {
+  const StudySummary summary = summarise(result);
+  const Config& first = result.rows.front().config;
+  std::string text = fmt::format("{} on {}: seeds {}, epochs {}, batch {}, crop {}x{}; {}\n", result.study.title,
+                                 result.data.name, most_seeds(summary), first.train.epochs, first.train.batch_size,
+                                 first.train.train_h, first.train.train_w, result.protocol);
+  const std::string head = fmt::format("{:<26}{:>14}{:>8}{:>15}{:>17}{:>12}{:>10}\n", "", "mIoU %", "diff.",
+                                       "pixel acc. %", "published", "parameters", "MACs");
+  text += head + std::string(head.size() - 1, '-') + "\n";
+  for (size_t r = 0; r < result.rows.size(); ++r) {
+    const RowResult& row = result.rows[r];
+    const RowSummary& figures = summary.rows[r];
+    text += fmt::format("{:<26}{:>14}{:>8}{:>15}{:>17}{:>12}{:>10}\n", row.row.title, spread_text(figures.miou),
+                        difference_text(figures, r == 0), spread_text(figures.all_acc), published_text(row.row),
+                        count_text(static_cast<double>(row.parameters)), count_text(row.macs));
+  }
+  text += fmt::format("published: mIoU % and pixel accuracy % of {}\n", result.study.source);
+  if (!result.study.note.empty()) text += result.study.note + "\n";
+  text += agreement_text(summary) + "\n";
+  for (const Contradiction& each : summary.contradictions) {
+    text += fmt::format("against the published order, beyond the seeds: {} above {} by {:.2f} ({:.2f} to {:.2f})\n",
+                        result.rows[each.better].row.title, result.rows[each.worse].row.title,
+                        100 * each.difference.mean, 100 * each.difference.low, 100 * each.difference.high);
+  }
+  for (const RowResult& row : result.rows) {
+    for (const SeedResult& seed : row.seeds) {
+      if (!seed.failure.empty()) text += fmt::format("{}, seed {}: {}\n", row.row.title, seed.seed, seed.failure);
+    }
+  }
+  return text;
+}
+
+std::string study_json(const StudyResult& result) {
+  const StudySummary summary = summarise(result);
+  const Config& first = result.rows.front().config;
+  nlohmann::ordered_json json{{"study", result.study.name},
+                              {"title", result.study.title},
+                              {"data", result.data.name},
+                              {"out", result.options.out},
+                              {"seeds", nlohmann::ordered_json::array()},
+                              {"epochs", first.train.epochs},
+                              {"batch", first.train.batch_size},
+                              {"protocol", result.protocol},
+                              {"published", result.study.source},
+                              {"rows", nlohmann::ordered_json::array()}};
+  for (const SeedResult& seed : result.rows.front().seeds) json["seeds"].push_back(seed.seed);
+  for (size_t r = 0; r < result.rows.size(); ++r) json["rows"].push_back(row_json(result.rows[r], summary.rows[r]));
+  nlohmann::ordered_json contradictions = nlohmann::ordered_json::array();
+  for (const Contradiction& each : summary.contradictions) {
+    contradictions.push_back({{"better", result.rows[each.better].row.name},
+                              {"worse", result.rows[each.worse].row.name},
+                              {"difference", each.difference.mean},
+                              {"interval", interval(each.difference.low, each.difference.high)}});
+  }
+  json["order"] = {{"mIoU", agreement_json(summary.miou)},
+                   {"allAcc", agreement_json(summary.all_acc)},
+                   {"pairs", summary.pairs},
+                   {"alike", summary.alike},
+                   {"contradictions", std::move(contradictions)}};
+  return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+}
+
+}  // namespace giza::train

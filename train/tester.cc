@@ -1,0 +1,91 @@
+// Testing: a configuration's network on its pictures.
+#include "train/tester.h"
+
+#include <filesystem>
+#include <utility>
+
+#include "models/weights/infer.h"
+#include "models/weights/naming.h"
+#include "models/weights/state_dict.h"
+#include "tensor/base/check.h"
+#include "tensor/base/file.h"
+#include "train/config/card.h"
+#include "train/config/parts.h"
+#include "train/cost/rehearsal.h"
+#include "train/report/run_report.h"
+
+namespace giza::train {
+
+TestedNetwork load_tested_network(const Config& config) {
+  const std::string& path = config.test.model_path;
+  const models::WeightFile file = models::read_semseg_weights(path);
+  models::NetworkOptions options = model_options(config);
+  if (file.metadata.contains(models::kModelKey)) {
+    const ConvEngine conv = options.backbone.conv;
+    options = models::options_from_weights(file, path);
+    options.backbone.conv = conv;
+  } else if (file.metadata.contains(models::kNamingKey)) {
+    const models::NetworkOptions guess = models::options_from_weights(file, path);
+    const auto given = [&](const char* key) { return config.origins.contains(key); };
+    if (!given("TRAIN.stem_channels")) options.backbone.stem_channels = guess.backbone.stem_channels;
+    if (!given("TRAIN.first_block_dilation")) options.backbone.first_block = guess.backbone.first_block;
+    if (!given("TRAIN.stride_in")) options.backbone.stride_in = guess.backbone.stride_in;
+    if (!given("TRAIN.ceil_pool")) options.backbone.ceil_pool = guess.backbone.ceil_pool;
+    if (!given("TRAIN.align_corners")) options.align_corners = guess.align_corners;
+  }
+  check<Refusal>(options.classes == config.data.classes,
+                 "{}: the network has {} classes, expected DATA.classes = {} ({})", path, options.classes,
+                 config.data.classes, config_place(config, "DATA.classes"));
+  const bool whole = models::find_architecture(options.arch)->whole_picture;
+  check<Refusal>(whole == classifies_pictures(config),
+                 "{}: the network is of arch {}, which gives {}, expected one like TRAIN.arch {} ({})", path,
+                 options.arch, whole ? "each picture one class" : "each pixel a class", config.train.arch,
+                 config_place(config, "TRAIN.arch"));
+  options.aux = false;  // used in training only
+  auto model = models::make_parser(options);
+  models::load_state_dict(*model, file, path);
+  return {std::move(model), test_protocol(config, normalization_from_metadata(file.metadata, path)), file.notes};
+}
+
+PictureSpan tested_pictures(const TestConfig& test) {
+  return {test.index_start, test.index_step == 0 ? INT64_MAX : int64_t{test.index_start} + test.index_step};
+}
+
+Predictor bounded_predictor(const TestedNetwork& network, const std::string& weights) {
+  return [predict = network_predictor(network_of(*network.model, weights), network.protocol),
+          memory = std::make_shared<PredictionMemory>(*network.model),
+          protocol = network.protocol](const Image& image, const ListEntry& entry) {
+    memory->check_fits(entry.image, {image.width, image.height}, protocol);
+    return predict(image, entry);
+  };
+}
+
+void make_test_folder(const std::string& folder) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  check<Refusal>(!error, "{}: the folder cannot be made: {}", folder, error.message());
+}
+
+Evaluation test(const Config& config, const TestedNetwork* network, const Dataset& dataset, bool progress,
+                const std::string& report) {
+  const PictureSpan span = tested_pictures(config.test);
+  const std::string& folder = config.test.save_folder;
+  EvaluateOptions options;
+  options.protocol = network != nullptr ? protocol_name(network->protocol) : "saved predictions";
+  options.names = class_names(config);
+  options.colors = mask_colors(config);
+  if (config.test.save_masks && network != nullptr) options.save_folder = folder;
+  options.begin = span.begin;
+  options.end = span.end;
+  options.progress = progress;
+  options.examples = kReportExamples;
+  const Predictor predictor =
+      network != nullptr ? bounded_predictor(*network, config.test.model_path) : saved_predictor(folder + "/gray");
+  Evaluation evaluation = evaluate(predictor, dataset, options);
+  make_test_folder(folder);
+  write_file(folder + "/metrics.json", metrics_json(evaluation));
+  write_evaluation_report(report.empty() ? folder + "/report.html" : report, config, dataset, evaluation);
+  return evaluation;
+}
+
+}  // namespace giza::train
