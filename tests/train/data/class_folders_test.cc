@@ -66,7 +66,7 @@ TEST_CASE("class folders: what is wrong is refused with the file's name") {
   {
     const PictureSet set;
     fs::create_directories(set.file("train/empty"));
-    CHECK(contains(refusal(set, Split::train, 4), "train/empty: holds no .jpg"));
+    CHECK(contains(refusal(set, Split::train, 4), "train/empty: holds no pictures (.jpg"));
     fs::copy_file(set.picture("train", 0, 0), set.file("train/stray.png"));
     CHECK(contains(refusal(set, Split::train, 4), "train/stray.png: lies beside the folders of the classes"));
   }
