@@ -23,8 +23,6 @@
 namespace giza::cli {
 namespace {
 
-constexpr const char* kGuesses = "predictions.jsonl";
-
 /// TEST.split test: the list has no labels, so pictures are only predicted.
 int predict_unlabelled(const train::Config& config, const train::TestedNetwork& tested) {
   const train::DatasetOptions options = train::dataset_options(config, train::Split::test);
@@ -39,8 +37,8 @@ int predict_unlabelled(const train::Config& config, const train::TestedNetwork& 
   const std::vector<std::string> names =
       network.whole_picture ? train::class_names(config) : std::vector<std::string>();
   if (network.whole_picture) {
-    train::make_test_folder(config.test.save_folder);
-    guesses.emplace(config.test.save_folder + "/" + kGuesses);
+    make_folder(config.test.save_folder);
+    guesses.emplace(config.test.save_folder + "/" + train::kGuessesFile);
   } else {
     // Before the first picture: two of one name would leave one result.
     train::check_output_names(train::listing_place(options), entries, static_cast<size_t>(span.begin),

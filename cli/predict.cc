@@ -202,11 +202,9 @@ printed with their probabilities, and written to DIR/predictions.jsonl, a line p
     memory_.emplace(*loaded.model);
     for (const Picture& picture : pictures) {
       const fs::path folder = network.whole_picture ? fs::path(out_) : fs::path(picture.stem).parent_path();
-      std::error_code error;
-      if (!folder.empty()) fs::create_directories(folder, error);
-      check<Refusal>(!error, "{}: the folder cannot be made: {}", folder.string(), error.message());
+      if (!folder.empty()) make_folder(folder.string());
     }
-    if (network.whole_picture) guesses_.emplace((fs::path(out_) / "predictions.jsonl").string());
+    if (network.whole_picture) guesses_.emplace((fs::path(out_) / train::kGuessesFile).string());
 
     const train::SignalGuard guard;
     train::Progress progress("predict", static_cast<int64_t>(pictures.size()), "images");

@@ -38,22 +38,18 @@ Classifier::Classifier(const NetworkOptions& options) : TrunkParser(without_auxi
   }
   fc_ = std::make_unique<layers::Linear>(trunk().channels(4) * cells_of(bins_), options.classes, build().next_random());
   add_child("fc", *fc_);
-  dropout_stream_ = build().next_stream();
+  dropout_ = {options.dropout, build().next_stream()};
 }
 
 Variable Classifier::scores(const Features& features, const layers::Context& context) const {
-  Variable vector = bins_.empty() ? autograd::flatten(autograd::adaptive_avg_pool2d(features.layer4, 1))
-                                  : spatial_pyramid(features.layer4, bins_, windows_);
-  if (context.training) {
-    vector = autograd::dropout(vector, options().dropout,
-                               Random(context.seed, Purpose::dropout, context.iteration, dropout_stream_));
-  }
-  return as_map(fc_->forward(vector));
+  const Variable vector = bins_.empty() ? autograd::flatten(autograd::adaptive_avg_pool2d(features.layer4, 1))
+                                        : spatial_pyramid(features.layer4, bins_, windows_);
+  return as_map(fc_->forward(dropout_.of_elements(vector, context)));
 }
 
 void Classifier::classify(const Features& features, const layers::Context& context, ParserOutput* output) const {
   output->height = output->width = 1;
-  output->logits = scores(features, context);
+  TrunkParser::classify(features, context, output);
 }
 
 namespace {

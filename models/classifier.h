@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "layers/dropout.h"
 #include "layers/linear.h"
 #include "models/spatial_pyramid.h"
 #include "models/trunk_parser.h"
@@ -27,7 +28,7 @@ class Classifier : public TrunkParser {
   std::vector<int64_t> bins_;  // of the pyramid; empty: the mean
   PyramidWindows windows_ = PyramidWindows::strided;
   std::unique_ptr<layers::Linear> fc_;
-  uint32_t dropout_stream_;
+  layers::Dropout dropout_;
 };
 
 /// Rows of the factory.

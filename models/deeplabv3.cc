@@ -1,6 +1,7 @@
 // DeepLab v3.
 #include "models/deeplabv3.h"
 
+#include "layers/dropout.h"
 #include "models/aspp.h"
 #include "models/weights/shapes.h"
 #include "tensor/base/check.h"
@@ -13,8 +14,7 @@ using layers::Init;
 
 class DeepLabV3::Aspp {
  public:
-  Aspp(int64_t in, int64_t out, const std::vector<int64_t>& rates, const NetworkOptions& options, Build& build)
-      : dropout_(options.dropout) {
+  Aspp(int64_t in, int64_t out, const std::vector<int64_t>& rates, const NetworkOptions& options, Build& build) {
     branches_.push_back(build.make_conv_bn({.in = in, .out = out}, Init::default_uniform));
     for (const int64_t rate : rates) {
       branches_.push_back(
@@ -26,7 +26,7 @@ class DeepLabV3::Aspp {
       project_ = build.make_conv_bn({.in = out_channels_, .out = out}, Init::default_uniform);
       out_channels_ = out;
     }
-    stream_ = build.next_stream();
+    dropout_ = {options.dropout, build.next_stream()};
   }
 
   /// Calls add(name, layer) for each, in the order of torchvision's state_dict.
@@ -56,22 +56,19 @@ class DeepLabV3::Aspp {
     maps.push_back(autograd::resize_bilinear(mean, x.value().dim(1), x.value().dim(2), /*align_corners=*/true));
     const Variable all = autograd::concat_channels(maps);
     if (!project_) return all;
-    const Variable y = project_->forward(all, context, /*relu=*/true);
-    if (!context.training) return y;
-    return autograd::dropout(y, dropout_, random(context));
+    return dropout_.of_elements(project_->forward(all, context, /*relu=*/true), context);
   }
 
   int64_t out_channels() const { return out_channels_; }
   bool projects() const { return project_ != nullptr; }
-  /// Of the one dropout in the head.
-  Random random(const Context& context) const { return {context.seed, Purpose::dropout, context.iteration, stream_}; }
+  /// The one in the head.
+  const layers::Dropout& dropout() const { return dropout_; }
 
  private:
   std::vector<std::unique_ptr<ConvBatchNorm>> branches_;
   std::unique_ptr<ConvBatchNorm> mean_, project_;
   int64_t out_channels_ = 0;
-  float dropout_;
-  uint32_t stream_ = 0;
+  layers::Dropout dropout_;
 };
 
 namespace {
@@ -101,7 +98,7 @@ DeepLabV3::~DeepLabV3() = default;
 Variable DeepLabV3::scores(const Features& features, const Context& context) const {
   Variable y = conv_->forward(aspp_->forward(features.layer4, context), context, /*relu=*/true);
   // Torchvision's dropout, of elements, is behind the projection, mmsegmentation's, of channels, before the classifier.
-  if (context.training && !aspp_->projects()) y = autograd::dropout2d(y, options().dropout, aspp_->random(context));
+  if (!aspp_->projects()) y = aspp_->dropout().of_channels(y, context);
   return classify_->forward(y, context);
 }
 

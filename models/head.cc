@@ -13,8 +13,7 @@ Head::Head(int64_t in_channels, int64_t mid_channels, const ParserOptions& optio
             build.conv, build.bn_momentum),
       classify_({.in = mid_channels, .out = options.classes}, /*bias=*/true, layers::Init::default_uniform,
                 build.next_random(), build.conv),
-      dropout_(options.dropout),
-      stream_(build.next_stream()),
+      dropout_(options.dropout, build.next_stream()),
       structured_(structured && options.align_corners && build.conv.backend == ConvBackend::native),
       align_corners_(options.align_corners) {
   // 2 is the ReLU and 3 the dropout.
@@ -33,10 +32,7 @@ Variable Head::forward(const Variable& x, std::span<const Variable> maps, const 
   } else {
     y = conv_.forward(upsample_and_concat(x, maps, align_corners_), context, /*relu=*/true);
   }
-  if (context.training) {
-    y = autograd::dropout2d(y, dropout_, Random(context.seed, Purpose::dropout, context.iteration, stream_));
-  }
-  return classify_.forward(y, context);
+  return classify_.forward(dropout_.of_channels(y, context), context);
 }
 
 }  // namespace giza::models

@@ -4,6 +4,7 @@
 #include <span>
 
 #include "layers/conv2d.h"
+#include "layers/dropout.h"
 #include "models/scene_parser.h"
 
 namespace giza::models {
@@ -24,8 +25,7 @@ class Head : public layers::Module {
  private:
   layers::ConvBatchNorm conv_;
   layers::Conv2d classify_;
-  float dropout_;
-  uint32_t stream_;  // of dropout, so that two heads never share a mask
+  layers::Dropout dropout_;
   bool structured_, align_corners_;
 };
 

@@ -15,8 +15,8 @@ LargeFov::LargeFov(const NetworkOptions& options) : TrunkParser(options) {
   fc6_ = build().make_conv({.in = trunk().channels(4), .out = channels, .kernel = 3, .dilation = rate}, Init::msra);
   fc7_ = build().make_conv({.in = channels, .out = channels}, Init::msra);
   fc8_ = build().make_conv({.in = channels, .out = options.classes}, Init::normal(0.01));
-  stream6_ = build().next_stream();
-  stream7_ = build().next_stream();
+  dropout6_ = {options.dropout, build().next_stream()};
+  dropout7_ = {options.dropout, build().next_stream()};
   add_child("fc6", *fc6_);
   add_child("fc7", *fc7_);
   add_child("fc8", *fc8_);
@@ -24,12 +24,8 @@ LargeFov::LargeFov(const NetworkOptions& options) : TrunkParser(options) {
 }
 
 Variable LargeFov::scores(const Features& features, const Context& context) const {
-  const auto dropout = [&](const Variable& x, uint32_t stream) {
-    if (!context.training) return x;
-    return autograd::dropout(x, options().dropout, Random(context.seed, Purpose::dropout, context.iteration, stream));
-  };
-  Variable y = dropout(fc6_->forward_relu(features.layer4, context), stream6_);
-  y = dropout(fc7_->forward_relu(y, context), stream7_);
+  Variable y = dropout6_.of_elements(fc6_->forward_relu(features.layer4, context), context);
+  y = dropout7_.of_elements(fc7_->forward_relu(y, context), context);
   return fc8_->forward(y, context);
 }
 

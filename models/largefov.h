@@ -4,6 +4,7 @@
 
 #include <memory>
 
+#include "layers/dropout.h"
 #include "models/trunk_parser.h"
 
 namespace giza::models {
@@ -18,7 +19,7 @@ class LargeFov : public TrunkParser {
 
  private:
   std::unique_ptr<layers::Conv2d> fc6_, fc7_, fc8_;
-  uint32_t stream6_, stream7_;  // of dropout
+  layers::Dropout dropout6_, dropout7_;
 };
 
 /// Row of the factory.

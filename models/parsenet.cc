@@ -28,7 +28,7 @@ ParseNet::ParseNet(const NetworkOptions& options) : TrunkParser(options) {
     cls_ = std::make_unique<Head>(2 * channels, options.head(), options, build());
     add_child("cls", *cls_);
   }
-  stream_ = build().next_stream();
+  dropout_ = {options.dropout, build().next_stream()};
   add_auxiliary_head();
 }
 
@@ -38,10 +38,7 @@ Variable ParseNet::scores(const Features& features, const Context& context) cons
   const Variable local = local_norm_ ? local_norm_->forward(x) : x;
   Variable global = autograd::adaptive_avg_pool2d(x, 1);
   if (global_norm_) global = global_norm_->forward(global);
-  if (context.training) {
-    global = autograd::dropout(global, options().dropout,
-                               Random(context.seed, Purpose::dropout, context.iteration, stream_));
-  }
+  global = dropout_.of_elements(global, context);
   if (cls_) return cls_->forward(local, std::array{global}, context);
   const Variable everywhere = autograd::resize_bilinear(global_score_->forward(global, context), h, w, true);
   return autograd::add(local_score_->forward(local, context), everywhere);

@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "layers/dropout.h"
 #include "layers/l2_norm.h"
 #include "models/trunk_parser.h"
 
@@ -20,7 +21,7 @@ class ParseNet : public TrunkParser {
   std::unique_ptr<layers::L2Norm> local_norm_, global_norm_;    // null without l2norm
   std::unique_ptr<layers::Conv2d> local_score_, global_score_;  // late fusion: sum of the scores
   std::unique_ptr<Head> cls_;                                   // early fusion: scores of both, concatenated
-  uint32_t stream_;                                             // of dropout
+  layers::Dropout dropout_;
 };
 
 /// Row of the factory.

@@ -54,7 +54,7 @@ ResnetOptions ResnetOptions::of_depth(int depth) {
   }
 }
 
-int64_t ResnetOptions::scaled(int64_t channels) const {
+int64_t scaled_channels(int64_t channels, double width) {
   return std::max<int64_t>(8, static_cast<int64_t>(std::ceil(static_cast<double>(channels) * width / 8)) * 8);
 }
 

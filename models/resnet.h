@@ -17,6 +17,9 @@ enum class BlockKind { basic, bottleneck };    ///< 3-3, or 1-3-1 with expansion
 enum class FirstBlockDilation { full, half };  ///< of the first block of a dilated layer: semseg's rule, or half of it
 enum class StrideIn { conv3x3, conv1x1 };      ///< of a bottleneck: torchvision's and semseg's place, or Caffe's
 
+/// channels * width, rounded up to a multiple of 8.
+int64_t scaled_channels(int64_t channels, double width);
+
 struct ResnetOptions {
   std::array<int64_t, 4> blocks = {3, 4, 6, 3};
   BlockKind block = BlockKind::bottleneck;
@@ -32,8 +35,7 @@ struct ResnetOptions {
 
   /// The options of depth 18, 34, 50, 101, 152 or 269. Throws Refusal for another depth.
   static ResnetOptions of_depth(int depth);
-  /// channels * width, rounded up to a multiple of 8.
-  int64_t scaled(int64_t channels) const;
+  int64_t scaled(int64_t channels) const { return scaled_channels(channels, width); }
   /// Channels of the stem's last convolution, and of layer4.
   int64_t stem_out() const;
   int64_t out_channels() const;

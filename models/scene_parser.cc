@@ -40,6 +40,15 @@ Labels ParserOutput::labels() const {
   return ops::upsample_softmax_argmax(logits.value(), height, width, align_corners);
 }
 
+ParserOutput SceneParser::output_for(const Variable& x, const NetworkOptions& options) {
+  check(x.value().rank() == 4 && x.value().channels() == 3, "{}: input {} is not [N,H,W,3]", options.arch, x.shape());
+  ParserOutput output;
+  output.height = x.value().dim(1);
+  output.width = x.value().dim(2);
+  output.align_corners = options.align_corners;
+  return output;
+}
+
 ParserLoss SceneParser::loss(const ParserOutput& output, const Labels& labels, const ops::CrossEntropyOptions& options,
                              double aux_weight) const {
   check(labels.h == output.height && labels.w == output.width, "loss: labels of {}x{} for an output of {}x{}", labels.h,

@@ -32,6 +32,8 @@ struct ParserOptions {
   /// head_channels and aux_channels with their defaults filled in.
   int64_t head() const;
   int64_t auxiliary_head() const;
+  /// What a network's parts share while it is built.
+  Build build() const { return {.bn_momentum = backbone.bn_momentum, .conv = backbone.conv, .seed = seed}; }
 };
 
 /// Any network, as a configuration or a file of weights tells it.
@@ -88,6 +90,8 @@ class SceneParser : public layers::Module {
   bool classifies_pictures() const;
 
  protected:
+  /// An output without scores for the input x. Throws ShapeError unless x is [N,H,W,3].
+  static ParserOutput output_for(const Variable& x, const NetworkOptions& options);
   /// Adds aux_weight times the auxiliary head's cross-entropy, if the output has one.
   static void add_auxiliary_loss(const ParserOutput& output, const Labels& labels,
                                  const ops::CrossEntropyOptions& options, double aux_weight, ParserLoss* loss);

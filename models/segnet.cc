@@ -32,7 +32,7 @@ Segnet::Segnet(const NetworkOptions& options)
   check(options.classes >= 1, "segnet: {} classes", options.classes);
   check(options.backbone.width > 0 && options.backbone.width <= 16, "segnet: width {} is not in (0, 16]",
         options.backbone.width);
-  Build build{.bn_momentum = options.backbone.bn_momentum, .conv = options.backbone.conv, .seed = options.seed};
+  Build build = options.build();
   const size_t poolings = basic_ ? 4 : 5;
   std::vector<int64_t> channels;
   for (size_t i = 0; i < poolings; ++i) channels.push_back(options.backbone.scaled(basic_ ? 64 : kVgg16Channels[i]));
@@ -70,7 +70,7 @@ Segnet::Segnet(const NetworkOptions& options)
 }
 
 ParserOutput Segnet::forward(const Variable& x, const Context& context) const {
-  check(x.value().rank() == 4 && x.value().channels() == 3, "segnet: input {} is not [N,H,W,3]", x.shape());
+  ParserOutput output = output_for(x, options_);
   struct Pooling {
     Tensor positions;
     int64_t h, w;  // before it
@@ -91,10 +91,6 @@ ParserOutput Segnet::forward(const Variable& x, const Context& context) const {
     // SegNet-Basic's decoder has no ReLU.
     for (const auto& conv : stage) y = conv->forward(y, context, /*relu=*/!basic_);
   }
-  ParserOutput output;
-  output.height = x.value().dim(1);
-  output.width = x.value().dim(2);
-  output.align_corners = options_.align_corners;
   output.logits = classify_->forward(y, context);
   return output;
 }

@@ -7,9 +7,7 @@
 namespace giza::models {
 
 TrunkParser::TrunkParser(const NetworkOptions& options, bool skips)
-    : options_(options),
-      skips_(skips),
-      build_{.bn_momentum = options.backbone.bn_momentum, .conv = options.backbone.conv, .seed = options.seed} {
+    : options_(options), skips_(skips), build_(options.build()) {
   check(options.classes >= 1, "{}: {} classes", options.arch, options.classes);
   trunk_ = std::make_unique<Resnet>(options.backbone, build_);
   for (int i = 0; i < 5; ++i) add_child("layer" + std::to_string(i), trunk_->stage(i));
@@ -22,11 +20,7 @@ void TrunkParser::add_auxiliary_head() {
 }
 
 ParserOutput TrunkParser::forward(const Variable& x, const layers::Context& context) const {
-  check(x.value().rank() == 4 && x.value().channels() == 3, "{}: input {} is not [N,H,W,3]", options_.arch, x.shape());
-  ParserOutput output;
-  output.height = x.value().dim(1);
-  output.width = x.value().dim(2);
-  output.align_corners = options_.align_corners;
+  ParserOutput output = output_for(x, options_);
   // What the head does not look at is free as soon as the next stage has read it.
   Features features;
   Variable y = trunk_->to_layer2(x, context);

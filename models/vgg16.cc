@@ -5,12 +5,6 @@
 
 namespace giza::models {
 
-int64_t Vgg16Options::scaled(int64_t channels) const {
-  ResnetOptions options;
-  options.width = width;
-  return options.scaled(channels);
-}
-
 Vgg16::Vgg16(const Vgg16Options& options, Build& build) : options_(options) {
   check(options.width > 0 && options.width <= 16, "vgg16: width {} is not in (0, 16]", options.width);
   int64_t in = 3;

@@ -19,8 +19,7 @@ struct Vgg16Options {
   std::array<bool, 5> pooled = {true, true, true, true, true};  ///< which poolings there are
   int64_t dilation5 = 1;                                        ///< of conv5_1 to conv5_3
 
-  /// channels * width, rounded up to a multiple of 8.
-  int64_t scaled(int64_t channels) const;
+  int64_t scaled(int64_t channels) const { return scaled_channels(channels, width); }
 };
 
 /// Not a Module of its own: the authors' names conv1_1 to conv5_3 stand at a network's root.

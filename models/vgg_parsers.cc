@@ -11,10 +11,7 @@ using layers::Context;
 using layers::Init;
 
 VggParser::VggParser(const NetworkOptions& options, const Vgg16Options& vgg, const Fc& fc)
-    : options_(options),
-      build_{.bn_momentum = options.backbone.bn_momentum, .conv = options.backbone.conv, .seed = options.seed},
-      vgg_(vgg, build_),
-      fc_channels_(vgg.scaled(fc.channels)) {
+    : options_(options), build_(options.build()), vgg_(vgg, build_), fc_channels_(vgg.scaled(fc.channels)) {
   check(options.classes >= 1, "{}: {} classes", options.arch, options.classes);
   options_.aux = false;  // it has none
   for (const auto& layer : vgg_.layers()) add_child(layer.name, *layer.conv);
@@ -25,8 +22,8 @@ VggParser::VggParser(const NetworkOptions& options, const Vgg16Options& vgg, con
                            .padding = fc.padding},
                           Init::msra);
   fc7_ = build_.make_conv({.in = fc_channels_, .out = fc_channels_}, Init::msra);
-  stream6_ = build_.next_stream();
-  stream7_ = build_.next_stream();
+  dropout6_ = {options.dropout, build_.next_stream()};
+  dropout7_ = {options.dropout, build_.next_stream()};
   add_child("fc6", *fc6_);
   add_child("fc7", *fc7_);
 }
@@ -48,20 +45,12 @@ std::vector<layers::ParameterGroup> VggParser::parameter_groups(double new_layer
 }
 
 Variable VggParser::fc7(const Variable& pool5, const Context& context) const {
-  const auto dropout = [&](const Variable& x, uint32_t stream) {
-    if (!context.training) return x;
-    return autograd::dropout(x, options_.dropout, Random(context.seed, Purpose::dropout, context.iteration, stream));
-  };
-  const Variable y = dropout(fc6_->forward_relu(pool5, context), stream6_);
-  return dropout(fc7_->forward_relu(y, context), stream7_);
+  const Variable y = dropout6_.of_elements(fc6_->forward_relu(pool5, context), context);
+  return dropout7_.of_elements(fc7_->forward_relu(y, context), context);
 }
 
 ParserOutput VggParser::forward(const Variable& x, const Context& context) const {
-  check(x.value().rank() == 4 && x.value().channels() == 3, "{}: input {} is not [N,H,W,3]", options_.arch, x.shape());
-  ParserOutput output;
-  output.height = x.value().dim(1);
-  output.width = x.value().dim(2);
-  output.align_corners = options_.align_corners;
+  ParserOutput output = output_for(x, options_);
   output.logits = scores(x, context);
   return output;
 }

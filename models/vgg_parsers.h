@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "layers/deconv2d.h"
+#include "layers/dropout.h"
 #include "models/context_module.h"
 #include "models/scene_parser.h"
 #include "models/vgg16.h"
@@ -42,7 +43,7 @@ class VggParser : public SceneParser {
   Vgg16 vgg_;
   int64_t fc_channels_;
   std::unique_ptr<layers::Conv2d> fc6_, fc7_;
-  uint32_t stream6_, stream7_;  // of dropout
+  layers::Dropout dropout6_, dropout7_;
 };
 
 /// FCN-32s, -16s and -8s (Long et al., CVPR 2015; shelhamer/fcn.berkeleyvision.org): 100 pixels of zeros around the picture,

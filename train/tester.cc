@@ -1,7 +1,6 @@
 // Testing: a configuration's network on its pictures.
 #include "train/tester.h"
 
-#include <filesystem>
 #include <utility>
 
 #include "models/weights/infer.h"
@@ -60,12 +59,6 @@ Predictor bounded_predictor(const TestedNetwork& network, const std::string& wei
   };
 }
 
-void make_test_folder(const std::string& folder) {
-  std::error_code error;
-  std::filesystem::create_directories(folder, error);
-  check<Refusal>(!error, "{}: the folder cannot be made: {}", folder, error.message());
-}
-
 Evaluation test(const Config& config, const TestedNetwork* network, const Dataset& dataset, bool progress,
                 const std::string& report) {
   const PictureSpan span = tested_pictures(config.test);
@@ -82,7 +75,7 @@ Evaluation test(const Config& config, const TestedNetwork* network, const Datase
   const Predictor predictor =
       network != nullptr ? bounded_predictor(*network, config.test.model_path) : saved_predictor(folder + "/gray");
   Evaluation evaluation = evaluate(predictor, dataset, options);
-  make_test_folder(folder);
+  make_folder(folder);
   write_file(folder + "/metrics.json", metrics_json(evaluation));
   write_evaluation_report(report.empty() ? folder + "/report.html" : report, config, dataset, evaluation);
   return evaluation;

@@ -33,9 +33,6 @@ struct PictureSpan {
 };
 PictureSpan tested_pictures(const TestConfig& test);
 
-/// Makes TEST.save_folder. Throws Refusal "FOLDER: ..." where that fails.
-void make_test_folder(const std::string& folder);
-
 /// Judges the pictures of a data set: the network's answers, or with a null one the label images in
 /// TEST.save_folder/gray. Writes TEST.save_folder/metrics.json, the page `report` (empty: report.html beside it), and
 /// masks if TEST.save_masks says so. Throws as evaluate() does.

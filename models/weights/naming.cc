@@ -211,8 +211,7 @@ WeightFile to_semseg_names(WeightFile file, const std::string& place) {
   file.metadata.erase(kNamingKey);
   if (*naming != Naming::semseg) {
     // That of a ResNet alone is its fc; below somebody's backbone it is left over from its training.
-    const bool resnet = *naming == Naming::torchvision || *naming == Naming::imagenet || *naming == Naming::timm ||
-                        *naming == Naming::caffe;
+    const bool resnet = *naming == Naming::torchvision || *naming == Naming::imagenet || *naming == Naming::timm;
     leave_out(&file, "a classifier of whole pictures", [&](const WeightTensor& tensor) {
       return (is_classifier(tensor.name) && !(resnet && tensor.name.starts_with("fc."))) ||
              (*naming == Naming::torchvision_vgg16 && tensor.name.starts_with("classifier.6."));

@@ -222,6 +222,12 @@ void OutputFile::fail(const char* action) const {
   throw Error(fmt::format("{}: {}: {}", path_, action, std::strerror(reason)));
 }
 
+void make_folder(const std::string& folder) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  check<Refusal>(!error, "{}: the folder cannot be made: {}", folder, error.message());
+}
+
 void write_file(const std::string& path, std::string_view text) {
   OutputFile file(path);
   file.write(text);

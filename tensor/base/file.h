@@ -101,6 +101,8 @@ class OutputFile {
 void write_file(const std::string& path, std::string_view text);
 void write_file(const std::string& path, std::span<const uint8_t> bytes,
                 OutputFile::Durability durability = OutputFile::Durability::synced);
+/// Makes a folder and those above it, as far as they are not there. Throws Refusal "FOLDER: ...".
+void make_folder(const std::string& folder);
 /// Points the link `path`, in a folder that giza owns, at the file `name` beside it, without a moment when there is none.
 /// Where the file system has no symbolic links it becomes another name of the same file, or else a copy. Throws Error.
 void point_link_at(const std::string& path, const std::string& name);

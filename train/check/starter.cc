@@ -170,9 +170,7 @@ Starter write_starter(const StarterOptions& options) {
 
   const std::string train_text = list_text(train), val_text = list_text(val);
   const fs::path folder = options.folder;
-  std::error_code error;
-  fs::create_directories(folder, error);
-  check<Refusal>(!error, "{}: the folder cannot be made: {}", folder.string(), error.message());
+  make_folder(folder.string());
   starter.config = (folder / "config.yaml").string();
   std::string name_text;
   for (const std::string& name : names) name_text += name + "\n";

@@ -48,8 +48,7 @@ std::string weak_effect_text(const WeakEffect& effect) {
   };
   return fmt::format(
       "{} of {} have boxes in place of masks: of the labelled pixels there, {:.2f} % get another class and {:.2f} % "
-      "are "
-      "ignored",
+      "are ignored",
       effect.weak_pictures, counted(effect.pictures, "picture"), percent(effect.other_class), percent(effect.ignored));
 }
 

@@ -315,9 +315,9 @@ Tensor predict_probabilities(const Network& network, const Image& image, const P
   }
   const auto count = static_cast<float>(options.scales.size());
   if (options.scales.size() > 1) sum = ops::scale(sum, 1 / count);
-  if (!options.crf || network.whole_picture) return sum;  // a class of all pixels has no borders
-  check_finite(sum, network.name);
-  return dense_crf(sum, image, *options.crf);
+  if (options.crf || network.whole_picture) check_finite(sum, network.name);
+  // A class of all pixels has no borders.
+  return options.crf && !network.whole_picture ? dense_crf(sum, image, *options.crf) : sum;
 }
 
 namespace {

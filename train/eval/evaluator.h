@@ -35,7 +35,7 @@ std::vector<int> tile_starts(int length, int crop, int stride);
 
 /// Probabilities [1,H,W,classes] of a picture of any size: for each scale softmax averaged over tiles and mirrored
 /// tiles, resized to the picture; scales averaged; then the CRF, if the protocol has one. Of a network of whole pictures
-/// [1,1,1,classes]: averaged over tiles, mirrored tiles and scales alike.
+/// [1,1,1,classes]: averaged over tiles, mirrored tiles and scales alike, and Error where that is not finite.
 Tensor predict_probabilities(const Network& network, const Image& image, const ProtocolOptions& options);
 /// The likeliest class of each pixel, or a map of one of the whole picture. Where that is the argmax of one pass of the
 /// network over the picture as it is (one scale, no tiles, not mirrored), its own `labels` are taken, which are the same. With one scale, the picture's own,

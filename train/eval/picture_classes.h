@@ -8,6 +8,9 @@
 
 namespace giza::train {
 
+/// The file of a folder of results that has a line for each picture.
+inline constexpr const char* kGuessesFile = "predictions.jsonl";
+
 /// A class of a picture.
 struct PictureGuess {
   int label = 0;

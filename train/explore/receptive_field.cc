@@ -7,20 +7,10 @@
 #include "train/explore/contributions.h"
 
 namespace giza::train {
-namespace {
-
-/// As many copies of the picture as there are targets.
-Tensor copies(const Tensor& picture, int64_t count) {
-  Tensor all = Tensor::activation(picture.shape().with(0, count));
-  for (int64_t i = 0; i < count; ++i) all.batch_slice(i, i + 1).copy_from(picture);
-  return all;
-}
-
-}  // namespace
 
 Tensor score_gradients(const std::function<models::ParserOutput(const autograd::Variable& x)>& forward,
                        const Tensor& picture, std::span<const Target> targets) {
-  const autograd::Variable x(copies(picture, static_cast<int64_t>(targets.size())), /*requires_grad=*/true);
+  const autograd::Variable x(repeated(picture, static_cast<int64_t>(targets.size())), /*requires_grad=*/true);
   const models::ParserOutput output = forward(x);
   const Shape shape = output.logits.shape();  // [targets,h,w,classes]
   Tensor seed = Tensor::activation(shape);

@@ -7,16 +7,12 @@
 #include "tensor/base/check.h"
 
 namespace giza::train {
-namespace {
 
-/// A [1,b,b,C] map for each of `count` pictures.
-Tensor repeated(const Tensor& map, int64_t count) {
-  Tensor all = Tensor::activation(map.shape().with(0, count));
-  for (int64_t i = 0; i < count; ++i) all.batch_slice(i, i + 1).copy_from(map);
+Tensor repeated(const Tensor& item, int64_t count) {
+  Tensor all = Tensor::activation(item.shape().with(0, count));
+  for (int64_t i = 0; i < count; ++i) all.batch_slice(i, i + 1).copy_from(item);
   return all;
 }
-
-}  // namespace
 
 std::string to_string(const BinState& state) {
   std::string letters;

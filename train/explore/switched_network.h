@@ -24,6 +24,9 @@ std::string to_string(const BinState& state);
 std::vector<BinState> bin_states(size_t bins, bool swap);
 constexpr size_t kEverySubset = 4;
 
+/// `count` copies of a picture or map [1,h,w,C] -> [count,h,w,C].
+Tensor repeated(const Tensor& item, int64_t count);
+
 /// Any network, in evaluation mode and as it stands (batch norm not folded), so that gradients can be taken through it.
 /// While one lives, the model's parameters ask for no gradient: only the picture does.
 class SwitchedNetwork {
