@@ -74,7 +74,7 @@ class DeepLabV3::Aspp {
 namespace {
 
 int64_t aspp_channels(const NetworkOptions& options) {
-  const auto channels = static_cast<int64_t>(options.number("aspp_channels"));
+  const int64_t channels = options.integer("aspp_channels");
   return channels > 0 ? channels : options.backbone.scaled(256);
 }
 
@@ -115,7 +115,7 @@ bool infer_deeplabv3(const TensorShapes& shapes, const std::string& place, Netwo
   options->arch = "deeplabv3";
   options->classes = shapes.channels({"classifier.4"});
   options->settings["aspp_channels"] =
-      static_cast<double>(shapes.channels({"classifier.0.convs.0.0", "classifier.0.project.0", "classifier.1"}));
+      static_cast<int>(shapes.channels({"classifier.0.convs.0.0", "classifier.0.project.0", "classifier.1"}));
   options->settings["aspp_project"] = shapes.any("classifier.0.project.");
   infer_auxiliary_head(shapes, options);
   return true;
@@ -129,7 +129,7 @@ Architecture deeplabv3_architecture() {
           .doc = "convolutions of several dilations and the picture's mean, concatenated",
           .settings = {aspp_rates_setting(),
                        {.name = "aspp_channels",
-                        .standard = 0.0,
+                        .standard = 0,
                         .min = 0,
                         .max = 65536,
                         .doc = "channels of each branch; 0: 256 times the width"},

@@ -11,7 +11,7 @@ std::unique_ptr<ContextModule> make_context_module(const NetworkOptions& options
   if (kind == "none") return nullptr;
   const ContextOptions context{.classes = options.classes,
                                .large = kind == "large",
-                               .layers = static_cast<int64_t>(options.number("context_layers")),
+                               .layers = options.integer("context_layers"),
                                .identity = options.word("context_init") == "identity"};
   return std::make_unique<ContextModule>(context, build);
 }
@@ -41,7 +41,7 @@ bool infer_dilated(const TensorShapes& shapes, const std::string& /*place*/, Net
     options->settings["context"] = "none";
   } else {
     if (shapes.channels({"ctx_conv1_1"}) != options->classes) options->settings["context"] = "large";
-    options->settings["context_layers"] = shapes.any("ctx_conv7_1.") ? 10.0 : shapes.any("ctx_conv5_1.") ? 8.0 : 7.0;
+    options->settings["context_layers"] = shapes.any("ctx_conv7_1.") ? 10 : shapes.any("ctx_conv5_1.") ? 8 : 7;
   }
   infer_vgg16(shapes, options);
   infer_auxiliary_head(shapes, options);
@@ -60,7 +60,7 @@ Architecture dilated_architecture() {
                         .choices = "basic|large|none",
                         .doc = "context module: one channel for each class, up to 32, or only the front end"},
                        {.name = "context_layers",
-                        .standard = 8.0,
+                        .standard = 8,
                         .min = 7,
                         .max = 10,
                         .doc = "its layers: 7, 8 or 10, for a receptive field of 35, 67 or 259 cells"},

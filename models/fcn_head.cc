@@ -7,9 +7,7 @@
 namespace giza::models {
 
 FcnHead::FcnHead(const NetworkOptions& options) : TrunkParser(options) {
-  const auto count = static_cast<int64_t>(options.number("head_convs"));
-  check(static_cast<double>(count) == options.number("head_convs"), "fcn: {} convolutions are no whole number",
-        options.number("head_convs"));
+  const int64_t count = options.integer("head_convs");
   int64_t channels = trunk().channels(4);
   for (int64_t i = 0; i < count; ++i) {
     convs_.push_back(
@@ -39,7 +37,7 @@ bool infer_fcn_head(const TensorShapes& shapes, const std::string& place, Networ
   options->head_channels = shapes.channels({"cls.0", "cls.1", "cls.convs.0.0", "cls.convs.0.1"});
   check<Refusal>(options->classes > 0 && options->head_channels > 0,
                  "{}: cls.4 is missing, expected the head of an FCN", place);
-  options->settings["head_convs"] = static_cast<double>(count);
+  options->settings["head_convs"] = static_cast<int>(count);
   infer_auxiliary_head(shapes, options);
   return true;
 }
@@ -51,7 +49,7 @@ Architecture fcn_head_architecture() {
           .title = "FCN head",
           .doc = "mmsegmentation's: 3x3 convolutions, and one that sees their result beside the features",
           .settings = {{.name = "head_convs",
-                        .standard = 2.0,
+                        .standard = 2,
                         .min = 1,
                         .max = 8,
                         .doc = "3x3 convolutions before the one that sees their result beside the features"}},

@@ -11,7 +11,7 @@ using layers::Init;
 
 LargeFov::LargeFov(const NetworkOptions& options) : TrunkParser(options) {
   // The paper's 1024 beside the 512 of a wide trunk's head.
-  const int64_t channels = 2 * options.head(), rate = static_cast<int64_t>(options.number("fov_rate"));
+  const int64_t channels = 2 * options.head(), rate = options.integer("fov_rate");
   fc6_ = build().make_conv({.in = trunk().channels(4), .out = channels, .kernel = 3, .dilation = rate}, Init::msra);
   fc7_ = build().make_conv({.in = channels, .out = channels}, Init::msra);
   fc8_ = build().make_conv({.in = channels, .out = options.classes}, Init::normal(0.01));
@@ -49,7 +49,7 @@ Architecture largefov_architecture() {
           .doc = "one convolution of a large dilation, then two of 1x1",
           .settings = {backbone_setting(),
                        {.name = "fov_rate",
-                        .standard = 12.0,
+                        .standard = 12,
                         .min = 1,
                         .max = 256,
                         .doc = "dilation of fc6 (a map of 41 cells: 12; of 13: 4)"}},

@@ -42,6 +42,7 @@ struct NetworkOptions : ParserOptions {
   Settings settings;         ///< those of the architecture; what lacks has its standard value
 
   bool flag(std::string_view name) const { return std::get<bool>(setting(name)); }
+  int64_t integer(std::string_view name) const { return std::get<int>(setting(name)); }
   double number(std::string_view name) const { return std::get<double>(setting(name)); }
   const std::string& word(std::string_view name) const { return std::get<std::string>(setting(name)); }
   std::vector<int64_t> integers(std::string_view name) const;

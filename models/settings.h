@@ -9,7 +9,7 @@
 
 namespace giza::models {
 
-using Setting = std::variant<bool, double, std::string, std::vector<int>>;
+using Setting = std::variant<bool, int, double, std::string, std::vector<int>>;
 using Settings = std::map<std::string, Setting, std::less<>>;
 
 /// What there is to know of one: a key of section TRAIN, and of the description in a file of weights.

@@ -134,7 +134,7 @@ LargeFovVgg::LargeFovVgg(const NetworkOptions& options)
                 {.width = options.backbone.width, .pools = {kWide, kWide, kWide, kInPlace, kInPlace}, .dilation5 = 2},
                 {.channels = 1024,
                  .kernel = 3,
-                 .dilation = static_cast<int64_t>(options.number("fov_rate")),
+                 .dilation = options.integer("fov_rate"),
                  .padding = layers::ConvShape::kSame}) {
   fc8_ = add_score("fc8", fc_channels(), Init::normal(0.01));
 }

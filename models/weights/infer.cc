@@ -35,6 +35,7 @@ constexpr double kMaxWidth = 16;
 
 bool in_range(const SettingRow& row, const Setting& value) {
   const auto number = [&](double v) { return v >= row.min && v <= row.max; };
+  if (const auto* whole = std::get_if<int>(&value)) return number(*whole);
   if (const auto* one = std::get_if<double>(&value)) return number(*one);
   if (const auto* list = std::get_if<std::vector<int>>(&value)) {
     return list->size() <= kMaxItems && std::all_of(list->begin(), list->end(), number);

@@ -64,7 +64,7 @@ TEST_CASE("networks: options that fit none are refused with what was expected") 
   CHECK(contains(refusal("cascade", {{"object_classes", std::vector<int>{0, 1, 2, 3}}}), "not all"));
   CHECK(contains(refusal("cascade", {{"object_classes", std::vector<int>{1, 4}}}), "from 0 to 3"));
   CHECK(contains(refusal("cascade", {{"object_classes", std::vector<int>{1, 1}}}), "each once"));
-  CHECK(contains(refusal("dilated", {{"context_layers", 9.0}}), "expected 7, 8 or 10"));
+  CHECK(contains(refusal("dilated", {{"context_layers", 9}}), "expected 7, 8 or 10"));
   CHECK(contains(refusal("aspp", {{"aspp_rates", std::vector<int>{0}}}), "dilation of 0"));
 }
 

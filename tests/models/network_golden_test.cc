@@ -55,7 +55,7 @@ models::NetworkOptions read_options(const json& o) {
     options.backbone.output_stride = o["output_stride"];
     for (const auto& [name, value] : o["settings"].items()) {
       models::Setting setting = value.is_boolean()  ? models::Setting(value.get<bool>())
-                                : value.is_number() ? models::Setting(value.get<double>())
+                                : value.is_number() ? models::Setting(value.get<int>())
                                 : value.is_string() ? models::Setting(value.get<std::string>())
                                                     : models::Setting(value.get<std::vector<int>>());
       options.settings[name] = std::move(setting);

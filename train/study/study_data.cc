@@ -36,7 +36,7 @@ void set_default(Config& config, const char* key, T& field, const T& value) {
 /// Options of some networks that depend on the size of the map and on what the classes are.
 struct NetworkDefaults {
   std::vector<int> aspp_rates;
-  double fov_rate, context_layers;
+  int fov_rate, context_layers;
   std::vector<int> object_classes;
 };
 /// For maps of 13 x 25 cells, the scenes at output stride 8. Objects: building, skyscraper, boat, car, lamp, sign.

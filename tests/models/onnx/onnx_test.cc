@@ -117,10 +117,10 @@ TEST_CASE("onnx: the networks that PSPNet is compared with") {
   check_network("fcn16s", {{"upsample", "learned"}}, {.height = 70, .width = 49, .batch = 2});
   check_network("fcn8s", {{"skip_scale", true}});
   check_network("fcn8s", {{"upsample", "learned"}});
-  check_network("dilated", {{"context_layers", 7.0}});
+  check_network("dilated", {{"context_layers", 7}});
   check_network("dilated", {{"context", "large"}});
   check_network("aspp", {{"aspp_rates", std::vector<int>{1, 2, 3}}});
-  check_network("largefov", {{"fov_rate", 2.0}});
+  check_network("largefov", {{"fov_rate", 2}});
   check_network("deeplabv3", {}, {.height = 34, .width = 51, .batch = 2});
   check_network("deeplabv3", {{"aspp_project", false}}, {.height = 33, .width = 41});
   check_network("fcn", {}, {.height = 33, .width = 41});

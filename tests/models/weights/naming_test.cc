@@ -136,7 +136,7 @@ TEST_CASE("naming: torchvision's segmentation networks, both ways") {
                   {"backbone.conv1.weight", "backbone.bn1.running_var", "backbone.layer4.0.downsample.1.bias",
                    "classifier.0.weight", "classifier.1.running_mean", "classifier.4.bias", "aux_classifier.0.weight",
                    "aux_classifier.1.num_batches_tracked", "aux_classifier.4.weight"});
-  check_both_ways(tiny_network("deeplabv3", {{"aspp_channels", 32.0}}), Naming::torchvision_segmentation,
+  check_both_ways(tiny_network("deeplabv3", {{"aspp_channels", 32}}), Naming::torchvision_segmentation,
                   {"classifier.0.convs.0.0.weight", "classifier.0.convs.0.1.bias", "classifier.0.convs.3.0.weight",
                    "classifier.0.convs.4.1.weight", "classifier.0.convs.4.2.running_mean",
                    "classifier.0.project.0.weight", "classifier.0.project.1.weight", "classifier.1.weight",
@@ -157,7 +157,7 @@ TEST_CASE("naming: mmsegmentation's FCN and ASPP heads, both ways; the mean of t
                    "decode_head.conv_cat.conv.weight", "decode_head.conv_cat.bn.weight", "decode_head.conv_seg.bias",
                    "auxiliary_head.convs.0.conv.weight", "auxiliary_head.convs.0.bn.bias"});
   const NetworkOptions deeplab =
-      tiny_network("deeplabv3", {{"aspp_channels", 64.0}, {"aspp_project", false}}, Stem::deep);
+      tiny_network("deeplabv3", {{"aspp_channels", 64}, {"aspp_project", false}}, Stem::deep);
   check_both_ways(
       deeplab, Naming::mmseg,
       {"backbone.stem.0.weight", "decode_head.image_pool.1.conv.weight", "decode_head.image_pool.1.bn.bias",
