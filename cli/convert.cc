@@ -119,7 +119,7 @@ tensor, is refused with what is missing, extra or misshaped, and nothing is writ
       if (!nameless.empty()) file.metadata.erase(models::kModelKey);  // the rest is no whole network
       models::write_weights(out_, file);
     }
-    note_dropped(momentum, "an optimiser's momentum", &file);
+    note_dropped(momentum, "what only going on with the training needs (momentum, weights of the last step)", &file);
     note_dropped(nameless, "which a ResNet has no names for", &file);
     if (!common.quiet) tell_notes(in_, file.notes);
     int64_t numbers = 0;

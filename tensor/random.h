@@ -12,7 +12,7 @@ namespace giza {
 std::array<uint32_t, 4> philox(const std::array<uint32_t, 4>& counter, uint64_t key);
 
 /// What a stream of numbers is for; part of the counter, so that two uses never share numbers.
-enum class Purpose : uint32_t { init = 1, dropout, shuffle, scale, rotate, blur, flip, crop, scene, test, weak };
+enum class Purpose : uint32_t { init = 1, dropout, shuffle, scale, rotate, blur, flip, crop, scene, test, weak, color };
 
 /// The numbers of one purpose for one item: draw(i) is a pure function of (seed, epoch, item, purpose, i).
 /// `next_*` walk through i = 0, 1, 2, ... for convenience; the object is a cursor, not a generator.

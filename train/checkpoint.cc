@@ -5,6 +5,8 @@
 #include <charconv>
 #include <filesystem>
 #include <map>
+#include <string_view>
+#include <utility>
 
 #include "models/weights/checksum.h"
 #include "models/weights/infer.h"
@@ -58,18 +60,29 @@ const std::string& metadata(const WeightFile& file, const char* key, const std::
   return found->second;
 }
 
+/// With the averages for weights, where there are any.
+WeightFile state_dict_of(const layers::Module& model, WeightAverage* average, int64_t iteration) {
+  const WithAverage averaged(average);
+  return models::state_dict(model, iteration);
+}
+
 }  // namespace
 
 std::string save_checkpoint(const RunFolder& folder, const layers::Module& model, const Sgd& optimizer,
-                            const TrainingState& state, int keep) {
-  WeightFile file = models::state_dict(model, state.iteration);
-  for (const Sgd::Velocity& velocity : optimizer.velocities()) {
-    const WeightTensor* weight = file.find(velocity.name);
-    file.tensors.push_back({std::string(models::kMomentumPrefix) + velocity.name,
-                            weight->shape,
+                            const TrainingState& state, int keep, WeightAverage* average) {
+  WeightFile file = state_dict_of(model, average, state.iteration);
+  const auto add = [&](std::string_view prefix, const std::string& name, const Tensor& tensor) {
+    file.tensors.push_back({std::string(prefix) + name,
+                            file.find(name)->shape,
                             models::DType::f32,
-                            models::to_pytorch_layout(velocity.tensor),
+                            models::to_pytorch_layout(tensor),
                             {}});
+  };
+  for (const Sgd::Velocity& velocity : optimizer.velocities()) {
+    add(models::kMomentumPrefix, velocity.name, velocity.tensor);
+  }
+  if (average != nullptr) {
+    for (const WeightAverage::Entry& entry : average->entries()) add(models::kStepPrefix, entry.name, entry.weight);
   }
   file.metadata = {{kIteration, std::to_string(state.iteration)},
                    {kSeed, std::to_string(state.seed)},
@@ -159,25 +172,29 @@ TrainingState state_of_checkpoint(const WeightFile& file, const std::string& pat
 }
 
 void restore_checkpoint(const WeightFile& file, const std::string& path, const layers::Module& model,
-                        const Sgd& optimizer) {
-  std::map<std::string, const WeightTensor*> momentum;
+                        const Sgd& optimizer, const WeightAverage* average) {
+  std::map<std::string_view, const WeightTensor*> own;  // the optimiser's
   for (const WeightTensor& tensor : file.tensors) {
-    if (tensor.name.starts_with(models::kMomentumPrefix)) {
-      momentum[tensor.name.substr(models::kMomentumPrefix.size())] = &tensor;
-    }
+    if (tensor.name.starts_with(models::kMomentumPrefix)) own[tensor.name] = &tensor;
   }
+  std::vector<std::pair<Tensor, const WeightTensor*>> copies;
+  const auto find = [&](std::string_view prefix, const char* what, const std::string& name, const Tensor& tensor) {
+    const auto found = own.find(std::string(prefix) + name);
+    check<Refusal>(found != own.end() && static_cast<int64_t>(found->second->data.size()) == tensor.numel(),
+                   "{}: the {} of {} is missing or of another shape; the checkpoint is of another model", path, what,
+                   name);
+    copies.emplace_back(tensor, found->second);
+  };
   for (const Sgd::Velocity& velocity : optimizer.velocities()) {
-    const auto found = momentum.find(velocity.name);
-    check<Refusal>(
-        found != momentum.end() && static_cast<int64_t>(found->second->data.size()) == velocity.tensor.numel(),
-        "{}: the momentum of {} is missing or of another shape; the checkpoint is of another model", path,
-        velocity.name);
+    find(models::kMomentumPrefix, "momentum", velocity.name, velocity.tensor);
+  }
+  if (average != nullptr) {
+    for (const auto& entry : average->entries()) find(models::kStepPrefix, "last step", entry.name, entry.weight);
   }
   models::check_numbers(file, path, /*momentum=*/true);
   models::load_state_dict(model, file, path, {.aux_optional = false});
-  for (const Sgd::Velocity& velocity : optimizer.velocities()) {
-    models::from_pytorch_layout(momentum.at(velocity.name)->data, velocity.tensor);
-  }
+  if (average != nullptr) average->restart();
+  for (const auto& [tensor, stored] : copies) models::from_pytorch_layout(stored->data, tensor);
 }
 
 }  // namespace giza::train

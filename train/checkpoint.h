@@ -10,6 +10,7 @@
 #include "layers/module.h"
 #include "models/weights/safetensors.h"
 #include "train/optim/sgd.h"
+#include "train/optim/weight_average.h"
 #include "train/run_folder.h"
 
 namespace giza::train {
@@ -28,10 +29,11 @@ struct TrainingState {
 
 /// Writes iter_NNNNNNNN.safetensors (synced and renamed), points last.safetensors at it, and then removes all but the
 /// newest `keep` checkpoints. Its bytes depend on the arguments alone: no clock, path or host name is in them. Weights bear
-/// semseg's names, momentum the same with "optim." before, the state is metadata, and a checksum covers it all. Throws Error
-/// when writing fails: older checkpoints are then still there.
+/// semseg's names, momentum the same with "optim." before, the state is metadata, and a checksum covers it all. Of an
+/// averaged training (`average` not null) the weights are the averages, and those of the last step have "optim.weights."
+/// before. Throws Error when writing fails: older checkpoints are then still there.
 std::string save_checkpoint(const RunFolder& folder, const layers::Module& model, const Sgd& optimizer,
-                            const TrainingState& state, int keep);
+                            const TrainingState& state, int keep, WeightAverage* average = nullptr);
 
 /// Reads a checkpoint and its checksum. Throws Refusal if the file is faulty or no checkpoint.
 models::WeightFile read_checkpoint(const std::string& path);
@@ -54,8 +56,8 @@ std::vector<std::string> set_aside_later(const RunFolder& folder, const std::str
 
 /// What a checkpoint says of the run. Throws Refusal if that is missing or makes no sense.
 TrainingState state_of_checkpoint(const models::WeightFile& file, const std::string& path);
-/// Puts weights and momentum back. Throws Refusal if they do not fit, with model and optimiser unchanged.
+/// Puts weights, momentum and averages back. Throws Refusal if they do not fit, with all of these unchanged.
 void restore_checkpoint(const models::WeightFile& file, const std::string& path, const layers::Module& model,
-                        const Sgd& optimizer);
+                        const Sgd& optimizer, const WeightAverage* average = nullptr);
 
 }  // namespace giza::train

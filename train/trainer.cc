@@ -67,6 +67,7 @@ class Trainer {
   models::NetworkOptions model_options_;
   std::unique_ptr<models::SceneParser> model_;
   std::unique_ptr<Sgd> optimizer_;
+  std::unique_ptr<WeightAverage> average_;  // null where the weights are not averaged
   ops::CrossEntropyOptions loss_options_;
   std::map<std::string, std::string> card_;
   int64_t iterations_per_epoch_, iterations_;
@@ -107,6 +108,7 @@ Trainer::Trainer(const Config& config)
   model_ = refusing(config, [&] { return models::make_parser(model_options_); });
   optimizer_ = std::make_unique<Sgd>(parameter_groups(config, *model_),
                                      SgdConfig{.momentum = train_.momentum, .weight_decay = train_.weight_decay});
+  if (train_.ema_decay > 0) average_ = std::make_unique<WeightAverage>(*model_, train_.ema_decay);
   card_ = to_metadata(card_of(config));
   loss_options_ = {.ignore_label = train_.ignore_label, .class_weights = class_weights(config, dataset_)};
 }
@@ -119,6 +121,7 @@ void Trainer::start() {
                    config_place(config_, "TRAIN.start_epoch"), train_.start_epoch, train_.epochs);
     iteration_ = train_.start_epoch * iterations_per_epoch_;
     load_initial_weights();
+    if (average_) average_->restart();
   }
   write_file(folder_.file("config.yaml"), to_yaml(config_));
   if (iteration_ < iterations_) {
@@ -155,7 +158,7 @@ bool Trainer::resume() {
 
   const TrainingState state = state_of_checkpoint(found->file, found->path);
   check_settings(state, found->path);
-  restore_checkpoint(found->file, found->path, *model_, *optimizer_);
+  restore_checkpoint(found->file, found->path, *model_, *optimizer_, average_.get());
   sums_ = step_sums_from_json(state.log, found->path);
   iteration_ = state.iteration;
   if (train_.resume == "auto") {
@@ -254,6 +257,7 @@ double Trainer::step(const Batch& batch, double learning_rate) {
   const double loss = static_cast<double>(losses.total.value().item());
   optimizer_->step(learning_rate);
   ++iteration_;
+  if (average_) average_->update(iteration_);
   ++sums_.steps;
   sums_.loss += loss;
   sums_.main_loss += losses.main;
@@ -283,7 +287,7 @@ void Trainer::save() {
                                           .model = models::options_to_json(model_->description()),
                                           .log = to_json(sums_),
                                           .card = card_},
-                                         train_.keep_checkpoints);
+                                         train_.keep_checkpoints, average_.get());
   } catch (const Error& error) {
     throw Error(fmt::format(
         "iteration {} of {} cannot be saved: {}; {}", iteration_, iterations_, error.what(),
@@ -323,6 +327,7 @@ void Trainer::validate_if_due() {
   Predictor predictor = network_predictor(network_of(*model_, fmt::format("iteration {}", iteration_)), protocol);
   if (tensorboard_) predictor = tensorboard_->watch(std::move(predictor), *validation_set_);
   try {
+    const WithAverage averaged(average_.get());
     result_.validation = evaluate(predictor, *validation_set_, options);
   } catch (const Interrupted&) {
     stop_on_signal();

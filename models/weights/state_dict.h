@@ -16,6 +16,8 @@ WeightFile state_dict(const layers::Module& module, int64_t batches_tracked = 0)
 
 /// Prefix of the optimiser's tensors in a checkpoint, which are no part of a state_dict.
 inline constexpr std::string_view kMomentumPrefix = "optim.";
+/// Beneath it, where a checkpoint's own weights are an average: those that the training goes on from.
+inline constexpr std::string_view kStepPrefix = "optim.weights.";
 
 struct LoadOptions {
   /// The auxiliary head may be in one of model and file only: it is used in training alone.

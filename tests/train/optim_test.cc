@@ -1,6 +1,7 @@
 // SGD against PyTorch's, and the learning rate's curve.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <fstream>
 #include <limits>
@@ -10,6 +11,7 @@
 #include "train/optim/lr_schedule.h"
 #include "train/optim/poly_lr.h"
 #include "train/optim/sgd.h"
+#include "train/optim/weight_average.h"
 
 namespace giza::train {
 namespace {
@@ -129,6 +131,39 @@ TEST_CASE("poly_lr: the curve, its ends, and warm-up") {
   CHECK(poly_lr(1, 1, 100, 1, 4) == doctest::Approx(0.99 * 0.5));
   CHECK(poly_lr(1, 3, 100, 1, 4) == doctest::Approx(0.97));
   CHECK(poly_lr(1, 4, 100, 1, 4) == doctest::Approx(0.96));
+}
+
+/// One weight and one running statistic.
+struct Pair : layers::Module {
+  Variable weight = add_parameter("weight", Tensor::full({1}, 8.0F));
+  Tensor mean = add_buffer("running_mean", Tensor::full({1}, -8.0F));
+};
+
+TEST_CASE("weight average: the share of each step, its start, and the exchange") {
+  const Pair pair;
+  WeightAverage average(pair, 0.5);
+  double expected = 8;
+  for (int step = 1; step <= 20; ++step) {
+    const double value = 100.0 / step;
+    pair.weight.value().data()[0] = static_cast<float>(value);
+    pair.mean.data()[0] = static_cast<float>(-value);
+    average.update(step);
+    const double decay = std::min(0.5, (1.0 + step) / (10.0 + step));  // 2/11, 3/12, ... and 1/2 from the eighth on
+    expected = decay * expected + (1 - decay) * value;
+    REQUIRE(average.entries().size() == 2);
+    CHECK(average.entries()[0].name == "weight");
+    CHECK(average.entries()[0].average.item() == doctest::Approx(expected).epsilon(1e-6));
+    CHECK(average.entries()[1].average.item() == doctest::Approx(-expected).epsilon(1e-6));
+  }
+  {
+    const WithAverage averaged(&average);
+    CHECK(pair.weight.value().item() == doctest::Approx(expected).epsilon(1e-6));
+    CHECK(pair.mean.item() == doctest::Approx(-expected).epsilon(1e-6));
+    const WithAverage nothing(nullptr);
+  }
+  CHECK(pair.weight.value().item() == 5);
+  average.restart();
+  CHECK(average.entries()[0].average.item() == 5);
 }
 
 }  // namespace

@@ -141,6 +141,48 @@ TEST_CASE("train: interrupted anywhere and resumed, the same bits as in one go")
   }
 }
 
+TEST_CASE(
+    "train: averaged weights are saved and validated beside those of the last step, which stay the training's own") {
+  const Quiet quiet;
+  const TinySet set;
+  Config plain = set.config("plain"), averaged = set.config("averaged"), resumed = set.config("resumed");
+  for (Config* config : {&plain, &averaged, &resumed}) {
+    config->train.epochs = 3;
+    config->train.evaluate = true;
+  }
+  averaged.train.ema_decay = resumed.train.ema_decay = 0.9;
+  CHECK(losses_of(plain) == losses_of(averaged));  // an average changes no step
+  const auto last = [](const Config& config) {
+    return models::read_weights(config.train.save_path + "/last.safetensors");
+  };
+  const models::WeightFile without = last(plain), with = last(averaged);
+  int differing = 0;
+  for (const models::WeightTensor& tensor : without.tensors) {
+    if (tensor.name.starts_with("optim.") || tensor.data.empty()) continue;
+    CAPTURE(tensor.name);
+    CHECK(with.find("optim.weights." + tensor.name)->data == tensor.data);
+    differing += with.find(tensor.name)->data != tensor.data;
+  }
+  CHECK(differing > 10);
+  CHECK(log_of(plain).back()["mIoU"] != log_of(averaged).back()["mIoU"]);
+
+  interrupt_at(resumed, 5, SIGTERM);
+  resumed.train.resume = "auto";
+  train(resumed);
+  CHECK(last_checkpoint(resumed) == last_checkpoint(averaged));
+
+  // The average begins with the weights that the training begins with: without steps it stays there.
+  Config still = set.config("still");
+  still.train.base_lr = 0;
+  still.train.ema_decay = 0.9;
+  still.train.weight = plain.train.save_path + "/last.safetensors";
+  train(still);
+  CHECK(last(still).find("layer1.0.conv1.weight")->data == without.find("layer1.0.conv1.weight")->data);
+
+  resumed.train.ema_decay = 0;
+  CHECK(contains(message_of<Refusal>([&] { train(resumed); }), "TRAIN.ema_decay"));
+}
+
 TEST_CASE("train: after a kill the newest whole checkpoint counts, and the log has no line twice") {
   const Quiet quiet;
   const TinySet set;

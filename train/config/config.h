@@ -75,6 +75,7 @@ struct TrainConfig {
   double rotate_prob = 0.5;
   double blur_prob = 0.5;
   double flip_prob = 0.5;
+  double brightness = 0, contrast = 0, saturation = 0, hue = 0;  ///< of ColorJitter
   int ignore_label = 255;
   int batch_size = 16;
   int batch_size_val = 8;
@@ -96,6 +97,7 @@ struct TrainConfig {
   double power = 0.9;
   double momentum = 0.9;
   double weight_decay = 1e-4;
+  double ema_decay = 0;  ///< of the moving average of the weights; 0: none
   int64_t manual_seed = 0;
   // The run.
   int print_freq = 10;  ///< iterations

@@ -261,6 +261,7 @@ TransformOptions train_transforms(const Config& config) {
           .rotate_probability = train.rotate_prob,
           .blur_probability = train.blur_prob,
           .flip_probability = train.flip_prob,
+          .color_jitter = {train.brightness, train.contrast, train.saturation, train.hue},
           .pad = train.pad,
           .crop_h = train.train_h,
           .crop_w = train.train_w,

@@ -18,6 +18,7 @@
 #include "train/config/parts.h"
 #include "train/eval/dense_crf.h"
 #include "train/optim/sgd.h"
+#include "train/optim/weight_average.h"
 
 namespace giza::train {
 namespace {
@@ -100,6 +101,7 @@ struct TrainingRehearsal::State {
   const Config config;
   std::unique_ptr<models::SceneParser> model;
   Sgd optimizer;
+  std::unique_ptr<WeightAverage> average;
   ops::CrossEntropyOptions loss;
   uint32_t iteration = 0;
 
@@ -108,6 +110,7 @@ struct TrainingRehearsal::State {
         model(given ? std::move(given) : models::make_parser(model_options(config))),
         optimizer(parameter_groups(config, *model),
                   SgdConfig{.momentum = config.train.momentum, .weight_decay = config.train.weight_decay}) {
+    if (config.train.ema_decay > 0) average = std::make_unique<WeightAverage>(*model, config.train.ema_decay);
     loss.ignore_label = config.train.ignore_label;
     if (config.train.class_weights.kind != ClassWeights::Kind::none) {
       loss.class_weights = Tensor::full({config.data.classes}, 1.0F);
@@ -147,6 +150,7 @@ void TrainingRehearsal::step() {
     if (gradient.defined()) ops::all_finite(gradient);
   }
   optimizer.step(train.base_lr);
+  if (state_->average) state_->average->update(state_->iteration);
 }
 
 void TrainingRehearsal::validate(PictureSize picture) {

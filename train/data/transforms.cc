@@ -156,6 +156,7 @@ void TransformOptions::validate() const {
       in_unit_range(rotate_probability) && in_unit_range(blur_probability) && in_unit_range(flip_probability),
       "transforms: probabilities {} (rotate), {} (blur), {} (flip), expected 0 to 1", rotate_probability,
       blur_probability, flip_probability);
+  color_jitter.validate();
   const bool crops = crop_h > 0 && crop_w > 0;
   check<Refusal>((crops && static_cast<int64_t>(crop_h) * crop_w <= kMaxPixels) || (crop_h == 0 && crop_w == 0),
                  "transforms: a crop of {} x {}, expected both sides positive, or both 0 for none", crop_h, crop_w);
@@ -242,6 +243,7 @@ Sample augment(const Image& image, const LabelMap& labels, const TransformOption
     picture = crop(picture, x, y, options.crop_w, options.crop_h);
     change_labels([&](const LabelMap& map) { return crop(map, x, y, options.crop_w, options.crop_h); });
   }
+  if (!options.color_jitter.off()) jitter_colors(picture, options.color_jitter, random(Purpose::color));
   if (!options.epoch_sizes.empty()) {
     const int side = options.epoch_sizes[epoch % options.epoch_sizes.size()];
     const PictureSize size = scaled_size(picture.width, picture.height, side);

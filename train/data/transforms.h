@@ -1,25 +1,18 @@
 // Augmentation of training pictures, pixel for pixel as semseg does it with OpenCV: scale, rotate, blur, flip, crop,
-// normalise; and for classifiers a margin before the crop, and a size after it. Each step is a plain function of explicit parameters; `augment` chains them with numbers drawn from
-// (seed, epoch, sample) alone.
+// normalise; beside these, other colours after the crop, and for classifiers a margin before it and a size after it.
+// Each step is a plain function of explicit parameters; `augment` chains them with numbers drawn from (seed, epoch,
+// sample) alone.
 #pragma once
 
 #include <array>
 #include <cstdint>
 #include <vector>
 
+#include "train/data/color_jitter.h"
+#include "train/data/float_image.h"
 #include "train/data/image/image.h"
 
 namespace giza::train {
-
-/// Float RGB, 0 to 255 until normalised; rows from the top, dense: height * width * 3.
-struct FloatImage {
-  int width = 0, height = 0;
-  std::vector<float> rgb;
-  FloatImage() = default;
-  FloatImage(int w, int h) : width(w), height(h), rgb(static_cast<size_t>(w) * static_cast<size_t>(h) * 3) {}
-  float* row(int y) { return rgb.data() + static_cast<size_t>(y) * static_cast<size_t>(width) * 3; }
-  const float* row(int y) const { return rgb.data() + static_cast<size_t>(y) * static_cast<size_t>(width) * 3; }
-};
 
 using Rgb = std::array<float, 3>;
 /// ImageNet's mean and standard deviation on the scale of 0 to 255.
@@ -84,6 +77,7 @@ struct TransformOptions {
   double rotate_probability = 0.5;
   double blur_probability = 0.5;
   double flip_probability = 0.5;
+  ColorJitter color_jitter = {};
   int pad = 0;                     ///< width of a margin of the mean around the picture, before the crop
   int crop_h = 473, crop_w = 473;  ///< 0, 0: no crop, samples keep their picture's size
   CropType crop_type = CropType::random;
@@ -107,8 +101,8 @@ struct Sample {
   std::vector<int32_t> labels;  ///< [height, width], or one of the whole picture
 };
 
-/// The random chain RandScale -> RandRotate -> RandomGaussianBlur -> RandomHorizontalFlip -> Pad -> Crop -> Resize ->
-/// Normalize. A pure function of its arguments: `index` is the sample's place in the data set. Throws ShapeError if the
+/// The random chain RandScale -> RandRotate -> RandomGaussianBlur -> RandomHorizontalFlip -> Pad -> Crop -> ColorJitter ->
+/// Resize -> Normalize. A pure function of its arguments: `index` is the sample's place in the data set. Throws ShapeError if the
 /// label map has another size than the image, or for a whole picture than 1x1.
 Sample augment(const Image& image, const LabelMap& labels, const TransformOptions& options, uint64_t seed,
                uint32_t epoch, uint32_t index);
