@@ -50,7 +50,8 @@ class CompareCommand : public Command {
       : Command("compare", "several evaluated networks side by side: a table and picture sheets",
                 R"(Each FOLDER is the TEST.save_folder of a `giza eval` with TEST.save_masks true, on the same
 TEST.test_list. Prints IoU in percent by class and network, with the means of groups of classes;
-writes sheets of pictures with input, truth and each network's answer to --out.
+writes sheets of pictures with input, truth and each network's answer to --out: pictures spread over
+the list, and in groups.png for each group the one in which the last network gains most on the first.
 
   giza compare --config configs/scenes/psp.yaml --out pictures --group 'context=boat,car' \
     baseline=demo/baseline/val PSPNet=demo/psp/val)") {}
@@ -90,6 +91,8 @@ writes sheets of pictures with input, truth and each network's answer to --out.
       sheet.names = evaluate.names;
       sheet.colors = train::class_colors(config);
       sheets = train::write_comparison_sheets(comparison, dataset, out_, sheet);
+      const std::string by_group = train::write_group_sheet(comparison, groups, dataset, out_, sheet);
+      if (!by_group.empty()) sheets.insert(sheets.begin(), by_group);
     }
     if (common.json) {
       print_comparison_json(comparison, groups, sheets);

@@ -77,6 +77,7 @@ TEST_CASE("scenes, train, eval, predict, compare, run") {
     CHECK(compared.status == 0);
     CHECK(compared.out.find("context") != std::string::npos);
     CHECK(fs::exists(folder.file("sheets/sheet_01.png")));
+    CHECK(fs::exists(folder.file("sheets/groups.png")));
   }
 
   SUBCASE("eval without labels only predicts") {

@@ -73,9 +73,11 @@ void draw_text(Image& image, int x, int y, int size, const std::string& text) {
 }
 
 Image picture_sheet(const std::vector<std::string>& captions, const std::vector<std::vector<Image>>& rows,
-                    const std::vector<LegendEntry>& legend, int zoom) {
+                    const std::vector<LegendEntry>& legend, int zoom, const std::vector<std::string>& titles) {
   check(!rows.empty() && !captions.empty(), "picture_sheet: nothing to show");
   check(zoom >= 1 && zoom <= 16, "picture_sheet: zoom {} is outside [1, 16]", zoom);
+  check(titles.empty() || titles.size() == rows.size(), "picture_sheet: {} titles for {} rows", titles.size(),
+        rows.size());
   const int columns = static_cast<int>(captions.size());
   int cell_width = 0;
   std::vector<int> heights;
@@ -91,11 +93,13 @@ Image picture_sheet(const std::vector<std::string>& captions, const std::vector<
   }
 
   for (const std::string& caption : captions) cell_width = std::max(cell_width, text_width(kTextSize, caption));
-  const int width = kGap + columns * (cell_width + kGap);
+  int width = kGap + columns * (cell_width + kGap);
+  for (const std::string& title : titles) width = std::max(width, text_width(kTextSize, title) + 2 * kGap);
   std::vector<std::array<int, 2>> places;
   const int legend_lines = place_legend(legend, width, &places);
   int height = kGap + kTextHeight + legend_lines * kTextHeight + kGap;
   for (const int row : heights) height += row + kGap;
+  height += static_cast<int>(titles.size()) * kTextHeight;
 
   Image sheet(width, height);
   std::fill(sheet.rgb.begin(), sheet.rgb.end(), uint8_t{255});
@@ -105,6 +109,10 @@ Image picture_sheet(const std::vector<std::string>& captions, const std::vector<
   }
   y += kTextHeight;
   for (size_t row = 0; row < rows.size(); ++row) {
+    if (!titles.empty()) {
+      draw_text(sheet, kGap, y, kTextSize, titles[row]);
+      y += kTextHeight;
+    }
     for (int column = 0; column < columns; ++column) {
       paste(sheet, rows[row][static_cast<size_t>(column)], kGap + column * (cell_width + kGap), y, zoom);
     }

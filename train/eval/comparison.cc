@@ -4,11 +4,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <filesystem>
 #include <numeric>
 #include <utility>
 
 #include "tensor/base/check.h"
+#include "tensor/base/file.h"
 #include "train/draw/picture_sheet.h"
 
 namespace giza::train {
@@ -25,6 +25,48 @@ std::string table_row(const std::string& title, const std::vector<double>& value
   if (values.size() == 2) line += fmt::format("{:>+12.1f}", values[1] - values[0]);
   return line + "\n";
 }
+
+/// Sheets of pictures of a comparison in one folder.
+class Sheet {
+ public:
+  Sheet(const Comparison& comparison, const Dataset& dataset, std::string folder, const SheetOptions& options)
+      : comparison_(comparison), dataset_(dataset), folder_(std::move(folder)), options_(options) {
+    make_folder(folder_);
+  }
+
+  /// Input, truth and each run's answer.
+  std::vector<Image> row(int64_t index) const {
+    const std::shared_ptr<const Pair> pair = dataset_.load(index);
+    const auto colored = [&](const LabelMap& labels) {
+      return overlay(pair->image, colorize(labels, options_.colors), options_.weight);
+    };
+    std::vector<Image> row{pair->image, colored(pair->labels)};
+    for (const ComparedRun& run : comparison_.runs) {
+      row.push_back(colored(predictor_of(run)(pair->image, dataset_.entry(index))));
+    }
+    return row;
+  }
+
+  /// Returns the path.
+  std::string write(const std::string& name, const std::vector<std::vector<Image>>& rows,
+                    const std::vector<std::string>& titles = {}) const {
+    std::vector<std::string> captions{"input", "truth"};
+    for (const ComparedRun& run : comparison_.runs) captions.push_back(run.name);
+    std::vector<LegendEntry> legend;
+    for (size_t k = 0; k < std::min(options_.names.size(), options_.colors.size()); ++k) {
+      legend.push_back({options_.names[k], options_.colors[k]});
+    }
+    std::string path = fmt::format("{}/{}.png", folder_, name);
+    write_image(path, picture_sheet(captions, rows, legend, zoom_for(rows.front().front().width), titles));
+    return path;
+  }
+
+ private:
+  const Comparison& comparison_;
+  const Dataset& dataset_;
+  std::string folder_;
+  const SheetOptions& options_;
+};
 
 }  // namespace
 
@@ -98,38 +140,57 @@ std::string comparison_table(const Comparison& comparison, const std::vector<Cla
 
 std::vector<std::string> write_comparison_sheets(const Comparison& comparison, const Dataset& dataset,
                                                  const std::string& folder, const SheetOptions& options) {
-  std::error_code failure;
-  std::filesystem::create_directories(folder, failure);
-  check<Error>(!failure, "{}: the folder cannot be made: {}", folder, failure.message());
-
-  std::vector<std::string> captions{"input", "truth"};
-  for (const ComparedRun& run : comparison.runs) captions.push_back(run.name);
-  std::vector<LegendEntry> legend;
-  for (size_t k = 0; k < std::min(options.names.size(), options.colors.size()); ++k) {
-    legend.push_back({options.names[k], options.colors[k]});
-  }
-
+  const Sheet sheet(comparison, dataset, folder, options);
   const int64_t pictures = std::min<int64_t>(options.pictures, dataset.size());
   std::vector<std::string> written;
   std::vector<std::vector<Image>> rows;
   for (int64_t i = 0; i < pictures; ++i) {
-    const int64_t index = i * dataset.size() / pictures;
-    const std::shared_ptr<const Pair> pair = dataset.load(index);
-    const auto colored = [&](const LabelMap& labels) {
-      return overlay(pair->image, colorize(labels, options.colors), options.weight);
-    };
-    std::vector<Image> row{pair->image, colored(pair->labels)};
-    for (const ComparedRun& run : comparison.runs) {
-      row.push_back(colored(predictor_of(run)(pair->image, dataset.entry(index))));
-    }
-    rows.push_back(std::move(row));
+    rows.push_back(sheet.row(i * dataset.size() / pictures));
     if (static_cast<int>(rows.size()) == options.rows || i + 1 == pictures) {
-      written.push_back(fmt::format("{}/sheet_{:02}.png", folder, written.size() + 1));
-      write_image(written.back(), picture_sheet(captions, rows, legend, zoom_for(rows.front().front().width)));
+      written.push_back(sheet.write(fmt::format("sheet_{:02}", written.size() + 1), rows));
       rows.clear();
     }
   }
   return written;
+}
+
+std::string write_group_sheet(const Comparison& comparison, const std::vector<ClassGroup>& groups,
+                              const Dataset& dataset, const std::string& folder, const SheetOptions& options) {
+  struct Found {
+    int64_t index = -1, pixels = 0, first = 0, last = 0;  // pixels of the group in the picture, and right ones
+  };
+  std::vector<Found> found(groups.size());
+  for (int64_t index = 0; index < dataset.size(); ++index) {
+    const std::shared_ptr<const Pair> pair = dataset.load(index);
+    const LabelMap first = predictor_of(comparison.runs.front())(pair->image, dataset.entry(index));
+    const LabelMap last = predictor_of(comparison.runs.back())(pair->image, dataset.entry(index));
+    for (size_t g = 0; g < groups.size(); ++g) {
+      Found here{.index = index};
+      for (size_t i = 0; i < pair->labels.index.size(); ++i) {
+        const uint8_t truth = pair->labels.index[i];
+        if (std::count(groups[g].classes.begin(), groups[g].classes.end(), truth) == 0) continue;
+        ++here.pixels;
+        here.first += first.index[i] == truth;
+        here.last += last.index[i] == truth;
+      }
+      const Found& best = found[g];
+      if (here.pixels > 0 && (best.index < 0 || here.last - here.first > best.last - best.first)) found[g] = here;
+    }
+  }
+  const Sheet sheet(comparison, dataset, folder, options);
+  std::vector<std::vector<Image>> rows;
+  std::vector<std::string> titles;
+  for (size_t g = 0; g < groups.size(); ++g) {
+    if (found[g].index < 0) continue;
+    const auto percent = [&](int64_t right) {
+      return 100 * static_cast<double>(right) / static_cast<double>(found[g].pixels);
+    };
+    rows.push_back(sheet.row(found[g].index));
+    titles.push_back(fmt::format("{}: of these pixels {} has {:.0f} % right, {} {:.0f} %", groups[g].name,
+                                 comparison.runs.front().name, percent(found[g].first), comparison.runs.back().name,
+                                 percent(found[g].last)));
+  }
+  return rows.empty() ? "" : sheet.write("groups", rows, titles);
 }
 
 }  // namespace giza::train

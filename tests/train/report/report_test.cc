@@ -78,6 +78,7 @@ TEST_CASE("picture sheet: every panel is there, enlarged, and every legend colou
 TEST_CASE("picture sheet: rows that do not fit the captions are refused") {
   CHECK_THROWS_AS(picture_sheet({"one"}, {{plain(2, 2, {}), plain(2, 2, {})}}, {}, 1), ShapeError);
   CHECK_THROWS_AS(picture_sheet({"one"}, {}, {}, 1), ShapeError);
+  CHECK_THROWS_AS(picture_sheet({"one"}, {{plain(2, 2, {})}}, {}, 1, {"a", "b"}), ShapeError);
   CHECK_THROWS_AS(picture_sheet({"one"}, {{plain(2, 2, {})}}, {}, 0), ShapeError);
 }
 
@@ -109,6 +110,27 @@ TEST_CASE("comparison: exact figures from saved label images") {
   CHECK(table.find("mean of the others (1)              50.0       100.0       +50.0") != std::string::npos);
   CHECK(table.find("mIoU (2)                            25.0       100.0       +75.0") != std::string::npos);
   CHECK(table.find("pixel accuracy %                    50.0       100.0       +50.0") != std::string::npos);
+}
+
+TEST_CASE("comparison: the sheet of groups shows where the last run gains most on the first") {
+  const TwoRuns runs;
+  // In "a" the first run has a quarter of the dog's pixels right, in "b" none.
+  LabelMap partly(4, 2, 0);
+  partly.at(2, 0) = 1;
+  write_labels(runs.folder.file("zeros/gray/a.png"), partly);
+  SheetOptions options;
+  options.weight = 1;
+  options.names = {"cat", "dog", "cow"};
+  options.colors = {{200, 0, 0}, {0, 200, 0}, {0, 0, 200}};
+  const std::string folder = runs.folder.file("sheets");
+  const std::string path = write_group_sheet(runs.compare(), {{"pets", {1}}}, runs.dataset, folder, options);
+  CHECK(path == folder + "/groups.png");
+  const Image sheet = read_image(path);
+  // Four pixels in the truth and in the last run, enlarged by 4; the legend's square. In "a" there would be one more.
+  const Image legend = picture_sheet({"x"}, {{plain(1, 1, {})}}, {{"dog", {0, 200, 0}}}, 1);
+  CHECK(count_pixels(sheet, {0, 200, 0}) == 16 * 8 + count_pixels(legend, {0, 200, 0}));
+  // A class that no picture shows.
+  CHECK(write_group_sheet(runs.compare(), {{"cattle", {2}}}, runs.dataset, folder, options).empty());
 }
 
 TEST_CASE("comparison: sheets of the pictures asked for") {
