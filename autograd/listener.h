@@ -22,7 +22,7 @@ struct HeardOp {
   Tensor output;
   std::variant<std::monostate, Conv2dOptions, ops::ConvTranspose2dOptions, ops::Pool2dOptions> options = {};
   bool align_corners = true;           ///< of resize_bilinear, and of a conv2d of a pyramid's maps
-  std::string layer = {};              ///< conv2d: whose weight and bias it uses
+  std::string layer = {};              ///< conv2d, linear: whose weight and bias it uses
   std::string norm = {};               ///< conv2d: the batch norm behind it; may be empty
   Tensor residual = {};                ///< conv2d: added then; may be undefined
   bool relu = false;                   ///< conv2d: ends with a ReLU

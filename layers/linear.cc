@@ -1,6 +1,7 @@
 // Fully connected layer.
 #include "layers/linear.h"
 
+#include "autograd/listener.h"
 #include "layers/init.h"
 #include "tensor/profile/profile.h"
 
@@ -17,7 +18,11 @@ Linear::Linear(int64_t in, int64_t out, const Random& random) {
 
 Variable Linear::forward(const Variable& x) const {
   const profile::Layer layer(path());
-  return autograd::linear(x, weight_, bias_);
+  Variable y = autograd::linear(x, weight_, bias_);
+  if (autograd::heard()) {
+    autograd::announce({.name = "linear", .inputs = {x.value()}, .output = y.value(), .layer = path()});
+  }
+  return y;
 }
 
 }  // namespace giza::layers

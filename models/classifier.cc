@@ -5,6 +5,7 @@
 #include <numeric>
 #include <string>
 
+#include "autograd/listener.h"
 #include "models/weights/shapes.h"
 #include "tensor/base/check.h"
 
@@ -20,7 +21,9 @@ int64_t cells_of(const std::vector<int64_t>& bins) {
 /// y [N,K] as a label map of one pixel has its scores: [N,1,1,K].
 Variable as_map(const Variable& y) {
   const Shape matrix = y.shape();
-  return Variable::from_op(y.value().reshape({matrix[0], 1, 1, matrix[1]}), "as_map", {y},
+  const Tensor map = y.value().reshape({matrix[0], 1, 1, matrix[1]});
+  if (autograd::heard()) autograd::announce({.name = "as_map", .inputs = {y.value()}, .output = map});
+  return Variable::from_op(map, "as_map", {y},
                            [matrix](const Tensor& dy) -> std::vector<Tensor> { return {dy.reshape(matrix)}; });
 }
 

@@ -20,16 +20,15 @@ void for_each_map_row(const Shape& nhwc, const Body& body) {
   });
 }
 
-/// Where the pixel at `i`, which may lie outside, is among 0 to size - 1.
+void check_maps(const char* op, const Shape& x) { check(x.rank() == 4, "{}: x {} is not [N,H,W,C]", op, x); }
+
+}  // namespace
+
 int64_t mirrored(int64_t i, int64_t size) {
   if (size == 1) return 0;
   const int64_t period = 2 * (size - 1), at = std::abs(i) % period;
   return at < size ? at : period - at;
 }
-
-void check_maps(const char* op, const Shape& x) { check(x.rank() == 4, "{}: x {} is not [N,H,W,C]", op, x); }
-
-}  // namespace
 
 Tensor crop2d(const Tensor& x, int64_t top, int64_t left, int64_t height, int64_t width) {
   check_maps("crop2d", x.shape());

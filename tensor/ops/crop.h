@@ -11,6 +11,9 @@ Tensor crop2d(const Tensor& x, int64_t top, int64_t left, int64_t height, int64_
 /// dy where the crop was, 0 elsewhere.
 Tensor crop2d_backward(const Tensor& dy, const Shape& x_shape, int64_t top, int64_t left);
 
+/// Where the pixel at `i`, which may lie outside an axis of `size`, is seen in it: mirrored at its first and last pixel.
+int64_t mirrored(int64_t i, int64_t size);
+
 /// `border` more pixels on each side, mirrored at the outermost row and column, which stand once: OpenCV's
 /// BORDER_REFLECT_101, PyTorch's "reflect". A border of the size of the map or more goes on being mirrored, as OpenCV's
 /// does. x [N,H,W,C] -> [N,H + 2 border,W + 2 border,C].

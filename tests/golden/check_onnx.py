@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Holds exported ONNX models against PyTorch and giza, by hand: needs PyTorch, ONNX and ONNX Runtime, which the tests must not.
 
-  check_onnx.py --giza build/dev/giza                     small networks of every option
+  check_onnx.py --giza build/dev/giza                     small networks of every option, and small classifiers
   check_onnx.py --giza build/dev/giza --peer pspnet_torch.py --depth 50 --size 473 --classes 150
                                                           a whole network of the PyTorch peer
 
@@ -24,9 +24,11 @@ import torch
 from safetensors.torch import save_file
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
+import make_classifier_folders as classifiers  # noqa: E402
 import make_pspnet_goldens as goldens  # noqa: E402
 
-PLAIN_OPS = {"Conv", "Relu", "MaxPool", "Add", "AveragePool", "MatMul", "Gather", "Concat", "Resize"}
+PLAIN_OPS = {"Conv", "Relu", "MaxPool", "Add", "AveragePool", "MatMul", "Gather", "Concat", "Resize", "Slice", "Flatten",
+             "Gemm", "Reshape"}
 SMALL = dict(blocks=(1, 1, 1, 1), bottleneck=True, stem="deep", width=8, bins=(1, 2, 3, 6), pool="average", reduce=True,
              half=False, stride=8, size=(33, 41), batch=1, classes=5, align_corners=True, stem_channels=64)
 CASES = {
@@ -117,22 +119,23 @@ def compare(got, want):
             int((got.argmax(1) != want.argmax(1)).sum()))
 
 
-def check_file(path, state, x, classes):
+def check_file(path, state, shape):
+    """state: of the network; shape: of its logits."""
     onnx.checker.check_model(str(path), full_check=True)
     model = onnx.load(str(path))
     onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True, data_prop=True)
     assert {n.op_type for n in model.graph.node} <= PLAIN_OPS, {n.op_type for n in model.graph.node}
     assert [(o.domain, o.version) for o in model.opset_import] == [("", 17)]
     (logits,) = model.graph.output
-    assert [d.dim_value for d in logits.type.tensor_type.shape.dim] == [x.shape[0], classes, *x.shape[2:]]
-    # Each convolution of the state_dict but the auxiliary head's is there under its name and shape.
+    assert [d.dim_value for d in logits.type.tensor_type.shape.dim] == list(shape)
+    # Each weight of the state_dict but batch norm's and the auxiliary head's is there under its name and shape.
     shapes = {i.name: tuple(i.dims) for i in model.graph.initializer}
-    convs = {k: tuple(v.shape) for k, v in state.items() if v.dim() == 4 and not k.startswith("aux.")}
-    assert {k: v for k, v in shapes.items() if k.endswith(".weight")} == convs
+    weights = {k: tuple(v.shape) for k, v in state.items() if v.dim() > 1 and not k.startswith("aux.")}
+    assert {k: v for k, v in shapes.items() if k.endswith(".weight")} == weights
     return len(model.graph.node)
 
 
-def check_network(args, name, state, metadata, x, want, classes, bound):
+def check_network(args, name, state, metadata, x, want, bound):
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         save_file({k: v.float().contiguous() if v.is_floating_point() else v for k, v in state.items()},
@@ -142,7 +145,7 @@ def check_network(args, name, state, metadata, x, want, classes, bound):
         for out in ("a.onnx", "b.onnx"):
             run(args.convert or args.giza, "convert", folder / "net.safetensors", folder / out, *size)
         assert (folder / "a.onnx").read_bytes() == (folder / "b.onnx").read_bytes(), "not the same bytes"
-        nodes = check_file(folder / "a.onnx", state, x, classes)
+        nodes = check_file(folder / "a.onnx", state, want.shape)
         session = onnxruntime.InferenceSession(str(folder / "a.onnx"), providers=["CPUExecutionProvider"])
         (got,) = session.run(["logits"], {"input": x})
         run(args.giza, "run", "--weights", folder / "net.safetensors", "--input", folder / "x.npy", "--output", folder / "y.npy")
@@ -185,7 +188,38 @@ def small_networks(args):
         x = (goldens.mixed("input", n * 3 * h * w) * 4).float().view(n, 3, h, w)
         with torch.no_grad():
             want = model(x.double())[0].numpy()
-        ok &= check_network(args, name, model.state_dict(), {"giza.model": description(o)}, x.numpy(), want, o["classes"], 1e-5)
+        ok &= check_network(args, name, model.state_dict(), {"giza.model": description(o)}, x.numpy(), want, 1e-5)
+    return ok
+
+
+def small_classifiers(args):
+    strided, adaptive = classifiers.strided, torch.nn.functional.adaptive_max_pool2d
+    ok = True
+    for name, output_stride, bins, windows, size, batch in [
+            ("classifier", 32, (), None, (67, 45), 2),
+            ("classifier, 1x1", 32, (), None, (1, 1), 1),
+            ("SPP-net", 8, (6, 3, 2, 1), strided, (65, 75), 3),
+            ("SPP-net, map of 6x8", 8, (6, 3, 2, 1), strided, (48, 64), 1),
+            ("SPP-net, one bin", 32, (2,), strided, (97, 65), 1),
+            ("SPP-net, adaptive", 8, (4, 2, 1), adaptive, (65, 75), 2),
+            ("SPP-net, more bins than map", 16, (7, 3), adaptive, (33, 40), 1)]:
+        if args.only and args.only not in name:
+            continue
+        torch.manual_seed(0)
+        strides = {32: (1, 2, 2, 2), 16: (1, 2, 2, 1), 8: (1, 2, 1, 1)}[output_stride]
+        dilations = {32: (1, 1, 1, 1), 16: (1, 1, 1, 2), 8: (1, 1, 2, 4)}[output_stride]
+        model = classifiers.Classifier(strides, dilations, bins, windows)
+        classifiers.stir(model)
+        model.eval()
+        x = torch.randn(batch, 3, *size)
+        with torch.no_grad():
+            want = model.double()(x.double())[:, :, None, None].numpy()  # giza's logits are a map of one pixel
+        settings = {"spp_bins": list(bins), "spp_windows": "strided" if windows is strided else "adaptive"} if bins else {}
+        description = classifiers.description("spp" if bins else "classifier", output_stride, **settings)
+        state = {key.replace("conv1.", "layer0.0.") if key.startswith("conv1.") else
+                 key.replace("bn1.", "layer0.1.") if key.startswith("bn1.") else key: value
+                 for key, value in model.state_dict().items()}
+        ok &= check_network(args, name, state, {"giza.model": json.dumps(description)}, x.numpy(), want, 1e-5)
     return ok
 
 
@@ -202,8 +236,7 @@ def peer(args):
     x = torch.randn(args.batch, 3, args.size, args.size)
     with torch.no_grad():
         want = model(x).numpy()
-    return check_network(args, f"PSPNet{args.depth} at {args.size}", model.state_dict(), None, x.numpy(), want,
-                         args.classes, 1e-4)
+    return check_network(args, f"PSPNet{args.depth} at {args.size}", model.state_dict(), None, x.numpy(), want, 1e-4)
 
 
 def main():
@@ -218,7 +251,8 @@ def main():
     parser.add_argument("--classes", type=int, default=150)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
-    sys.exit(0 if (peer(args) if args.peer else small_networks(args)) else 1)
+    ok = peer(args) if args.peer else small_networks(args) & small_classifiers(args)
+    sys.exit(0 if ok else 1)
 
 
 if __name__ == "__main__":

@@ -20,18 +20,18 @@ from make_pspnet_goldens import Block
 CLASSES, WIDTH, BINS = 4, 8, (6, 3, 2, 1)
 
 
-def windows(x, n):
+def strided(x, n):
     kernel = [-(-side // n) for side in x.shape[2:]]
     stride = [side // n for side in x.shape[2:]]
     return F.max_pool2d(x, kernel, stride)[:, :, :n, :n]
 
 
 class Classifier(nn.Module):
-    """strides and dilations: of layer1 to layer4."""
+    """strides and dilations: of layer1 to layer4. bins of the pyramid, () for the mean; windows: their rule."""
 
-    def __init__(self, strides, dilations, bins):
+    def __init__(self, strides, dilations, bins, windows=strided):
         super().__init__()
-        self.bins = bins
+        self.bins, self.windows = bins, windows
         self.conv1, self.bn1 = nn.Conv2d(3, WIDTH, 7, 2, 3, bias=False), nn.BatchNorm2d(WIDTH)
         channels = WIDTH
         for i, (stride, dilation) in enumerate(zip(strides, dilations)):
@@ -44,7 +44,7 @@ class Classifier(nn.Module):
         x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
         if not self.bins:
             return self.fc(x.mean((2, 3)))
-        return self.fc(torch.cat([windows(x, n).flatten(1) for n in self.bins], 1))
+        return self.fc(torch.cat([self.windows(x, n).flatten(1) for n in self.bins], 1))
 
 
 def save_safetensors(path, tensors, metadata):
@@ -63,15 +63,26 @@ def batch(size):
     return torch.randn(3, 3, *size), torch.randint(0, CLASSES, (3,))
 
 
-def make(name, model, size, description=None, steps=0):
-    out = pathlib.Path(__file__).parent / "classifiers" / name
-    out.mkdir(parents=True, exist_ok=True)
+def stir(model):
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):  # a fresh one is the identity, which hides mistakes
             nn.init.uniform_(module.weight, 0.5, 1.5)
             nn.init.normal_(module.bias, 0, 0.2)
             nn.init.normal_(module.running_mean, 0, 0.2)
             nn.init.uniform_(module.running_var, 0.5, 1.5)
+
+
+def description(arch, output_stride, **settings):
+    """giza's metadata for a network of this file, as models/weights/infer.cc writes it."""
+    return {"arch": arch, "blocks": [1, 1, 1, 1], "block": "basic", "stem": "plain", "width": WIDTH / 64,
+            "first_block": "full", "output_stride": output_stride, "bn_momentum": 0.1, "classes": CLASSES,
+            "head_channels": 0, "aux_channels": 0, "dropout": 0.0, "aux": False, **settings}
+
+
+def make(name, model, size, description=None, steps=0):
+    out = pathlib.Path(__file__).parent / "classifiers" / name
+    out.mkdir(parents=True, exist_ok=True)
+    stir(model)
     if description:
         save_safetensors(out / "weights.safetensors", model.state_dict(), {"giza.model": json.dumps(description)})
     else:
@@ -109,9 +120,8 @@ def make(name, model, size, description=None, steps=0):
     np.save(out / "sgd_loss.npy", np.array(rows))
 
 
-torch.manual_seed(1)
-make("mean", Classifier((1, 2, 2, 2), (1, 1, 1, 1), ()), (67, 45), steps=2)
-make("spp", Classifier((1, 2, 1, 1), (1, 1, 2, 4), BINS), (65, 75),
-     {"arch": "spp", "blocks": [1, 1, 1, 1], "block": "basic", "stem": "plain", "width": WIDTH / 64,
-      "first_block": "full", "output_stride": 8, "bn_momentum": 0.1, "classes": CLASSES, "head_channels": 0,
-      "aux_channels": 0, "dropout": 0.0, "aux": False, "spp_bins": list(BINS), "spp_windows": "strided"})
+if __name__ == "__main__":
+    torch.manual_seed(1)
+    make("mean", Classifier((1, 2, 2, 2), (1, 1, 1, 1), ()), (67, 45), steps=2)
+    make("spp", Classifier((1, 2, 1, 1), (1, 1, 2, 4), BINS), (65, 75),
+         description("spp", 8, spp_bins=list(BINS), spp_windows="strided"))

@@ -5,6 +5,7 @@
 
 #include "models/weights/state_dict.h"
 #include "tensor/base/check.h"
+#include "tensor/ops/crop.h"
 #include "tensor/ops/pool.h"
 
 namespace giza::models {
@@ -37,7 +38,7 @@ void describe(onnx::ValueInfoProto& info, const OnnxValue& value) {
   info.set_name(value.name);
   onnx::TypeProto::Tensor& type = *info.mutable_type()->mutable_tensor_type();
   type.set_elem_type(onnx::TensorProto::FLOAT);
-  for (const int64_t size : value.shape) type.mutable_shape()->add_dim()->set_dim_value(size);
+  for (int i = 0; i < value.shape.rank(); ++i) type.mutable_shape()->add_dim()->set_dim_value(value.shape[i]);
 }
 
 /// The window of a convolution with weight [..,R,S,..], forward or transposed.
@@ -85,7 +86,7 @@ onnx::NodeProto& OnnxGraph::add_node(const std::string& op, const std::string& n
   return node;
 }
 
-OnnxValue OnnxGraph::result(const std::string& name, const std::array<int64_t, 4>& shape) {
+OnnxValue OnnxGraph::result(const std::string& name, const Shape& shape) {
   OnnxValue value{name, shape};
   describe(*graph_->add_value_info(), value);
   return value;
@@ -110,7 +111,13 @@ std::string OnnxGraph::add_initializer(const std::string& name, std::span<const 
   return name;
 }
 
-OnnxValue OnnxGraph::input(const std::string& name, const std::array<int64_t, 4>& shape, const std::string& meaning) {
+std::string OnnxGraph::add_initializer(const std::string& name, const Shape& shape) {
+  std::vector<int64_t> sizes;
+  for (int i = 0; i < shape.rank(); ++i) sizes.push_back(shape[i]);
+  return add_initializer(name, sizes);
+}
+
+OnnxValue OnnxGraph::input(const std::string& name, const Shape& shape, const std::string& meaning) {
   OnnxValue value{name, shape};
   onnx::ValueInfoProto& info = *graph_->add_input();
   describe(info, value);
@@ -118,11 +125,14 @@ OnnxValue OnnxGraph::input(const std::string& name, const std::array<int64_t, 4>
   return value;
 }
 
-void OnnxGraph::output(const OnnxValue& value, const std::string& meaning) {
-  // The node before declared it as a value inside.
+void OnnxGraph::output(const OnnxValue& value, const std::string& name, const std::string& meaning) {
+  onnx::NodeProto& last = *graph_->mutable_node()->rbegin();
+  check<Error>(last.output(0) == value.name, "onnx: {}: is not the last node's", value.name);
+  last.set_output(0, name);
+  // The node declared it as a value inside.
   graph_->mutable_value_info()->RemoveLast();
   onnx::ValueInfoProto& info = *graph_->add_output();
-  describe(info, value);
+  describe(info, {name, value.shape});
   info.set_doc_string(meaning);
 }
 
@@ -172,8 +182,7 @@ OnnxValue OnnxGraph::conv_transpose(const std::string& name, const OnnxValue& x,
 }
 
 OnnxValue OnnxGraph::l2_normalize(const std::string& name, const OnnxValue& x, const Tensor& gain) {
-  const auto [n, channels, height, width] = x.shape;
-  const std::array<int64_t, 4> one = {n, 1, height, width};
+  const Shape one = x.shape.with(1, 1);
   add_node("Mul", name + ".squares", {x.name, x.name});
   result(name + ".squares", x.shape);
   onnx::NodeProto& sum = add_node("ReduceSum", name + ".sum",
@@ -186,7 +195,7 @@ OnnxValue OnnxGraph::l2_normalize(const std::string& name, const OnnxValue& x, c
   result(name + ".length", one);
   add_node("Div", name + ".unit", {x.name, name + ".length"});
   result(name + ".unit", x.shape);
-  add_node("Mul", name, {name + ".unit", add_initializer(name + ".gain", {1, channels, 1, 1}, gain.to_vector())});
+  add_node("Mul", name, {name + ".unit", add_initializer(name + ".gain", {1, x.shape[1], 1, 1}, gain.to_vector())});
   return result(name, x.shape);
 }
 
@@ -207,21 +216,21 @@ OnnxValue OnnxGraph::crop(const std::string& name, const OnnxValue& x, const std
 }
 
 OnnxValue OnnxGraph::mirror_pad(const std::string& name, const OnnxValue& x, int64_t border) {
-  check<Error>(border < x.shape[2] && border < x.shape[3],
-               "onnx: {}: a border of {} around a map of {}x{} has no operator; expected a larger size", name, border,
-               x.shape[2], x.shape[3]);
-  const std::array<int64_t, 8> pads = {0, 0, border, border, 0, 0, border, border};
-  onnx::NodeProto& node = add_node("Pad", name, {x.name, add_initializer(name + ".pads", pads)});
-  add_attribute(node, "mode", "reflect");
-  return result(name, {x.shape[0], x.shape[1], x.shape[2] + 2 * border, x.shape[3] + 2 * border});
+  const auto indices = [&](int64_t size) {
+    std::vector<int64_t> from;
+    for (int64_t i = -border; i < size + border; ++i) from.push_back(ops::mirrored(i, size));
+    return from;
+  };
+  const OnnxValue rows = gather(name + ".rows", x, 2, indices(x.shape[2]));
+  return gather(name, rows, 3, indices(x.shape[3]));
 }
 
 OnnxValue OnnxGraph::max_pool(const std::string& name, const OnnxValue& x, const ops::Pool2dOptions& options,
                               OnnxValue* positions) {
   onnx::NodeProto& node = add_node("MaxPool", name, {x.name});
   add_window(node, x.shape[2], x.shape[3], options);
-  const std::array<int64_t, 4> shape = {x.shape[0], x.shape[1], ops::pool_output_size(x.shape[2], options),
-                                        ops::pool_output_size(x.shape[3], options)};
+  const Shape shape = {x.shape[0], x.shape[1], ops::pool_output_size(x.shape[2], options),
+                       ops::pool_output_size(x.shape[3], options)};
   if (positions != nullptr) {
     *positions = {name + ".positions", shape};
     node.add_output(positions->name);
@@ -231,7 +240,7 @@ OnnxValue OnnxGraph::max_pool(const std::string& name, const OnnxValue& x, const
 
 OnnxValue OnnxGraph::max_unpool(const std::string& name, const OnnxValue& x, const OnnxValue& positions, int64_t height,
                                 int64_t width, const ops::Pool2dOptions& options) {
-  const std::array<int64_t, 4> shape = {x.shape[0], x.shape[1], height, width};
+  const Shape shape = {x.shape[0], x.shape[1], height, width};
   onnx::NodeProto& node = add_node("MaxUnpool", name, {x.name, positions.name, add_initializer(name + ".size", shape)});
   add_window(node, height, width, options);
   return result(name, shape);
@@ -254,7 +263,7 @@ OnnxValue OnnxGraph::even_pool(const char* op, const std::string& name, const On
 }
 
 OnnxValue OnnxGraph::adaptive_average_pool(const std::string& name, const OnnxValue& x, int64_t bins) {
-  const auto [n, channels, height, width] = x.shape;
+  const int64_t height = x.shape[2], width = x.shape[3];
   if (height % bins == 0 && width % bins == 0) {
     return even_pool("AveragePool", name, x, height / bins, width / bins);
   }
@@ -273,13 +282,19 @@ OnnxValue OnnxGraph::adaptive_average_pool(const std::string& name, const OnnxVa
   }
   const std::string columns_name = add_initializer(name + ".column_weights", {width, bins}, columns);
   add_node("MatMul", name + ".columns", {x.name, columns_name});
-  const OnnxValue y = result(name + ".columns", {n, channels, height, bins});
+  const OnnxValue y = result(name + ".columns", x.shape.with(3, bins));
   const std::string rows_name = add_initializer(name + ".row_weights", {bins, height}, rows);
   add_node("MatMul", name, {rows_name, y.name});
-  return result(name, {n, channels, bins, bins});
+  return result(name, {x.shape[0], x.shape[1], bins, bins});
 }
 
-OnnxValue OnnxGraph::gather_cells(const std::string& name, const OnnxValue& x, size_t axis, int64_t bins) {
+OnnxValue OnnxGraph::gather(const std::string& name, const OnnxValue& x, int axis, std::span<const int64_t> indices) {
+  onnx::NodeProto& node = add_node("Gather", name, {x.name, add_initializer(name + ".indices", indices)});
+  add_attribute(node, "axis", axis);
+  return result(name, x.shape.with(axis, static_cast<int64_t>(indices.size())));
+}
+
+OnnxValue OnnxGraph::gather_cells(const std::string& name, const OnnxValue& x, int axis, int64_t bins) {
   const std::vector<Cell> all = cells(x.shape[axis], bins);
   int64_t longest = 0;
   for (const Cell& cell : all) longest = std::max(longest, cell.end - cell.begin);
@@ -288,11 +303,7 @@ OnnxValue OnnxGraph::gather_cells(const std::string& name, const OnnxValue& x, s
     // A shorter cell repeats its last number, which does not change its maximum.
     for (int64_t i = 0; i < longest; ++i) indices.push_back(std::min(cell.begin + i, cell.end - 1));
   }
-  onnx::NodeProto& node = add_node("Gather", name, {x.name, add_initializer(name + ".indices", indices)});
-  add_attribute(node, "axis", static_cast<int64_t>(axis));
-  std::array<int64_t, 4> shape = x.shape;
-  shape[axis] = static_cast<int64_t>(indices.size());
-  return result(name, shape);
+  return gather(name, x, axis, indices);
 }
 
 OnnxValue OnnxGraph::adaptive_max_pool(const std::string& name, const OnnxValue& x, int64_t bins) {
@@ -302,21 +313,42 @@ OnnxValue OnnxGraph::adaptive_max_pool(const std::string& name, const OnnxValue&
   return even_pool("MaxPool", name, y, y.shape[2] / bins, y.shape[3] / bins);
 }
 
+OnnxValue OnnxGraph::flatten(const std::string& name, const OnnxValue& x) {
+  onnx::NodeProto& node = add_node("Flatten", name, {x.name});
+  add_attribute(node, "axis", 1);
+  return result(name, {x.shape[0], x.shape[1] * x.shape[2] * x.shape[3]});
+}
+
+OnnxValue OnnxGraph::as_map(const std::string& name, const OnnxValue& x) {
+  const Shape shape = {x.shape[0], x.shape[1], 1, 1};
+  add_node("Reshape", name, {x.name, add_initializer(name + ".shape", shape)});
+  return result(name, shape);
+}
+
+OnnxValue OnnxGraph::linear(const std::string& name, const OnnxValue& x, const Tensor& weight, const Tensor& bias) {
+  const Shape& w = weight.shape();
+  check(x.shape.rank() == 2 && w[1] == x.shape[1], "onnx: {}: weight {} for inputs {}", name, w, x.shape);
+  const std::string weights = add_initializer(name + ".weight", {w[0], w[1]}, weight.to_vector());
+  const std::string biases = add_initializer(name + ".bias", {w[0]}, bias.to_vector());
+  onnx::NodeProto& node = add_node("Gemm", name, {x.name, weights, biases});
+  add_attribute(node, "transB", 1);
+  return result(name, {x.shape[0], w[0]});
+}
+
 OnnxValue OnnxGraph::concat(const std::string& name, std::span<const OnnxValue> parts) {
   onnx::NodeProto& node = add_node("Concat", name, {});
-  std::array<int64_t, 4> shape = parts.front().shape;
-  shape[1] = 0;
+  int64_t channels = 0;
   for (const OnnxValue& part : parts) {
     node.add_input(part.name);
-    shape[1] += part.shape[1];
+    channels += part.shape[1];
   }
   add_attribute(node, "axis", 1);
-  return result(name, shape);
+  return result(name, parts.front().shape.with(1, channels));
 }
 
 OnnxValue OnnxGraph::resize(const std::string& name, const OnnxValue& x, int64_t height, int64_t width,
                             bool align_corners) {
-  const std::array<int64_t, 4> shape = {x.shape[0], x.shape[1], height, width};
+  const Shape shape = {x.shape[0], x.shape[1], height, width};
   // The empty inputs are `roi` and `scales`: the sizes say it all.
   onnx::NodeProto& node = add_node("Resize", name, {x.name, "", "", add_initializer(name + ".sizes", shape)});
   add_attribute(node, "coordinate_transformation_mode", align_corners ? "align_corners" : "half_pixel");

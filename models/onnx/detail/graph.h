@@ -17,10 +17,10 @@
 
 namespace giza::models {
 
-/// A value of the graph: an activation [N,C,H,W] under its name.
+/// A value of the graph under its name: an activation [N,C,H,W], or vectors [N,C].
 struct OnnxValue {
   std::string name;
-  std::array<int64_t, 4> shape = {};
+  Shape shape;
 };
 
 /// Adds nodes, their constants and the shapes of their results to a graph. A node and its result share a name.
@@ -28,9 +28,9 @@ class OnnxGraph {
  public:
   explicit OnnxGraph(onnx::GraphProto* graph) : graph_(graph) {}
 
-  OnnxValue input(const std::string& name, const std::array<int64_t, 4>& shape, const std::string& meaning);
-  /// Declares a value to be the graph's output.
-  void output(const OnnxValue& value, const std::string& meaning);
+  OnnxValue input(const std::string& name, const Shape& shape, const std::string& meaning);
+  /// Declares a value, the result of the node added last, to be the graph's output `name`.
+  void output(const OnnxValue& value, const std::string& name, const std::string& meaning);
 
   /// weight [K,R,S,C] becomes the initializer NAME.weight [K,C,R,S], bias [K] becomes NAME.bias.
   OnnxValue conv(const std::string& name, const OnnxValue& x, const Tensor& weight, const Tensor& bias,
@@ -49,7 +49,7 @@ class OnnxGraph {
   /// Rows and columns from `corner` on.
   OnnxValue crop(const std::string& name, const OnnxValue& x, const std::array<int64_t, 2>& corner, int64_t height,
                  int64_t width);
-  /// Throws Error for a border that is not smaller than the map, which ONNX does not have.
+  /// By Gather, because the operator Pad wants a border that is smaller than the map.
   OnnxValue mirror_pad(const std::string& name, const OnnxValue& x, int64_t border);
   /// `positions`, if given, becomes the value of the maxima's places.
   OnnxValue max_pool(const std::string& name, const OnnxValue& x, const ops::Pool2dOptions& options,
@@ -63,6 +63,12 @@ class OnnxGraph {
   /// and columns that Gather has laid out so that they do not overlap any more.
   OnnxValue adaptive_average_pool(const std::string& name, const OnnxValue& x, int64_t bins);
   OnnxValue adaptive_max_pool(const std::string& name, const OnnxValue& x, int64_t bins);
+  /// [N,C,H,W] -> [N, C H W].
+  OnnxValue flatten(const std::string& name, const OnnxValue& x);
+  /// Vectors as maps of one pixel: [N,C] -> [N,C,1,1].
+  OnnxValue as_map(const std::string& name, const OnnxValue& x);
+  /// x [N,C]; weight [K,C] becomes the initializer NAME.weight, bias [K] becomes NAME.bias.
+  OnnxValue linear(const std::string& name, const OnnxValue& x, const Tensor& weight, const Tensor& bias);
   /// Along the channels.
   OnnxValue concat(const std::string& name, std::span<const OnnxValue> parts);
   /// Bilinear; without align_corners by half-pixel centres, as PyTorch does.
@@ -71,12 +77,15 @@ class OnnxGraph {
  private:
   onnx::NodeProto& add_node(const std::string& op, const std::string& name, std::initializer_list<std::string> inputs);
   /// Declares the shape of the result of the node added last.
-  OnnxValue result(const std::string& name, const std::array<int64_t, 4>& shape);
+  OnnxValue result(const std::string& name, const Shape& shape);
   OnnxValue even_pool(const char* op, const std::string& name, const OnnxValue& x, int64_t kernel_h, int64_t kernel_w);
-  OnnxValue gather_cells(const std::string& name, const OnnxValue& x, size_t axis, int64_t bins);
+  OnnxValue gather(const std::string& name, const OnnxValue& x, int axis, std::span<const int64_t> indices);
+  OnnxValue gather_cells(const std::string& name, const OnnxValue& x, int axis, int64_t bins);
   std::string add_initializer(const std::string& name, std::initializer_list<int64_t> shape,
                               std::span<const float> numbers);
   std::string add_initializer(const std::string& name, std::span<const int64_t> numbers);
+  /// The sizes as numbers.
+  std::string add_initializer(const std::string& name, const Shape& shape);
 
   onnx::GraphProto* graph_;
 };

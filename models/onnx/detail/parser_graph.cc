@@ -58,6 +58,10 @@ Pass hear_pass(const SceneParser& model, const OnnxOptions& options) {
     step.op = op;
     pass.steps.push_back(std::move(step));
   }
+  // Logits that have the input's size already (a classifier's: one pixel) are not enlarged.
+  const Step& last = pass.steps.back();
+  const Shape& before = pass.steps.end()[-2].shape;
+  if (last.op.name == "resize_bilinear" && last.shape == before) pass.steps.pop_back();
   return pass;
 }
 
@@ -74,9 +78,10 @@ class ParserGraph {
                                        "pictures, RGB, each channel (value - mean) / std on the scale of 0 to 255");
     for (const Step& step : pass.steps) {
       const bool last = &step == &pass.steps.back();
+      // A map of one pixel lies where the vector does that it was made of; later steps mean the map.
       values_[step.output] = node(step, last ? "logits" : fmt::format("{}.{}", step.op.name, count_++));
     }
-    graph_.output(values_.at(pass.steps.back().output), "scores of the classes, before softmax");
+    graph_.output(values_.at(pass.steps.back().output), "logits", "scores of the classes, before softmax");
   }
 
  private:
@@ -84,6 +89,12 @@ class ParserGraph {
   OnnxValue node(const Step& step, const std::string& name) {
     const std::string& op = step.op.name;
     const OnnxValue& x = values_.at(step.inputs[0]);
+    if (op == "linear") {
+      return graph_.linear(step.op.layer, x, tensors_.at(step.op.layer + ".weight"),
+                           tensors_.at(step.op.layer + ".bias"));
+    }
+    if (op == "flatten") return graph_.flatten(name, x);
+    if (op == "as_map") return graph_.as_map(name, x);
     const auto height = step.shape[1], width = step.shape[2];
     if (op == "conv2d" && step.op.layer.empty()) {
       return graph_.conv(name, x, step.numbers, Tensor::zeros({step.numbers.dim(0)}),
@@ -169,7 +180,8 @@ std::string triple(const std::array<double, 3>& values) {
 
 onnx::ModelProto parser_onnx(const SceneParser& model, const OnnxOptions& options) {
   const NetworkOptions description = model.description();
-  const std::string title = find_architecture(description.arch)->title;
+  const Architecture& architecture = *find_architecture(description.arch);
+  const bool whole = architecture.whole_picture;
   onnx::ModelProto result;
   result.set_ir_version(kIrVersion);
   result.set_producer_name("giza");
@@ -179,10 +191,10 @@ onnx::ModelProto parser_onnx(const SceneParser& model, const OnnxOptions& option
   operators.set_version(kOperatorSet);
   const std::string mean = triple(options.mean), std = triple(options.std);
   result.set_doc_string(fmt::format(
-      "{} for scene parsing, batch norm folded into the convolutions. input: {} x 3 x {} x {}, (RGB - ({})) "
+      "{} for {}, batch norm folded into the convolutions. input: {} x 3 x {} x {}, (RGB - ({})) "
       "/ ({}). logits: {} x {} x {} x {}, before softmax.",
-      title, options.batch, options.height, options.width, mean, std, options.batch, description.classes,
-      options.height, options.width));
+      architecture.title, whole ? "whole pictures" : "scene parsing", options.batch, options.height, options.width,
+      mean, std, options.batch, description.classes, whole ? 1 : options.height, whole ? 1 : options.width));
   const auto add = [&](const char* key, const std::string& value) {
     onnx::StringStringEntryProto& entry = *result.add_metadata_props();
     entry.set_key(key);
@@ -195,7 +207,7 @@ onnx::ModelProto parser_onnx(const SceneParser& model, const OnnxOptions& option
   for (const auto& [key, value] : options.metadata) add(key.c_str(), value);
 
   onnx::GraphProto* graph = result.mutable_graph();
-  graph->set_name(title);
+  graph->set_name(architecture.title);
   ParserGraph(model, graph).add(hear_pass(model, options), options);
   return result;
 }

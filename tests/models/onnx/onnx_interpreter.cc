@@ -106,6 +106,27 @@ OnnxTensor matmul(const OnnxTensor& a, const OnnxTensor& b) {
   return y;
 }
 
+/// x [N,C] w^T + bias, w [K,C].
+OnnxTensor gemm(const OnnxTensor& x, const OnnxTensor& w, const OnnxTensor& bias, OnnxAttributes& attributes) {
+  CHECK(attributes.integer("transB") == 1);
+  REQUIRE((x.shape.size() == 2 && w.shape == std::vector<int64_t>{w.shape[0], x.shape[1]}));
+  REQUIRE(bias.shape == std::vector<int64_t>{w.shape[0]});
+  const auto inner = static_cast<size_t>(x.shape[1]), columns = bias.data.size();
+  OnnxTensor y = zeros({x.shape[0], w.shape[0]});
+  for (size_t at = 0; at < y.data.size(); ++at) {
+    const size_t row = at / columns * inner, column = at % columns;
+    y.data[at] = bias.data[column];
+    for (size_t c = 0; c < inner; ++c) y.data[at] += x.data[row + c] * w.data[column * inner + c];
+  }
+  return y;
+}
+
+/// x's numbers in another shape.
+OnnxTensor reshaped(const OnnxTensor& x, const std::vector<int64_t>& shape) {
+  REQUIRE(volume(shape) == static_cast<int64_t>(x.data.size()));
+  return {shape, x.data};
+}
+
 /// y's element (o, i, e) is x's (o, pick(i), e), where the axis stands between o and e.
 OnnxTensor gather(const OnnxTensor& x, const OnnxTensor& indices, size_t axis) {
   std::vector<int64_t> shape = x.shape;
@@ -130,8 +151,10 @@ OnnxTensor concat_channels(const std::vector<const OnnxTensor*>& parts) {
   OnnxTensor y{shape, {}};
   for (int64_t n = 0; n < shape[0]; ++n) {
     for (const OnnxTensor* part : parts) {
+      std::vector<int64_t> like = part->shape;
+      like[1] = shape[1];
+      REQUIRE(like == shape);
       const int64_t each = volume(part->shape) / shape[0];
-      REQUIRE(each == part->shape[1] * shape[2] * shape[3]);
       const auto begin = part->data.begin() + n * each;
       y.data.insert(y.data.end(), begin, begin + each);
     }
@@ -183,6 +206,12 @@ OnnxTensor run_node(const std::string& op, const std::vector<const OnnxTensor*>&
   if (op == "MaxPool" || op == "AveragePool") return pool(*in.at(0), op == "MaxPool", attributes, places);
   if (op == "MaxUnpool") return unpool(*in.at(0), *in.at(1), *in.at(2), attributes);
   if (op == "MatMul") return matmul(*in.at(0), *in.at(1));
+  if (op == "Gemm") return gemm(*in.at(0), *in.at(1), *in.at(2), attributes);
+  if (op == "Flatten") {
+    CHECK(attributes.integer("axis") == 1);
+    return reshaped(*in.at(0), {in[0]->shape.at(0), volume(in[0]->shape) / in[0]->shape.at(0)});
+  }
+  if (op == "Reshape") return reshaped(*in.at(0), {in.at(1)->data.begin(), in.at(1)->data.end()});
   if (op == "Gather") return gather(*in.at(0), *in.at(1), static_cast<size_t>(attributes.integer("axis")));
   if (op == "Slice") return slice(*in.at(0), *in.at(1), *in.at(2), *in.at(3));
   if (op == "Resize") {

@@ -100,6 +100,8 @@ TEST_CASE("onnx: the networks that PSPNet is compared with") {
     options.arch = arch;
     options.settings = std::move(settings);
     options.backbone.output_stride = find_architecture(arch)->output_stride;
+    // VGG16, of few channels: the borders that it puts around a picture are large.
+    if (options.settings.contains("backbone")) options.backbone.width = 0.03;
     const auto model = make_parser(options);
     stir(*model);
     // Where weights begin as zero there would be nothing to compare.
@@ -128,7 +130,65 @@ TEST_CASE("onnx: the networks that PSPNet is compared with") {
   check_network("parsenet", {{"fusion", "early"}});
   check_network("segnet", {}, {.height = 35, .width = 26, .batch = 2});
   check_network("segnet", {{"segnet_basic", true}}, {.height = 37, .width = 49});
+  check_network("fcn32s", {{"backbone", "vgg16"}});
+  check_network("fcn16s", {{"backbone", "vgg16"}}, {.height = 34, .width = 51, .batch = 2});
+  check_network("fcn8s", {{"backbone", "vgg16"}, {"upsample", "learned"}, {"skip_scale", true}});
+  check_network("largefov", {{"backbone", "vgg16"}}, {.height = 34, .width = 51, .batch = 2});
+  check_network("dilated", {{"backbone", "vgg16"}}, {.height = 9, .width = 200});
   check_network("cascade", {{"object_classes", std::vector<int>{0, 2}}});
+}
+
+TEST_CASE("onnx: classifiers of whole pictures, whatever windows their pyramid has") {
+  const auto check_network = [](const char* arch, Settings settings, OnnxOptions onnx) {
+    CAPTURE(arch);
+    CAPTURE(onnx.height);
+    NetworkOptions options = tiny().network();
+    options.arch = arch;
+    options.settings = std::move(settings);
+    options.dropout = 0.5F;
+    const auto model = make_parser(options);
+    stir(*model);
+    CHECK(error_of(*model, onnx) <= 2e-6);
+  };
+  check_network("classifier", {}, {.height = 34, .width = 51, .batch = 2});
+  check_network("classifier", {}, {.height = 1, .width = 1});
+  // Maps of 6 and 8; 9 and 10; 5 and 11.
+  check_network("spp", {}, {.height = 48, .width = 64, .batch = 3});
+  check_network("spp", {}, {.height = 67, .width = 80, .batch = 2});
+  check_network("spp", {{"spp_windows", "adaptive"}}, {.height = 67, .width = 80});
+  check_network("spp", {{"spp_windows", "adaptive"}, {"spp_bins", std::vector<int>{7, 4}}},
+                {.height = 40, .width = 88});
+  check_network("spp", {{"spp_bins", std::vector<int>{4}}}, {.height = 40, .width = 88});
+  check_network("spp", {{"spp_bins", std::vector<int>{1}}}, {.height = 33, .width = 33});
+}
+
+TEST_CASE("onnx: a classifier's last layer is PyTorch's, its logits are maps of one pixel and not enlarged") {
+  NetworkOptions options = tiny().network();
+  options.arch = "classifier";
+  options.settings.clear();
+  const auto model = make_parser(options);
+  const onnx::ModelProto onnx = exported(*model, {.height = 64, .width = 32, .batch = 2});
+  const std::multiset<std::string> names = operators(onnx);
+  CHECK(names.count("Gemm") == 1);
+  CHECK(names.count("Resize") == 0);
+  std::map<std::string, std::vector<int64_t>> constants;
+  for (const auto& each : onnx.graph().initializer()) constants[each.name()] = {each.dims().begin(), each.dims().end()};
+  CHECK(constants.at("fc.weight") == std::vector<int64_t>{4, 64});
+  CHECK(constants.at("fc.bias") == std::vector<int64_t>{4});
+  CHECK(onnx.graph().output(0).name() == "logits");
+  CHECK(onnx.doc_string().find("whole pictures") != std::string::npos);
+  CHECK(onnx.doc_string().find("logits: 2 x 4 x 1 x 1,") != std::string::npos);
+}
+
+TEST_CASE("onnx: logits of the picture's size are not enlarged, and are called so all the same") {
+  NetworkOptions options = tiny().network();
+  options.arch = "segnet";
+  options.settings.clear();
+  const onnx::ModelProto onnx = exported(*make_parser(options), {.height = 32, .width = 32});
+  CHECK(operators(onnx).count("Resize") == 0);
+  const onnx::NodeProto& last = *onnx.graph().node().rbegin();
+  CHECK(last.name() == "conv1_1_D");
+  CHECK(last.output(0) == "logits");
 }
 
 TEST_CASE("onnx: the graph computes what the frozen model does, whatever the options") {
