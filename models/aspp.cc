@@ -1,6 +1,7 @@
 // Atrous spatial pyramid pooling.
 #include "models/aspp.h"
 
+#include "models/multi_scale.h"
 #include "models/weights/shapes.h"
 #include "tensor/base/check.h"
 
@@ -21,7 +22,7 @@ SettingRow aspp_rates_setting() {
           .doc = "dilations of the branches; empty: 6, 12, 18, 24 in aspp, 12, 24, 36 in deeplabv3"};
 }
 
-Aspp::Aspp(const NetworkOptions& options) : TrunkParser(options) {
+Aspp::Aspp(const NetworkOptions& options) : TrunkParser(options), multi_scale_(options.flag("aspp_msc")) {
   for (const int64_t rate : aspp_rates(options, {6, 12, 18, 24})) {
     branches_.push_back(
         build().make_conv({.in = trunk().channels(4), .out = options.classes, .kernel = 3, .dilation = rate},
@@ -37,6 +38,38 @@ Variable Aspp::scores(const Features& features, const layers::Context& context) 
     sum = autograd::add(sum, branches_[i]->forward(features.layer4, context));
   }
   return sum;
+}
+
+ParserOutput Aspp::forward(const Variable& x, const layers::Context& context) const {
+  ParserOutput output = TrunkParser::forward(x, context);
+  if (!multi_scale_) return output;
+  const int64_t height = output.logits.value().dim(1), width = output.logits.value().dim(2);
+  if (context.training) output.streams.push_back(output.logits);
+  for (const InputScale scale : kInputScales) {
+    const Variable small = at_scale(x, scale, output.align_corners);
+    const Variable own = scores(trunk_features(small, context, nullptr), context);
+    if (context.training) output.streams.push_back(own);
+    output.logits =
+        autograd::maximum(output.logits, autograd::resize_bilinear(own, height, width, output.align_corners));
+  }
+  return output;
+}
+
+ParserLoss Aspp::loss(const ParserOutput& output, const Labels& labels, const ops::CrossEntropyOptions& options,
+                      double aux_weight) const {
+  if (output.streams.empty()) return TrunkParser::loss(output, labels, options, aux_weight);
+  check_labels(output, labels);
+  const auto loss_of = [&](const Variable& logits) {
+    return autograd::cross_entropy(logits, resized_labels(labels, logits.value().dim(1), logits.value().dim(2)),
+                                   options);
+  };
+  ParserLoss loss;
+  loss.total = loss_of(output.logits);
+  for (const Variable& stream : output.streams) loss.total = autograd::add(loss.total, loss_of(stream));
+  loss.main = static_cast<double>(loss.total.value().item());
+  add_auxiliary_loss(output, labels, options, aux_weight, &loss);
+  count_right(output, labels, options.ignore_label, &loss);
+  return loss;
 }
 
 namespace {
@@ -61,7 +94,11 @@ Architecture aspp_architecture() {
   return {.name = "aspp",
           .title = "DeepLab v2 (ASPP)",
           .doc = "sum of convolutions of several dilations",
-          .settings = {aspp_rates_setting()},
+          .settings = {aspp_rates_setting(),
+                       {.name = "aspp_msc",
+                        .standard = false,
+                        .doc = "see the input at scales 0.5 and 0.75, too, and take each class's largest score (MSC)",
+                        .added = true}},
           .heads = {"aspp.", "aux."},
           .make = make_network<Aspp>,
           .infer = infer_aspp};

@@ -100,12 +100,7 @@ ParserLoss Cascade::loss(const ParserOutput& output, const Labels& labels, const
   loss.total = autograd::add(stuff, object);
   loss.main = static_cast<double>(loss.total.value().item());
   add_auxiliary_loss(output, labels, options, aux_weight, &loss);
-  const Labels found = output.labels();
-  for (size_t i = 0; i < labels.values.size(); ++i) {
-    if (labels.values[i] == options.ignore_label) continue;
-    ++loss.valid;
-    loss.right += labels.values[i] == found.values[i] ? 1 : 0;
-  }
+  count_right(output, labels, options.ignore_label, &loss);
   return loss;
 }
 

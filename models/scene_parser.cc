@@ -51,8 +51,7 @@ ParserOutput SceneParser::output_for(const Variable& x, const NetworkOptions& op
 
 ParserLoss SceneParser::loss(const ParserOutput& output, const Labels& labels, const ops::CrossEntropyOptions& options,
                              double aux_weight) const {
-  check(labels.h == output.height && labels.w == output.width, "loss: labels of {}x{} for an output of {}x{}", labels.h,
-        labels.w, output.height, output.width);
+  check_labels(output, labels);
   ParserLoss loss;
   const autograd::UpsampledLoss main =
       autograd::upsample_cross_entropy(output.logits, labels, output.align_corners, options);
@@ -62,6 +61,21 @@ ParserLoss SceneParser::loss(const ParserOutput& output, const Labels& labels, c
   loss.right = main.right;
   add_auxiliary_loss(output, labels, options, aux_weight, &loss);
   return loss;
+}
+
+void SceneParser::check_labels(const ParserOutput& output, const Labels& labels) {
+  check(labels.h == output.height && labels.w == output.width, "loss: labels of {}x{} for an output of {}x{}", labels.h,
+        labels.w, output.height, output.width);
+}
+
+void SceneParser::count_right(const ParserOutput& output, const Labels& labels, int32_t ignore_label,
+                              ParserLoss* loss) {
+  const Labels found = output.labels();
+  for (size_t i = 0; i < labels.values.size(); ++i) {
+    if (labels.values[i] == ignore_label) continue;
+    ++loss->valid;
+    loss->right += labels.values[i] == found.values[i] ? 1 : 0;
+  }
 }
 
 void SceneParser::add_auxiliary_loss(const ParserOutput& output, const Labels& labels,

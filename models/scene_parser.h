@@ -93,6 +93,10 @@ class SceneParser : public layers::Module {
  protected:
   /// An output without scores for the input x. Throws ShapeError unless x is [N,H,W,3].
   static ParserOutput output_for(const Variable& x, const NetworkOptions& options);
+  /// Throws ShapeError if the labels are not of the output's size.
+  static void check_labels(const ParserOutput& output, const Labels& labels);
+  /// Sets loss->valid and loss->right by the labels that the output finds, for losses that do not count on their way.
+  static void count_right(const ParserOutput& output, const Labels& labels, int32_t ignore_label, ParserLoss* loss);
   /// Adds aux_weight times the auxiliary head's cross-entropy, if the output has one.
   static void add_auxiliary_loss(const ParserOutput& output, const Labels& labels,
                                  const ops::CrossEntropyOptions& options, double aux_weight, ParserLoss* loss);

@@ -21,6 +21,12 @@ void TrunkParser::add_auxiliary_head() {
 
 ParserOutput TrunkParser::forward(const Variable& x, const layers::Context& context) const {
   ParserOutput output = output_for(x, options_);
+  classify(trunk_features(x, context, &output), context, &output);
+  return output;
+}
+
+TrunkParser::Features TrunkParser::trunk_features(const Variable& x, const layers::Context& context,
+                                                  ParserOutput* output) const {
   // What the head does not look at is free as soon as the next stage has read it.
   Features features;
   Variable y = trunk_->to_layer2(x, context);
@@ -28,11 +34,9 @@ ParserOutput TrunkParser::forward(const Variable& x, const layers::Context& cont
   y = trunk_->layer3(y, context);
   if (skips_) features.layer3 = y;
   // The auxiliary head before layer4: the sweep then comes to it after layer4, whose activations are free by then.
-  if (aux_ && context.training) output.aux = aux_->forward(y, {}, context);
+  if (aux_ && context.training && output != nullptr) output->aux = aux_->forward(y, {}, context);
   features.layer4 = trunk_->layer4(y, context);
-  y = Variable();
-  classify(features, context, &output);
-  return output;
+  return features;
 }
 
 void TrunkParser::classify(const Features& features, const layers::Context& context, ParserOutput* output) const {

@@ -22,6 +22,9 @@ class TrunkParser : public SceneParser {
     Variable layer2, layer3, layer4;
   };
 
+  /// x [N,H,W,3]. Sets output->aux to the auxiliary head's scores, in training and if there is one; output may be null.
+  Features trunk_features(const Variable& x, const layers::Context& context, ParserOutput* output) const;
+
   /// Builds the trunk, "layer0" to "layer4". Throws ShapeError for options that fit no network.
   explicit TrunkParser(const NetworkOptions& options, bool skips = false);
   /// To be called by the network's constructor after its own layers: "aux", if the options want one.

@@ -175,7 +175,8 @@ Json to_json(const NetworkOptions& options) {
   if (resnet.ceil_pool) json["ceil_pool"] = true;
   for (const SettingRow& row : find_architecture(options.arch)->settings) {
     const auto given = options.settings.find(row.name);
-    json[row.name] = to_json(given == options.settings.end() ? row.standard : given->second);
+    const Setting& value = given == options.settings.end() ? row.standard : given->second;
+    if (!row.added || value != row.standard) json[row.name] = to_json(value);
   }
   return json;
 }
@@ -204,7 +205,8 @@ NetworkOptions from_json(const Json& from, const std::string& place) {
   resnet.stride_in = from.value("stride_in", resnet.stride_in);
   resnet.ceil_pool = from.value("ceil_pool", resnet.ceil_pool);
   for (const SettingRow& row : architecture->settings) {
-    options.settings[row.name] = from_json(from.at(row.name), row.standard);
+    const bool absent = row.added && !from.contains(row.name);
+    options.settings[row.name] = absent ? row.standard : from_json(from.at(row.name), row.standard);
   }
   return options;
 }

@@ -2,15 +2,17 @@
 """Holds giza against other libraries' own networks, both ways, by hand:
 
   check_foreign_networks.py GIZA torchvision    needs torchvision (written with 0.29.1 and PyTorch 2.14)
-  check_foreign_networks.py GIZA deeplab        kazuto1011's DeepLab v2, whose network is written here again
+  check_foreign_networks.py GIZA deeplab        kazuto1011's DeepLab v2, whose network is written here again, and its MSC
   check_foreign_networks.py GIZA mmseg          needs mmsegmentation (1.2.2), mmcv-lite (2.1.0), mmengine, ftfy, regex
 
 Networks may be named behind that. Each is built at random by the library, with batch norms that have seen something. `giza run` of its state_dict must
 give the library's logits to 1e-5, from giza's formats too; and what giza writes under the library's names must load with
 strict=True and give the same numbers to the bit.
 """
+import json
 import os
 import pathlib
+import struct
 import subprocess
 import sys
 import tempfile
@@ -145,17 +147,56 @@ class DeepLab(nn.Module):
         for i, rate in enumerate((6, 12, 18, 24)):
             self.base.aspp.add_module(f"c{i}", nn.Conv2d(cin, classes, 3, 1, rate, rate))
 
-    def forward(self, x):
+    def scores(self, x):
         y = F.max_pool2d(F.relu(self.base.layer1.conv1(x)), 3, 2, 1, ceil_mode=True)
         for stage in self.stages:
             y = stage(y)
-        y = sum(conv(y) for conv in self.base.aspp.children())
+        return sum(conv(y) for conv in self.base.aspp.children())
+
+    def forward(self, x, scales=()):
+        """scales: of its MSC, beside 1."""
+        y = self.scores(x)
+        for scale in scales:
+            small = self.scores(F.interpolate(x, scale_factor=scale, mode="bilinear", align_corners=False))
+            y = torch.maximum(y, F.interpolate(small, y.shape[2:], mode="bilinear", align_corners=False))
         return F.interpolate(y, x.shape[2:], mode="bilinear", align_corners=False)
+
+
+def describe(path, **options):
+    """Changes the description of the network in a safetensors file."""
+    data = path.read_bytes()
+    (length,) = struct.unpack("<Q", data[:8])
+    header = json.loads(data[8:8 + length])
+    metadata = header["__metadata__"]
+    metadata["giza.model"] = json.dumps({**json.loads(metadata["giza.model"]), **options})
+    text = json.dumps(header).encode()
+    path.write_bytes(struct.pack("<Q", len(text)) + text + data[8 + length:])
+
+
+def deeplab_msc():
+    """The whole of it with its inputs of three scales, whatever remainder the sides leave."""
+    torch.manual_seed(2)
+    model = stir(DeepLab(21, (3, 4, 6, 3)))
+    with torch.no_grad(), tempfile.TemporaryDirectory() as path:
+        folder = pathlib.Path(path)
+        torch.save(model.state_dict(), folder / "theirs.pth")
+        giza("convert", folder / "theirs.pth", folder / "msc.safetensors", "--naming", "semseg")
+        describe(folder / "msc.safetensors", aspp_msc=True)
+        for height, width in ((97, 65), (96, 66), (99, 64)):
+            x = torch.randn(1, 3, height, width)
+            np.save(folder / "x.npy", x.numpy())
+            giza("run", "--weights", folder / "msc.safetensors", "--input", folder / "x.npy", "--output", folder / "y.npy", "--algorithm", "direct")
+            ours, expected = torch.from_numpy(np.load(folder / "y.npy")), model(x, (0.5, 0.75))
+            error = (ours - expected).norm() / expected.norm()
+            print(f"DeepLab v2 with MSC, {height}x{width}: relative L2 {error:.1e}, against one scale {(model(x) - expected).norm() / expected.norm():.1e}")
+            assert error < 1e-5
 
 
 def deeplab_networks():
     torch.manual_seed(2)
     check("DeepLab v2", stir(DeepLab(21, (3, 4, 23, 3))), lambda m, x: m(x), "deeplab")
+    if len(sys.argv) <= 3 or "MSC" in sys.argv[3:]:
+        deeplab_msc()
 
 
 {"torchvision": torchvision_networks, "deeplab": deeplab_networks, "mmseg": mmseg_networks}[sys.argv[2]]()

@@ -1,15 +1,19 @@
 #!/usr/bin/env python3
-"""Goldens of the networks that PSPNet is compared with: python3 make_network_goldens.py (PyTorch 2.13.0, NumPy 2).
+"""Goldens of the networks that PSPNet is compared with: python3 make_network_goldens.py [CASE...] (PyTorch 2.13.0, NumPy 2,
+Pillow 13).
 
 Each head is written here as its paper has it, on the trunk of make_pspnet_goldens.py, under giza's names. Writes
 network_CASE.json beside this file, in that script's format; "arch" and "settings" are giza's options.
 """
 import json
+import math
 import pathlib
+import sys
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from torch import nn
 
 from make_pspnet_goldens import Net, conv_bn, cross_entropies, golden, head
@@ -31,6 +35,8 @@ CASES = {
     "dilated_10": case("dilated", (49, 33), context_layers=10),
     "front_end": case("dilated", (33, 41), context="none"),
     "aspp": case("aspp", (57, 65), aspp_rates=[1, 2, 4, 9]),
+    "aspp_msc": case("aspp", (57, 66), aspp_rates=[1, 2, 4], aspp_msc=True),
+    "aspp_msc_half_pixel": {**case("aspp", (58, 71), aspp_rates=[1, 2, 3], aspp_msc=True), "align_corners": False},
     "largefov": case("largefov", (57, 41), fov_rate=3),
     "deeplabv3": case("deeplabv3", (49, 65), aspp_rates=[2, 3, 5], aspp_channels=24),
     "deeplabv3_mmseg": case("deeplabv3", (41, 49), aspp_rates=[2, 3, 5], aspp_channels=16, aspp_project=False),
@@ -55,18 +61,24 @@ class Trunk(Net):
         self.settings, self.size = options["settings"], options["size"]
         self.channels = 8 * options["width"]
         self.mid = 2 * options["width"]
+        self.align_corners = options.get("align_corners", True)
         classes = options["classes"]
         del self.cls
         aux, self.aux = self.aux, None
         self.build(options["arch"], classes)
         self.aux = aux
 
-    def forward(self, x):
+    def resized(self, t, size):
+        return F.interpolate(t, size, mode="bilinear", align_corners=self.align_corners)
+
+    def maps(self, x):
+        """The network's scores and the auxiliary head's, as large as they are."""
         two = self.layer2(self.layer1(self.layer0(x)))
         three = self.layer3(two)
-        four = self.layer4(three)
-        up = lambda t: F.interpolate(t, x.shape[2:], mode="bilinear", align_corners=True)
-        return (*[up(t) for t in self.scores(two, three, four)], up(self.aux(three)))
+        return (*self.scores(two, three, self.layer4(three)), self.aux(three))
+
+    def forward(self, x):
+        return tuple(self.resized(t, x.shape[2:]) for t in self.maps(x))
 
 
 class Fcn(Trunk):
@@ -136,6 +148,36 @@ class Aspp(Trunk):
 
     def scores(self, two, three, four):
         return (sum(branch(four) for branch in self.aspp.children()),)
+
+    def forward(self, x):
+        if not self.settings.get("aspp_msc"):
+            return super().forward(x)
+        # kazuto1011/deeplab-pytorch, libs/models/msc.py; where corners are aligned, with the published network's sizes.
+        one, aux = self.maps(x)
+        others = []
+        for scale in (0.5, 0.75):
+            if self.align_corners:
+                small = self.resized(x, [math.floor((n - 1) * scale) + 1 for n in x.shape[2:]])
+            else:
+                small = F.interpolate(x, scale_factor=scale, mode="bilinear", align_corners=False)
+            others.append(self.scores(None, None, self.layer4(self.layer3(self.layer2(self.layer1(self.layer0(small))))))[0])
+        largest = torch.stack([one, *[self.resized(t, one.shape[2:]) for t in others]]).max(0).values
+        if not self.training:
+            return (self.resized(largest, x.shape[2:]),)
+        return one, *others, largest, self.resized(aux, x.shape[2:])
+
+    def losses(self, outputs, y):
+        if not self.settings.get("aspp_msc"):
+            return cross_entropies(outputs, y)
+        *streams, aux = outputs
+        at = lambda t: torch.stack([self.nearest(label, t.shape[2:]) for label in y])
+        return [sum(cross_entropies((t,), at(t))[0] for t in streams), *cross_entropies((aux,), y)]
+
+    @staticmethod
+    def nearest(label, size):
+        """kazuto1011's resize_labels, for sizes that are no squares too."""
+        image = Image.fromarray(label.float().numpy()).resize((size[1], size[0]), resample=Image.NEAREST)
+        return torch.from_numpy(np.asarray(image).astype(np.int64))
 
 
 class LargeFov(Trunk):
@@ -409,7 +451,8 @@ ON_VGG = {"fcn32s": FcnVgg, "fcn16s": FcnVgg, "fcn8s": FcnVgg, "largefov": Large
 def main():
     torch.set_default_dtype(torch.float64)
     here = pathlib.Path(__file__).parent
-    for name, options in CASES.items():
+    for name in sys.argv[1:] or CASES:
+        options = CASES[name]
         vgg = options["settings"].get("backbone") == "vgg16"
         model = (ON_VGG if vgg else NETWORKS)[options["arch"]](options)
         if vgg or options["arch"] == "segnet":

@@ -52,6 +52,7 @@ models::NetworkOptions read_options(const json& o) {
   options.dropout = 0;
   if (o.contains("arch")) {
     options.arch = o["arch"];
+    options.align_corners = o.value("align_corners", true);
     options.backbone.output_stride = o["output_stride"];
     for (const auto& [name, value] : o["settings"].items()) {
       models::Setting setting = value.is_boolean()  ? models::Setting(value.get<bool>())
@@ -164,7 +165,8 @@ TEST_CASE("small PSPNets agree with PyTorch: logits, losses, gradients, running 
 TEST_CASE("so do the networks that PSPNet is compared with") {
   check_networks("network", {"fcn32s", "fcn16s", "fcn8s", "fcn8s_at_once"});
   check_networks("network", {"dilated", "dilated_large", "dilated_10", "front_end"});
-  check_networks("network", {"aspp", "largefov", "deeplabv3", "deeplabv3_mmseg", "fcn"});
+  check_networks("network",
+                 {"aspp", "aspp_msc", "aspp_msc_half_pixel", "largefov", "deeplabv3", "deeplabv3_mmseg", "fcn"});
   check_networks("network", {"parsenet", "parsenet_early", "parsenet_plain"});
   check_networks("network", {"segnet", "segnet_basic", "cascade"});
 }

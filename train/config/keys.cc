@@ -276,8 +276,9 @@ Key key_of(const models::SettingRow& row) {
   const bool numbers =
       !std::holds_alternative<bool>(row.standard) && !std::holds_alternative<std::string>(row.standard);
   const auto* list = std::get_if<std::vector<int>>(&row.standard);
-  const Rule rule = numbers ? Rule{.min = row.min, .max = row.max, .may_be_empty = list != nullptr && list->empty()}
-                            : Rule{.choices = row.choices};
+  Rule rule = numbers ? Rule{.min = row.min, .max = row.max, .may_be_empty = list != nullptr && list->empty()}
+                      : Rule{.choices = row.choices};
+  rule.added = row.added;
   return {"TRAIN", row.name, field, rule, row.doc, /*of_network=*/true};
 }
 

@@ -136,13 +136,17 @@ void OnnxGraph::output(const OnnxValue& value, const std::string& name, const st
   info.set_doc_string(meaning);
 }
 
-OnnxValue OnnxGraph::conv(const std::string& name, const OnnxValue& x, const Tensor& weight, const Tensor& bias,
-                          const Conv2dOptions& options) {
+OnnxConv OnnxGraph::conv_constants(const std::string& layer, const Tensor& weight, const Tensor& bias) {
   const Shape& w = weight.shape();
+  return {add_initializer(layer + ".weight", {w[0], w[3], w[1], w[2]}, to_pytorch_layout(weight)),
+          add_initializer(layer + ".bias", {w[0]}, bias.to_vector()), w};
+}
+
+OnnxValue OnnxGraph::conv(const std::string& name, const OnnxValue& x, const OnnxConv& constants,
+                          const Conv2dOptions& options) {
+  const Shape& w = constants.shape;
   check(w[3] == x.shape[1], "onnx: {}: weight {} for {} channels", name, w, x.shape[1]);
-  const std::string weights = add_initializer(name + ".weight", {w[0], w[3], w[1], w[2]}, to_pytorch_layout(weight));
-  const std::string biases = add_initializer(name + ".bias", {w[0]}, bias.to_vector());
-  onnx::NodeProto& node = add_node("Conv", name, {x.name, weights, biases});
+  onnx::NodeProto& node = add_node("Conv", name, {x.name, constants.weight, constants.bias});
   add_window(node, w, options);
   return result(name, {x.shape[0], w[0], ops::conv_output_size(x.shape[2], w[1], options),
                        ops::conv_output_size(x.shape[3], w[2], options)});

@@ -23,6 +23,12 @@ struct OnnxValue {
   Shape shape;
 };
 
+/// The initializers of a convolution, which several nodes may read.
+struct OnnxConv {
+  std::string weight, bias;
+  Shape shape;  ///< of the weight, [K,R,S,C]
+};
+
 /// Adds nodes, their constants and the shapes of their results to a graph. A node and its result share a name.
 class OnnxGraph {
  public:
@@ -32,9 +38,9 @@ class OnnxGraph {
   /// Declares a value, the result of the node added last, to be the graph's output `name`.
   void output(const OnnxValue& value, const std::string& name, const std::string& meaning);
 
-  /// weight [K,R,S,C] becomes the initializer NAME.weight [K,C,R,S], bias [K] becomes NAME.bias.
-  OnnxValue conv(const std::string& name, const OnnxValue& x, const Tensor& weight, const Tensor& bias,
-                 const Conv2dOptions& options);
+  /// weight [K,R,S,C] becomes the initializer LAYER.weight [K,C,R,S], bias [K] becomes LAYER.bias.
+  OnnxConv conv_constants(const std::string& layer, const Tensor& weight, const Tensor& bias);
+  OnnxValue conv(const std::string& name, const OnnxValue& x, const OnnxConv& constants, const Conv2dOptions& options);
   OnnxValue relu(const std::string& name, const OnnxValue& x);
   OnnxValue add(const std::string& name, const OnnxValue& a, const OnnxValue& b);
   /// The larger of two.

@@ -97,7 +97,8 @@ class ParserGraph {
     if (op == "as_map") return graph_.as_map(name, x);
     const auto height = step.shape[1], width = step.shape[2];
     if (op == "conv2d" && step.op.layer.empty()) {
-      return graph_.conv(name, x, step.numbers, Tensor::zeros({step.numbers.dim(0)}),
+      const Tensor no_bias = Tensor::zeros({step.numbers.dim(0)});
+      return graph_.conv(name, x, graph_.conv_constants(name, step.numbers, no_bias),
                          std::get<Conv2dOptions>(step.op.options));
     }
     if (op == "conv2d") return convolution(step);
@@ -131,22 +132,28 @@ class ParserGraph {
   }
 
   /// A convolution with the batch norm, the residual and the ReLU that its layer ends with. A pyramid's maps are enlarged
-  /// and concatenated with its input first.
+  /// and concatenated with its input first. A layer that is used again, on another input, has the same constants.
   OnnxValue convolution(const Step& step) {
     const HeardOp& op = step.op;
+    auto found = layers_.find(op.layer);
+    if (found == layers_.end()) {
+      const auto [weight, bias] = folded(op);
+      found = layers_.emplace(op.layer, Layer{graph_.conv_constants(op.layer, weight, bias)}).first;
+    }
+    Layer& layer = found->second;
+    const std::string name = layer.uses++ == 0 ? op.layer : fmt::format("{}.use{}", op.layer, layer.uses);
     OnnxValue x = values_.at(step.inputs[0]);
     if (step.inputs.size() > 1) {
       std::vector<OnnxValue> parts = {x};
       for (size_t i = 1; i < step.inputs.size(); ++i) {
-        parts.push_back(graph_.resize(fmt::format("{}.map{}", op.layer, i), values_.at(step.inputs[i]), x.shape[2],
+        parts.push_back(graph_.resize(fmt::format("{}.map{}", name, i), values_.at(step.inputs[i]), x.shape[2],
                                       x.shape[3], op.align_corners));
       }
-      x = graph_.concat(op.layer + ".concat", parts);
+      x = graph_.concat(name + ".concat", parts);
     }
-    const auto [weight, bias] = folded(op);
-    OnnxValue y = graph_.conv(op.layer, x, weight, bias, std::get<Conv2dOptions>(op.options));
-    if (step.residual != nullptr) y = graph_.add(op.layer + ".add", y, values_.at(step.residual));
-    return op.relu ? graph_.relu(op.layer + ".relu", y) : y;
+    OnnxValue y = graph_.conv(name, x, layer.constants, std::get<Conv2dOptions>(op.options));
+    if (step.residual != nullptr) y = graph_.add(name + ".add", y, values_.at(step.residual));
+    return op.relu ? graph_.relu(name + ".relu", y) : y;
   }
 
   /// Weight and bias of a convolution with its batch norm folded in, as layers::Frozen does it.
@@ -166,8 +173,14 @@ class ParserGraph {
     return {scaled, shift};
   }
 
+  struct Layer {
+    OnnxConv constants;
+    int uses = 0;
+  };
+
   OnnxGraph graph_;
   std::map<std::string, Tensor> tensors_;
+  std::map<std::string, Layer> layers_;  // convolutions so far
   std::map<Step::Place, OnnxValue> values_;
   int count_ = 0;
 };

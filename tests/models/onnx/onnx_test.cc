@@ -94,9 +94,11 @@ std::multiset<std::string> operators(const onnx::ModelProto& onnx) {
 TEST_SUITE_BEGIN("needs Protocol Buffers");
 
 TEST_CASE("onnx: the networks that PSPNet is compared with") {
-  const auto check_network = [](const char* arch, Settings settings, OnnxOptions onnx = {.height = 33, .width = 41}) {
+  const auto check_network = [](const char* arch, Settings settings, OnnxOptions onnx = {.height = 33, .width = 41},
+                                bool align_corners = true) {
     CAPTURE(arch);
     NetworkOptions options = tiny().network();
+    options.align_corners = align_corners;
     options.arch = arch;
     options.settings = std::move(settings);
     options.backbone.output_stride = find_architecture(arch)->output_stride;
@@ -122,6 +124,9 @@ TEST_CASE("onnx: the networks that PSPNet is compared with") {
   check_network("dilated", {{"context_layers", 7}});
   check_network("dilated", {{"context", "large"}});
   check_network("aspp", {{"aspp_rates", std::vector<int>{1, 2, 3}}});
+  // Layers that are used three times.
+  check_network("aspp", {{"aspp_msc", true}}, {.height = 33, .width = 42, .batch = 2});
+  check_network("aspp", {{"aspp_msc", true}}, {.height = 34, .width = 47}, /*align_corners=*/false);
   check_network("largefov", {{"fov_rate", 2}});
   check_network("deeplabv3", {}, {.height = 34, .width = 51, .batch = 2});
   check_network("deeplabv3", {{"aspp_project", false}}, {.height = 33, .width = 41});
