@@ -11,9 +11,6 @@
 
 #include "models/scene_parser.h"
 #include "models/weights/infer.h"
-#include "models/weights/names.h"
-#include "models/weights/naming.h"
-#include "models/weights/state_dict.h"
 #include "tensor/base/check.h"
 #include "tensor/base/file.h"
 #include "tensor/base/message.h"
@@ -25,6 +22,7 @@
 #include "train/config/parts.h"
 #include "train/cost/rehearsal.h"
 #include "train/data/loader.h"
+#include "train/initial_weights.h"
 #include "train/progress.h"
 #include "train/report/run_report.h"
 #include "train/signals.h"
@@ -44,8 +42,6 @@ class Trainer {
  private:
   void start();
   bool resume();
-  void check_same_pictures(const models::WeightFile& weights) const;
-  void load_initial_weights();
   models::ParserLoss forward(const Batch& batch);
   double step(const Batch& batch, double learning_rate);
   void check_settings(const TrainingState& state, const std::string& path);
@@ -120,7 +116,9 @@ void Trainer::start() {
                    "{}: TRAIN.start_epoch {} leaves nothing to train of TRAIN.epochs {}; expected fewer",
                    config_place(config_, "TRAIN.start_epoch"), train_.start_epoch, train_.epochs);
     iteration_ = train_.start_epoch * iterations_per_epoch_;
-    load_initial_weights();
+    const InitialWeights told = load_initial_weights(config_, model_options_, *model_);
+    notes_.insert(notes_.end(), told.notes.begin(), told.notes.end());
+    warnings_.insert(warnings_.end(), told.warnings.begin(), told.warnings.end());
     if (average_) average_->restart();
   }
   write_file(folder_.file("config.yaml"), to_yaml(config_));
@@ -195,33 +193,6 @@ void Trainer::check_settings(const TrainingState& state, const std::string& path
   for (const std::string& key : changed) {
     if (schedule_.policy != LrPolicy::poly) continue;  // the others do not know how long a training is
     notes_.push_back(fmt::format("{}: the learning rate follows the curve of the new number from here on", key));
-  }
-}
-
-/// Weights that learned from pictures of another scale would begin with activations far off.
-void Trainer::check_same_pictures(const models::WeightFile& weights) const {
-  const auto told = normalization_from_metadata(weights.metadata, train_.weight);
-  const Normalization ours = normalization_of(config_);
-  if (!told || (!config_.data.mean.empty() && !config_.data.std.empty())) return;
-  check<Refusal>(*told == ours,
-                 "{}: was trained on pictures with mean ({}) and std ({}), the configuration has ({}) and ({}); set "
-                 "DATA.mean and DATA.std to these or to others",
-                 train_.weight, fmt::join(told->mean, ", "), fmt::join(told->std, ", "), fmt::join(ours.mean, ", "),
-                 fmt::join(ours.std, ", "));
-}
-
-void Trainer::load_initial_weights() {
-  if (train_.weight.empty()) return;
-  const models::WeightFile file = models::read_semseg_weights(train_.weight);
-  check_same_pictures(file);
-  const std::vector<std::string> kept = models::load_state_dict(*model_, file, train_.weight, {.backbone_only = true});
-  for (const std::string& note : file.notes) notes_.push_back(fmt::format("{}: {}", train_.weight, note));
-  if (const std::string note = models::naming_note(file, model_options_); !note.empty()) {
-    notes_.push_back(fmt::format("{} {}", train_.weight, note));
-  }
-  if (!kept.empty()) {
-    warnings_.push_back(fmt::format("{} does not fit or lacks {} tensors, which begin at random: {}", train_.weight,
-                                    kept.size(), models::name_list(kept)));
   }
 }
 

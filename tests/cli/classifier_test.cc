@@ -5,6 +5,7 @@
 #include <sstream>
 #include <string>
 
+#include "models/onnx/export.h"
 #include "tests/cli/program.h"
 
 using giza::TempFolder;
@@ -73,6 +74,9 @@ TEST_CASE("a folder per class is checked, trained on, judged and predicted; its 
     CHECK(guess["probability"] >= 1.0 / 6);
   }
   CHECK(count == 6);
+  if (giza::models::onnx_available()) {
+    CHECK(run_giza("convert run/last.safetensors net.onnx --size 24x24 --quiet", folder).status == 0);
+  }
   // Pictures without classes.
   fs::create_directories(folder / "things/test");
   fs::copy_file(folder / "things/val/hull/scene_00001.png", folder / "things/test/a.png");

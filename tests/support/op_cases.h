@@ -69,7 +69,8 @@ enum class CaseUse {
 
 /// The whole table, one case per line; empty lines between ops.
 std::string_view op_case_table(CaseUse use);
-/// The part of it that is timed, in a file of its own.
+/// Parts of it in files of their own: ops that slide a window, and what is timed.
+std::string_view window_case_table();
 std::string_view bench_case_table();
 /// The table's rows of one op, in the table's order. Throws Error for an op without rows.
 std::vector<OpCase> op_cases(std::string_view op, CaseUse use = CaseUse::test);

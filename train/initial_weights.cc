@@ -1,0 +1,51 @@
+// The weights that a training starts from.
+#include "train/initial_weights.h"
+
+#include <fmt/ranges.h>
+
+#include "models/weights/infer.h"
+#include "models/weights/names.h"
+#include "models/weights/naming.h"
+#include "models/weights/state_dict.h"
+#include "tensor/base/check.h"
+#include "train/config/card.h"
+#include "train/config/parts.h"
+
+namespace giza::train {
+namespace {
+
+/// Weights that learned from pictures of another scale would begin with activations far off.
+void check_same_pictures(const Config& config, const models::WeightFile& weights) {
+  const std::string& path = config.train.weight;
+  const auto told = normalization_from_metadata(weights.metadata, path);
+  const Normalization ours = normalization_of(config);
+  if (!told || (!config.data.mean.empty() && !config.data.std.empty())) return;
+  check<Refusal>(*told == ours,
+                 "{}: was trained on pictures with mean ({}) and std ({}), the configuration has ({}) and ({}); set "
+                 "DATA.mean and DATA.std to these or to others",
+                 path, fmt::join(told->mean, ", "), fmt::join(told->std, ", "), fmt::join(ours.mean, ", "),
+                 fmt::join(ours.std, ", "));
+}
+
+}  // namespace
+
+InitialWeights load_initial_weights(const Config& config, const models::NetworkOptions& options,
+                                    const models::SceneParser& model) {
+  InitialWeights told;
+  const std::string& path = config.train.weight;
+  if (path.empty()) return told;
+  const models::WeightFile file = models::read_semseg_weights(path);
+  check_same_pictures(config, file);
+  const std::vector<std::string> kept = models::load_state_dict(model, file, path, {.backbone_only = true});
+  for (const std::string& note : file.notes) told.notes.push_back(fmt::format("{}: {}", path, note));
+  if (const std::string note = models::naming_note(file, options); !note.empty()) {
+    told.notes.push_back(fmt::format("{} {}", path, note));
+  }
+  if (!kept.empty()) {
+    told.warnings.push_back(fmt::format("{} does not fit or lacks {} tensors, which begin at random: {}", path,
+                                        kept.size(), models::name_list(kept)));
+  }
+  return told;
+}
+
+}  // namespace giza::train
