@@ -38,6 +38,10 @@ std::string isa() {
   return hwy::TargetName(target);
 }
 
+bool isa_fuses(const std::string& name) {
+  return name.starts_with("AVX") || name.starts_with("NEON") || name.starts_with("SVE");
+}
+
 void set_isa(const std::string& name) {
   const std::vector<std::string> names = isa_targets();
   int64_t found = name == "auto" ? -1 : 0;

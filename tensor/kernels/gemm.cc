@@ -20,12 +20,7 @@ using V = hn::Vec<D>;
 
 HWY_INLINE int64_t lanes() { return static_cast<int64_t>(hn::Lanes(D())); }
 
-GemmShape gemm_shape() {
-  const int64_t width = kMaxVectors * lanes();
-  // 40 KiB of b per panel on AVX-512 (whose cores have 48 KiB of L1), else 24 KiB of 32; no deeper than 384.
-  const int64_t floats = kMaxVectors == 4 ? 10240 : 6144;
-  return {lanes(), width, std::min<int64_t>(384, floats / width)};
-}
+GemmShape gemm_shape() { return {lanes(), kMaxVectors * lanes(), kDepth}; }
 
 template <int kVectors>
 HWY_INLINE void add_row(V (&sum)[kVectors], const float* from, int64_t columns) {

@@ -9,11 +9,15 @@ namespace giza::kernels {
 /// latency of FMA (4 cycles x 2 ports = 8 sums at least) and leave registers for the operands.
 constexpr int64_t kTileRows = 6;
 
-/// Shape of the register tile and the cache blocks of the SIMD target in use.
+/// Depth of a block: one for all SIMD targets, because each block is summed on its own, so that another depth would give
+/// other bits. A panel of AVX-512 is then 40 KiB, of 48 in its L1 cache; others are far smaller.
+constexpr int64_t kDepth = 160;
+
+/// Shape of the register tile of the SIMD target in use, and of its blocks.
 struct GemmShape {
   int64_t lanes;  ///< floats of a vector: packed panels are whole vectors wide
   int64_t width;  ///< columns of a full panel
-  int64_t depth;  ///< depth of a block, so that a panel of width x depth floats stays in the L1 cache
+  int64_t depth;  ///< kDepth
 };
 GemmShape gemm_shape();
 

@@ -9,6 +9,7 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include "tensor/kernels/lane_sums-inl.h"
 #include "tensor/kernels/reduce-inl.h"
 #include "tensor/kernels/simd-inl.h"
 
@@ -20,23 +21,13 @@ namespace HWY_NAMESPACE {
 using D = hn::CappedTag<float, 16>;
 using V = hn::Vec<D>;
 
-/// The sum of terms(lanes, i) over the columns of a row: term i goes to virtual lane i % 16, and the lanes are added in
-/// halves. Terms of lanes that do not exist must be 0. add(lanes, i, sum) is sum + term, rounded once.
+/// The sum of terms(lanes, i) over the columns of a row. Terms of lanes that do not exist must be 0. add(lanes, i, sum) is
+/// sum + term, rounded once.
 template <class Add>
-HWY_INLINE float sum_of_row(int64_t width, const Add& add) {
-  constexpr int64_t kVirtual = 16, kLanes = Columns<D>::kLanes, kVectors = kVirtual / kLanes;
-  HWY_ALIGN float sums[kVirtual] = {};
-  for (int64_t v = 0; v < kVectors; ++v) {
-    V sum = hn::Zero(D());
-    int64_t i = v * kLanes;
-    for (; i + kLanes <= width; i += kVirtual) sum = add(AllLanes<D>(), i, sum);
-    if (i < width) sum = add(FirstLanes<D>(static_cast<size_t>(width - i)), i, sum);
-    hn::Store(sum, D(), sums + v * kLanes);
-  }
-  for (int64_t half = kVirtual / 2; half > 0; half /= 2) {
-    for (int64_t i = 0; i < half; ++i) sums[i] += sums[i + half];
-  }
-  return sums[0];
+HWY_INLINE float sum_of_row(const Columns<D>& columns, const Add& add) {
+  LaneSums sums;
+  columns.for_each([&](auto lanes, int64_t i) HWY_ATTR { sums.at(i) = add(lanes, i, sums.at(i)); });
+  return sums.total();
 }
 
 void l2_normalize(ConstRows x, const float* gain, float eps, float* inverse_norms, Rows y, int64_t rows,
@@ -44,7 +35,7 @@ void l2_normalize(ConstRows x, const float* gain, float eps, float* inverse_norm
   const Columns<D> columns(width);
   for (int64_t r = 0; r < rows; ++r) {
     const float* from = x.row(r);
-    const float squares = sum_of_row(width, [&](auto lanes, int64_t i, V sum) HWY_ATTR {
+    const float squares = sum_of_row(columns, [&](auto lanes, int64_t i, V sum) HWY_ATTR {
       const V v = lanes.load(from + i);
       return hn::MulAdd(v, v, sum);
     });
@@ -63,7 +54,7 @@ void l2_normalize_backward(ConstRows dy, ConstRows x, const float* gain, const f
   const Columns<D> columns(width);
   for (int64_t r = 0; r < rows; ++r) {
     const float *from = x.row(r), *gradient = dy.row(r);
-    const float dot = sum_of_row(width, [&](auto lanes, int64_t i, V sum) HWY_ATTR {
+    const float dot = sum_of_row(columns, [&](auto lanes, int64_t i, V sum) HWY_ATTR {
       return hn::MulAdd(hn::Mul(lanes.load(gradient + i), lanes.load(gain + i)), lanes.load(from + i), sum);
     });
     const float inverse = inverse_norms[r];

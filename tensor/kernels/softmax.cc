@@ -13,6 +13,7 @@
 #include <hwy/contrib/math/math-inl.h>
 
 #include "tensor/kernels/exp-inl.h"
+#include "tensor/kernels/lane_sums-inl.h"
 #include "tensor/kernels/simd-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -68,9 +69,21 @@ class FewColumns {
 };
 
 /// A row of any number of columns; the buffer is the row of the output, which stays in L1.
-class ManyColumns : public Columns<D> {
+class ManyColumns {
  public:
-  explicit HWY_INLINE ManyColumns(int64_t width) : Columns<D>(width) {}
+  explicit HWY_INLINE ManyColumns(int64_t width) : width_(width) {}
+  /// As Columns, by 16 columns at a time, so that a LaneSums keeps its vectors in registers.
+  template <class Body>
+  HWY_INLINE void for_each(Body&& body) const {
+    const auto blocks = static_cast<size_t>(width_) / 16;
+    for (size_t block = 0; block < blocks; ++block) {
+      HWY_UNROLL(16)
+      for (int64_t j = 0; j < 16; j += kLanes) body(AllLanes<D>(), static_cast<int64_t>(block * 16) + j);
+    }
+    int64_t i = static_cast<int64_t>(blocks * 16);
+    for (; i + kLanes <= width_; i += kLanes) body(AllLanes<D>(), i);
+    if (i < width_) body(FirstLanes<D>(static_cast<size_t>(width_ - i)), i);
+  }
   class Buffer {
    public:
     explicit HWY_INLINE Buffer(float* row) : row_(row) {}
@@ -86,6 +99,9 @@ class ManyColumns : public Columns<D> {
    private:
     float* row_;
   };
+
+ private:
+  int64_t width_;
 };
 
 /// Calls body(columns) with the kind of columns for this width.
@@ -124,13 +140,13 @@ void softmax(ConstRows x, Rows y, int64_t rows, int64_t width) {
     for (int64_t r = 0; r < rows; ++r, x.data += x.stride, y.data += y.stride) {
       typename std::decay_t<decltype(columns)>::Buffer exps(y.data);
       const V top = row_max(columns, x.data);
-      V sum = hn::Zero(D());
+      LaneSums sums;
       columns.for_each([&](auto lanes, int64_t i) HWY_ATTR {
         const V e = exp_nonpositive(hn::Sub(lanes.load(x.data + i), top));
         exps.put(lanes, e, i);
-        sum = hn::Add(sum, lanes.keep(e));
+        sums.at(i) = hn::Add(sums.at(i), lanes.keep(e));
       });
-      const V factor = hn::Set(D(), 1.0F / hn::GetLane(hn::SumOfLanes(D(), sum)));
+      const V factor = hn::Set(D(), 1.0F / sums.total());
       columns.for_each([&](auto lanes, int64_t i)
                            HWY_ATTR { lanes.store(hn::Mul(exps.take(lanes, i), factor), y.data + i); });
     }
@@ -149,11 +165,12 @@ void softmax_backward(ConstRows dy, ConstRows y, Rows dx, int64_t rows, int64_t 
         origin = hn::Max(origin, hn::IfThenElse(chosen, lanes.load(dy.data + i), origin));
       });
       origin = hn::MaxOfLanes(D(), origin);
-      V dot = hn::Zero(D());
+      LaneSums products;
       columns.for_each([&](auto lanes, int64_t i) HWY_ATTR {
-        dot = hn::MulAdd(lanes.keep(hn::Sub(lanes.load(dy.data + i), origin)), lanes.load(y.data + i), dot);
+        const V distance = lanes.keep(hn::Sub(lanes.load(dy.data + i), origin));
+        products.at(i) = hn::MulAdd(distance, lanes.load(y.data + i), products.at(i));
       });
-      dot = hn::SumOfLanes(D(), dot);
+      const V dot = hn::Set(D(), products.total());
       columns.for_each([&](auto lanes, int64_t i) HWY_ATTR {
         const V distance = hn::Sub(hn::Sub(lanes.load(dy.data + i), origin), dot);
         lanes.store(hn::Mul(lanes.load(y.data + i), distance), dx.data + i);
@@ -185,14 +202,14 @@ CrossEntropySums cross_entropy(ConstRows logits, const int32_t* labels, int32_t 
         }
         const V max = row_max(columns, x);
         const int32_t column = valid ? label : -1;
-        V sum = hn::Zero(d);
+        LaneSums exps;
         columns.for_each([&](auto lanes, int64_t i) HWY_ATTR {
           const V e = lanes.keep(exp_nonpositive(hn::Sub(lanes.load(x + i), max)));
-          sum = hn::Add(sum, hn::IfThenZeroElse(is_column(iota, i, column), e));
+          exps.at(i) = hn::Add(exps.at(i), hn::IfThenZeroElse(is_column(iota, i, column), e));
         });
         top[j] = hn::GetLane(max);
         own[j] = valid ? x[label] : -std::numeric_limits<float>::infinity();
-        others[j] = hn::GetLane(hn::SumOfLanes(d, sum));
+        others[j] = exps.total();
       }
       for (int64_t j = count; j < kPixels; ++j) top[j] = own[j] = others[j] = 0.0F;
       // log(sum) = log1p(others + (e_label - 1)): for a confident pixel e_label is 1 and `others` tiny, and the sum
@@ -232,18 +249,20 @@ void cross_entropy_backward(ConstRows logits, const int32_t* labels, int32_t ign
       // The label's own p - 1 is -(sum of the others), which keeps its digits where p is close to 1.
       typename std::decay_t<decltype(columns)>::Buffer exps(dx.data);
       const V log_sum = hn::Set(d, lse[r]);
-      V others = hn::Zero(d), own = hn::Zero(d);
+      LaneSums other_exps;
+      V own = hn::Zero(d);
       columns.for_each([&](auto lanes, int64_t i) HWY_ATTR {
         const V e = exp_nonpositive(hn::Sub(lanes.load(logits.data + i), log_sum));
         exps.put(lanes, e, i);
         const V real = lanes.keep(e);
         const M mine = is_column(iota, i, label);
-        others = hn::Add(others, hn::IfThenZeroElse(mine, real));
+        other_exps.at(i) = hn::Add(other_exps.at(i), hn::IfThenZeroElse(mine, real));
         own = hn::Add(own, hn::IfThenElseZero(mine, real));
       });
-      const float total = hn::GetLane(hn::SumOfLanes(d, hn::Add(others, own)));
+      // `own` is one number among zeros: its sum is exact in any order.
+      const float others = other_exps.total(), total = others + hn::GetLane(hn::SumOfLanes(d, own));
       const float gain = (class_weights != nullptr ? factor * class_weights[label] : factor) / total;
-      const V gains = hn::Set(d, gain), own_gradient = hn::Mul(hn::SumOfLanes(d, others), hn::Set(d, -gain));
+      const V gains = hn::Set(d, gain), own_gradient = hn::Set(d, -gain * others);
       columns.for_each([&](auto lanes, int64_t i) HWY_ATTR {
         const V gradient = hn::Mul(exps.take(lanes, i), gains);
         lanes.store(hn::IfThenElse(is_column(iota, i, label), own_gradient, gradient), dx.data + i);

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <limits>
@@ -39,6 +40,18 @@ float number_of(CaseData data, std::mt19937_64& bits, float constant) {
     default:
       return normal_number(bits);
   }
+}
+
+/// The bits of all results that a body of for_each_target compared with an oracle, in their order.
+std::vector<uint64_t> results;
+
+void record(const Tensor& result) {
+  Fnv1a hash;
+  for (const float value : result.to_vector()) {
+    // Which of its operands' bits a NaN has, processors decide differently.
+    hash.add_bytes(std::to_string(std::isnan(value) ? 0x7FC00000U : std::bit_cast<uint32_t>(value)));
+  }
+  results.push_back(hash.value());
 }
 
 bool agree(double actual, double expected, double bound) {
@@ -119,9 +132,20 @@ bool Placed::intact() const { return canaries_intact() && same_bits(view_, origi
 void for_each_target(const std::function<void(const std::string& target)>& body) {
   const ThreadScope one(1);
   const IsaScope restore;
+  std::string first;
+  std::vector<uint64_t> expected;
   for (const std::string& target : isa_targets()) {
     set_isa(target);
+    results.clear();
     body(target);
+    if (!isa_fuses(target)) continue;
+    if (first.empty()) {
+      first = target;
+      expected = results;
+    }
+    const auto differing = std::mismatch(expected.begin(), expected.end(), results.begin(), results.end());
+    CHECK_MESSAGE(differing.first == expected.end(), "result ", differing.first - expected.begin(), " of ",
+                  expected.size(), " has other bits on ", target, " than on ", first);
   }
 }
 
@@ -137,6 +161,7 @@ void for_each_setting(const std::function<void(Layout layout)>& body) {
 
 std::string differs(const Tensor& actual, const oracle::Array& expected, double bound, double scale) {
   if (std::string shapes = shapes_differ(actual, expected); !shapes.empty()) return shapes;
+  record(actual);
   const oracle::Array values(actual);
   double error = 0, length = 0, worst = -1;
   int64_t worst_at = 0;
@@ -158,6 +183,7 @@ std::string differs(const Tensor& actual, const oracle::Array& expected, double 
 
 std::string differs_by_element(const Tensor& actual, const oracle::Array& expected, const oracle::Array& bound) {
   if (std::string shapes = shapes_differ(actual, expected); !shapes.empty()) return shapes;
+  record(actual);
   const oracle::Array values(actual);
   for (int64_t i = 0; i < values.size(); ++i) {
     if (!agree(values[i], expected[i], bound[i])) {

@@ -1,69 +1,20 @@
-// Training a tiny net: repeatable to the bit, resumable, and stopped before bad numbers spread.
+// Training a tiny net: what it writes, how it goes on, and what stops it.
 #include "train/trainer.h"
 
 #include <algorithm>
 #include <csignal>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 
 #include "models/weights/weight_file.h"
 #include "tensor/base/check.h"
-#include "tensor/parallel.h"
 #include "tests/support/refusal.h"
-#include "tests/support/scopes.h"
-#include "tests/train/tiny_set.h"
+#include "tests/train/trainings.h"
 #include "train/checkpoint.h"
-#include "train/progress.h"
-#include "train/signals.h"
 
 namespace giza::train {
 namespace {
 
 namespace fs = std::filesystem;
-
-/// Silences progress, and gives the threads back.
-class Quiet {
-  QuietScope quiet_;
-  ThreadScope threads_{num_threads()};
-};
-
-std::vector<double> losses_of(const Config& config) {
-  std::vector<double> losses;
-  train(config, [&](int64_t, double loss) { losses.push_back(loss); });
-  return losses;
-}
-
-/// A run's last checkpoint, byte for byte: nothing in it may tell of threads, clocks, folders and interruptions.
-std::string last_checkpoint(const Config& config) { return read_bytes(config.train.save_path + "/last.safetensors"); }
-
-std::vector<nlohmann::json> log_of(const Config& config) {
-  std::vector<nlohmann::json> lines;
-  std::ifstream stream(config.train.save_path + "/log.jsonl");
-  for (std::string line; std::getline(stream, line);) lines.push_back(nlohmann::json::parse(line));
-  return lines;
-}
-
-/// The log without what a clock decides.
-std::vector<nlohmann::json> timeless_log_of(const Config& config) {
-  std::vector<nlohmann::json> lines = log_of(config);
-  for (nlohmann::json& line : lines) {
-    for (const char* key : {"seconds", "images_per_second", "validation_seconds"}) line.erase(key);
-  }
-  return lines;
-}
-
-/// Trains until `iteration`, where a signal arrives.
-void interrupt_at(const Config& config, int64_t iteration, int signal) {
-  try {
-    train(config, [&](int64_t done, double) {
-      if (done == iteration) std::raise(signal);
-    });
-    FAIL("not interrupted");
-  } catch (const Interrupted& interrupted) {
-    CHECK(interrupted.signal() == signal);
-    CHECK(contains(interrupted.what(), fmt::format("iter_{:08}", iteration)));
-  }
-}
 
 TEST_CASE("train: the loss falls; log, checkpoints and configuration are written") {
   const Quiet quiet;
@@ -72,6 +23,7 @@ TEST_CASE("train: the loss falls; log, checkpoints and configuration are written
   config.train.epochs = 10;
   config.train.print_freq = 3;
   config.train.base_lr = 0.02;
+  config.train.manual_seed = 2;
   config.train.evaluate = true;
   config.train.eval_freq = 4;
   const TrainResult result = train(config);
@@ -97,48 +49,6 @@ TEST_CASE("train: the loss falls; log, checkpoints and configuration are written
   CHECK(fs::exists(config.train.save_path + "/iter_00000036.safetensors"));
   CHECK(!fs::exists(config.train.save_path + "/iter_00000032.safetensors"));
   CHECK(result.checkpoint == config.train.save_path + "/iter_00000040.safetensors");
-}
-
-TEST_CASE("train: the same bits at any number of threads and workers, others for another seed") {
-  const Quiet quiet;
-  const TinySet set;
-  Config config = set.config("one");
-  config.train.threads = 1;
-  config.train.workers = 1;
-  const std::vector<double> reference = losses_of(config);
-  REQUIRE(reference.size() == 12);
-  for (const auto& [threads, workers] : std::vector<std::pair<int, int>>{{2, 3}, {3, 0}, {5, 4}}) {
-    Config other = set.config(fmt::format("{}_{}", threads, workers));
-    other.train.threads = threads;
-    other.train.workers = workers;
-    CHECK(losses_of(other) == reference);
-    CHECK(last_checkpoint(other) == last_checkpoint(config));
-  }
-  Config seeded = set.config("three");
-  seeded.train.manual_seed = 4;
-  CHECK(losses_of(seeded) != reference);
-}
-
-TEST_CASE("train: interrupted anywhere and resumed, the same bits as in one go") {
-  const Quiet quiet;
-  const TinySet set;
-  Config config = set.config("whole");
-  config.train.print_freq = 3;
-  config.train.evaluate = true;
-  const std::vector<double> reference = losses_of(config);
-  // In the middle of an epoch and of a line of the log, at an epoch's end, and after the last step.
-  for (const int64_t stop : {1, 5, 8, 12}) {
-    CAPTURE(stop);
-    Config parts = config;
-    parts.train.save_path = set.file(fmt::format("parts{}", stop));
-    interrupt_at(parts, stop, stop % 2 == 0 ? SIGTERM : SIGINT);
-    parts.train.resume = "auto";
-    const std::vector<double> rest = losses_of(parts);
-    CHECK(rest == std::vector<double>(reference.begin() + stop, reference.end()));
-    CHECK(last_checkpoint(parts) == last_checkpoint(config));
-    CHECK(timeless_log_of(parts) == timeless_log_of(config));
-    CHECK(losses_of(parts).empty());  // nothing is left to do
-  }
 }
 
 TEST_CASE(
@@ -292,27 +202,6 @@ TEST_CASE("train: what was judged before it ended is not judged again") {
   config.train.resume = "auto";
   CHECK(!train(config).validation);
   CHECK(log_of(config).size() == lines);
-}
-
-TEST_CASE("train: dropout draws anew each iteration") {
-  const Quiet quiet;
-  const TinySet set(1);
-  write_bytes(set.file("list.txt"), "p0.png p0_label.png\np0.png p0_label.png\n");
-  // The same batch and the same weights each time: a crop larger than the picture, no other augmentation, rate 0.
-  const auto losses_with = [&](double dropout) {
-    Config config = set.config(fmt::format("run_{}", dropout));
-    config.train.train_h = config.train.train_w = 41;
-    config.train.scale_min = config.train.scale_max = 1;
-    config.train.rotate_prob = config.train.blur_prob = config.train.flip_prob = 0;
-    config.train.base_lr = 0;
-    config.train.dropout = dropout;
-    return losses_of(config);
-  };
-  const std::vector<double> without = losses_with(0), with = losses_with(0.5);
-  REQUIRE(with.size() == 3);
-  CHECK(without[0] == without[1]);
-  CHECK(with[0] != with[1]);
-  CHECK(with[1] != with[2]);
 }
 
 TEST_CASE("train: a link that a kill left behind is mended") {

@@ -30,8 +30,9 @@ void backward_weight(int m, const Tensor& x, const Tensor& dy, const Tensor& dw,
     std::fill_n(products.data() + position * product_stride, product_stride, 0.0F);
   });
 
-  const int64_t chunk = even_chunk(std::max<int64_t>(tiles, 1),
-                                   positions * (in_padded + out_stride) * static_cast<int64_t>(sizeof(float)));
+  // Where a chunk ends, a sum does: so its size must not depend on the SIMD target's vectors.
+  const int64_t chunk = even_chunk(std::max<int64_t>(tiles, 1), positions * (round_up(in_channels, 16) + out_stride) *
+                                                                    static_cast<int64_t>(sizeof(float)));
   const int64_t v_stride = position_stride(chunk, in_padded), w_stride = position_stride(chunk, out_stride);
   const Scratch<float> room(positions * (v_stride + w_stride));
   const kernels::PositionLayout v = {room.data(), v_stride, gemm.width, chunk * gemm.width, gemm.width, last_columns};
