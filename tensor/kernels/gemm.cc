@@ -137,7 +137,7 @@ HWY_NOINLINE void outer_tiles(const OuterPanel& p) {
       HWY_UNROLL(4)
       for (int j = 0; j < kVectors; ++j) {
         float* to = sums + i * stride + j * lanes();
-        hn::StoreU(hn::Add(hn::LoadU(d, to), tile.sum[i][j]), d, to);
+        hn::StoreU(p.accumulate ? hn::Add(hn::LoadU(d, to), tile.sum[i][j]) : tile.sum[i][j], d, to);
       }
     }
   }

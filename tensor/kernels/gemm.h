@@ -47,7 +47,7 @@ void pack_outer(const float* const* rows, int64_t pixels, int64_t begin, int64_t
 /// A line more than a tile takes, so that the tiles of one pixel fall into different cache sets.
 inline int64_t outer_tile_stride(int64_t pixels) { return (pixels * kTileRows + 15) / 16 * 16 + 16; }
 
-/// sums[c][n] += sum over pixels p of a[p][c] * b[p][n]: the product of backward-weights.
+/// sums[c][n] (+)= sum over pixels p of a[p][c] * b[p][n]: the product of backward-weights.
 struct OuterPanel {
   const float* a;    ///< as pack_outer made it
   int64_t channels;  ///< c
@@ -55,6 +55,7 @@ struct OuterPanel {
   const float* b;   ///< [pixels][columns rounded up to lanes]
   int64_t columns;  ///< at most GemmShape::width
   float* sums;      ///< [channels rounded up to kTileRows][columns rounded up to lanes]
+  bool accumulate;  ///< add to what sums holds
 };
 void outer_panel(const OuterPanel& panel);
 

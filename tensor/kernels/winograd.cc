@@ -304,7 +304,7 @@ HWY_NOINLINE void filter_gradients(const PositionLayout& from, int64_t begin, in
   const D d;
   const Columns<D> vectors(columns);
   for (int64_t k = begin; k < end; ++k) {
-    float* filter = dw.row(9 * k);
+    float* filter = dw.row(9 * (k - begin));
     vectors.for_each([&](auto lanes, int64_t c) HWY_ATTR {
       const float* at = row_of(from, k, c, columns);
       transform_square<Product>(

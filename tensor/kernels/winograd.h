@@ -48,7 +48,7 @@ void winograd_output(int m, const PositionLayout& from, int64_t first, const Til
 /// `to` is a "tile". Columns up to whole vectors become zero.
 void winograd_weights(int m, ConstRows w, int64_t rows, int64_t columns, bool transposed, const PositionLayout& to);
 
-/// G^T U G of products U by position, "tile" k in [begin, end), column c, stored in row 9 k + 3 r + s of dw.
+/// G^T U G of products U by position, "tile" k in [begin, end), column c, stored in row 9 (k - begin) + 3 r + s of dw.
 void winograd_weight_gradient(int m, const PositionLayout& from, int64_t begin, int64_t end, int64_t columns, Rows dw);
 
 }  // namespace giza::kernels

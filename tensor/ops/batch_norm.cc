@@ -10,6 +10,7 @@
 #include "tensor/dry_run.h"
 #include "tensor/kernels/batch_norm.h"
 #include "tensor/ops/partials.h"
+#include "tensor/ops/picture_cut.h"
 #include "tensor/ops/scratch.h"
 #include "tensor/profile/profile.h"
 
@@ -110,23 +111,19 @@ Tensor save_affine(ColumnParameters& parameters, int64_t channels) {
   return affine;
 }
 
-/// Mean and biased variance of each channel, in a pass over x. Welford's trouble is avoided by a shift: deviations are
-/// taken from the first pixel, which lies within sigma * sqrt(count) of the mean, so that the subtraction below loses at
-/// most log2(count) of 53 bits.
-void find_moments(const Fold& fold, const Tensor& x, ArenaVector* means, ArenaVector* variances) {
-  const Scratch<float> shift(fold.width);
-  fold.tile(x.data(), shift.data());
-  Partials sums(fold, 2);
-  sums.accumulate([&](int64_t row, int64_t rows, int64_t column, int64_t columns, double* to) {
-    kernels::batch_norm_moments(fold.of(x, row, column), shift.data() + column, rows, columns, to, sums.stride());
+/// The moments of x, where no convolution gathered them.
+ChannelMoments moments_of(const Tensor& x) {
+  const int64_t pictures = x.dim(0), channels = x.channels();
+  const PictureCut cut(pictures, x.rows() / std::max<int64_t>(pictures, 1), row_grain(channels), 1);
+  ChannelMoments moments;
+  moments.start(pictures, cut.blocks, channels);
+  parallel_for(cut.tasks(), [&](int64_t task) {
+    cut.for_each_block(cut.begin(task), cut.end(task), [&](int64_t block, int64_t begin, int64_t end) {
+      moments.add(block, x.row(begin), x.row_stride(), end - begin, 0, channels, /*first=*/true);
+    });
   });
-  const auto n = static_cast<double>(x.rows());
-  for (int64_t c = 0; c < x.channels(); ++c) {
-    const double m1 = sums.sum(0, c) / n;
-    means->push_back(static_cast<double>(shift[c]) + m1);
-    // A NaN stays: std::max returns its first argument when the comparison is false.
-    variances->push_back(std::max(sums.sum(1, c) / n - m1 * m1, 0.0));
-  }
+  moments.finish();
+  return moments;
 }
 
 }  // namespace
@@ -153,10 +150,9 @@ BatchNormResult batch_norm_train(const Tensor& x, const Tensor& gamma, const Ten
   check(!given || simulating() || (moments->count() == count && std::ssize(moments->mean()) == channels),
         "batch_norm: moments of {} pixels and {} channels for x {}", given ? moments->count() : 0,
         given ? std::ssize(moments->mean()) : 0, x.shape());
-  ArenaVector means, variances;
-  if (!given) find_moments(fold, x, &means, &variances);
-  const ArenaVector& mean_of = given ? moments->mean() : means;
-  const ArenaVector& variance_of = given ? moments->variance() : variances;
+  const ChannelMoments own = given ? ChannelMoments() : moments_of(x);
+  const ArenaVector& mean_of = given ? moments->mean() : own.mean();
+  const ArenaVector& variance_of = given ? moments->variance() : own.variance();
 
   BatchNormResult result{{}, Tensor::empty({channels}), Tensor::empty({channels}), {}};
   ColumnParameters parameters(fold, 3);

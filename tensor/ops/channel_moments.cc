@@ -4,14 +4,17 @@
 #include <algorithm>
 
 #include "tensor/kernels/batch_norm.h"
+#include "tensor/ops/picture_cut.h"
 #include "tensor/parallel.h"
 
 namespace giza::ops {
 
-void ChannelMoments::start(int64_t blocks, int64_t channels) {
-  blocks_ = blocks;
+void ChannelMoments::start(int64_t pictures, int64_t picture_blocks, int64_t channels) {
+  pictures_ = pictures;
+  blocks_ = picture_blocks;
   channels_ = channels;
   stride_ = (channels + 15) / 16 * 16;
+  const int64_t blocks = pictures * picture_blocks;
   sums_.emplace(blocks * 2 * stride_);
   shifts_.emplace(blocks * stride_);
   counts_.emplace(blocks);
@@ -32,31 +35,65 @@ void ChannelMoments::add(int64_t block, const float* pixels, int64_t stride, int
 }
 
 void ChannelMoments::finish() {
+  // Which blocks are merged, in which order: the same for all channels.
+  struct Merge {
+    int64_t to, from;
+    double left, right;  // pixels of both
+  };
+  const int64_t blocks = pictures_ * blocks_;
+  const Scratch<Merge> merges(std::max<int64_t>(blocks, 1));
+  int64_t merge_count = 0;
+  count_ = 0;
+  for (int64_t block = 0; block < blocks; ++block) count_ += (*counts_)[block];
+  const Scratch<int64_t> pixels(std::max<int64_t>(blocks, 1));
+  std::copy_n(counts_->data(), blocks, pixels.data());
+  const auto merge = [&](int64_t to, int64_t from) {
+    if (pixels[from] == 0) return;
+    merges[merge_count++] = {to, from, static_cast<double>(pixels[to]), static_cast<double>(pixels[from])};
+    pixels[to] += pixels[from];
+  };
+  for (int64_t block = 0; block < blocks; ++block) {
+    if (block % blocks_ != 0) merge(block / blocks_ * blocks_, block);
+  }
+  add_in_tree(pictures_, [&](int64_t to, int64_t from) { merge(to * blocks_, from * blocks_); });
+
   mean_.assign(static_cast<size_t>(channels_), 0.0);
   variance_.assign(static_cast<size_t>(channels_), 0.0);
-  count_ = 0;
-  for (int64_t block = 0; block < blocks_; ++block) count_ += (*counts_)[block];
+  if (count_ == 0) return release();
+  // Means and sums of squares about them: "Updating formulae and a pairwise algorithm for computing sample variances",
+  // Chan, Golub and LeVeque, 1979.
   parallel_ranges(channels_, 64, [&](int64_t begin, int64_t end) {
-    // "Updating formulae and a pairwise algorithm for computing sample variances", Chan, Golub and LeVeque, 1979.
-    double n = 0;
-    for (int64_t block = 0; block < blocks_; ++block) {
-      const auto more = static_cast<double>((*counts_)[block]);
-      if (more == 0) continue;
-      const double* sums = sums_->data() + block * 2 * stride_;
+    for (int64_t block = 0; block < blocks; ++block) {
+      if ((*counts_)[block] == 0) continue;
+      double* mean = sums_->data() + block * 2 * stride_;
+      double* squares = mean + stride_;
       const float* shift = shifts_->data() + block * stride_;
       for (int64_t c = begin; c < end; ++c) {
-        double& mean = mean_[static_cast<size_t>(c)];
-        double& squares = variance_[static_cast<size_t>(c)];
-        const double step = sums[c] / more;
-        const double delta = static_cast<double>(shift[c]) + step - mean;
-        mean += delta * (more / (n + more));
+        const double sum = mean[c], step = sum / static_cast<double>((*counts_)[block]);
+        mean[c] = static_cast<double>(shift[c]) + step;
         // A NaN stays: std::max returns its first argument when the comparison is false.
-        squares += std::max(sums[stride_ + c] - sums[c] * step, 0.0) + delta * delta * (n * more / (n + more));
+        squares[c] = std::max(squares[c] - sum * step, 0.0);
       }
-      n += more;
     }
-    for (int64_t c = begin; c < end; ++c) variance_[static_cast<size_t>(c)] /= std::max(n, 1.0);
+    for (const Merge *each = merges.data(), *last = each + merge_count; each != last; ++each) {
+      double* mean = sums_->data() + each->to * 2 * stride_;
+      const double* other = sums_->data() + each->from * 2 * stride_;
+      const double share = each->right / (each->left + each->right), between = each->left * share;
+      for (int64_t c = begin; c < end; ++c) {
+        const double delta = other[c] - mean[c];
+        mean[c] += delta * share;
+        mean[stride_ + c] += other[stride_ + c] + delta * delta * between;
+      }
+    }
+    for (int64_t c = begin; c < end; ++c) {
+      mean_[static_cast<size_t>(c)] = (*sums_)[c];
+      variance_[static_cast<size_t>(c)] = (*sums_)[stride_ + c] / static_cast<double>(count_);
+    }
   });
+  release();
+}
+
+void ChannelMoments::release() {
   sums_.reset();
   shifts_.reset();
   counts_.reset();

@@ -12,13 +12,13 @@ namespace giza::ops {
 /// As large as a layer is wide: in the arena, like all that a step asks for again and again.
 using ArenaVector = std::vector<double, ArenaAllocator<double>>;
 
-/// Sums of numbered blocks of pixels, added while a block's numbers are still in cache, and merged in the order of the
-/// blocks: the same bits at any number of threads. Each block counts from its own first pixel, so that no digits are
-/// lost where the mean is far from zero.
+/// Sums of numbered blocks of pixels, added while a block's numbers are still in cache, and merged: the blocks of a picture
+/// in their order, then the pictures in a tree. So the bits are the same at any number of threads. Each block counts from
+/// its own first pixel, so that no digits are lost where the mean is far from zero.
 class ChannelMoments {
  public:
-  /// Before the first block. Called by the op that fills it.
-  void start(int64_t blocks, int64_t channels);
+  /// Before the first block. Called by the op that fills it. Block b of picture n has the number n * blocks + b.
+  void start(int64_t pictures, int64_t blocks, int64_t channels);
   /// Channels [begin, end) of `rows` pixels, `stride` floats apart, of which the first has its channel 0 at `pixels`.
   /// `first`: nothing of this block and these channels was added before. begin and end are
   /// multiples of the vector, or the ends of all channels.
@@ -32,8 +32,10 @@ class ChannelMoments {
   const ArenaVector& variance() const { return variance_; }
 
  private:
-  int64_t blocks_ = 0, channels_ = 0, stride_ = 0, count_ = 0;
-  std::optional<Scratch<double>> sums_;     // [block][d and d * d][channel], d = x - shift
+  void release();
+
+  int64_t pictures_ = 0, blocks_ = 0, channels_ = 0, stride_ = 0, count_ = 0;
+  std::optional<Scratch<double>> sums_;     // [block][d and d * d][channel], d = x - shift; then means and squares
   std::optional<Scratch<float>> shifts_;    // [block][channel]
   std::optional<Scratch<int64_t>> counts_;  // [block]
   ArenaVector mean_, variance_;

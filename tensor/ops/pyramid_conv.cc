@@ -5,9 +5,11 @@
 
 #include "tensor/base/check.h"
 #include "tensor/dry_run.h"
+#include "tensor/kernels/elementwise.h"
 #include "tensor/kernels/pyramid_conv.h"
 #include "tensor/ops/conv/pyramid_map.h"
 #include "tensor/ops/cut.h"
+#include "tensor/ops/picture_cut.h"
 #include "tensor/ops/scratch.h"
 #include "tensor/profile/profile.h"
 
@@ -169,13 +171,15 @@ class MapBackward {
         cells_(pyramid_map),
         w_(w),
         dw_(dw),
+        pictures_{pyramid_map.dim(0)},
         blocks_((dz.channels() + kBackwardBlock - 1) / kBackwardBlock),
         partials_(need_map ? Tensor::activation({blocks_, pyramid_map.rows(), pyramid_map.channels()}) : Tensor()) {}
 
   int64_t tasks() const { return blocks_; }
   /// What run asks thread_scratch for.
   size_t scratch_floats() const {
-    return static_cast<size_t>(cells_.rows() * kBackwardBlock + kDepth * padded_stride(cells_.channels()));
+    return static_cast<size_t>(cells_.rows() * kBackwardBlock + kDepth * padded_stride(cells_.channels()) +
+                               (1 + pictures_.levels()) * kBackwardBlock * cells_.channels());
   }
 
   /// The output channels of one block.
@@ -185,23 +189,36 @@ class MapBackward {
     const int64_t stride = padded_stride(channels);
     float* gradients = thread_scratch(scratch_floats());
     float* weights = gradients + cells * kBackwardBlock;
+    float* sums = weights + kDepth * stride;  // of the picture in work, and behind it those that are kept
+    const int64_t floats = k_count * channels;
     for (int64_t tap = 0; tap < map_.taps; ++tap) {
       for (int64_t cell = 0; cell < cells; ++cell) {
         const int64_t row = cell_row(map_, b_, cell / per_item, tap, cell % per_item);
         std::copy_n(dz_.row(row) + k_begin, k_count, gradients + cell * kBackwardBlock);
       }
       if (dw_.defined()) {
-        kernels::thin_product({.a = gradients,
-                               .a_row = 1,
-                               .a_step = kBackwardBlock,
-                               .b = cells_.data(),
-                               .b_stride = cells_.row_stride(),
-                               .out = dw_.row(k_begin * map_.taps + tap),
-                               .out_stride = map_.taps * dw_.row_stride(),
-                               .rows = k_count,
-                               .depth = cells,
-                               .width = channels,
-                               .accumulate = false});
+        for (int64_t picture = 0; picture < pictures_.count; ++picture) {
+          kernels::thin_product({.a = gradients + picture * per_item * kBackwardBlock,
+                                 .a_row = 1,
+                                 .a_step = kBackwardBlock,
+                                 .b = cells_.row(picture * per_item),
+                                 .b_stride = cells_.row_stride(),
+                                 .out = sums,
+                                 .out_stride = channels,
+                                 .rows = k_count,
+                                 .depth = per_item,
+                                 .width = channels,
+                                 .accumulate = false});
+          const auto kept = [&](int64_t level) { return sums + (1 + level) * floats; };
+          pictures_.take(
+              picture,
+              [&](int64_t level) {
+                kernels::add({sums, 0}, {kept(level), 0}, {sums, 0}, 1, floats);
+              },
+              [&](int64_t level) { std::copy_n(sums, floats, kept(level)); });
+        }
+        if (pictures_.count == 0) std::fill_n(sums, floats, 0.0F);
+        copy_rows(sums, channels, k_count, channels, dw_.row(k_begin * map_.taps + tap), map_.taps * dw_.row_stride());
       }
       if (!partials_.defined()) continue;
       for (int64_t k = 0; k < k_count; k += kDepth) {
@@ -246,6 +263,7 @@ class MapBackward {
   const PyramidMap& map_;
   size_t b_;
   Tensor cells_, w_, dw_;
+  TreeCounter pictures_;
   int64_t blocks_;
   Tensor partials_;
 };

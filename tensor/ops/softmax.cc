@@ -5,6 +5,7 @@
 #include "tensor/kernels/softmax.h"
 #include "tensor/ops/cut.h"
 #include "tensor/ops/detail/cross_entropy_parts.h"
+#include "tensor/ops/picture_cut.h"
 #include "tensor/ops/scratch.h"
 #include "tensor/profile/profile.h"
 
@@ -28,14 +29,17 @@ void throw_bad_label(const char* op, const Labels& labels, int64_t pixel, int64_
                                pixel / labels.w % labels.h, pixel % labels.w, classes - 1, ignore_label));
 }
 
-kernels::CrossEntropySums tree_sum(kernels::CrossEntropySums* sums, int64_t count) {
-  for (int64_t step = 1; step < count; step *= 2) {
-    for (int64_t i = 0; i + step < count; i += 2 * step) {
-      sums[i].loss += sums[i + step].loss;
-      sums[i].weight += sums[i + step].weight;
-    }
+kernels::CrossEntropySums tree_sum(kernels::CrossEntropySums* sums, int64_t pictures, int64_t blocks) {
+  if (pictures * blocks == 0) return {0, 0, -1};
+  const auto add = [&](int64_t to, int64_t from) {
+    sums[to].loss += sums[from].loss;
+    sums[to].weight += sums[from].weight;
+  };
+  for (int64_t first = 0; first < pictures * blocks; first += blocks) {
+    add_in_tree(blocks, [&](int64_t to, int64_t from) { add(first + to, first + from); });
   }
-  return count > 0 ? sums[0] : kernels::CrossEntropySums{0, 0, -1};
+  add_in_tree(pictures, [&](int64_t to, int64_t from) { add(to * blocks, from * blocks); });
+  return sums[0];
 }
 
 Tensor mean_loss(const kernels::CrossEntropySums& total) {
@@ -96,20 +100,23 @@ CrossEntropyResult cross_entropy(const Tensor& logits, const Labels& labels, con
   const float* weights = class_weights_of("cross_entropy", logits, options);
   const profile::Scope scope([&] { return profile::elementwise("cross_entropy", 4, logits); });
   CrossEntropyResult result{{}, Tensor::activation(logits.shape().with(3, 1)), 0};
-  const int64_t rows = logits.rows(), grain = row_grain(classes), blocks = (rows + grain - 1) / grain;
+  const PictureCut cut(labels.n, labels.h * labels.w, row_grain(classes), 1);
+  const int64_t blocks = cut.pictures * cut.blocks;
   const Scratch<kernels::CrossEntropySums> sums(blocks);
   // What a task leaves that is not run (tensor/dry_run.h).
   std::fill_n(sums.data(), blocks, kernels::CrossEntropySums{0, 1, -1});
-  parallel_for(blocks, [&](int64_t block) {
-    const int64_t begin = block * grain, count = std::min(grain, rows - begin);
-    sums[block] = kernels::cross_entropy(rows_from(logits, begin), labels.values.data() + begin, options.ignore_label,
-                                         weights, result.lse.data() + begin, count, classes);
+  parallel_for(cut.units > 0 ? cut.tasks() : 0, [&](int64_t task) {
+    cut.for_each_block(cut.begin(task), cut.end(task), [&](int64_t block, int64_t begin, int64_t end) {
+      sums[block] = kernels::cross_entropy(rows_from(logits, begin), labels.values.data() + begin, options.ignore_label,
+                                           weights, result.lse.data() + begin, end - begin, classes);
+      if (sums[block].bad_label >= 0) sums[block].bad_label += begin;
+    });
   });
   for (int64_t block = 0; block < blocks; ++block) {
     if (sums[block].bad_label < 0) continue;
-    throw_bad_label("cross_entropy", labels, block * grain + sums[block].bad_label, classes, options.ignore_label);
+    throw_bad_label("cross_entropy", labels, sums[block].bad_label, classes, options.ignore_label);
   }
-  const kernels::CrossEntropySums total = tree_sum(sums.data(), blocks);
+  const kernels::CrossEntropySums total = tree_sum(sums.data(), cut.pictures, cut.blocks);
   result.weight = total.weight;
   result.loss = mean_loss(total);
   return result;

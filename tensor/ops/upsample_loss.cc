@@ -7,6 +7,7 @@
 #include "tensor/ops/cut.h"
 #include "tensor/ops/detail/cross_entropy_parts.h"
 #include "tensor/ops/detail/resize_axis.h"
+#include "tensor/ops/picture_cut.h"
 #include "tensor/ops/scratch.h"
 #include "tensor/profile/profile.h"
 
@@ -99,25 +100,26 @@ UpsampleCrossEntropyResult upsample_cross_entropy(const Tensor& logits, const La
   check_fit("upsample_cross_entropy", logits, labels);
   const float* weights = class_weights_of("upsample_cross_entropy", logits, options);
   const profile::Scope scope([&] { return describe("upsample_cross_entropy", 12, logits, labels.h, labels.w); });
-  const int64_t channels = logits.channels(), total_rows = labels.n * labels.h;
+  const int64_t channels = logits.channels();
   UpsampleCrossEntropyResult result;
   result.loss.lse = Tensor::activation({labels.n, labels.h, labels.w, 1});
   const BilinearRows rows(logits, labels.h, labels.w, align_corners);
-  const int64_t grain = row_grain(labels.w * channels), tasks = (total_rows + grain - 1) / grain;
+  // Blocks of enlarged rows.
+  const PictureCut cut(labels.n, labels.h, row_grain(labels.w * channels), 1);
+  const int64_t blocks = cut.pictures * cut.blocks;
   struct Counts {
     int64_t valid, right, bad_label;
   };
-  const Scratch<CrossEntropySums> sums(tasks);
-  const Scratch<Counts> counts(tasks);
+  const Scratch<CrossEntropySums> sums(blocks);
+  const Scratch<Counts> counts(blocks);
   // What a task leaves that is not run (tensor/dry_run.h): pixels whose loss is zero, so that there is a backward pass.
-  std::fill_n(sums.data(), tasks, CrossEntropySums{0, 1, -1});
-  std::fill_n(counts.data(), tasks, Counts{0, 0, -1});
+  std::fill_n(sums.data(), blocks, CrossEntropySums{0, 1, -1});
+  std::fill_n(counts.data(), blocks, Counts{0, 0, -1});
   announce_scratch(chunk_floats(rows, channels));
-  parallel_for(tasks, [&](int64_t task) {
+  const auto add_rows = [&](int64_t block, int64_t begin, int64_t end) {
     CrossEntropySums sum{0, 0, -1};
     Counts count{0, 0, -1};
-    const int64_t end = std::min((task + 1) * grain, total_rows);
-    for_each_chunk(rows, task * grain, end, labels.w, channels,
+    for_each_chunk(rows, begin, end, labels.w, channels,
                    [&](int64_t first, int64_t pixels, const float* enlarged, int64_t stride) {
                      const int32_t* own = labels.values.data() + first;
                      const CrossEntropySums part =
@@ -134,17 +136,19 @@ UpsampleCrossEntropyResult upsample_cross_entropy(const Tensor& logits, const La
                        count.right += valid && own[i] == guess[i];
                      }
                    });
-    sums[task] = sum;
-    counts[task] = count;
-  });
-  for (int64_t task = 0; task < tasks; ++task) {
-    if (counts[task].bad_label >= 0) {
-      throw_bad_label("upsample_cross_entropy", labels, counts[task].bad_label, channels, options.ignore_label);
+    sums[block] = sum;
+    counts[block] = count;
+  };
+  parallel_for(cut.units > 0 ? cut.tasks() : 0,
+               [&](int64_t task) { cut.for_each_block(cut.begin(task), cut.end(task), add_rows); });
+  for (int64_t block = 0; block < blocks; ++block) {
+    if (counts[block].bad_label >= 0) {
+      throw_bad_label("upsample_cross_entropy", labels, counts[block].bad_label, channels, options.ignore_label);
     }
-    result.valid += counts[task].valid;
-    result.right += counts[task].right;
+    result.valid += counts[block].valid;
+    result.right += counts[block].right;
   }
-  const CrossEntropySums total = tree_sum(sums.data(), tasks);
+  const CrossEntropySums total = tree_sum(sums.data(), cut.pictures, cut.blocks);
   result.loss.weight = total.weight;
   result.loss.loss = mean_loss(total);
   return result;

@@ -99,18 +99,17 @@ void gather_rows(const Product& product, int64_t begin, int64_t end, const float
 }
 
 void run(const Product& product, const PackedWeights& weights) {
-  const int64_t pixels = product.in.dim(0) * product.grid_h * product.grid_w;
-  if (pixels == 0) return;
+  const int64_t pictures = product.in.dim(0), pixels = product.grid_h * product.grid_w;
+  if (pictures * pixels == 0) return;
   const auto taps = static_cast<int64_t>(product.taps.size());
   const PackedLayout& layout = weights.layout;
   const Tensor zeros = Tensor::zeros({std::max<int64_t>(product.in.channels(), 1)});
-  const ProductCut cut = cut_product(pixels, layout.panels());
+  const ProductCut cut = cut_product(pictures, pixels, layout.panels());
   ChannelMoments* moments = product.epilogue.moments;
-  if (moments != nullptr) moments->start(cut.row_blocks, product.out.channels());
+  if (moments != nullptr) moments->start(pictures, cut.rows.blocks, product.out.channels());
   parallel_for(cut.tasks(), [&](int64_t task) {
     thread_local TaskRows rows;  // reused: a steady loop allocates nothing
-    const int64_t begin = task / cut.panel_blocks * cut.rows_per_task;
-    const int64_t end = std::min(begin + cut.rows_per_task, pixels);
+    const int64_t begin = cut.rows.begin(task / cut.panel_blocks), end = cut.rows.end(task / cut.panel_blocks);
     gather_rows(product, begin, end, zeros.data(), &rows);
     const int64_t panel_begin = task % cut.panel_blocks * cut.panels_per_task;
     const int64_t panel_end = std::min(panel_begin + cut.panels_per_task, layout.panels());
@@ -138,10 +137,11 @@ void run(const Product& product, const PackedWeights& weights) {
                                .relu = last && product.epilogue.relu});
       }
     }
-    if (moments != nullptr) {
-      moments->add(task / cut.panel_blocks, rows.out.front(), product.out.row_stride(), end - begin,
+    if (moments == nullptr) return;
+    cut.rows.for_each_block(begin, end, [&](int64_t block, int64_t first, int64_t last) {
+      moments->add(block, rows.out[static_cast<size_t>(first - begin)], product.out.row_stride(), last - first,
                    panel_begin * layout.width, std::min(panel_end * layout.width, layout.columns), /*first=*/true);
-    }
+    });
   });
   if (moments != nullptr) moments->finish();
 }

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "tensor/dry_run.h"
+#include "tensor/kernels/elementwise.h"
 #include "tensor/ops/conv/direct.h"
 
 namespace giza::ops::direct {
@@ -14,34 +15,52 @@ constexpr int64_t kPixelBlock = 128;  // its panel of dy stays in L1 while the c
 
 // How the work is cut: a task owns a part of the input channels, some panels of output channels, all taps, and a slice
 // of the pixels. Its sums, at most 512 x 256, and a block of its pixels stay in L2, so that x is read once per 256
-// output channels. Slices make work for many threads where the weights are few; their partial sums are added in order.
+// output channels. Slices make work for many threads where the weights are few: pieces of each picture, or pictures that
+// lie in one subtree of the sum over pictures. Their partial sums are added in order, and in the tree.
 struct WeightCut {
-  int64_t panel_groups, group_panels, parts, part_channels, slices, slice_pixels;
+  int64_t panel_groups, group_panels, parts, part_channels;
+  int64_t pictures, pixels;      // of each
+  int64_t pieces, piece_pixels;  // of each picture: its sum is that of its pieces
+  int64_t slice_pictures;        // a power of 2; 1 where there are several pieces
   int64_t tasks() const { return panel_groups * parts; }
+  int64_t slices() const { return pieces > 1 ? pictures * pieces : (pictures + slice_pictures - 1) / slice_pictures; }
 };
 
-WeightCut cut_weights(int64_t in_channels, int64_t panels, int64_t panel_width, int64_t taps, int64_t pixels,
-                      int64_t weights) {
-  const int64_t group_panels = std::max<int64_t>(1, 256 / panel_width);
-  const int64_t panel_groups = (panels + group_panels - 1) / group_panels;
+WeightCut cut_weights(int64_t in_channels, int64_t panels, int64_t panel_width, int64_t taps, int64_t pictures,
+                      int64_t pixels, int64_t weights) {
+  WeightCut cut{};
+  cut.pictures = pictures;
+  cut.pixels = pixels;
+  cut.group_panels = std::max<int64_t>(1, 256 / panel_width);
+  cut.panel_groups = (panels + cut.group_panels - 1) / cut.group_panels;
   const int64_t wanted_parts = std::max<int64_t>(1, (in_channels * taps + 511) / 512);
-  const int64_t part_channels = round_up((in_channels + wanted_parts - 1) / wanted_parts, kTileRows);
-  const int64_t parts = std::max<int64_t>(1, (in_channels + part_channels - 1) / part_channels);
-  // At least 32 tasks, but no more than 16 MB of partial sums and no slice below eight blocks.
-  const int64_t tasks = panel_groups * parts, wanted = (32 + tasks - 1) / tasks;
-  const int64_t most = std::min((int64_t{4} << 20) / std::max<int64_t>(weights, 1), pixels / (8 * kPixelBlock));
-  const int64_t slices = std::clamp<int64_t>(wanted, 1, std::max<int64_t>(1, most));
-  return {panel_groups,  group_panels, parts,
-          part_channels, slices,       round_up((pixels + slices - 1) / slices, kPixelBlock)};
+  cut.part_channels = round_up((in_channels + wanted_parts - 1) / wanted_parts, kTileRows);
+  cut.parts = std::max<int64_t>(1, (in_channels + cut.part_channels - 1) / cut.part_channels);
+  // At least 32 tasks. Pieces depend on the picture alone, because they show in the bits: at least eight blocks each, and
+  // no more than 1 MB of partial sums of a picture. Slices of whole pictures do not: no more than 16 MB.
+  const int64_t wanted = (32 + cut.tasks() - 1) / cut.tasks(), floats = std::max<int64_t>(weights, 1);
+  const int64_t pieces = std::min({wanted, (int64_t{1} << 18) / floats, pixels / (8 * kPixelBlock)});
+  cut.piece_pixels = round_up((pixels + std::max<int64_t>(pieces, 1) - 1) / std::max<int64_t>(pieces, 1), kPixelBlock);
+  cut.pieces = std::max<int64_t>(1, (pixels + cut.piece_pixels - 1) / std::max<int64_t>(cut.piece_pixels, 1));
+  const int64_t slices =
+      std::clamp<int64_t>(std::min(wanted, (int64_t{1} << 22) / floats), 1, std::max<int64_t>(pictures, 1));
+  cut.slice_pictures = 1;
+  while (cut.pieces == 1 && (pictures + cut.slice_pictures - 1) / cut.slice_pictures > slices) cut.slice_pictures *= 2;
+  return cut;
 }
 
-void add_slices(const Tensor& partials, const Tensor& dw) {
+void add_slices(const WeightCut& cut, const Tensor& partials, const Tensor& dw) {
   parallel_ranges(partials.channels(), 4096, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      float sum = partials.row(0)[i];
-      for (int64_t slice = 1; slice < partials.rows(); ++slice) sum += partials.row(slice)[i];
-      dw.data()[i] = sum;
+    const auto add = [&](int64_t to_slice, int64_t from_slice) {
+      float* to = partials.row(to_slice) + begin;
+      kernels::add({to, 0}, {partials.row(from_slice) + begin, 0}, {to, 0}, 1, end - begin);
+    };
+    for (int64_t first = 0; first < partials.rows(); first += cut.pieces) {
+      for (int64_t piece = 1; piece < cut.pieces; ++piece) add(first, first + piece);
     }
+    add_in_tree(partials.rows() / cut.pieces,
+                [&](int64_t to, int64_t from) { add(to * cut.pieces, from * cut.pieces); });
+    std::copy(partials.row(0) + begin, partials.row(0) + end, dw.data() + begin);
   });
 }
 
@@ -57,19 +76,22 @@ void conv2d_backward_weight(const Tensor& dw, const Tensor& x, const Tensor& dy,
   const std::vector<Tap> taps = forward_taps(w_shape, options);
   const auto tap_count = static_cast<int64_t>(taps.size());
   const kernels::GemmShape gemm = kernels::gemm_shape();
-  const int64_t pixels = x.dim(0) * p * q, weights = w_shape.numel();
+  const int64_t weights = w_shape.numel();
+  if (dy.rows() == 0) return Tensor(dw).fill(0.0F);
   const int64_t panels = (out_channels + gemm.width - 1) / gemm.width;
-  const WeightCut cut = cut_weights(in_channels, panels, gemm.width, tap_count, pixels, weights);
+  const WeightCut cut = cut_weights(in_channels, panels, gemm.width, tap_count, x.dim(0), p * q, weights);
   const Tensor zeros = Tensor::zeros({std::max<int64_t>(in_channels, 1)});
-  const Tensor partials = cut.slices > 1 ? Tensor::empty({cut.slices, weights}) : dw.reshape({1, weights});
+  const Tensor partials = cut.slices() > 1 ? Tensor::empty({cut.slices(), weights}) : dw.reshape({1, weights});
 
   const int64_t panel_floats = kPixelBlock * gemm.width;
   // Of a task with all its panels and channels.
   const int64_t most_panels = std::min(cut.group_panels, panels),
                 most_channels = round_up(cut.part_channels, kTileRows);
-  announce_scratch(static_cast<size_t>(most_panels * (tap_count * most_channels * gemm.width + panel_floats) +
-                                       most_channels / kTileRows * kernels::outer_tile_stride(kPixelBlock)));
-  parallel_for(cut.tasks() * cut.slices, [&](int64_t task) {
+  const int64_t levels = TreeCounter{std::min(cut.slice_pictures, cut.pictures)}.levels();
+  announce_scratch(
+      static_cast<size_t>(most_panels * ((1 + levels) * tap_count * most_channels * gemm.width + panel_floats) +
+                          most_channels / kTileRows * kernels::outer_tile_stride(kPixelBlock)));
+  parallel_for(cut.tasks() * cut.slices(), [&](int64_t task) {
     const int64_t slice = task / cut.tasks(), part = task % cut.parts;
     const int64_t first_panel = task / cut.parts % cut.panel_groups * cut.group_panels;
     const int64_t last_panel = std::min(first_panel + cut.group_panels, panels);
@@ -79,47 +101,69 @@ void conv2d_backward_weight(const Tensor& dw, const Tensor& x, const Tensor& dy,
     const int64_t all_sums = (last_panel - first_panel) * tap_count * panel_sums;
     const int64_t x_floats =
         round_up(channel_end - channel_begin, kTileRows) / kTileRows * kernels::outer_tile_stride(kPixelBlock);
-    float* sums = thread_scratch(static_cast<size_t>(all_sums + (last_panel - first_panel) * panel_floats + x_floats));
-    float* packed = sums + all_sums;  // dy: [panel][pixel][column]
+    float* sums = thread_scratch(
+        static_cast<size_t>((1 + levels) * all_sums + (last_panel - first_panel) * panel_floats + x_floats));
+    float* packed = sums + (1 + levels) * all_sums;  // dy: [panel][pixel][column]
     float* packed_x = packed + (last_panel - first_panel) * panel_floats;
-    std::fill_n(sums, all_sums, 0.0F);
     const auto panel_columns = [&](int64_t panel) { return std::min(gemm.width, out_channels - panel * gemm.width); };
 
-    const int64_t end = std::min((slice + 1) * cut.slice_pixels, pixels);
-    for (int64_t begin = slice * cut.slice_pixels; begin < end; begin += kPixelBlock) {
-      const int64_t count = std::min(kPixelBlock, end - begin);
-      int64_t n[kPixelBlock], y[kPixelBlock], z[kPixelBlock];  // where tap (0, 0) reads, before its offset
-      for (int64_t i = 0; i < count; ++i) {
-        const int64_t pixel = begin + i;
-        n[i] = pixel / (p * q);
-        y[i] = pixel / q % p * options.stride;
-        z[i] = pixel % q * options.stride;
-        for (int64_t panel = first_panel; panel < last_panel; ++panel) {
-          const int64_t columns = panel_columns(panel), stride = round_up(columns, gemm.lanes);
-          float* to = packed + (panel - first_panel) * panel_floats + i * stride;
-          std::copy_n(dy.row(pixel) + panel * gemm.width, columns, to);
-          std::fill(to + columns, to + stride, 0.0F);
+    // Adds the products of pixels [first, end), counted over all pictures, to the sums.
+    const auto add_products = [&](int64_t first, int64_t end) {
+      for (int64_t begin = first; begin < end; begin += kPixelBlock) {
+        const int64_t count = std::min(kPixelBlock, end - begin);
+        int64_t n[kPixelBlock], y[kPixelBlock], z[kPixelBlock];  // where tap (0, 0) reads, before its offset
+        for (int64_t i = 0; i < count; ++i) {
+          const int64_t pixel = begin + i;
+          n[i] = pixel / (p * q);
+          y[i] = pixel / q % p * options.stride;
+          z[i] = pixel % q * options.stride;
+          for (int64_t panel = first_panel; panel < last_panel; ++panel) {
+            const int64_t columns = panel_columns(panel), stride = round_up(columns, gemm.lanes);
+            float* to = packed + (panel - first_panel) * panel_floats + i * stride;
+            std::copy_n(dy.row(pixel) + panel * gemm.width, columns, to);
+            std::fill(to + columns, to + stride, 0.0F);
+          }
+        }
+        for (int64_t t = 0; t < tap_count; ++t) {
+          const Tap& tap = taps[static_cast<size_t>(t)];
+          const float* rows[kPixelBlock];
+          bool any = false;
+          for (int64_t i = 0; i < count; ++i) {
+            const float* row = input_pixel(x, n[i], y[i] + tap.y, z[i] + tap.x);
+            any = any || row != nullptr;
+            rows[i] = row != nullptr ? row : zeros.data();
+          }
+          if (!any) continue;
+          kernels::pack_outer(rows, count, channel_begin, channel_end, packed_x);
+          for (int64_t panel = first_panel; panel < last_panel; ++panel) {
+            kernels::outer_panel({.a = packed_x,
+                                  .channels = channel_end - channel_begin,
+                                  .pixels = count,
+                                  .b = packed + (panel - first_panel) * panel_floats,
+                                  .columns = panel_columns(panel),
+                                  .sums = sums + ((panel - first_panel) * tap_count + t) * panel_sums,
+                                  .accumulate = true});
+          }
         }
       }
-      for (int64_t t = 0; t < tap_count; ++t) {
-        const Tap& tap = taps[static_cast<size_t>(t)];
-        const float* rows[kPixelBlock];
-        bool any = false;
-        for (int64_t i = 0; i < count; ++i) {
-          const float* row = input_pixel(x, n[i], y[i] + tap.y, z[i] + tap.x);
-          any = any || row != nullptr;
-          rows[i] = row != nullptr ? row : zeros.data();
-        }
-        if (!any) continue;
-        kernels::pack_outer(rows, count, channel_begin, channel_end, packed_x);
-        for (int64_t panel = first_panel; panel < last_panel; ++panel) {
-          kernels::outer_panel({.a = packed_x,
-                                .channels = channel_end - channel_begin,
-                                .pixels = count,
-                                .b = packed + (panel - first_panel) * panel_floats,
-                                .columns = panel_columns(panel),
-                                .sums = sums + ((panel - first_panel) * tap_count + t) * panel_sums});
-        }
+    };
+    if (cut.pieces > 1) {
+      const int64_t picture = slice / cut.pieces, first = slice % cut.pieces * cut.piece_pixels;
+      std::fill_n(sums, all_sums, 0.0F);
+      add_products(picture * cut.pixels + first, picture * cut.pixels + std::min(first + cut.piece_pixels, cut.pixels));
+    } else {
+      const int64_t first = slice * cut.slice_pictures;
+      const TreeCounter counter{std::min(cut.slice_pictures, cut.pictures - first)};
+      float* kept = sums + all_sums;
+      for (int64_t i = 0; i < counter.count; ++i) {
+        std::fill_n(sums, all_sums, 0.0F);
+        add_products((first + i) * cut.pixels, (first + i + 1) * cut.pixels);
+        counter.take(
+            i,
+            [&](int64_t level) {
+              kernels::add({sums, 0}, {kept + level * all_sums, 0}, {sums, 0}, 1, all_sums);
+            },
+            [&](int64_t level) { std::copy_n(sums, all_sums, kept + level * all_sums); });
       }
     }
     for (int64_t panel = first_panel; panel < last_panel; ++panel) {
@@ -133,7 +177,7 @@ void conv2d_backward_weight(const Tensor& dw, const Tensor& x, const Tensor& dy,
       }
     }
   });
-  if (cut.slices > 1) add_slices(partials, dw);
+  if (cut.slices() > 1) add_slices(cut, partials, dw);
 }
 
 }  // namespace giza::ops::direct

@@ -42,14 +42,13 @@ PackedLayout::Next PackedLayout::next(const DepthBlock& block, int64_t panel, in
   return {offset(next, next_panel), next.depth() * panel_columns(next_panel)};
 }
 
-ProductCut cut_product(int64_t rows, int64_t panels) {
+ProductCut cut_product(int64_t pictures, int64_t pixels, int64_t panels) {
   // 120 rows: their inputs stay in L2 while all panels pass, and their outputs of one panel while its depth blocks do. At
   // least 32 tasks where there is work for them, so that many threads share it evenly.
-  const int64_t rows_per_task = std::min<int64_t>(120, round_up(std::max<int64_t>(rows, 1), kernels::kTileRows));
-  const int64_t row_blocks = (rows + rows_per_task - 1) / rows_per_task;
-  const int64_t wanted = std::min(panels, std::max<int64_t>(1, 32 / std::max<int64_t>(row_blocks, 1)));
+  const PictureCut rows(pictures, pixels, 120, kernels::kTileRows);
+  const int64_t wanted = std::min(panels, std::max<int64_t>(1, 32 / std::max<int64_t>(rows.tasks(), 1)));
   const int64_t panels_per_task = (panels + wanted - 1) / wanted;
-  return {rows_per_task, panels_per_task, row_blocks, (panels + panels_per_task - 1) / panels_per_task};
+  return {rows, panels_per_task, (panels + panels_per_task - 1) / panels_per_task};
 }
 
 }  // namespace giza::ops

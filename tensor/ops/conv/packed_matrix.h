@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "tensor/kernels/gemm.h"
+#include "tensor/ops/picture_cut.h"
 #include "tensor/parallel.h"
 #include "tensor/tensor.h"
 
@@ -46,11 +47,12 @@ struct PackedLayout {
   int64_t floats() const { return blocks.empty() ? 0 : (blocks.back().depth_begin + blocks.back().depth()) * padded; }
 };
 
-/// How a product of `rows` rows is cut into tasks: blocks of rows, and of panels where the rows are few.
+/// How a product with a row for each pixel is cut into tasks: by rows, and by panels where the rows are few.
 struct ProductCut {
-  int64_t rows_per_task, panels_per_task, row_blocks, panel_blocks;
-  int64_t tasks() const { return row_blocks * panel_blocks; }
+  PictureCut rows;
+  int64_t panels_per_task, panel_blocks;
+  int64_t tasks() const { return rows.tasks() * panel_blocks; }
 };
-ProductCut cut_product(int64_t rows, int64_t panels);
+ProductCut cut_product(int64_t pictures, int64_t pixels, int64_t panels);
 
 }  // namespace giza::ops

@@ -74,45 +74,47 @@ void multiply(const Filters& filters, int64_t position, const Workspace& space, 
 void run_by_tiles(const Problem& problem, const Filters& filters, int64_t tiles_per_task) {
   ChannelMoments* moments = problem.epilogue.moments;
   const Tiling& tiling = problem.tiling;
-  const int64_t tiles = tiling.count(), positions = tiling.positions();
+  const PictureCut cut(tiling.images, tiling.image_tiles(), tiles_per_task, kernels::kTileRows);
+  const int64_t positions = tiling.positions();
   const int64_t in_stride = round_up(problem.in.channels(), 16), out_stride = round_up(problem.out.channels(), 16);
   const ZeroRow zeros(problem.in.channels());
-  if (moments != nullptr) moments->start((tiles + tiles_per_task - 1) / tiles_per_task, problem.out.channels());
+  if (moments != nullptr) moments->start(cut.pictures, cut.blocks, problem.out.channels());
   const auto floats = [&](int64_t count) {
     return static_cast<size_t>(Workspace::floats(positions, count, in_stride, out_stride));
   };
-  announce_scratch(floats(std::min(tiles, tiles_per_task)));
-  parallel_ranges(tiles, tiles_per_task, [&](int64_t begin, int64_t end) {
-    const int64_t count = end - begin;
+  announce_scratch(floats(cut.largest()));
+  parallel_for(cut.tasks(), [&](int64_t task) {
+    const int64_t begin = cut.begin(task), end = cut.end(task), count = end - begin;
     const Workspace space(positions, count, in_stride, out_stride, thread_scratch(floats(count)));
     kernels::winograd_input(tiling.m, read_tiles(problem.in, tiling, tiling.m + 2, problem.origin, begin, end, zeros),
                             space.in, 0);
     for (int64_t p = 0; p < positions; ++p) multiply(filters, p, space, count, 0, filters.layout.panels());
     store_tiles(problem.out, tiling, begin, end, problem.epilogue, space.out, 0);
-    if (moments != nullptr) add_moments(problem.out, tiling, begin, end, begin / tiles_per_task, moments);
+    if (moments != nullptr) add_moments(problem.out, tiling, cut, begin, end, moments);
   });
 }
 
 /// Many channels: all tiles of a chunk step by step, the products shared out by position and panel, so that each
 /// transformed filter is read once per chunk.
-void run_by_positions(const Problem& problem, const Filters& filters, int64_t chunk_tiles) {
+void run_by_positions(const Problem& problem, const Filters& filters, int64_t tile_bytes) {
   ChannelMoments* moments = problem.epilogue.moments;
-  constexpr int64_t kGroup = 6;  // tiles of a transform task
   const Tiling& tiling = problem.tiling;
+  const PictureCut cut(tiling.images, tiling.image_tiles(), /*tiles of a transform task=*/6, 1);
+  const int64_t chunk_tasks = even_chunk(cut, tile_bytes);
+  const int64_t chunk_tiles = std::min(chunk_tasks * cut.largest(), tiling.count());
   const int64_t positions = tiling.positions(), panels = filters.layout.panels();
   const int64_t in_stride = round_up(problem.in.channels(), 16), out_stride = round_up(problem.out.channels(), 16);
   const ZeroRow zeros(problem.in.channels());
-  const int64_t chunk_groups = (chunk_tiles + kGroup - 1) / kGroup;
-  const int64_t chunks = (tiling.count() + chunk_tiles - 1) / chunk_tiles;
-  if (moments != nullptr) moments->start(chunks * chunk_groups, problem.out.channels());
+  if (moments != nullptr) moments->start(cut.pictures, cut.blocks, problem.out.channels());
   const Scratch<float> room(Workspace::floats(positions, chunk_tiles, in_stride, out_stride));
-  for (int64_t chunk = 0; chunk < tiling.count(); chunk += chunk_tiles) {
-    const int64_t count = std::min(chunk_tiles, tiling.count() - chunk);
+  for (int64_t first = 0; first < cut.tasks(); first += chunk_tasks) {
+    const int64_t tasks = std::min(chunk_tasks, cut.tasks() - first);
+    const int64_t chunk = cut.begin(first), count = cut.begin(first + tasks) - chunk;
     const Workspace space(positions, chunk_tiles, in_stride, out_stride, room.data());
-    parallel_ranges(count, kGroup, [&](int64_t begin, int64_t end) {
-      kernels::winograd_input(
-          tiling.m, read_tiles(problem.in, tiling, tiling.m + 2, problem.origin, chunk + begin, chunk + end, zeros),
-          space.in, begin);
+    parallel_for(tasks, [&](int64_t task) {
+      const int64_t begin = cut.begin(first + task), end = cut.end(first + task);
+      kernels::winograd_input(tiling.m, read_tiles(problem.in, tiling, tiling.m + 2, problem.origin, begin, end, zeros),
+                              space.in, begin - chunk);
     });
     constexpr int64_t kPanels = 2;  // of a product task
     const int64_t groups = (panels + kPanels - 1) / kPanels;
@@ -120,11 +122,10 @@ void run_by_positions(const Problem& problem, const Filters& filters, int64_t ch
       const int64_t panel = task % groups * kPanels;
       multiply(filters, task / groups, space, count, panel, std::min(panel + kPanels, panels));
     });
-    parallel_ranges(count, kGroup, [&](int64_t begin, int64_t end) {
-      store_tiles(problem.out, tiling, chunk + begin, chunk + end, problem.epilogue, space.out, begin);
-      if (moments == nullptr) return;
-      const int64_t group = chunk / chunk_tiles * chunk_groups + begin / kGroup;
-      add_moments(problem.out, tiling, chunk + begin, chunk + end, group, moments);
+    parallel_for(tasks, [&](int64_t task) {
+      const int64_t begin = cut.begin(first + task), end = cut.end(first + task);
+      store_tiles(problem.out, tiling, begin, end, problem.epilogue, space.out, begin - chunk);
+      if (moments != nullptr) add_moments(problem.out, tiling, cut, begin, end, moments);
     });
   }
 }
@@ -138,7 +139,7 @@ void run(const Problem& problem, const Filters& filters) {
     constexpr int64_t kCacheBytes = 900 << 10;  // of L2, beside the filters that pass
     run_by_tiles(problem, filters, std::clamp<int64_t>(kCacheBytes / tile_bytes / 6 * 6, 12, 96));
   } else {
-    run_by_positions(problem, filters, even_chunk(tiles, tile_bytes));
+    run_by_positions(problem, filters, tile_bytes);
   }
   if (problem.epilogue.moments != nullptr) problem.epilogue.moments->finish();
 }

@@ -18,7 +18,8 @@ struct Tiling {
   std::vector<int64_t> rows, columns;  ///< first output row / column of each tile
 
   Tiling(int tile, int64_t images, int64_t p, int64_t q, int64_t dilation);
-  int64_t count() const { return images * static_cast<int64_t>(rows.size() * columns.size()); }
+  int64_t image_tiles() const { return static_cast<int64_t>(rows.size() * columns.size()); }
+  int64_t count() const { return images * image_tiles(); }
   int64_t positions() const { return int64_t{m + 2} * (m + 2); }
 };
 

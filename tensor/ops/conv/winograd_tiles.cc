@@ -67,26 +67,28 @@ void store_tiles(const Tensor& picture, const Tiling& tiling, int64_t begin, int
                            {epilogue.bias.data(), has_residual ? residual.data() : nullptr, epilogue.relu});
 }
 
-void add_moments(const Tensor& picture, const Tiling& tiling, int64_t begin, int64_t end, int64_t block,
+void add_moments(const Tensor& picture, const Tiling& tiling, const PictureCut& cut, int64_t begin, int64_t end,
                  ChannelMoments* moments) {
   const int64_t h = picture.dim(1), w = picture.dim(2), d = tiling.dilation;
   const auto rows = static_cast<int64_t>(tiling.rows.size()), columns = static_cast<int64_t>(tiling.columns.size());
-  bool first = true;
-  for (int64_t tile = begin; tile < end; ++tile) {
-    const int64_t n = tile / (rows * columns), left = tiling.columns[static_cast<size_t>(tile % columns)];
-    int64_t y = tiling.rows[static_cast<size_t>(tile / columns % rows)];
-    const int64_t count = std::min<int64_t>(tiling.m, (w - left + d - 1) / d);
-    for (int i = 0; i < tiling.m && y < h; ++i, y += d, first = false) {
-      moments->add(block, picture.row((n * h + y) * w + left), d * picture.row_stride(), count, 0, picture.channels(),
-                   first);
+  cut.for_each_block(begin, end, [&](int64_t block, int64_t block_begin, int64_t block_end) {
+    bool first = true;
+    for (int64_t tile = block_begin; tile < block_end; ++tile) {
+      const int64_t n = tile / (rows * columns), left = tiling.columns[static_cast<size_t>(tile % columns)];
+      int64_t y = tiling.rows[static_cast<size_t>(tile / columns % rows)];
+      const int64_t count = std::min<int64_t>(tiling.m, (w - left + d - 1) / d);
+      for (int i = 0; i < tiling.m && y < h; ++i, y += d, first = false) {
+        moments->add(block, picture.row((n * h + y) * w + left), d * picture.row_stride(), count, 0, picture.channels(),
+                     first);
+      }
     }
-  }
+  });
 }
 
-int64_t even_chunk(int64_t tiles, int64_t tile_bytes) {
-  const int64_t most = std::max<int64_t>((int64_t{40} << 20) / tile_bytes, 256);
-  const int64_t chunks = (tiles + most - 1) / most;
-  return round_up((tiles + chunks - 1) / chunks, kernels::kTileRows);
+int64_t even_chunk(const PictureCut& tasks, int64_t tile_bytes) {
+  const int64_t tiles = tasks.pictures * tasks.units, most = std::max<int64_t>((int64_t{40} << 20) / tile_bytes, 256);
+  const int64_t chunks = std::max<int64_t>(1, (tiles + most - 1) / most);
+  return std::max<int64_t>(1, (tasks.tasks() + chunks - 1) / chunks);
 }
 
 }  // namespace giza::ops::winograd

@@ -35,15 +35,15 @@ kernels::TilePixels read_tiles(const Tensor& picture, const Tiling& tiling, int 
 void store_tiles(const Tensor& picture, const Tiling& tiling, int64_t begin, int64_t end, const ConvEpilogue& epilogue,
                  const kernels::PositionLayout& products, int64_t first);
 
-/// Adds the numbers just stored to block `block` of the moments.
-void add_moments(const Tensor& picture, const Tiling& tiling, int64_t begin, int64_t end, int64_t block,
+/// Adds the numbers just stored to the moments' blocks.
+void add_moments(const Tensor& picture, const Tiling& tiling, const PictureCut& cut, int64_t begin, int64_t end,
                  ChannelMoments* moments);
 
 /// Input channels that are taken at a time where the filters w [K,3,3,C] are transformed for one use.
 int64_t part_channels(int m, const Shape& w);
 
-/// Tiles per chunk, whole register tiles, chunks as even as can be: their transforms fill most of a last-level cache of
-/// 48 MB, but no fewer than 256, because each chunk reads all filters.
-int64_t even_chunk(int64_t tiles, int64_t tile_bytes);
+/// Tasks per chunk, chunks as even as can be: their transforms fill most of a last-level cache of 48 MB, but have no fewer
+/// than 256 tiles, because each chunk reads all filters.
+int64_t even_chunk(const PictureCut& tasks, int64_t tile_bytes);
 
 }  // namespace giza::ops::winograd
