@@ -34,9 +34,12 @@ std::string difference_cell(const RowSummary& row, bool first) {
   return number_cell(difference.mean, shown);
 }
 
-std::string published_cell(const StudyRow& row, double Published::*figure) {
+/// `difference` is a share, NaN: none.
+std::string published_cell(const StudyRow& row, double Published::*figure, double difference) {
   const double value = row.paper ? *row.paper.*figure : kNoFigure;
-  return number_cell(value, std::isfinite(value) ? fmt::format("{:.2f}", value) : "");
+  std::string shown = std::isfinite(value) ? fmt::format("{:.2f}", value) : "";
+  if (std::isfinite(difference)) shown += fmt::format(" <span class='of'>({:+.2f})</span>", 100 * difference);
+  return number_cell(value, shown);
 }
 
 std::string results_table(const StudyResult& result, const StudySummary& summary) {
@@ -45,16 +48,18 @@ std::string results_table(const StudyResult& result, const StudySummary& summary
     const RowResult& row = result.rows[r];
     const RowSummary& figures = summary.rows[r];
     rows += fmt::format("<tr><th scope='row'>{}</th>", escape_markup(row.row.title)) + spread_cell(figures.miou) +
-            published_cell(row.row, &Published::miou) + difference_cell(figures, r == 0) +
-            spread_cell(figures.all_acc) + published_cell(row.row, &Published::all_acc) +
+            published_cell(row.row, &Published::miou, figures.first == r ? kNoFigure : figures.published_from_first) +
+            difference_cell(figures, figures.first == r) + spread_cell(figures.all_acc) +
+            published_cell(row.row, &Published::all_acc, kNoFigure) +
             number_cell(static_cast<double>(row.parameters), count_text(static_cast<double>(row.parameters))) +
             number_cell(row.macs, count_text(row.macs)) + "</tr>\n";
   }
   return table("Results of the rows", "sortable",
                {{"row"},
                 {"mIoU %, ours", Column::number},
-                {"mIoU %, published", Column::number},
-                {"difference to the first row", Column::number},
+                {"mIoU %, published (difference)", Column::number},
+                {has_groups(result.study) ? "difference to the first row of the group" : "difference to the first row",
+                 Column::number},
                 {"pixel acc. %, ours", Column::number},
                 {"pixel acc. %, published", Column::number},
                 {"parameters", Column::number},
@@ -64,15 +69,20 @@ std::string results_table(const StudyResult& result, const StudySummary& summary
 
 std::string results_section(const StudyResult& result, const StudySummary& summary) {
   const Config& config = result.rows.front().config;
+  const std::string& source = result.study.source;
+  const std::string published = source.empty() ? std::string()
+                                               : fmt::format(
+                                                     "Published: {}: other data, another size, so its order is to be "
+                                                     "compared, not its numbers. ",
+                                                     escape_markup(source));
   std::string html = results_table(result, summary);
   html += paragraph(
       "caption",
       fmt::format("Ours: mean ± sample standard deviation over {} seed{}. Differences are of the mIoU, paired by seed, "
-                  "with the interval of 95&#8239;% by Student's t. Published: {}: other data, another size, so its "
-                  "order is to be compared, not its numbers. Parameters without the auxiliary head; multiply-adds of "
-                  "one pass over {} × {} pixels.",
-                  result.options.seeds, result.options.seeds == 1 ? "" : "s", escape_markup(result.study.source),
-                  config.test.test_w, config.test.test_h));
+                  "with the interval of 95&#8239;% by Student's t. {}Parameters without the auxiliary head; "
+                  "multiply-adds of one pass over {} × {} pixels.",
+                  result.options.seeds, result.options.seeds == 1 ? "" : "s", published, config.test.test_w,
+                  config.test.test_h));
   if (!result.study.note.empty()) html += paragraph("note", escape_markup(result.study.note));
   html += paragraph("protocol", "<span>Protocol</span> " + escape_markup(result.protocol));
   for (const RowResult& row : result.rows) {
@@ -86,6 +96,7 @@ std::string results_section(const StudyResult& result, const StudySummary& summa
 }
 
 std::string order_section(const StudyResult& result, const StudySummary& summary) {
+  if (result.study.source.empty()) return "";
   std::string html = paragraph("", escape_markup(agreement_text(summary)));
   if (summary.miou.resamples > 0) {
     html +=
@@ -258,8 +269,8 @@ std::string study_page(const StudyResult& result) {
   return html_page(result.study.title, "study",
                    {fmt::format("data: {}", result.data.name),
                     fmt::format("{} of {} results", done, result.rows.size() * result.rows.front().seeds.size()),
-                    fmt::format("{} epochs of batch {}, crop {} × {}", config.train.epochs, config.train.batch_size,
-                                config.train.train_w, config.train.train_h)},
+                    fmt::format("{} epochs of batch {}, crop {} × {}", result.data.config.train.epochs,
+                                config.train.batch_size, config.train.train_w, config.train.train_h)},
                    sections, now_utc());
 }
 
