@@ -112,7 +112,7 @@ void LabelRounds::take(const LabelRound& round) {
                            OutputFile::Durability::synced);
     }
   }
-  check<Refusal>(hash_of(folder) == hash_,
+  check<Refusal>(!hash_.empty() && hash_of(folder) == hash_,
                  "{}: these are not the label maps that {} was trained on (some are missing or were changed); put them "
                  "back, go on from a checkpoint of epoch {} or before, or begin anew in another TRAIN.save_path",
                  folder, checkpoint_, round.first_epoch);

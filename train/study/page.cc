@@ -84,7 +84,13 @@ std::string results_section(const StudyResult& result, const StudySummary& summa
                   result.options.seeds, result.options.seeds == 1 ? "" : "s", published, config.test.test_w,
                   config.test.test_h));
   if (!result.study.note.empty()) html += paragraph("note", escape_markup(result.study.note));
-  html += paragraph("protocol", "<span>Protocol</span> " + escape_markup(result.protocol));
+  std::string protocol = result.protocol;
+  const auto refined =
+      std::find_if(result.rows.begin(), result.rows.end(), [](const RowResult& row) { return row.config.test.crf; });
+  if (refined != result.rows.end()) {
+    protocol += fmt::format("; with the CRF: {}", crf_name(refined->config.test.crf_options));
+  }
+  html += paragraph("protocol", "<span>Protocol</span> " + escape_markup(protocol));
   for (const RowResult& row : result.rows) {
     for (const SeedResult& seed : row.seeds) {
       if (seed.failure.empty()) continue;

@@ -163,7 +163,8 @@ Study crf() {
       "VOC 2012 validation set, VGG16: Yu & Koltun's table 3 (trained on COCO, too) for the front end and its context "
       "module, DeepLab v2 for LargeFOV and ASPP-L",
       "Each system is trained once and tested twice; differences are to its test without the CRF. The CRF's parameters "
-      "are one set for all rows, chosen on training pictures. DeepLab v2 on ResNet101: 76.35 without, 77.69 with it.",
+      "are one set for all rows; those for scenes were chosen on training pictures. DeepLab v2 on ResNet101: 76.35 "
+      "without, 77.69 with it.",
       {},
       {}};
   struct System {

@@ -203,7 +203,7 @@ std::string study_table(const StudyResult& result) {
   std::string text = fmt::format("{} on {}: seeds {}, epochs {}, batch {}, crop {}x{}; {}\n", result.study.title,
                                  result.data.name, most_seeds(summary), result.data.config.train.epochs,
                                  first.train.batch_size, first.train.train_h, first.train.train_w, result.protocol);
-  const std::string head = fmt::format("{:<28}{:>14}{:>8}{:>15}{:>24}{:>12}{:>10}\n", "", "mIoU %", "diff.",
+  const std::string head = fmt::format("{:<28}{:>14}{:>8}{:>15}{:>26}{:>12}{:>10}\n", "", "mIoU %", "diff.",
                                        "pixel acc. %", "published   diff.    acc.", "parameters", "MACs");
   text += head + std::string(head.size() - 1, '-') + "\n";
   for (size_t r = 0; r < result.rows.size(); ++r) {
@@ -212,7 +212,7 @@ std::string study_table(const StudyResult& result) {
     const auto difference = [&](double value) {
       return figures.first == r || !std::isfinite(value) ? std::string() : fmt::format("{:+.2f}", 100 * value);
     };
-    text += fmt::format("{:<28}{:>14}{:>8}{:>15}{:>24}{:>12}{:>10}\n", row.row.title, spread_text(figures.miou),
+    text += fmt::format("{:<28}{:>14}{:>8}{:>15}{:>26}{:>12}{:>10}\n", row.row.title, spread_text(figures.miou),
                         difference(figures.from_first.mean), spread_text(figures.all_acc),
                         published_text(row.row, difference(figures.published_from_first)),
                         count_text(static_cast<double>(row.parameters)), count_text(row.macs));
