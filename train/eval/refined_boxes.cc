@@ -28,7 +28,7 @@ std::vector<uint8_t> classes_of(const LabelMap& labels, uint8_t ignore) {
 /// [1,H,W,classes]
 Tensor unary_of(const LabelMap& labels, const std::vector<uint8_t>& classes, uint8_t ignore) {
   const auto count = static_cast<int64_t>(classes.size());
-  const Tensor unary = Tensor::activation({1, labels.height, labels.width, count});
+  Tensor unary = Tensor::activation({1, labels.height, labels.width, count});
   const float even = 1.0F / static_cast<float>(count);
   const float other = (1.0F - kBoxCertainty) / static_cast<float>(count - 1);
   for (size_t i = 0; i < labels.index.size(); ++i) {

@@ -138,7 +138,7 @@ class Runner {
   }
   /// True for the first row of those that share a training.
   bool trains(size_t row) const;
-  void advance(int64_t units, const std::string& figure);
+  void advance(int64_t more, const std::string& figure);
   std::string place() const;
 
   StudyResult result_;

@@ -84,7 +84,8 @@ TEST_CASE("refined boxes: a pixel of a box is ignored where the CRF has another 
         CHECK(label == boxed.at(x, y));
         continue;
       }
-      const bool agrees = kClasses[static_cast<size_t>(argmax.values[static_cast<size_t>(y * 48 + x)])] == kThing;
+      const bool agrees =
+          kClasses[static_cast<size_t>(argmax.values[static_cast<size_t>(y) * 48 + static_cast<size_t>(x)])] == kThing;
       CHECK(label == (agrees ? kThing : kIgnore));
       kept += agrees;
       ignored += !agrees;
