@@ -166,20 +166,22 @@ std::vector<RunHistory> histories_of(const RowResult& row) {
   return runs;
 }
 
-/// A chart for each training: its seeds' mean and their extremes, with the first training's mean for comparison; of the
+/// A chart for each training: its seeds' mean and their extremes, with the mean of its group's first for comparison; of the
 /// validations' mIoU, or where there were none, of the loss.
 std::vector<LineChart> curves_of(const StudyResult& result, bool* validated) {
   std::vector<LineChart> charts;
   std::vector<std::string> seen;
-  std::vector<RunHistory> first;
+  struct First {
+    std::string title;
+    std::vector<RunHistory> runs;
+  };
+  std::map<std::string, First> firsts;  // by group
   for (const RowResult& row : result.rows) {
     if (std::find(seen.begin(), seen.end(), row.row.training) != seen.end()) continue;
     const std::vector<RunHistory> runs = histories_of(row);
     if (runs.empty()) continue;
-    if (seen.empty()) {
-      first = runs;
-      *validated = !runs.front().validations.empty();
-    }
+    if (seen.empty()) *validated = !runs.front().validations.empty();
+    const auto [first, is_first] = firsts.try_emplace(row.row.group, First{row.row.title, runs});
     const auto curve = [&](const std::string& name, const std::vector<RunHistory>& of) {
       return *validated ? mean_curve(name, of, &RunHistory::validations, &ValidationPoint::miou)
                         : mean_curve(name, of, &RunHistory::steps, &TrainPoint::loss);
@@ -192,8 +194,8 @@ std::vector<LineChart> curves_of(const StudyResult& result, bool* validated) {
         *validated,
         false,
         false};
-    if (!seen.empty()) {
-      chart.series.push_back(curve(result.rows.front().row.title, first));
+    if (!is_first) {
+      chart.series.push_back(curve(first->second.title, first->second.runs));
       chart.series.back().low.clear();
       chart.series.back().high.clear();
     }
@@ -218,11 +220,12 @@ std::string curves_section(const StudyResult& result) {
     panels += fmt::format("<div class='panel'>\n<h3>{}</h3>\n{}</div>\n", escape_markup(chart.series.front().name),
                           line_chart(chart));
   }
-  return paragraph("caption",
-                   fmt::format("{} Mean over the seeds, and the lowest and the highest of them as a band; dashed: the "
-                               "first row.",
-                               validated ? "Validations during training, at one scale and not mirrored."
-                                         : "Training losses.")) +
+  return paragraph(
+             "caption",
+             fmt::format("{} Mean over the seeds, and the lowest and the highest of them as a band; dashed: the "
+                         "first row{}.",
+                         validated ? "Validations during training, at one scale and not mirrored." : "Training losses.",
+                         has_groups(result.study) ? " of the group, where that is another training" : "")) +
          "<div class='panels'>\n" + panels + "</div>\n";
 }
 
@@ -233,10 +236,8 @@ std::string rows_section(const StudyResult& result) {
   };
   std::string rows;
   for (const RowResult& row : result.rows) {
-    std::vector<std::string> list = row.row.train;
-    list.insert(list.end(), row.row.test.begin(), row.row.test.end());
     rows += fmt::format("<tr><th scope='row'>{}</th><td>{}</td><td><code>{}</code></td></tr>\n",
-                        escape_markup(row.row.title), words(list), escape_markup(row.row.training));
+                        escape_markup(row.row.title), words(settings_of(row)), escape_markup(row.row.training));
   }
   return paragraph("", "All rows begin from one configuration; these keys alone tell them apart:") +
          table("Keys of the rows", "settings", {{"row"}, {"keys"}, {"run folder"}}, rows) +

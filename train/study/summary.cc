@@ -112,12 +112,10 @@ nlohmann::ordered_json row_json(const RowResult& row, const RowSummary& summary)
   for (const SeedResult& seed : row.seeds) {
     if (!seed.failure.empty()) failures.push_back({{"seed", seed.seed}, {"reason", seed.failure}});
   }
-  std::vector<std::string> settings = row.row.train;
-  settings.insert(settings.end(), row.row.test.begin(), row.row.test.end());
   json = {{"name", row.row.name},
           {"title", row.row.title},
           {"training", row.row.training},
-          {"settings", settings},
+          {"settings", settings_of(row)},
           {"group", row.row.group},
           {"parameters", row.parameters},
           {"macs", row.macs},
@@ -138,6 +136,18 @@ nlohmann::ordered_json row_json(const RowResult& row, const RowSummary& summary)
 }
 
 }  // namespace
+
+std::vector<std::string> settings_of(const RowResult& row) {
+  std::vector<std::string> settings = row.row.train;
+  settings.insert(settings.end(), row.row.test.begin(), row.row.test.end());
+  const TrainConfig& train = row.config.train;
+  if (row.row.labels < 1) {
+    settings.insert(settings.end(),
+                    {"DATA.train_list", row.config.data.train_list, "TRAIN.epochs", std::to_string(train.epochs)});
+  }
+  if (row.row.pretrained) settings.insert(settings.end(), {"TRAIN.weight", train.weight});
+  return settings;
+}
 
 std::vector<double> mious_of(const RowResult& row) { return values_of(row, &SeedResult::miou); }
 

@@ -35,6 +35,8 @@ struct StudySummary {
 };
 StudySummary summarise(const StudyResult& result);
 
+/// KEY VALUE ... of what sets a row apart, with what a part of the labels and pretraining make of its first seed.
+std::vector<std::string> settings_of(const RowResult& row);
 /// The mIoU of a row by seed, NaN where there is none.
 std::vector<double> mious_of(const RowResult& row);
 

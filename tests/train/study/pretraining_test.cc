@@ -130,6 +130,11 @@ TEST_CASE("pretraining: the classifier of a seed is trained once, killed or not,
   CHECK(page.find("Published:") == std::string::npos);
   CHECK(page.find("The order of the rows") == std::string::npos);
   CHECK(study_table(result).find("Spearman") == std::string::npos);
+  // What sets the rows apart stands there.
+  CHECK(settings_of(result.rows[1]) == std::vector<std::string>{"DATA.train_list", whole + "/scenes/train_50.txt",
+                                                                "TRAIN.epochs", "2", "TRAIN.weight",
+                                                                whole + "/pretraining/seed_4/last.safetensors"});
+  CHECK(page.find("scenes/train_50.txt TRAIN.epochs 2 TRAIN.weight") != std::string::npos);
 
   // As a kill leaves it: the classifier in its midst, no row yet; then a row that has begun, and no classifier.
   Config classifier = pretraining_config(few_scenes(parts), parts, 4);
