@@ -10,6 +10,7 @@
 #include "train/config/parts.h"
 #include "train/data/dataset.h"
 #include "train/eval/mask_folder.h"
+#include "train/eval/refined_boxes.h"
 
 namespace giza::cli {
 namespace {
@@ -33,7 +34,8 @@ proposes the keys that would make them fit. Exit status: 0 everything fits, 1 so
         ->transform(within(size_t{0}, size_t{1000000}))
         ->type_name("N")
         ->capture_default_str();
-    app.add_option("--labels", labels_, "write the label maps that training sees (DATA.weak_labels) into this folder")
+    app.add_option("--labels", labels_,
+                   "write the label maps that training begins with (DATA.weak_labels) into this folder")
         ->type_name("DIR");
   }
 
@@ -59,7 +61,10 @@ proposes the keys that would make them fit. Exit status: 0 everything fits, 1 so
     const train::Dataset dataset(train::dataset_options(config, train::Split::train));
     train::check_output_names(train::listing_place(dataset.options()), dataset.entries());
     const train::MaskFolder masks(labels_, train::mask_colors(config));
-    for (int64_t i = 0; i < dataset.size(); ++i) masks.write(dataset.entry(i), dataset.training_labels(i));
+    for (int64_t i = 0; i < dataset.size(); ++i) {
+      masks.write(dataset.entry(i), train::first_labels(dataset.unweakened(i), dataset.entry(i), i, dataset.options(),
+                                                        config.test.crf_options));
+    }
   }
 
   ConfigArguments arguments_;

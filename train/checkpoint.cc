@@ -27,6 +27,7 @@ constexpr const char* kConfigHash = "giza.config_hash";
 constexpr const char* kSettings = "giza.settings";
 constexpr const char* kListHash = "giza.list_hash";
 constexpr const char* kLog = "giza.log";
+constexpr const char* kLabels = "giza.labels_hash";
 constexpr const char* kLast = "last.safetensors";
 constexpr std::string_view kStart = "iter_", kEnd = ".safetensors";
 
@@ -91,6 +92,7 @@ std::string save_checkpoint(const RunFolder& folder, const layers::Module& model
                    {kListHash, state.list_hash},
                    {models::kModelKey, state.model},
                    {kLog, state.log}};
+  if (!state.labels.empty()) file.metadata[kLabels] = state.labels;
   file.metadata.insert(state.card.begin(), state.card.end());
   file.metadata[models::kChecksumKey] = models::checksum(file);
   const std::string name = file_name(state.iteration);
@@ -165,6 +167,7 @@ TrainingState state_of_checkpoint(const WeightFile& file, const std::string& pat
   if (const auto settings = file.metadata.find(kSettings); settings != file.metadata.end()) {
     state.settings = settings->second;
   }
+  if (const auto labels = file.metadata.find(kLabels); labels != file.metadata.end()) state.labels = labels->second;
   state.list_hash = metadata(file, kListHash, path);
   state.model = metadata(file, models::kModelKey, path);
   state.log = metadata(file, kLog, path);

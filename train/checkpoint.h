@@ -19,11 +19,12 @@ namespace giza::train {
 struct TrainingState {
   int64_t iteration = 0;  ///< steps done since the start of training
   uint64_t seed = 0;
-  std::string config_hash;                       ///< train/config/config.h: training_hash
-  std::string settings = {};                     ///< training_settings; empty in files from before these were kept
-  std::string list_hash;                         ///< of the training list
-  std::string model;                             ///< options_to_json of the network
-  std::string log;                               ///< sums of the log line in the making, JSON
+  std::string config_hash;    ///< train/config/config.h: training_hash
+  std::string settings = {};  ///< training_settings; empty in files from before these were kept
+  std::string list_hash;      ///< of the training list
+  std::string model;          ///< options_to_json of the network
+  std::string log;            ///< sums of the log line in the making, JSON
+  std::string labels = {};    ///< train/label_rounds.h: hash of the label maps; empty: none were made
   std::map<std::string, std::string> card = {};  ///< train/config/card.h: what the weights say of themselves
 };
 

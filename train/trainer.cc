@@ -23,6 +23,7 @@
 #include "train/cost/rehearsal.h"
 #include "train/data/loader.h"
 #include "train/initial_weights.h"
+#include "train/label_rounds.h"
 #include "train/progress.h"
 #include "train/report/run_report.h"
 #include "train/signals.h"
@@ -47,6 +48,8 @@ class Trainer {
   void check_settings(const TrainingState& state, const std::string& path);
   void save();
   void record(const std::function<void()>& write);
+  void begin_round(const LabelRound& round);
+  void train_round(const StepObserver& after_step);
   void validate_if_due();
   void write_report();
   void stop_on_signal();
@@ -59,6 +62,7 @@ class Trainer {
   const TrainConfig& train_;
   Dataset dataset_;  // before the folder: a bad list must not leave an empty one
   RunFolder folder_;
+  LabelRounds labels_;
   std::unique_ptr<Dataset> validation_set_;
   models::NetworkOptions model_options_;
   std::unique_ptr<models::SceneParser> model_;
@@ -92,6 +96,7 @@ Trainer::Trainer(const Config& config)
       train_(config.train),
       dataset_(dataset_options(config, Split::train)),
       folder_(train_.save_path),
+      labels_(config, dataset_, folder_.path()),
       model_options_(model_options(config)),
       // The loader refuses a list shorter than a batch.
       iterations_per_epoch_(std::max<int64_t>(1, dataset_.size() / train_.batch_size)),
@@ -157,6 +162,7 @@ bool Trainer::resume() {
   const TrainingState state = state_of_checkpoint(found->file, found->path);
   check_settings(state, found->path);
   restore_checkpoint(found->file, found->path, *model_, *optimizer_, average_.get());
+  labels_.resume(state.labels, found->path);
   sums_ = step_sums_from_json(state.log, found->path);
   iteration_ = state.iteration;
   if (train_.resume == "auto") {
@@ -171,7 +177,7 @@ bool Trainer::resume() {
 }
 
 /// Throws Refusal if the run goes on otherwise than it began. More epochs are welcome: they stretch what is left of the
-/// learning rate's curve.
+/// learning rate's curve. But where rounds of labels are parts of them, they would move the rounds.
 void Trainer::check_settings(const TrainingState& state, const std::string& path) {
   constexpr const char* kRemedy = "use the same ones, or start a new run from its weights with TRAIN.weight";
   std::vector<std::string> changed;
@@ -181,8 +187,10 @@ void Trainer::check_settings(const TrainingState& state, const std::string& path
   } else {
     changed = changed_settings(state.settings, training_settings(config_));
   }
-  const auto others = std::stable_partition(changed.begin(), changed.end(),
-                                            [](const std::string& key) { return key.starts_with("TRAIN.epochs:"); });
+  const bool has_rounds = config_.data.weak_labels == "box_update";
+  const auto others = std::stable_partition(changed.begin(), changed.end(), [&](const std::string& key) {
+    return key.starts_with("TRAIN.epochs:") && !has_rounds;
+  });
   check<Refusal>(others == changed.end(), "{}: was trained with other settings: {}; {}", path,
                  fmt::join(others, changed.end(), "; "), kRemedy);
   check<Refusal>(state.list_hash == list_hash(dataset_), "{}: was trained on another list than {}; {}", path,
@@ -257,6 +265,7 @@ void Trainer::save() {
                                           .list_hash = list_hash(dataset_),
                                           .model = models::options_to_json(model_->description()),
                                           .log = to_json(sums_),
+                                          .labels = labels_.hash(),
                                           .card = card_},
                                          train_.keep_checkpoints, average_.get());
   } catch (const Error& error) {
@@ -337,14 +346,41 @@ TrainResult Trainer::run(const StepObserver& after_step) {
   for (const std::string& warning : warnings_) progress_->warn(warning);
   validate_if_due();
   const int64_t first = iteration_;
-  Loader loader(dataset_, train_transforms(config_),
+  while (iteration_ < iterations_) train_round(after_step);
+  // Where nothing was left to do, the page of the run is still there, with the pictures of its last validation.
+  if (!std::filesystem::exists(folder_.file("report.html"))) write_report();
+  progress_->finish(std::isfinite(result_.loss) ? fmt::format("loss {:.4f}", result_.loss) : "");
+  result_.iterations = iteration_;
+  result_.steps = iteration_ - first;
+  result_.seconds = watch_.seconds();
+  return result_;
+}
+
+/// Puts the labels of a round in place. As a validation, it asks the averaged weights, where there are such.
+void Trainer::begin_round(const LabelRound& round) {
+  if (iteration_ != round.first_epoch * iterations_per_epoch_) return labels_.take(round);
+  try {
+    const WithAverage averaged(average_.get());
+    const Network network = network_of(*model_, fmt::format("iteration {}", iteration_));
+    const std::string made = labels_.make(round, network_predictor(network, label_protocol(config_)));
+    if (!made.empty()) progress_->note(made);
+  } catch (const Interrupted&) {
+    stop_on_signal();
+    throw;
+  }
+}
+
+void Trainer::train_round(const StepObserver& after_step) {
+  const LabelRound round = label_round(config_, epoch());
+  begin_round(round);
+  Loader loader(labels_.dataset(), train_transforms(config_),
                 {.batch_size = train_.batch_size,
                  .workers = train_.workers > 0 ? train_.workers : 2,
                  .seed = static_cast<uint64_t>(train_.manual_seed),
                  .start_epoch = iteration_ / iterations_per_epoch_,
                  .start_iteration = iteration_ % iterations_per_epoch_,
-                 .end_epoch = train_.epochs});
-  while (iteration_ < iterations_) {
+                 .end_epoch = round.end_epoch});
+  while (iteration_ < round.end_epoch * iterations_per_epoch_) {
     const Stopwatch step_watch;
     const double rate = schedule_.rate(iteration_);
     const int64_t this_epoch = epoch();
@@ -370,13 +406,6 @@ TrainResult Trainer::run(const StepObserver& after_step) {
     stop_on_signal();
     validate_if_due();
   }
-  // Where nothing was left to do, the page of the run is still there, with the pictures of its last validation.
-  if (!std::filesystem::exists(folder_.file("report.html"))) write_report();
-  progress_->finish(std::isfinite(result_.loss) ? fmt::format("loss {:.4f}", result_.loss) : "");
-  result_.iterations = iteration_;
-  result_.steps = iteration_ - first;
-  result_.seconds = watch_.seconds();
-  return result_;
 }
 
 }  // namespace

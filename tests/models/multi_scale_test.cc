@@ -44,7 +44,8 @@ double bilinear(const Tensor& x, double row, double column, int64_t c) {
 }
 
 TEST_CASE("inputs of a smaller scale lie where PyTorch's scale_factor puts them, whatever the size") {
-  for (const auto& [scale, factor] : {std::pair{kInputScales[0], 0.5}, {kInputScales[1], 0.75}}) {
+  for (const InputScale scale : kInputScales) {
+    const double factor = static_cast<double>(scale.numerator) / static_cast<double>(scale.denominator);
     for (const int64_t h : {1, 2, 3, 4, 5, 6, 7, 8, 9, 57, 58, 59}) {
       const int64_t w = 60 - h;
       CAPTURE(factor);

@@ -323,7 +323,7 @@ DataReport check_data(const Config& config, const CheckOptions& options) {
   if (const auto training = std::find_if(parts.begin(), parts.end(), [](const auto& part) { return part->is_weak(); });
       training != parts.end()) {
     const PartFindings& part = findings[static_cast<size_t>(training - parts.begin())];
-    const WeakEffect effect = weak_effect((*training)->options(), part.entries);
+    const WeakEffect effect = weak_effect((*training)->options(), part.entries, config.test.crf_options);
     report.problems.push_back({Problem::Severity::note,
                                "weak",
                                fmt::format("{}: DATA.weak_labels {}: {}", part.report.name, config.data.weak_labels,

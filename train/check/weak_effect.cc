@@ -7,38 +7,59 @@
 #include "tensor/base/check.h"
 #include "tensor/base/text.h"
 #include "tensor/parallel.h"
+#include "train/eval/refined_boxes.h"
 #include "train/signals.h"
 
 namespace giza::train {
 
-WeakEffect weak_effect(const DatasetOptions& options, const std::vector<ListEntry>& entries) {
+void add_effect(const LabelMap& mask, const LabelMap& labels, int ignore_label, WeakEffect* effect) {
+  ++effect->pictures;
+  ++effect->weak_pictures;
+  for (size_t i = 0; i < labels.index.size(); ++i) {
+    if (mask.index[i] == ignore_label) continue;
+    ++effect->pixels;
+    const bool ignored = labels.index[i] == ignore_label;
+    effect->ignored += ignored;
+    effect->other_class += !ignored && labels.index[i] != mask.index[i];
+  }
+}
+
+WeakEffect weak_effect(const DatasetOptions& options, const std::vector<ListEntry>& entries, const CrfOptions& crf) {
   std::unique_ptr<const LabelColors> colors;
   if (!options.label_colors.empty()) {
     colors = std::make_unique<LabelColors>(options.label_colors, options.ignore_label);
   }
+  const bool needs_picture = options.weak.kind == WeakLabels::Kind::crf;
   WeakEffect effect;
   std::mutex mutex;
-  parallel_for(static_cast<int64_t>(entries.size()), [&](int64_t index) {
+  const auto count = [&](int64_t index) {
     if (pending_signal() != 0) return;
-    LabelMap mask;
+    const ListEntry& entry = entries[static_cast<size_t>(index)];
+    Pair pair;
     try {
-      mask = mapped_labels(entries[static_cast<size_t>(index)], options, colors.get());
+      if (needs_picture) {
+        pair = read_pair(entry, options, colors.get());
+      } else {
+        pair.labels = mapped_labels(entry, options, colors.get());
+      }
     } catch (const Refusal&) {
       return;  // The report names it already.
     }
     const bool weak = is_weak(options.weak, index);
-    const LabelMap labels = weak ? weakened(mask, options.weak, options.ignore_label) : LabelMap();
+    const LabelMap labels = weak ? first_labels(pair, entry, index, options, crf) : LabelMap();
     const std::lock_guard lock(mutex);
-    ++effect.pictures;
-    effect.weak_pictures += weak;
-    for (size_t i = 0; i < labels.index.size(); ++i) {
-      if (mask.index[i] == options.ignore_label) continue;
-      ++effect.pixels;
-      const bool ignored = labels.index[i] == options.ignore_label;
-      effect.ignored += ignored;
-      effect.other_class += !ignored && labels.index[i] != mask.index[i];
+    if (weak) {
+      add_effect(pair.labels, labels, options.ignore_label, &effect);
+    } else {
+      ++effect.pictures;
     }
-  });
+  };
+  const auto size = static_cast<int64_t>(entries.size());
+  if (needs_picture) {
+    for (int64_t index = 0; index < size; ++index) count(index);  // a CRF has threads of its own
+  } else {
+    parallel_for(size, count);
+  }
   return effect;
 }
 

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "train/config/crf_options.h"
 #include "train/data/dataset.h"
 
 namespace giza::train {
@@ -18,8 +19,12 @@ struct WeakEffect {
   int64_t ignored = 0;        ///< of `pixels`, those that a box has ignored
 };
 
-/// Reads the label files of all entries once more, on num_threads() threads; those that cannot be read are left out.
-WeakEffect weak_effect(const DatasetOptions& options, const std::vector<ListEntry>& entries);
+/// Counts a picture with a mask and with the weak labels in its place.
+void add_effect(const LabelMap& mask, const LabelMap& labels, int ignore_label, WeakEffect* effect);
+
+/// Of the labels that a training begins with. Reads the label files of all entries once more, on num_threads() threads,
+/// and for box_crf the pictures, too; those that cannot be read are left out.
+WeakEffect weak_effect(const DatasetOptions& options, const std::vector<ListEntry>& entries, const CrfOptions& crf);
 
 /// One sentence for people.
 std::string weak_effect_text(const WeakEffect& effect);

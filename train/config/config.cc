@@ -17,6 +17,7 @@
 #include "tensor/base/file.h"
 #include "tensor/base/hash.h"
 #include "tensor/base/spelling.h"
+#include "tensor/base/text.h"
 #include "train/config/keys.h"
 #include "train/data/class_folders.h"
 #include "train/data/known_datasets.h"
@@ -173,6 +174,16 @@ void check_together(const Config& config) {
           "is step, but TRAIN.lr_steps has no iterations; give some, or set it to fixed");
   require(train.lr_policy == "step" || train.lr_steps.empty(), "TRAIN.lr_steps",
           fmt::format("would do nothing with TRAIN.lr_policy {}, set that to step", train.lr_policy));
+  if (config.data.weak_labels == "box_update") {
+    require(config.data.weak_rounds < train.epochs, "DATA.weak_rounds",
+            fmt::format("{} cuts the training into {} parts, but it has only {} ({}); set fewer, or more epochs",
+                        config.data.weak_rounds, config.data.weak_rounds + 1, counted(train.epochs, "epoch"),
+                        config_place(config, "TRAIN.epochs")));
+    require(train.start_epoch == 0, "TRAIN.start_epoch",
+            fmt::format("{} leaves out rounds of DATA.weak_labels box_update, whose labels the later ones need; set it "
+                        "to 0",
+                        train.start_epoch));
+  }
   const ClassWeights& weights = train.class_weights;
   require(weights.kind != ClassWeights::Kind::list || weights.values.size() == static_cast<size_t>(config.data.classes),
           "TRAIN.class_weights",
@@ -211,6 +222,7 @@ void check_picture_classes(const Config& config) {
   require(config.data.label_map.empty(), "DATA.label_map", kNoPixels);
   require(!config.data.reduce_zero_label, "DATA.reduce_zero_label", kNoPixels);
   require(config.data.label_colors.empty(), "DATA.label_colors", kNoPixels);
+  require(config.data.weak_labels == "full", "DATA.weak_labels", kNoPixels);
   require(
       config.train.ignore_label >= config.data.classes, "TRAIN.ignore_label",
       fmt::format("{} is one of the {} classes, of which none is ignored in whole pictures; set it higher (up to 255)",
@@ -290,7 +302,8 @@ std::string to_yaml(const Config& config) {
 std::string training_settings(const Config& config) {
   std::string text;
   for (const Key& key : config_keys()) {
-    if (key.rule.effect != Effect::weights || !applies(key, config)) continue;
+    const bool makes_labels = config.data.weak_labels == "box_crf" && std::string_view(key.name).starts_with("crf_");
+    if ((key.rule.effect != Effect::weights && !makes_labels) || !applies(key, config)) continue;
     const std::string value = write_value(key, config);
     if (key.rule.added && value == write_value(key, {})) continue;
     text += fmt::format("{}={}\n", key.full_name(), value);

@@ -38,7 +38,9 @@ struct DataConfig {
   bool reduce_zero_label = false;  ///< raw 0 is ignored, raw k is class k - 1 (ADE20K's challenge labels)
   std::vector<double> mean,
       std;  ///< of R, G and B on the scale of 0 to 255; empty: told by the weights, else ImageNet's
-  std::string weak_labels = "full";        ///< full | box | box_band | box_inner | mixed, see train/data/weak_labels.h
+  /// full | box | box_band | box_inner | box_crf | box_update | mixed, see train/data/weak_labels.h
+  std::string weak_labels = "full";
+  int weak_rounds = 2;                     ///< updates of the labels of `box_update`
   double weak_fraction = 0.5;              ///< of the pictures of `mixed` that have boxes
   std::vector<std::string> thing_classes;  ///< names or numbers of the classes that get boxes
   std::string label_colors;  ///< empty: indices; else how colours become values, see train/data/label_colors.h
@@ -179,7 +181,8 @@ std::string to_yaml(const Config& config);
 /// 16 hex digits: FNV-1a over the keys of DATA and TRAIN that decide the weights which training computes (so not paths,
 /// frequencies, threads, cache). The same on every machine.
 std::string training_hash(const Config& config);
-/// What the hash is of: the keys that decide which weights training computes, as lines "SECTION.NAME=VALUE".
+/// What the hash is of: the keys that decide which weights training computes, as lines "SECTION.NAME=VALUE". With
+/// DATA.weak_labels box_crf the parameters of the CRF are among them.
 std::string training_settings(const Config& config);
 /// The keys whose values differ between two such texts, each as "SECTION.NAME: BEFORE, now VALUE".
 std::vector<std::string> changed_settings(const std::string& before, const std::string& now);

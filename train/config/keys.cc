@@ -69,10 +69,13 @@ const auto kKeys = std::to_array<Key>({
      "[123.675, 116.28, 103.53]"},
     {"DATA", "std", AT(data.std), {.min = 1, .max = 255, .nullable = true, .items = 3, .may_be_empty = true, .added = true},
      "by which R, G and B are divided after that (Caffe: [1, 1, 1]); empty: likewise, ImageNet's [58.395, 57.12, 57.375]"},
-    {"DATA", "weak_labels", AT(data.weak_labels), {.choices = "full|box|box_band|box_inner|mixed", .added = true},
+    {"DATA", "weak_labels", AT(data.weak_labels), {.choices = "full|box|box_band|box_inner|box_crf|box_update|mixed", .added = true},
      "labels of training as if people had drawn boxes around the things: full: the masks; box: the class in its whole "
-     "box; box_band: the same without a band along the edges; box_inner: the middle fifth of the box alone; mixed: box in "
-     "a part of the pictures (docs/weak-labels.md)"},
+     "box; box_band: the same without a band along the edges; box_inner: the middle fifth of the box alone; box_crf: box, "
+     "where the CRF of TEST.crf_* agrees; box_update: box, and then in rounds what the network finds inside; mixed: box "
+     "in a part of the pictures (docs/weak-labels.md)"},
+    {"DATA", "weak_rounds", AT(data.weak_rounds), {.min = 1, .max = 1000, .added = true},
+     "with weak_labels box_update: how often the network makes new labels; the epochs are cut into one part more"},
     {"DATA", "weak_fraction", AT(data.weak_fraction), {.min = 0, .max = 1, .added = true},
      "with weak_labels mixed: the part of the pictures that have boxes in place of masks"},
     {"DATA", "thing_classes", AT(data.thing_classes), {.nullable = true, .may_be_empty = true, .added = true},

@@ -165,9 +165,11 @@ WeakLabels weak_labels(const Config& config) {
   WeakLabels weak;
   const std::string& word = config.data.weak_labels;
   if (word == "full") return weak;
-  weak.kind = word == "box_band"    ? WeakLabels::Kind::band
-              : word == "box_inner" ? WeakLabels::Kind::inner
-                                    : WeakLabels::Kind::box;
+  weak.kind = word == "box_band"     ? WeakLabels::Kind::band
+              : word == "box_inner"  ? WeakLabels::Kind::inner
+              : word == "box_crf"    ? WeakLabels::Kind::crf
+              : word == "box_update" ? WeakLabels::Kind::update
+                                     : WeakLabels::Kind::box;
   if (word == "mixed") weak.fraction = config.data.weak_fraction;
   weak.seed = static_cast<uint64_t>(config.train.manual_seed);
   const std::string place = config_place(config, "DATA.thing_classes");
@@ -293,6 +295,18 @@ ProtocolOptions validation_protocol(const Config& config) {
   options.mirror = false;
   options.crf.reset();
   return options;
+}
+
+ProtocolOptions label_protocol(const Config& config) {
+  const Normalization normalization = normalization_of(config);
+  return {.base_size = 0,
+          .crop_h = config.train.train_h,
+          .crop_w = config.train.train_w,
+          .scales = {1.0},
+          .mirror = false,
+          .batch = config.train.batch_size,
+          .mean = normalization.mean,
+          .std = normalization.std};
 }
 
 const KnownDataset* built_in_classes(const Config& config, const std::string& path) {

@@ -52,6 +52,9 @@ TransformOptions train_transforms(const Config& config);
 ProtocolOptions test_protocol(const Config& config, const std::optional<Normalization>& told = {});
 /// The protocol of validation during training: the test protocol at scale 1, without mirrored tiles and without the CRF.
 ProtocolOptions validation_protocol(const Config& config);
+/// How a network in training makes labels (DATA.weak_labels box_update): at the picture's own size, in tiles of the training
+/// crop, not mirrored. It depends on keys of training alone, so that the test can be changed without other weights.
+ProtocolOptions label_protocol(const Config& config);
 /// The data set whose names and colours are used in place of a file: DATA.dataset where no file is given, or the one
 /// whose file of semseg is given and is not there. nullptr if the file is to be read, or the number of classes differs.
 const KnownDataset* built_in_classes(const Config& config, const std::string& path);

@@ -6,6 +6,7 @@
 
 #include "train/config/parts.h"
 #include "train/eval/dense_crf.h"
+#include "train/eval/refined_boxes.h"
 
 namespace giza::train {
 namespace {
@@ -55,6 +56,12 @@ MemoryPlan training_memory(const Config& config, const Rehearsal& rehearsal, con
   // The state dict with its momentum, and both kinds of weights of an average, copied to be written.
   const int64_t weights = rehearsal.parameters + rehearsal.buffers;
   memory.files = 4 * (weights + rehearsal.parameters + (train.ema_decay > 0 ? weights : 0));
+  if (config.data.weak_labels == "box_crf") {
+    // Labels are made before there are samples and activations: only what is beyond these counts.
+    const auto making =
+        process + refined_boxes_bytes(static_cast<int64_t>(largest), config.data.classes, config.test.crf_options);
+    memory.data += std::max<int64_t>(0, making - memory.peak());
+  }
   return memory;
 }
 

@@ -80,6 +80,12 @@ class Planner {
           "most");
     }
 
+    if (config_.data.weak_labels == "box_crf") {
+      plan_.notes.emplace_back(
+          "the time of the CRF that makes labels before the first step is not in the training's, because it depends on "
+          "what the pictures show; its memory is, at the most");
+    }
+
     if (options_.measure) run_for_real();
     if (!options_.quick) {
       measure_training();
@@ -90,6 +96,10 @@ class Planner {
       validation_data_ = time_test_data(config_, Split::val);
       validation_s_ = static_cast<double>(validation_.count) *
                       (per_picture_s(validation_, validation_protocol(config_)) + validation_data_.judge_s);
+    }
+    if (config_.data.weak_labels == "box_update") {
+      labels_s_ = static_cast<double>(training.pictures.count) *
+                  (per_picture_s(training.pictures, label_protocol(config_)) + data_.decode_s);
     }
     training.time = training_time(config_, step);
     training.iterations_per_epoch =
@@ -232,6 +242,10 @@ class Planner {
       time.validations = (train.epochs - train.start_epoch + train.eval_freq - 1) / train.eval_freq;
       time.validation_s = validation_s_;
     }
+    if (config.data.weak_labels == "box_update") {
+      time.label_rounds = config.data.weak_rounds;
+      time.labels_s = labels_s_;
+    }
     return time;
   }
 
@@ -292,7 +306,7 @@ class Planner {
   const MemoryLimit here_ = memory_limit();
   SpeedModel speed_, test_speed_;
   double outside_s_ = 0;
-  double validation_s_ = 0;
+  double validation_s_ = 0, labels_s_ = 0;
   DataTimes data_, validation_data_;
   Pictures validation_;
   Plan plan_;

@@ -28,9 +28,11 @@ struct TrainingTime {
   double iteration_s = 0;  ///< both, on the cores that there are
   int64_t iterations = 0, validations = 0, checkpoints = 0;
   double validation_s = 0, checkpoint_s = 0;  ///< of one each
+  int64_t label_rounds = 0;                   ///< in which the network makes labels (DATA.weak_labels box_update)
+  double labels_s = 0;                        ///< of one of them
   double total_s() const {
     return iteration_s * static_cast<double>(iterations) + validation_s * static_cast<double>(validations) +
-           checkpoint_s * static_cast<double>(checkpoints);
+           checkpoint_s * static_cast<double>(checkpoints) + labels_s * static_cast<double>(label_rounds);
   }
 };
 
@@ -93,8 +95,8 @@ Plan make_plan(const Config& config, const PlanOptions& options);
 std::string plan_table(const Plan& plan, const Config& config);
 /// The same as JSON: {config, threads, peak, memory_limit_gb, parameters, parts: [{name, parameters, train_macs, test_macs}],
 ///  train: {batch, crop, pictures, iterations_per_epoch, memory: {process_gb, tensors_gb, data_gb, files_gb, peak_gb},
-///          fits, step_s, data_s, iteration_s, iterations, validations, validation_s, checkpoints, checkpoint_s, total_s,
-///          measured_on, measured_share},
+///          fits, step_s, data_s, iteration_s, iterations, validations, validation_s, checkpoints, checkpoint_s,
+///          label_rounds, labels_s, total_s, measured_on, measured_share},
 ///  test: {protocol, pictures, tiles_per_picture, memory, fits, network_s, files_s, total_s, measured_on, measured_share},
 ///  train_ways, test_ways: [{change, effect, peak_gb, iteration_s, total_s, fits}],
 ///  measured: {step_s, train_gb, picture, picture_s, predicted_picture_s, test_gb}, notes}

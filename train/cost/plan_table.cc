@@ -99,6 +99,8 @@ std::string training_text(const Plan& plan, const Config& config) {
                         train.batch_size, counted(train.epochs - train.start_epoch, "epoch"));
     if (time.validations > 0)
       text += fmt::format(", {} of {}", counted(time.validations, "validation"), duration(time.validation_s));
+    if (time.label_rounds > 0)
+      text += fmt::format(", {} of labels of {}", counted(time.label_rounds, "round"), duration(time.labels_s));
     text += fmt::format(", {} of {}\n", counted(time.checkpoints, "checkpoint"), seconds(time.checkpoint_s));
   } else {
     text += "          in all: unknown without the list of pictures\n";
@@ -217,6 +219,8 @@ std::string plan_json(const Plan& plan, const Config& config) {
                    {"validation_s", known(time.validation_s)},
                    {"checkpoints", time.checkpoints},
                    {"checkpoint_s", known(time.checkpoint_s)},
+                   {"label_rounds", time.label_rounds},
+                   {"labels_s", known(time.labels_s)},
                    {"total_s", counted ? ordered_json(time.total_s()) : ordered_json(nullptr)},
                    {"measured_on", training.measured_on},
                    {"measured_share", training.measured_share}};

@@ -173,9 +173,28 @@ LabelMap Dataset::training_labels(int64_t index) const {
   return is_weak(options_.weak, index) ? weakened(labels, options_.weak, options_.ignore_label) : labels;
 }
 
+std::string made_label_file(const std::string& folder, const ListEntry& entry, int64_t index) {
+  return fmt::format("{}/{:06}_{}.png", folder, index + 1, output_name(entry));
+}
+
 LabelMap Dataset::raw_labels(int64_t index) const {
   const ListEntry& at = entry(index);
   return at.picture_class >= 0 ? one_label(at.picture_class) : read_raw_labels(at.label, colors_.get());
+}
+
+/// Of a pair as the files have it.
+LabelMap Dataset::weak_labels(int64_t index, const Pair& pair) const {
+  if (options_.made_labels.empty()) return weakened(pair.labels, options_.weak, options_.ignore_label);
+  ListEntry made = entry(index);
+  made.label = made_label_file(options_.made_labels, made, index);
+  LabelMap labels = read_labels(made.label);
+  if (labels.width != pair.image.width || labels.height != pair.image.height) {
+    throw Refusal(size_mismatch(made, {pair.image.width, pair.image.height}, {labels.width, labels.height}, 0));
+  }
+  DatasetOptions plain = options_;  // what a run made has classes, whatever the label files hold
+  plain.label_table.reset();
+  check_labels(made, labels, labels, plain);
+  return labels;
 }
 
 std::shared_ptr<const Pair> Dataset::load(int64_t index) const {
@@ -184,8 +203,8 @@ std::shared_ptr<const Pair> Dataset::load(int64_t index) const {
     const std::lock_guard lock(mutex_);
     if (cache_[place]) return cache_[place];
   }
-  Pair fresh = read_pair(entries_[place], options_, colors_.get());
-  if (is_weak(options_.weak, index)) fresh.labels = weakened(fresh.labels, options_.weak, options_.ignore_label);
+  Pair fresh = unweakened(index);
+  if (is_weak(options_.weak, index)) fresh.labels = weak_labels(index, fresh);
   auto pair = std::make_shared<const Pair>(std::move(fresh));
   const auto bytes = static_cast<int64_t>(pair->image.rgb.size() + pair->labels.index.size());
   const std::lock_guard lock(mutex_);

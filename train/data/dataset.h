@@ -41,11 +41,13 @@ struct DatasetOptions {
   std::vector<std::string>
       class_names;  ///< of kClassFolders: the folders' names, in the order of the classes, if known
   int classes = 0;
-  int ignore_label = 255;                  ///< 0 to 255
-  std::optional<LabelTable> label_table;   ///< none: file values are class indices
-  bool table_spares_train_ids = false;     ///< the table is for Cityscapes' labelIds; labelTrainIds files are classes
-  std::string label_colors;                ///< not empty: label files hold colours, see LabelColors
-  WeakLabels weak;                         ///< what a training set's labels are made coarser by; nothing by default
+  int ignore_label = 255;                 ///< 0 to 255
+  std::optional<LabelTable> label_table;  ///< none: file values are class indices
+  bool table_spares_train_ids = false;    ///< the table is for Cityscapes' labelIds; labelTrainIds files are classes
+  std::string label_colors;               ///< not empty: label files hold colours, see LabelColors
+  WeakLabels weak;                        ///< what a training set's labels are made coarser by; nothing by default
+  std::string
+      made_labels;  ///< folder of the label maps (made_label_file) that take the place of weakened ones; or empty
   int64_t cache_bytes = int64_t{1} << 30;  ///< decoded pictures kept in memory; 0 keeps none
 };
 
@@ -60,12 +62,18 @@ const LabelTable* table_for(const ListEntry& entry, const DatasetOptions& option
 /// The values of a label file before the label table: its indices, or what its colours stand for if `colors` is given.
 LabelMap read_raw_labels(const std::string& path, const LabelColors* colors);
 
+/// "FOLDER/000012_NAME.png": the file in a folder of made label maps for picture 12, counted from 1.
+std::string made_label_file(const std::string& folder, const ListEntry& entry, int64_t index);
+
 /// The values of an entry's label file after the label table, unchecked.
 LabelMap mapped_labels(const ListEntry& entry, const DatasetOptions& options, const LabelColors* colors);
 
 /// What is wrong where labels have another size than their image, both {width, height}. Names the EXIF orientation that
 /// the image was turned by, if the labels fit it as it is stored.
 std::string size_mismatch(const ListEntry& entry, std::array<int, 2> image, std::array<int, 2> labels, int orientation);
+
+/// Reads one pair outside of a data set, checked as by Dataset::load. `colors` as in read_raw_labels.
+Pair read_pair(const ListEntry& entry, const DatasetOptions& options, const LabelColors* colors = nullptr);
 
 /// Pictures by index. Thread-safe.
 class Dataset {
@@ -82,15 +90,21 @@ class Dataset {
   LabelMap raw_labels(int64_t index) const;
   /// See table_for.
   const LabelTable* table(int64_t index) const { return table_for(entry(index), options_); }
-  /// The labels that training sees of picture `index`: after the label table and weakened, but unchecked.
+  /// The labels that training sees of picture `index`: after the label table and weakened, but unchecked; not those of
+  /// options().made_labels.
   LabelMap training_labels(int64_t index) const;
 
-  /// Picture and labels number `index`, weakened by options().weak, from memory where it was read before and the budget allowed keeping it.
+  /// Picture and labels number `index`, weakened by options().weak or from options().made_labels; from memory where it was
+  /// read before and the budget allowed keeping it.
   /// Throws Refusal for a bad file, sizes that differ, and a label outside [0, classes) that is not ignored
   /// (with file, x, y and value).
   std::shared_ptr<const Pair> load(int64_t index) const;
+  /// The same as the files have it, not weakened and not kept in memory.
+  Pair unweakened(int64_t index) const { return read_pair(entry(index), options_, colors_.get()); }
 
  private:
+  LabelMap weak_labels(int64_t index, const Pair& pair) const;
+
   DatasetOptions options_;
   std::unique_ptr<const LabelColors> colors_;  // nullptr: label files hold indices
   std::vector<ListEntry> entries_;
@@ -98,8 +112,5 @@ class Dataset {
   mutable std::vector<std::shared_ptr<const Pair>> cache_;
   mutable int64_t cached_bytes_ = 0;
 };
-
-/// Reads one pair outside of a data set, as Dataset::load does. `colors` as in read_raw_labels.
-Pair read_pair(const ListEntry& entry, const DatasetOptions& options, const LabelColors* colors = nullptr);
 
 }  // namespace giza::train

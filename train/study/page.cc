@@ -34,9 +34,12 @@ std::string difference_cell(const RowSummary& row, bool first) {
   return number_cell(difference.mean, shown);
 }
 
-std::string published_cell(const StudyRow& row, double Published::*figure) {
+/// `difference` is a share, NaN: none.
+std::string published_cell(const StudyRow& row, double Published::*figure, double difference) {
   const double value = row.paper ? *row.paper.*figure : kNoFigure;
-  return number_cell(value, std::isfinite(value) ? fmt::format("{:.2f}", value) : "");
+  std::string shown = std::isfinite(value) ? fmt::format("{:.2f}", value) : "";
+  if (std::isfinite(difference)) shown += fmt::format(" <span class='of'>({:+.2f})</span>", 100 * difference);
+  return number_cell(value, shown);
 }
 
 std::string results_table(const StudyResult& result, const StudySummary& summary) {
@@ -45,16 +48,18 @@ std::string results_table(const StudyResult& result, const StudySummary& summary
     const RowResult& row = result.rows[r];
     const RowSummary& figures = summary.rows[r];
     rows += fmt::format("<tr><th scope='row'>{}</th>", escape_markup(row.row.title)) + spread_cell(figures.miou) +
-            published_cell(row.row, &Published::miou) + difference_cell(figures, r == 0) +
-            spread_cell(figures.all_acc) + published_cell(row.row, &Published::all_acc) +
+            published_cell(row.row, &Published::miou, figures.first == r ? kNoFigure : figures.published_from_first) +
+            difference_cell(figures, figures.first == r) + spread_cell(figures.all_acc) +
+            published_cell(row.row, &Published::all_acc, kNoFigure) +
             number_cell(static_cast<double>(row.parameters), count_text(static_cast<double>(row.parameters))) +
             number_cell(row.macs, count_text(row.macs)) + "</tr>\n";
   }
   return table("Results of the rows", "sortable",
                {{"row"},
                 {"mIoU %, ours", Column::number},
-                {"mIoU %, published", Column::number},
-                {"difference to the first row", Column::number},
+                {"mIoU %, published (difference)", Column::number},
+                {has_groups(result.study) ? "difference to the first row of the group" : "difference to the first row",
+                 Column::number},
                 {"pixel acc. %, ours", Column::number},
                 {"pixel acc. %, published", Column::number},
                 {"parameters", Column::number},
@@ -64,17 +69,28 @@ std::string results_table(const StudyResult& result, const StudySummary& summary
 
 std::string results_section(const StudyResult& result, const StudySummary& summary) {
   const Config& config = result.rows.front().config;
+  const std::string& source = result.study.source;
+  const std::string published = source.empty() ? std::string()
+                                               : fmt::format(
+                                                     "Published: {}: other data, another size, so its order is to be "
+                                                     "compared, not its numbers. ",
+                                                     escape_markup(source));
   std::string html = results_table(result, summary);
   html += paragraph(
       "caption",
       fmt::format("Ours: mean ± sample standard deviation over {} seed{}. Differences are of the mIoU, paired by seed, "
-                  "with the interval of 95&#8239;% by Student's t. Published: {}: other data, another size, so its "
-                  "order is to be compared, not its numbers. Parameters without the auxiliary head; multiply-adds of "
-                  "one pass over {} × {} pixels.",
-                  result.options.seeds, result.options.seeds == 1 ? "" : "s", escape_markup(result.study.source),
-                  config.test.test_w, config.test.test_h));
+                  "with the interval of 95&#8239;% by Student's t. {}Parameters without the auxiliary head; "
+                  "multiply-adds of one pass over {} × {} pixels.",
+                  result.options.seeds, result.options.seeds == 1 ? "" : "s", published, config.test.test_w,
+                  config.test.test_h));
   if (!result.study.note.empty()) html += paragraph("note", escape_markup(result.study.note));
-  html += paragraph("protocol", "<span>Protocol</span> " + escape_markup(result.protocol));
+  std::string protocol = result.protocol;
+  const auto refined =
+      std::find_if(result.rows.begin(), result.rows.end(), [](const RowResult& row) { return row.config.test.crf; });
+  if (refined != result.rows.end()) {
+    protocol += fmt::format("; with the CRF: {}", crf_name(refined->config.test.crf_options));
+  }
+  html += paragraph("protocol", "<span>Protocol</span> " + escape_markup(protocol));
   for (const RowResult& row : result.rows) {
     for (const SeedResult& seed : row.seeds) {
       if (seed.failure.empty()) continue;
@@ -86,6 +102,7 @@ std::string results_section(const StudyResult& result, const StudySummary& summa
 }
 
 std::string order_section(const StudyResult& result, const StudySummary& summary) {
+  if (result.study.source.empty()) return "";
   std::string html = paragraph("", escape_markup(agreement_text(summary)));
   if (summary.miou.resamples > 0) {
     html +=
@@ -149,20 +166,22 @@ std::vector<RunHistory> histories_of(const RowResult& row) {
   return runs;
 }
 
-/// A chart for each training: its seeds' mean and their extremes, with the first training's mean for comparison; of the
+/// A chart for each training: its seeds' mean and their extremes, with the mean of its group's first for comparison; of the
 /// validations' mIoU, or where there were none, of the loss.
 std::vector<LineChart> curves_of(const StudyResult& result, bool* validated) {
   std::vector<LineChart> charts;
   std::vector<std::string> seen;
-  std::vector<RunHistory> first;
+  struct First {
+    std::string title;
+    std::vector<RunHistory> runs;
+  };
+  std::map<std::string, First> firsts;  // by group
   for (const RowResult& row : result.rows) {
     if (std::find(seen.begin(), seen.end(), row.row.training) != seen.end()) continue;
     const std::vector<RunHistory> runs = histories_of(row);
     if (runs.empty()) continue;
-    if (seen.empty()) {
-      first = runs;
-      *validated = !runs.front().validations.empty();
-    }
+    if (seen.empty()) *validated = !runs.front().validations.empty();
+    const auto [first, is_first] = firsts.try_emplace(row.row.group, First{row.row.title, runs});
     const auto curve = [&](const std::string& name, const std::vector<RunHistory>& of) {
       return *validated ? mean_curve(name, of, &RunHistory::validations, &ValidationPoint::miou)
                         : mean_curve(name, of, &RunHistory::steps, &TrainPoint::loss);
@@ -175,8 +194,8 @@ std::vector<LineChart> curves_of(const StudyResult& result, bool* validated) {
         *validated,
         false,
         false};
-    if (!seen.empty()) {
-      chart.series.push_back(curve(result.rows.front().row.title, first));
+    if (!is_first) {
+      chart.series.push_back(curve(first->second.title, first->second.runs));
       chart.series.back().low.clear();
       chart.series.back().high.clear();
     }
@@ -201,11 +220,12 @@ std::string curves_section(const StudyResult& result) {
     panels += fmt::format("<div class='panel'>\n<h3>{}</h3>\n{}</div>\n", escape_markup(chart.series.front().name),
                           line_chart(chart));
   }
-  return paragraph("caption",
-                   fmt::format("{} Mean over the seeds, and the lowest and the highest of them as a band; dashed: the "
-                               "first row.",
-                               validated ? "Validations during training, at one scale and not mirrored."
-                                         : "Training losses.")) +
+  return paragraph(
+             "caption",
+             fmt::format("{} Mean over the seeds, and the lowest and the highest of them as a band; dashed: the "
+                         "first row{}.",
+                         validated ? "Validations during training, at one scale and not mirrored." : "Training losses.",
+                         has_groups(result.study) ? " of the group, where that is another training" : "")) +
          "<div class='panels'>\n" + panels + "</div>\n";
 }
 
@@ -216,10 +236,8 @@ std::string rows_section(const StudyResult& result) {
   };
   std::string rows;
   for (const RowResult& row : result.rows) {
-    std::vector<std::string> list = row.row.train;
-    list.insert(list.end(), row.row.test.begin(), row.row.test.end());
     rows += fmt::format("<tr><th scope='row'>{}</th><td>{}</td><td><code>{}</code></td></tr>\n",
-                        escape_markup(row.row.title), words(list), escape_markup(row.row.training));
+                        escape_markup(row.row.title), words(settings_of(row)), escape_markup(row.row.training));
   }
   return paragraph("", "All rows begin from one configuration; these keys alone tell them apart:") +
          table("Keys of the rows", "settings", {{"row"}, {"keys"}, {"run folder"}}, rows) +
@@ -258,8 +276,8 @@ std::string study_page(const StudyResult& result) {
   return html_page(result.study.title, "study",
                    {fmt::format("data: {}", result.data.name),
                     fmt::format("{} of {} results", done, result.rows.size() * result.rows.front().seeds.size()),
-                    fmt::format("{} epochs of batch {}, crop {} × {}", config.train.epochs, config.train.batch_size,
-                                config.train.train_w, config.train.train_h)},
+                    fmt::format("{} epochs of batch {}, crop {} × {}", result.data.config.train.epochs,
+                                config.train.batch_size, config.train.train_w, config.train.train_h)},
                    sections, now_utc());
 }
 

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -71,6 +72,28 @@ bool read_result(const Config& config, SeedResult* result) {
   return true;
 }
 
+bool has_pretrained(const Study& study) {
+  return std::any_of(study.rows.begin(), study.rows.end(), [](const StudyRow& row) { return row.pretrained; });
+}
+bool has_parts(const Study& study) {
+  return std::any_of(study.rows.begin(), study.rows.end(), [](const StudyRow& row) { return row.labels < 1; });
+}
+
+/// Of the classifier that the rows of a seed begin from.
+std::string pretraining_folder(const std::string& out, int64_t seed) {
+  return fmt::format("{}/pretraining/seed_{}", out, seed);
+}
+
+void check_earlier_run(const Config& config) {
+  const std::string file = config.train.save_path + "/config.yaml";
+  std::error_code error;
+  if (!fs::exists(file, error)) return;
+  const std::vector<std::string> changed =
+      changed_settings(training_settings(load_config(file)), training_settings(config));
+  check<Refusal>(changed.empty(), "{}: was begun with other settings: {}; use the same ones, or another --out", file,
+                 fmt::join(changed, "; "));
+}
+
 /// The rows with their configurations and networks, before there are results.
 std::vector<RowResult> empty_rows(const Study& study, const StudyData& data, const StudyOptions& options) {
   std::vector<RowResult> rows;
@@ -105,6 +128,8 @@ class Runner {
   void count_costs();
   void survey();
   void work(size_t seed, size_t row);
+  /// Trains and remembers a divergence.
+  void train_once(const Config& config, int64_t step_cost);
   void train_row(const Config& config, SeedResult* result);
   void test_row(const Config& config, SeedResult* result);
 
@@ -113,7 +138,7 @@ class Runner {
   }
   /// True for the first row of those that share a training.
   bool trains(size_t row) const;
-  void advance(int64_t units, const std::string& figure);
+  void advance(int64_t more, const std::string& figure);
   std::string place() const;
 
   StudyResult result_;
@@ -122,7 +147,11 @@ class Runner {
     int64_t step = 0;  // an iteration, in multiply-adds of its forward pass
     int64_t iterations = 0, training = 0, test = 0;
   };
+  static Cost training_cost(const Config& config, double macs);
+  /// Of a training's iterations, those in its folder.
+  static int64_t done_of(const Cost& cost, const std::string& folder);
   std::vector<Cost> costs_;                      // of each row
+  Cost pretraining_;                             // of a classifier; 0 without
   std::map<std::string, std::string> failures_;  // of trainings that diverged, by folder
   int64_t total_ = 0, done_ = 0;
   std::unique_ptr<Progress> progress_;
@@ -144,13 +173,8 @@ bool Runner::trains(size_t row) const {
 void Runner::check_earlier_runs() {
   for (const RowResult& row : result_.rows) {
     for (const SeedResult& seed : row.seeds) {
-      const std::string file = seed.folder + "/config.yaml";
-      std::error_code error;
-      if (!fs::exists(file, error)) continue;
-      const std::vector<std::string> changed =
-          changed_settings(training_settings(load_config(file)), training_settings(config_of(row, seed)));
-      check<Refusal>(changed.empty(), "{}: was begun with other settings: {}; use the same ones, or another --out",
-                     file, fmt::join(changed, "; "));
+      check_earlier_run(config_of(row, seed));
+      if (row.row.pretrained) check_earlier_run(pretraining_config(result_.data, result_.options.out, seed.seed));
     }
   }
 }
@@ -158,18 +182,38 @@ void Runner::check_earlier_runs() {
 void Runner::count_costs() {
   for (const RowResult& row : result_.rows) {
     const Config& config = row.config;
-    const Dataset training(dataset_options(config, Split::train)), tested(dataset_options(config, Split::test));
+    const Dataset tested(dataset_options(config, Split::test));
     const double passes = config.test.mirror ? 2 : 1;
     double scaled = 0;
     for (const double scale : config.test.scales) scaled += passes * scale * scale;
-    Cost cost;
-    cost.iterations = std::max<int64_t>(1, training.size() / config.train.batch_size) * config.train.epochs;
-    // A backward pass is about two forward passes.
-    cost.step = units(3 * row.train_macs * config.train.batch_size);
-    cost.training = cost.step * cost.iterations;
+    Cost cost = training_cost(config, row.train_macs);
     cost.test = units(row.macs * scaled * static_cast<double>(tested.size()));
     costs_.push_back(cost);
   }
+  if (!has_pretrained(result_.study)) return;
+  const Config classifier = pretraining_config(result_.data, result_.options.out, result_.options.first_seed);
+  double macs = 0;
+  for (const PartCost& part : network_cost(classifier, num_threads())) macs += part.train_macs;
+  pretraining_ = training_cost(classifier, macs);
+}
+
+Runner::Cost Runner::training_cost(const Config& config, double macs) {
+  const Dataset pictures(dataset_options(config, Split::train));
+  Cost cost;
+  cost.iterations = std::max<int64_t>(1, pictures.size() / config.train.batch_size) * config.train.epochs;
+  // A backward pass is about two forward passes.
+  cost.step = units(3 * macs * config.train.batch_size);
+  cost.training = cost.step * cost.iterations;
+  return cost;
+}
+
+int64_t Runner::done_of(const Cost& cost, const std::string& folder) {
+  std::error_code error;
+  std::vector<std::string> faults;  // the training tells them
+  if (!fs::is_directory(folder, error)) return 0;
+  const std::optional<FoundCheckpoint> found = newest_checkpoint(folder, &faults);
+  if (!found) return 0;
+  return cost.step * std::min(cost.iterations, state_of_checkpoint(found->file, found->path).iteration);
 }
 
 /// How much there is to do, and how much of it is done already.
@@ -179,19 +223,16 @@ void Runner::survey() {
     for (const SeedResult& seed : row.seeds) {
       if (trains(r)) {
         total_ += costs_[r].training;
-        std::error_code error;
-        std::vector<std::string> faults;  // the training tells them
-        const std::optional<FoundCheckpoint> found =
-            fs::is_directory(seed.folder, error) ? newest_checkpoint(seed.folder, &faults) : std::nullopt;
-        if (found) {
-          done_ +=
-              costs_[r].step * std::min(costs_[r].iterations, state_of_checkpoint(found->file, found->path).iteration);
-        }
+        done_ += done_of(costs_[r], seed.folder);
       }
       SeedResult there;
       total_ += costs_[r].test;
       if (read_result(config_of(row, seed), &there)) done_ += costs_[r].test;
     }
+  }
+  for (const SeedResult& seed : result_.rows.front().seeds) {
+    total_ += pretraining_.training;
+    done_ += done_of(pretraining_, pretraining_folder(result_.options.out, seed.seed));
   }
 }
 
@@ -205,22 +246,32 @@ void Runner::advance(int64_t more, const std::string& figure) {
   progress_->update(done_, figure.empty() ? place() : fmt::format("{}: {}", place(), figure));
 }
 
+void Runner::train_once(const Config& config, int64_t step_cost) {
+  if (failures_.contains(config.train.save_path)) return;
+  try {
+    const TrainResult trained =
+        train(config, [&](int64_t, double loss) { advance(step_cost, fmt::format("loss {:.4f}", loss)); });
+    if (trained.steps > 0) fs::remove(config.test.save_folder + "/metrics.json");
+  } catch (const Diverged& error) {
+    failures_[config.train.save_path] = error.what();
+    progress_->warn(fmt::format("{}: {}", place(), error.what()));
+  }
+}
+
 void Runner::train_row(const Config& config, SeedResult* result) {
-  const auto known = failures_.find(config.train.save_path);
-  if (known == failures_.end() && trains(row_)) {
-    try {
-      const TrainResult trained =
-          train(config, [&](int64_t, double loss) { advance(costs_[row_].step, fmt::format("loss {:.4f}", loss)); });
-      if (trained.steps > 0) fs::remove(config.test.save_folder + "/metrics.json");
-      return;
-    } catch (const Diverged& error) {
-      failures_[config.train.save_path] = error.what();
-      progress_->warn(fmt::format("{}: {}", place(), error.what()));
-    }
+  const auto failed = [&](const std::string& folder) {
+    const auto found = failures_.find(folder);
+    if (found != failures_.end()) result->failure = found->second;
+    return found != failures_.end();
+  };
+  // What a row begins from is needed until it has a checkpoint of its own.
+  if (result_.rows[row_].row.pretrained && !fs::exists(config.test.model_path)) {
+    const Config classifier = pretraining_config(result_.data, result_.options.out, config.train.manual_seed);
+    train_once(classifier, pretraining_.step);
+    if (failed(classifier.train.save_path)) return;
   }
-  if (const auto failed = failures_.find(config.train.save_path); failed != failures_.end()) {
-    result->failure = failed->second;
-  }
+  if (trains(row_)) train_once(config, costs_[row_].step);
+  failed(config.train.save_path);
 }
 
 void Runner::test_row(const Config& config, SeedResult* result) {
@@ -255,6 +306,10 @@ StudyResult Runner::run(const std::function<void(const StudyResult&)>& after_rou
   const SignalGuard guard;
   check_earlier_runs();
   if (!result_.data.scenes_folder.empty()) prepare_study_data(result_.data);
+  if (has_pretrained(result_.study)) prepare_study_things(result_.data);
+  for (const RowResult& row : result_.rows) {
+    if (row.row.labels < 1) write_part_list(result_.data, row.row.labels);
+  }
   count_costs();
   survey();
   progress_ = std::make_unique<Progress>("study", total_, "GMAC", done_);
@@ -268,6 +323,15 @@ StudyResult Runner::run(const std::function<void(const StudyResult&)>& after_rou
 
 }  // namespace
 
+Config pretraining_config(const StudyData& data, const std::string& out, int64_t seed) {
+  Config config = classifier_config(data);
+  config.train.manual_seed = seed;
+  config.train.save_path = pretraining_folder(out, seed);
+  config.test.model_path = config.train.save_path + "/last.safetensors";
+  config.test.save_folder = config.train.save_path + "/test";
+  return config;
+}
+
 Config row_config(const Study& study, const StudyData& data, const StudyRow& row, const std::string& out,
                   int64_t seed) {
   Words words = study.base;
@@ -275,6 +339,8 @@ Config row_config(const Study& study, const StudyData& data, const StudyRow& row
   words.insert(words.end(), row.test.begin(), row.test.end());
   std::set<std::string> taken(kOwnKeys.begin(), kOwnKeys.end());
   for (size_t i = 0; i < words.size(); i += 2) taken.insert(words[i]);
+  if (has_pretrained(study)) taken.insert("TRAIN.weight");
+  if (has_parts(study)) taken.insert("DATA.train_list");
   for (const auto& [key, value] : data.config.overrides) {
     check<Refusal>(!taken.contains(key), "command line: {} is what {} sets for its rows, leave it out", key,
                    study.name);
@@ -291,6 +357,16 @@ Config row_config(const Study& study, const StudyData& data, const StudyRow& row
   for (const auto& [key, value] : config.overrides) config.origins[key] = kPlace;
   config.command = data.config.command;
   config.unused = data.config.unused;
+  if (config.data.weak_labels != "full" && config.data.thing_classes.empty()) {
+    config.data.thing_classes = data.thing_classes;
+  }
+  if (row.labels < 1) {
+    config.data.train_list = part_list(data, row.labels);
+    for (int* epochs : {&config.train.epochs, &config.train.save_freq, &config.train.eval_freq}) {
+      *epochs = static_cast<int>(std::lround(*epochs / row.labels));
+    }
+  }
+  if (row.pretrained) config.train.weight = pretraining_folder(out, seed) + "/last.safetensors";
   config.train.manual_seed = seed;
   config.train.save_path = fmt::format("{}/{}/seed_{}", out, row.training, seed);
   config.train.resume = "auto";
@@ -303,8 +379,17 @@ Config row_config(const Study& study, const StudyData& data, const StudyRow& row
 StudyResult run_study(const Study& study, const StudyData& data, const StudyOptions& options,
                       const std::function<void(const StudyResult&)>& after_round) {
   check(options.seeds >= 1 && !study.rows.empty(), "study: {} seeds, {} rows", options.seeds, study.rows.size());
+  check<Refusal>(!data.things_folder.empty() || !has_pretrained(study),
+                 "--data {}: the study {} needs pictures of one thing each to pretrain a trunk on, which only --data "
+                 "scenes has",
+                 data.name, study.name);
   // Before there is a folder: data that is not there must not leave an empty one.
-  if (data.scenes_folder.empty()) prepare_study_data(data);
+  if (data.scenes_folder.empty()) {
+    prepare_study_data(data);
+    for (const StudyRow& row : study.rows) {
+      dataset_options(row_config(study, data, row, options.out, options.first_seed), Split::train);
+    }
+  }
   return Runner(study, data, options).run(after_round);
 }
 

@@ -49,6 +49,9 @@ struct StudyResult {
 /// data's configuration name a key that tells the study's rows apart.
 Config row_config(const Study& study, const StudyData& data, const StudyRow& row, const std::string& out, int64_t seed);
 
+/// The training of the classifier that a study's pretrained rows of a seed begin from. The data has things.
+Config pretraining_config(const StudyData& data, const std::string& out, int64_t seed);
+
 /// Goes through all seeds, and for each through all rows; `after_round` is called with what there is after each seed. What
 /// an earlier call has finished in the same folder is taken from there, and what it has begun goes on, to the same bits.
 /// A training that diverges is a result, too: the row goes without it. Progress goes to stderr.

@@ -17,18 +17,23 @@ struct StudyRow {
   std::string name;                ///< its folder, where the test's results are kept
   std::string title;               ///< "B1 + AVE"
   std::string training;            ///< the folder of the training
-  std::vector<std::string> train;  ///< KEY VALUE ...: what differs from the base in TRAIN
+  std::vector<std::string> train;  ///< KEY VALUE ...: what differs from the base in DATA and TRAIN
   std::vector<std::string> test;   ///< the same in TEST
   std::optional<Published> paper;
+  /// Rows of one group are compared with one another, ours and the published ones, and differences are taken from its
+  /// first. Without a word all rows are one.
+  std::string group = {};
+  double labels = 1;        ///< part of the training list, its beginning; passed over as many times more: equal steps
+  bool pretrained = false;  ///< begins from the data's classifier, trained with the same seed
 };
 
 struct Study {
   std::string name;               ///< "table1"
   std::string title;              ///< "Pooling (Table 1)"
-  std::string source;             ///< what the published column is: data, network, protocol
+  std::string source;             ///< what the published column is: data, network, protocol; empty: there is none
   std::string note;               ///< what a reader of the table has to know besides; may be empty
   std::vector<std::string> base;  ///< KEY VALUE ... for all rows, over the configuration of the data
-  std::vector<StudyRow> rows;     ///< differences are taken from the first
+  std::vector<StudyRow> rows;
 };
 
 /// Which networks there is time for. The data sets that giza brings a small configuration for have a small trunk; a

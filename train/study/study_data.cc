@@ -1,13 +1,17 @@
 // What a study trains on.
 #include "train/study/study_data.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 
 #include "tensor/base/check.h"
 #include "tensor/base/file.h"
 #include "train/config/parts.h"
 #include "train/data/scenes/scenes.h"
+#include "train/data/scenes/things.h"
 
 namespace giza::train {
 namespace {
@@ -21,6 +25,8 @@ struct ScenesSize {
   int train, val, epochs;
 };
 constexpr ScenesSize kScenes{1600, 400, 30}, kQuickScenes{800, 200, 6};
+/// The same of the pictures of one thing each that a classifier learns from.
+constexpr ScenesSize kThings{3000, 600, 15}, kQuickThings{1000, 200, 15};
 constexpr int kQuickCamvidEpochs = 10, kQuickShare = 5;
 constexpr int kValidations = 8;  // points of a learning curve
 
@@ -61,6 +67,20 @@ void set_network_defaults(Config& config, const NetworkDefaults& defaults) {
   set("TRAIN.object_classes", "object_classes", defaults.object_classes);
 }
 
+std::vector<std::string> numbers_of(const std::vector<int>& classes) {
+  std::vector<std::string> words;
+  for (const int number : classes) words.push_back(std::to_string(number));
+  return words;
+}
+
+/// Chosen on training pictures of the scenes, by nets that had not seen these: docs/study.md.
+void set_scenes_crf(Config& config) {
+  CrfOptions& crf = config.test.crf_options;
+  set_default(config, "TEST.crf_bilateral_weight", crf.bilateral_weight, 8.0);
+  set_default(config, "TEST.crf_bilateral_xy", crf.bilateral_xy, 30.0);
+  set_default(config, "TEST.crf_bilateral_rgb", crf.bilateral_rgb, 10.0);
+}
+
 void set_epochs(Config& config, int epochs) { set_default(config, "TRAIN.epochs", config.train.epochs, epochs); }
 
 StudyData scenes_data(bool quick, const std::string& out, const std::vector<std::string>& settings) {
@@ -80,6 +100,12 @@ StudyData scenes_data(bool quick, const std::string& out, const std::vector<std:
   set_epochs(config, size.epochs);
   set_default(config, "TRAIN.evaluate", config.train.evaluate, true);
   set_network_defaults(config, scenes_networks());
+  set_scenes_crf(config);
+  data.thing_classes = numbers_of(scenes_networks().object_classes);
+  const ScenesSize& things = quick ? kQuickThings : kThings;
+  data.things_folder = out + "/things";
+  data.train_things = things.train;
+  data.val_things = things.val;
   return data;
 }
 
@@ -90,7 +116,9 @@ StudyData camvid_data(bool quick, const std::vector<std::string>& settings) {
     set_epochs(data.config, kQuickCamvidEpochs);
     set_default(data.config, "TRAIN.output_stride", data.config.train.output_stride, 8);
   }
-  set_network_defaults(data.config, camvid_networks(data.config.train.output_stride));
+  const NetworkDefaults networks = camvid_networks(data.config.train.output_stride);
+  set_network_defaults(data.config, networks);
+  data.thing_classes = numbers_of(networks.object_classes);
   return data;
 }
 
@@ -100,12 +128,29 @@ StudyData own_data(const std::string& file, bool quick, const std::vector<std::s
   return data;
 }
 
+constexpr size_t kLongestList = 16 << 20;  // bytes
+
 int64_t count_lines(const std::string& path) {
   std::error_code error;
   if (!fs::is_regular_file(path, error)) return 0;
-  constexpr size_t kLongest = 16 << 20;
-  const std::vector<uint8_t> bytes = read_file(path, kLongest);
+  const std::vector<uint8_t> bytes = read_file(path, kLongestList);
   return std::count(bytes.begin(), bytes.end(), uint8_t{'\n'});
+}
+
+/// Pictures in the folders of a part of the things.
+int64_t count_things(const std::string& part) {
+  int64_t count = 0;
+  std::error_code error;
+  for (const auto& entry : fs::recursive_directory_iterator(part, error)) count += entry.path().extension() == ".png";
+  return count;
+}
+
+SceneOptions scene_options(const StudyData& data) {
+  SceneOptions options;
+  options.height = data.config.train.train_h;
+  options.width = data.config.train.train_w;
+  options.seed = kScenesSeed;
+  return options;
 }
 
 }  // namespace
@@ -136,11 +181,7 @@ void prepare_study_data(const StudyData& data) {
         count_lines(data.scenes_folder + "/val.txt") == data.val_scenes) {
       return;
     }
-    SceneOptions options;
-    options.height = data.config.train.train_h;
-    options.width = data.config.train.train_w;
-    options.seed = kScenesSeed;
-    write_scenes(data.scenes_folder, data.train_scenes, data.val_scenes, options);
+    write_scenes(data.scenes_folder, data.train_scenes, data.val_scenes, scene_options(data));
     return;
   }
   try {
@@ -154,6 +195,64 @@ void prepare_study_data(const StudyData& data) {
                     "DATA.names_path DIR/names.txt DATA.colors_path DIR/colors.txt TEST.test_list DIR/val.txt",
                     error.what()));
   }
+}
+
+void prepare_study_things(const StudyData& data) {
+  if (count_things(data.things_folder + "/train") == data.train_things &&
+      count_things(data.things_folder + "/val") == data.val_things) {
+    return;
+  }
+  write_things(data.things_folder, data.train_things, data.val_things, scene_options(data));
+}
+
+Config classifier_config(const StudyData& data) {
+  Config config = parse_config(kClassifierConfig, "configs/scenes/classifier.yaml");
+  config.data.data_root = data.things_folder;
+  TrainConfig& train = config.train;
+  train.train_h = train.train_w = thing_side(scene_options(data));
+  // The rate falls at half and at three quarters of the iterations.
+  const int iterations = train.epochs * std::max(1, data.train_things / train.batch_size);
+  train.lr_steps = {iterations / 2, iterations * 3 / 4};
+  train.save_freq = train.eval_freq = train.epochs;
+  train.keep_checkpoints = 1;
+  train.tensorboard = false;
+  train.resume = "auto";
+  // The trunk.
+  const TrainConfig& parser = data.config.train;
+  train.layers = parser.layers;
+  train.stem = parser.stem;
+  train.stem_channels = parser.stem_channels;
+  train.width = parser.width;
+  train.blocks = parser.blocks;
+  train.block = parser.block;
+  train.output_stride = parser.output_stride;
+  train.first_block_dilation = parser.first_block_dilation;
+  train.stride_in = parser.stride_in;
+  train.ceil_pool = parser.ceil_pool;
+  train.bn_momentum = parser.bn_momentum;
+  // How it is computed.
+  train.conv = parser.conv;
+  train.algorithm = parser.algorithm;
+  train.threads = parser.threads;
+  train.workers = parser.workers;
+  return config;
+}
+
+std::string part_list(const StudyData& data, double part) {
+  return fmt::format("{}/train_{:.0f}.txt", data.scenes_folder, 100 * part);
+}
+
+void write_part_list(const StudyData& data, double part) {
+  const std::vector<uint8_t> bytes = read_file(data.config.data.train_list, kLongestList);
+  const int64_t lines = std::count(bytes.begin(), bytes.end(), uint8_t{'\n'});
+  const auto wanted = std::max<int64_t>(1, std::llround(part * static_cast<double>(lines)));
+  auto end = bytes.begin();
+  for (int64_t line = 0; line < wanted && end != bytes.end(); ++line) {
+    end = std::find(end, bytes.end(), uint8_t{'\n'});
+    if (end != bytes.end()) ++end;
+  }
+  write_file(part_list(data, part),
+             std::string_view(reinterpret_cast<const char*>(bytes.data()), static_cast<size_t>(end - bytes.begin())));
 }
 
 }  // namespace giza::train

@@ -9,8 +9,9 @@
 
 namespace giza::train {
 
-// The files configs/scenes/psp.yaml and configs/camvid/psp.yaml.
+// The files configs/scenes/psp.yaml, configs/scenes/classifier.yaml and configs/camvid/psp.yaml.
 extern const char* const kScenesConfig;
+extern const char* const kClassifierConfig;
 extern const char* const kCamvidConfig;
 
 struct StudyData {
@@ -19,7 +20,15 @@ struct StudyData {
   Config config;
   std::string scenes_folder;  ///< where the scenes are to be made; empty for other data
   int train_scenes = 0, val_scenes = 0;
+  std::vector<std::string> thing_classes = {};  ///< DATA.thing_classes of rows with boxes, if the user names none
+  std::string things_folder =
+      {};  ///< where pictures of one thing each are to be made, for pretraining; empty: none are
+  int train_things = 0, val_things = 0;
 };
+
+/// The classifier that rows begin from: configs/scenes/classifier.yaml on the data's things, with the trunk of its network.
+/// Its manual_seed and folders are left to the caller. The data has things.
+Config classifier_config(const StudyData& data);
 
 /// "scenes", "camvid", or the stem of a configuration's file name.
 std::string study_data_name(const std::string& data);
@@ -33,5 +42,12 @@ StudyData study_data(const std::string& data, bool quick, const std::string& out
 /// Makes the scenes, if they are not there in this number; asks other data whether their lists are there. Throws Refusal
 /// with a hint where they are not, Interrupted as write_scenes() does.
 void prepare_study_data(const StudyData& data);
+/// Makes the things likewise. The data has a folder for them.
+void prepare_study_things(const StudyData& data);
+
+/// The list file with a part of the training list, in the study's folder.
+std::string part_list(const StudyData& data, double part);
+/// Writes it: the first lines. Throws Refusal for a list that cannot be read.
+void write_part_list(const StudyData& data, double part);
 
 }  // namespace giza::train

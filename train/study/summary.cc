@@ -29,10 +29,27 @@ std::vector<double> published(const StudyResult& result, double Published::*figu
   return values;
 }
 
+/// Figures of several groups are of several publications: they have no order together.
+bool published_together(const StudyResult& result) {
+  const RowResult* first = nullptr;
+  for (const RowResult& row : result.rows) {
+    if (!row.row.paper) continue;
+    if (first != nullptr && row.row.group != first->row.group) return false;
+    first = &row;
+  }
+  return true;
+}
+
 RankAgreement agreement(const StudyResult& result, double SeedResult::*ours, double Published::*theirs) {
+  if (!published_together(result)) return {kNoFigure, kNoFigure, kNoFigure, kNoFigure, 0, 0};
   std::vector<std::vector<double>> values;
   for (const RowResult& row : result.rows) values.push_back(values_of(row, ours));
   return rank_agreement(published(result, theirs), values);
+}
+
+size_t first_of_group(const StudyResult& result, size_t row) {
+  const auto alike = [&](const RowResult& each) { return each.row.group == result.rows[row].row.group; };
+  return static_cast<size_t>(std::find_if(result.rows.begin(), result.rows.end(), alike) - result.rows.begin());
 }
 
 void compare_pairs(const StudyResult& result, StudySummary* summary) {
@@ -40,7 +57,7 @@ void compare_pairs(const StudyResult& result, StudySummary* summary) {
   for (size_t a = 0; a < theirs.size(); ++a) {
     for (size_t b = 0; b < theirs.size(); ++b) {
       // Each pair once: a is the one that was published with the higher figure.
-      if (!(theirs[a] > theirs[b])) continue;
+      if (!(theirs[a] > theirs[b]) || result.rows[a].row.group != result.rows[b].row.group) continue;
       const double difference = summary->rows[a].miou.mean - summary->rows[b].miou.mean;
       if (!std::isfinite(difference)) continue;
       ++summary->pairs;
@@ -60,15 +77,12 @@ int64_t most_seeds(const StudySummary& summary) {
   return most;
 }
 
-std::string published_text(const StudyRow& row) {
+/// In columns of their own: mIoU, its difference, pixel accuracy.
+std::string published_text(const StudyRow& row, const std::string& difference) {
   if (!row.paper) return "";
-  return std::isfinite(row.paper->all_acc) ? fmt::format("{:.2f}   {:.2f}", row.paper->miou, row.paper->all_acc)
-                                           : fmt::format("{:.2f}        ", row.paper->miou);
-}
-
-std::string difference_text(const RowSummary& row, bool first) {
-  if (first || !std::isfinite(row.from_first.mean)) return "";
-  return fmt::format("{:+.2f}", 100 * row.from_first.mean);
+  const double all_acc = row.paper->all_acc;
+  return fmt::format("{:.2f}{:>8}{:>8}", row.paper->miou, difference,
+                     std::isfinite(all_acc) ? fmt::format("{:.2f}", all_acc) : "");
 }
 
 nlohmann::ordered_json number(double value) {
@@ -98,12 +112,11 @@ nlohmann::ordered_json row_json(const RowResult& row, const RowSummary& summary)
   for (const SeedResult& seed : row.seeds) {
     if (!seed.failure.empty()) failures.push_back({{"seed", seed.seed}, {"reason", seed.failure}});
   }
-  std::vector<std::string> settings = row.row.train;
-  settings.insert(settings.end(), row.row.test.begin(), row.row.test.end());
   json = {{"name", row.row.name},
           {"title", row.row.title},
           {"training", row.row.training},
-          {"settings", settings},
+          {"settings", settings_of(row)},
+          {"group", row.row.group},
           {"parameters", row.parameters},
           {"macs", row.macs},
           {"mIoU", spread_json(summary.miou, mious_of(row))},
@@ -115,22 +128,40 @@ nlohmann::ordered_json row_json(const RowResult& row, const RowSummary& summary)
           {"published", nullptr},
           {"failures", std::move(failures)}};
   if (row.row.paper) {
-    json["published"] = {{"mIoU", number(row.row.paper->miou / 100)}, {"allAcc", number(row.row.paper->all_acc / 100)}};
+    json["published"] = {{"mIoU", number(row.row.paper->miou / 100)},
+                         {"allAcc", number(row.row.paper->all_acc / 100)},
+                         {"difference", number(summary.published_from_first)}};
   }
   return json;
 }
 
 }  // namespace
 
+std::vector<std::string> settings_of(const RowResult& row) {
+  std::vector<std::string> settings = row.row.train;
+  settings.insert(settings.end(), row.row.test.begin(), row.row.test.end());
+  const TrainConfig& train = row.config.train;
+  if (row.row.labels < 1) {
+    settings.insert(settings.end(),
+                    {"DATA.train_list", row.config.data.train_list, "TRAIN.epochs", std::to_string(train.epochs)});
+  }
+  if (row.row.pretrained) settings.insert(settings.end(), {"TRAIN.weight", train.weight});
+  return settings;
+}
+
 std::vector<double> mious_of(const RowResult& row) { return values_of(row, &SeedResult::miou); }
 
 StudySummary summarise(const StudyResult& result) {
   StudySummary summary;
-  for (const RowResult& row : result.rows) {
+  const std::vector<double> theirs = published(result, &Published::miou);
+  for (size_t r = 0; r < result.rows.size(); ++r) {
+    const RowResult& row = result.rows[r];
     RowSummary each;
     each.miou = spread_of(finite(mious_of(row)));
     each.all_acc = spread_of(finite(values_of(row, &SeedResult::all_acc)));
-    each.from_first = paired_difference(mious_of(row), mious_of(result.rows.front()));
+    each.first = first_of_group(result, r);
+    each.from_first = paired_difference(mious_of(row), mious_of(result.rows[each.first]));
+    each.published_from_first = theirs[r] - theirs[each.first];
     summary.rows.push_back(each);
   }
   summary.miou = agreement(result, &SeedResult::miou, &Published::miou);
@@ -139,9 +170,18 @@ StudySummary summarise(const StudyResult& result) {
   return summary;
 }
 
+bool has_groups(const Study& study) {
+  return std::any_of(study.rows.begin(), study.rows.end(),
+                     [&](const StudyRow& row) { return row.group != study.rows.front().group; });
+}
+
 std::string agreement_text(const StudySummary& summary) {
   const RankAgreement& miou = summary.miou;
-  if (!std::isfinite(miou.rho)) return "Too few rows have both figures for an order.";
+  if (!std::isfinite(miou.rho)) {
+    if (summary.pairs == 0) return "Too few rows have both figures for an order.";
+    return fmt::format("{} of {} pairs of rows that were published together stand as published.", summary.alike,
+                       summary.pairs);
+  }
   std::string text = fmt::format("Spearman's rho of the mIoU with the published order: {:.2f}", miou.rho);
   if (miou.resamples > 0) {
     text +=
@@ -171,21 +211,29 @@ std::string study_table(const StudyResult& result) {
   const StudySummary summary = summarise(result);
   const Config& first = result.rows.front().config;
   std::string text = fmt::format("{} on {}: seeds {}, epochs {}, batch {}, crop {}x{}; {}\n", result.study.title,
-                                 result.data.name, most_seeds(summary), first.train.epochs, first.train.batch_size,
-                                 first.train.train_h, first.train.train_w, result.protocol);
-  const std::string head = fmt::format("{:<26}{:>14}{:>8}{:>15}{:>17}{:>12}{:>10}\n", "", "mIoU %", "diff.",
-                                       "pixel acc. %", "published", "parameters", "MACs");
+                                 result.data.name, most_seeds(summary), result.data.config.train.epochs,
+                                 first.train.batch_size, first.train.train_h, first.train.train_w, result.protocol);
+  const std::string head = fmt::format("{:<28}{:>14}{:>8}{:>15}{:>26}{:>12}{:>10}\n", "", "mIoU %", "diff.",
+                                       "pixel acc. %", "published   diff.    acc.", "parameters", "MACs");
   text += head + std::string(head.size() - 1, '-') + "\n";
   for (size_t r = 0; r < result.rows.size(); ++r) {
     const RowResult& row = result.rows[r];
     const RowSummary& figures = summary.rows[r];
-    text += fmt::format("{:<26}{:>14}{:>8}{:>15}{:>17}{:>12}{:>10}\n", row.row.title, spread_text(figures.miou),
-                        difference_text(figures, r == 0), spread_text(figures.all_acc), published_text(row.row),
+    const auto difference = [&](double value) {
+      return figures.first == r || !std::isfinite(value) ? std::string() : fmt::format("{:+.2f}", 100 * value);
+    };
+    text += fmt::format("{:<28}{:>14}{:>8}{:>15}{:>26}{:>12}{:>10}\n", row.row.title, spread_text(figures.miou),
+                        difference(figures.from_first.mean), spread_text(figures.all_acc),
+                        published_text(row.row, difference(figures.published_from_first)),
                         count_text(static_cast<double>(row.parameters)), count_text(row.macs));
   }
-  text += fmt::format("published: mIoU % and pixel accuracy % of {}\n", result.study.source);
+  text += fmt::format("diff.: of the mIoU, to the first row{}", has_groups(result.study) ? " of the group" : "");
+  if (!result.study.source.empty()) {
+    text += fmt::format("; published: mIoU % and pixel accuracy % of {}", result.study.source);
+  }
+  text += "\n";
   if (!result.study.note.empty()) text += result.study.note + "\n";
-  text += agreement_text(summary) + "\n";
+  if (!result.study.source.empty()) text += agreement_text(summary) + "\n";
   for (const Contradiction& each : summary.contradictions) {
     text += fmt::format("against the published order, beyond the seeds: {} above {} by {:.2f} ({:.2f} to {:.2f})\n",
                         result.rows[each.better].row.title, result.rows[each.worse].row.title,

@@ -14,11 +14,13 @@ namespace giza::train {
 /// Shares, not percent.
 struct RowSummary {
   Spread miou, all_acc;
-  PairedDifference from_first;  ///< of the mIoU
+  size_t first = 0;                 ///< the first row of its group
+  PairedDifference from_first;      ///< of the mIoU
+  double published_from_first = 0;  ///< likewise; NaN where one of the two was not published
 };
 
-/// Two rows that stand otherwise than published, by more than the seeds explain: the interval of their paired difference
-/// leaves out 0.
+/// Two rows of a group that stand otherwise than published, by more than the seeds explain: the interval of their paired
+/// difference leaves out 0.
 struct Contradiction {
   size_t better, worse;         ///< rows: here `better` has the higher mIoU, published the lower
   PairedDifference difference;  ///< of the mIoU, better - worse
@@ -26,15 +28,20 @@ struct Contradiction {
 
 struct StudySummary {
   std::vector<RowSummary> rows;
-  RankAgreement miou, all_acc;
-  int64_t pairs = 0, alike = 0;  ///< of rows with unequal published mIoU; of them, those in the published order
+  RankAgreement miou, all_acc;  ///< none (NaN) where the published figures are of several groups
+  int64_t pairs = 0,
+          alike = 0;  ///< of a group's rows with unequal published mIoU; of them, those in the published order
   std::vector<Contradiction> contradictions;
 };
 StudySummary summarise(const StudyResult& result);
 
+/// KEY VALUE ... of what sets a row apart, with what a part of the labels and pretraining make of its first seed.
+std::vector<std::string> settings_of(const RowResult& row);
 /// The mIoU of a row by seed, NaN where there is none.
 std::vector<double> mious_of(const RowResult& row);
 
+/// True if the rows are compared within groups, not all with the first.
+bool has_groups(const Study& study);
 /// "Spearman's rho 0.86 ...", a sentence or two.
 std::string agreement_text(const StudySummary& summary);
 /// "62.13 ± 0.45", percent; without a deviation the mean alone, "–" without either.
@@ -46,7 +53,7 @@ std::string count_text(double count);
 std::string study_table(const StudyResult& result);
 /// {study, title, data, out, seeds, iterations, batch, protocol, published,
 ///  rows: [{name, title, training, settings, parameters, macs, mIoU: {mean, deviation, values}, allAcc: {...},
-///          difference: {mean, deviation, interval}, published: {mIoU, allAcc}, failures}],
+///          group, difference: {mean, deviation, interval}, published: {mIoU, allAcc, difference}, failures}],
 ///  order: {mIoU: {spearman, interval, resamples, chance, rows}, allAcc: {...}, pairs, alike,
 ///          contradictions: [{better, worse, difference, interval}]}}
 /// Figures of ours are shares, published ones as shares too. What there is not is null.

@@ -201,5 +201,29 @@ TEST_CASE("a plan without pictures says what it cannot know; one that does not f
   CHECK(nlohmann::json::parse(plan_json(plan, config))["train"]["total_s"].is_null());
 }
 
+TEST_CASE("a plan knows the labels that a training makes for itself") {
+  TinySet set;
+  Config config = set.config("run");
+  config.data.thing_classes = {"1"};
+  config.data.weak_labels = "box";
+  const Plan boxes = make_plan(config, {.threads = 1, .quick = true});
+  CHECK(boxes.training.time.label_rounds == 0);
+  config.data.weak_labels = "box_update";
+  const Plan update = make_plan(config, {.threads = 1, .quick = true});
+  const TrainingTime& time = update.training.time;
+  CHECK(time.label_rounds == 2);
+  CHECK(time.labels_s > 0);
+  CHECK(time.total_s() ==
+        doctest::Approx(time.iteration_s * static_cast<double>(time.iterations) +
+                        time.checkpoint_s * static_cast<double>(time.checkpoints) + 2 * time.labels_s));
+  CHECK(plan_table(update, config).find(", 2 rounds of labels of ") != std::string::npos);
+  CHECK(nlohmann::json::parse(plan_json(update, config))["train"]["label_rounds"] == 2);
+  config.data.weak_labels = "box_crf";
+  const Plan crf = make_plan(config, {.threads = 1, .quick = true});
+  CHECK(crf.training.memory.peak() >= boxes.training.memory.peak());
+  CHECK(std::any_of(crf.notes.begin(), crf.notes.end(),
+                    [](const std::string& note) { return note.find("CRF that makes labels") != std::string::npos; }));
+}
+
 }  // namespace
 }  // namespace giza::train

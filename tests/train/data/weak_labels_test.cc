@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "tensor/base/check.h"
 #include "tensor/random.h"
 
 namespace giza::train {
@@ -207,6 +208,82 @@ TEST_CASE("weak labels: which pictures are weak is a matter of seed and index al
   CHECK(!is_weak(weak, 0));
   const LabelMap labels = random_map(1, 9, 7, 3);
   CHECK(weakened(labels, weak, 255).index == labels.index);
+}
+
+TEST_CASE("weak labels: a prediction that covers half of its box takes the box's place") {
+  const WeakLabels weak = weak_of(WeakLabels::Kind::update, {1, 2});
+  const auto updated = [&](const std::vector<std::string>& mask, const std::vector<std::string>& prediction) {
+    return updated_boxes(map_of(mask), map_of(prediction), weak, 255);
+  };
+  const std::vector<std::string> mask{"00000", "01100", "01000", "00000"};
+  // Two of the four pixels are half of the box; what is seen as stuff there is stuff, outside nothing changes.
+  UpdatedBoxes half = updated(mask, {"11111", "11333", "01003", "11111"});
+  CHECK(rows_of(half.labels) == std::vector<std::string>{"00000", "01300", "01000", "00000"});
+  CHECK(half.boxes == 1);
+  CHECK(half.predicted == 1);
+  UpdatedBoxes less = updated(mask, {"11111", "11333", "03003", "11111"});
+  CHECK(rows_of(less.labels) == std::vector<std::string>{"00000", "01100", "01100", "00000"});
+  CHECK(less.predicted == 0);
+  // A thing is only where it has a box: the 2 at the right lies in none.
+  CHECK(rows_of(updated({"1110", "1110"}, {"1120", "1100"}).labels) == std::vector<std::string>{"11i0", "1100"});
+  // The right column is no place for a 1, the one beside it is.
+  CHECK(rows_of(updated({"1122", "1112"}, {"1121", "1112"}).labels) == std::vector<std::string>{"112i", "1112"});
+  // What is ignored stays so, and is no part of the box: two of three pixels.
+  UpdatedBoxes ignored = updated({"1i", "11"}, {"11", "30"});
+  CHECK(rows_of(ignored.labels) == std::vector<std::string>{"1i", "11"});
+  ignored = updated({"1i", "11"}, {"11", "10"});
+  CHECK(rows_of(ignored.labels) == std::vector<std::string>{"1i", "10"});
+  // No box, nothing to update.
+  CHECK(rows_of(updated({"03i"}, {"112"}).labels) == std::vector<std::string>{"03i"});
+  CHECK_THROWS_AS(updated({"03"}, {"112"}), ShapeError);
+}
+
+TEST_CASE("weak labels: updated boxes against a naive version") {
+  const WeakLabels weak = weak_of(WeakLabels::Kind::update, {1, 2});
+  for (uint32_t item = 0; item < 40; ++item) {
+    CAPTURE(item);
+    const int width = 3 + static_cast<int>(item % 9), height = 2 + static_cast<int>(item % 7);
+    const LabelMap mask = random_map(100 + item, width, height, item % 2 == 0 ? 3 : 5);
+    LabelMap prediction = random_map(200 + item, width, height, 4);
+    // Mostly right, so that boxes of both kinds occur.
+    for (size_t i = 0; i < prediction.index.size(); ++i) {
+      if (i % 3 != 0 || prediction.index[i] == 255) prediction.index[i] = mask.index[i] == 255 ? 0 : mask.index[i];
+    }
+    std::vector<LabelBox> boxes = naive_boxes(mask, weak.is_thing);
+    std::stable_sort(boxes.begin(), boxes.end(),
+                     [](const LabelBox& a, const LabelBox& b) { return a.area() > b.area(); });
+    const auto contains = [](const LabelBox& box, int x, int y) {
+      return x >= box.left && x < box.right && y >= box.top && y < box.bottom;
+    };
+    LabelMap expected = mask;
+    int64_t predicted = 0;
+    for (const LabelBox& box : boxes) {
+      int valid = 0, seen = 0;
+      for (int y = 0; y < height; ++y) {
+        for (int x = 0; x < width; ++x) {
+          if (!contains(box, x, y) || mask.at(x, y) == 255) continue;
+          ++valid;
+          seen += prediction.at(x, y) == box.label ? 1 : 0;
+        }
+      }
+      const bool keeps = 2 * seen >= valid;
+      predicted += keeps ? 1 : 0;
+      for (int y = 0; y < height; ++y) {
+        for (int x = 0; x < width; ++x) {
+          if (!contains(box, x, y) || mask.at(x, y) == 255) continue;
+          const uint8_t label = keeps ? prediction.at(x, y) : box.label;
+          const bool stray = (label == 1 || label == 2) &&
+                             std::none_of(boxes.begin(), boxes.end(),
+                                          [&](const LabelBox& b) { return b.label == label && contains(b, x, y); });
+          expected.at(x, y) = stray ? 255 : label;
+        }
+      }
+    }
+    const UpdatedBoxes updated = updated_boxes(mask, prediction, weak, 255);
+    CHECK(rows_of(updated.labels) == rows_of(expected));
+    CHECK(updated.predicted == predicted);
+    CHECK(updated.boxes == static_cast<int64_t>(boxes.size()));
+  }
 }
 
 }  // namespace giza::train

@@ -60,7 +60,11 @@ TEST_CASE("studies: every row's settings are those of a network, and name files 
         CHECK(config.train.manual_seed == 7);
         CHECK(config.train.save_path == "out/" + row.training + "/seed_7");
         CHECK_FALSE(network_cost(config, 1).empty());
-        for (size_t i = 0; i < row.train.size(); i += 2) CHECK(row.train[i].starts_with("TRAIN."));
+        CHECK(row.labels > 0);
+        CHECK(row.labels <= 1);
+        for (size_t i = 0; i < row.train.size(); i += 2) {
+          CHECK((row.train[i].starts_with("TRAIN.") || row.train[i].starts_with("DATA.")));
+        }
         for (size_t i = 0; i < row.test.size(); i += 2) CHECK(row.test[i].starts_with("TEST."));
         // Rows that share a training are told by their tests alone.
         const auto first = std::find_if(study.rows.begin(), study.rows.end(),
@@ -85,7 +89,11 @@ TEST_CASE("studies: rows differ in the keys that they name alone") {
         const std::string key = change.substr(0, change.find(':'));
         // An option of an architecture is there or not with it.
         CAPTURE(key);
-        CHECK((named.contains(key) || named.contains("TRAIN.arch")));
+        // So are those of boxes: which classes have them, and the CRF that refines them.
+        const bool of_boxes = key == "DATA.thing_classes" || key.starts_with("TEST.crf_");
+        CHECK((named.contains(key) || named.contains("TRAIN.arch") ||
+               (named.contains("DATA.weak_labels") && of_boxes) ||
+               (key == "TRAIN.epochs" && study.name == "pretrain")));
       }
     }
   }
@@ -104,6 +112,51 @@ TEST_CASE("studies: the rows of a table on one trunk have one trunk") {
       }
     }
   }
+}
+
+TEST_CASE("studies: each system of crf is trained once, and tested without and with one CRF for all") {
+  const StudyData base = data_of("scenes");
+  const Study study = find_study("crf", base.scale);
+  REQUIRE(study.rows.size() % 2 == 0);
+  std::set<std::string> trainings;
+  CrfOptions options;
+  for (size_t r = 0; r < study.rows.size(); r += 2) {
+    const StudyRow &plain = study.rows[r], &refined = study.rows[r + 1];
+    CAPTURE(plain.name);
+    CHECK(trainings.insert(plain.training).second);
+    CHECK(refined.training == plain.training);
+    CHECK(refined.group == plain.group);
+    const Config without = row_config(study, base, plain, "out", 1), with = row_config(study, base, refined, "out", 1);
+    CHECK_FALSE(without.test.crf);
+    CHECK(with.test.crf);
+    CHECK(without.test.save_folder != with.test.save_folder);
+    if (r == 0) options = with.test.crf_options;
+    CHECK(with.test.crf_options == options);
+  }
+  // The user's parameters count for all rows; whether there is a CRF is the rows' matter.
+  const StudyData given = study_data("scenes", true, "out", {"TEST.crf_iterations", "3"});
+  CHECK(row_config(study, given, study.rows[1], "out", 1).test.crf_options.iterations == 3);
+  const StudyData against = study_data("scenes", true, "out", {"TEST.crf", "true"});
+  CHECK(contains(message_of<Refusal>([&] { row_config(study, against, study.rows[0], "out", 1); }), "leave it out"));
+}
+
+TEST_CASE("studies: rows of weak have boxes around things, and one network") {
+  for (const char* name : {"scenes", "camvid"}) {
+    const StudyData base = data_of(name);
+    const Study study = find_study("weak", base.scale);
+    std::set<std::string> kinds;
+    for (const StudyRow& row : study.rows) {
+      const Config config = row_config(study, base, row, "out", 1);
+      CHECK(config.data.weak_labels == row.name);
+      CHECK(kinds.insert(config.data.weak_labels).second);
+      CHECK(config.data.thing_classes.size() == (row.name == "full" ? 0 : name == std::string("scenes") ? 6 : 5));
+      CHECK(trunk_of(config) == trunk_of(row_config(study, base, study.rows[0], "out", 1)));
+    }
+    CHECK(kinds.size() == 7);
+  }
+  const StudyData given = study_data("scenes", true, "out", {"DATA.thing_classes", "[car]"});
+  const Study study = find_study("weak", given.scale);
+  CHECK(row_config(study, given, study.rows[1], "out", 1).data.thing_classes == std::vector<std::string>{"car"});
 }
 
 TEST_CASE("studies: the user's settings count for all rows, but not against them") {

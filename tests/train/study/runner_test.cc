@@ -112,7 +112,7 @@ TEST_CASE("a study runs, is summarised, and its files hold it") {
   CHECK(page.find("http://") == std::string::npos);
   const std::string table = study_table(result);
   CHECK(table.find(spread_text(summary.rows[2].miou)) != std::string::npos);
-  CHECK(table.find("41.00   79.00") != std::string::npos);
+  CHECK(table.find("41.00   +1.00   79.00") != std::string::npos);
 }
 
 TEST_CASE("a study that was stopped goes on to the same bits, at another number of threads") {
@@ -248,6 +248,50 @@ TEST_CASE("a pair of rows contradicts the published order where the seeds agree 
   CHECK(summary.contradictions[0].difference.mean == doctest::Approx(0.1));
   CHECK(study_table(result).find("a above b by 10.00") != std::string::npos);
   CHECK(agreement_text(summary).find("-0.50") != std::string::npos);
+}
+
+TEST_CASE("rows of one group are compared with its first, and groups have no order together") {
+  StudyResult result;
+  result.data.name = "made up";
+  const std::vector<std::string> groups{"one", "one", "two", "two", "three"};
+  const std::vector<std::vector<double>> mious{{0.50, 0.52}, {0.53, 0.55}, {0.40, 0.42}, {0.38, 0.41}, {0.60, 0.61}};
+  const std::vector<double> published{60, 61, 70, 72, kNoFigure};
+  for (size_t r = 0; r < mious.size(); ++r) {
+    RowResult row;
+    row.row.title = std::string(1, static_cast<char>('a' + r));
+    row.row.group = groups[r];
+    if (std::isfinite(published[r])) row.row.paper = Published{published[r], kNoFigure};
+    for (const double miou : mious[r]) {
+      SeedResult seed;
+      seed.miou = seed.all_acc = miou;
+      row.seeds.push_back(seed);
+    }
+    result.study.rows.push_back(row.row);
+    result.rows.push_back(row);
+  }
+  CHECK(has_groups(result.study));
+  const StudySummary summary = summarise(result);
+  CHECK(summary.rows[1].from_first.mean == doctest::Approx(0.03));
+  CHECK(summary.rows[3].first == 2);
+  CHECK(summary.rows[3].from_first.mean == doctest::Approx(-0.015));
+  CHECK(summary.rows[3].published_from_first == doctest::Approx(0.02));
+  CHECK(std::isnan(summary.rows[4].published_from_first));
+  // a is below c as published, but these are figures of two publications.
+  CHECK(summary.pairs == 2);
+  CHECK(summary.alike == 1);
+  CHECK(std::isnan(summary.miou.rho));
+  CHECK(agreement_text(summary) == "1 of 2 pairs of rows that were published together stand as published.");
+  const std::string table = study_table(result);
+  CHECK(table.find("-1.50") != std::string::npos);
+  CHECK(table.find("72.00   +2.00") != std::string::npos);
+  CHECK(table.find("to the first row of the group") != std::string::npos);
+  const nlohmann::json json = figures_of(result);
+  CHECK(json["rows"][3]["published"]["difference"] == doctest::Approx(0.02));
+  CHECK(json["rows"][3]["group"] == "two");
+  // In one group there is an order.
+  for (RowResult& row : result.rows) row.row.group.clear();
+  CHECK(summarise(result).pairs == 6);
+  CHECK(std::isfinite(summarise(result).miou.rho));
 }
 
 }  // namespace giza::train

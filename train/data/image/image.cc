@@ -78,13 +78,13 @@ void write_labels(const std::string& path, const LabelMap& labels) {
              OutputFile::Durability::unsynced);
 }
 
-void write_colored_labels(const std::string& path, const LabelMap& labels, const std::vector<Color>& colors) {
+void write_colored_labels(const std::string& path, const LabelMap& labels, const std::vector<Color>& colors,
+                          OutputFile::Durability durability) {
   std::vector<Color> palette = colors;
   // An index that the palette lacks makes a broken file.
   const size_t highest = labels.index.empty() ? 0 : *std::max_element(labels.index.begin(), labels.index.end());
   palette.resize(std::max(palette.size(), highest + 1));
-  write_file(path, encode_png(path, labels.index.data(), labels.width, labels.height, 1, palette),
-             OutputFile::Durability::unsynced);
+  write_file(path, encode_png(path, labels.index.data(), labels.width, labels.height, 1, palette), durability);
 }
 
 Image colorize(const LabelMap& labels, const std::vector<Color>& colors) {

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "tensor/base/file.h"
+
 namespace giza::train {
 
 /// The largest picture that is read or made by resizing, in pixels. Pillow's limit too (its MAX_IMAGE_PIXELS, doubled).
@@ -59,7 +61,8 @@ void write_image(const std::string& path, const Image& image);
 void write_labels(const std::string& path, const LabelMap& labels);
 /// Indices with the colours of the classes as a palette, as semseg writes its colour masks: looks like colorize's
 /// picture, and is read back as indices. Classes beyond the list are black. Throws Error for more than 256 colours.
-void write_colored_labels(const std::string& path, const LabelMap& labels, const std::vector<Color>& colors);
+void write_colored_labels(const std::string& path, const LabelMap& labels, const std::vector<Color>& colors,
+                          OutputFile::Durability durability = OutputFile::Durability::unsynced);
 
 /// The colour of each pixel's class; indices beyond the list are black.
 Image colorize(const LabelMap& labels, const std::vector<Color>& colors);
