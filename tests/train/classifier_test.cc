@@ -36,7 +36,7 @@ TEST_CASE("classifier: both kinds learn a data set by heart; evaluation counts p
     CAPTURE(arch);
     Config config = set.config(arch, arch);
     config.train.epochs = 40;
-    config.train.base_lr = 0.02;
+    config.train.base_lr = 0.01;
     config.train.evaluate = true;
     config.train.eval_freq = 40;
     const TrainResult result = train(config);

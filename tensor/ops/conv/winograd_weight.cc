@@ -134,8 +134,7 @@ void backward_weight(int m, const Tensor& x, const Tensor& dy, const Tensor& dw,
                                               products.panel_stride(),
                                               products.panel_width,
                                               products.last_columns};
-        kernels::winograd_weight_gradient(m, from, begin, end, products.in_channels,
-                                          {sum, products.in_channels});
+        kernels::winograd_weight_gradient(m, from, begin, end, products.in_channels, {sum, products.in_channels});
         counter.take(
             picture + i,
             [&](int64_t l) {
