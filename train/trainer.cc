@@ -26,6 +26,7 @@
 #include "train/label_rounds.h"
 #include "train/progress.h"
 #include "train/report/run_report.h"
+#include "train/resume.h"
 #include "train/signals.h"
 #include "train/tensorboard.h"
 #include "train/train_log.h"
@@ -45,7 +46,6 @@ class Trainer {
   bool resume();
   models::ParserLoss forward(const Batch& batch);
   double step(const Batch& batch, double learning_rate);
-  void check_settings(const TrainingState& state, const std::string& path);
   void save();
   void record(const std::function<void()>& write);
   void begin_round(const LabelRound& round);
@@ -143,24 +143,13 @@ void Trainer::start() {
 }
 
 bool Trainer::resume() {
-  std::vector<std::string> warnings;
-  std::optional<FoundCheckpoint> found;
-  if (train_.resume.empty() || train_.resume == "auto") {
-    found = newest_checkpoint(folder_.path(), &warnings);
-    for (const std::string& warning : warnings) tell("passed over {}", warning);
-    check<Refusal>(found || warnings.empty(), "{}: none of its checkpoints is whole; remove them or use another folder",
-                   folder_.path());
-    check<Refusal>(!found || train_.resume == "auto",
-                   "{}: holds the checkpoints of an earlier run; set TRAIN.resume auto to go on with it, or "
-                   "TRAIN.save_path to another folder",
-                   folder_.path());
-  } else {
-    found = FoundCheckpoint{train_.resume, read_checkpoint(train_.resume)};
-  }
+  const std::optional<FoundCheckpoint> found = checkpoint_to_resume(train_.resume, folder_.path());
   if (!found) return false;
 
   const TrainingState state = state_of_checkpoint(found->file, found->path);
-  check_settings(state, found->path);
+  for (auto& note : check_resumed(state, found->path, config_, dataset_, iterations_)) {
+    notes_.push_back(std::move(note));
+  }
   restore_checkpoint(found->file, found->path, *model_, *optimizer_, average_.get());
   labels_.resume(state.labels, found->path);
   sums_ = step_sums_from_json(state.log, found->path);
@@ -174,34 +163,6 @@ bool Trainer::resume() {
   result_.checkpoint = found->path;
   notes_.push_back(fmt::format("going on from {} at iteration {}", found->path, iteration_));
   return true;
-}
-
-/// Throws Refusal if the run goes on otherwise than it began. More epochs are welcome: they stretch what is left of the
-/// learning rate's curve. But where rounds of labels are parts of them, they would move the rounds.
-void Trainer::check_settings(const TrainingState& state, const std::string& path) {
-  constexpr const char* kRemedy = "use the same ones, or start a new run from its weights with TRAIN.weight";
-  std::vector<std::string> changed;
-  if (state.settings.empty()) {  // from before they were kept beside their hash
-    check<Refusal>(state.config_hash == training_hash(config_), "{}: was trained with other settings; {}", path,
-                   kRemedy);
-  } else {
-    changed = changed_settings(state.settings, training_settings(config_));
-  }
-  const bool has_rounds = config_.data.weak_labels == "box_update";
-  const auto others = std::stable_partition(changed.begin(), changed.end(), [&](const std::string& key) {
-    return key.starts_with("TRAIN.epochs:") && !has_rounds;
-  });
-  check<Refusal>(others == changed.end(), "{}: was trained with other settings: {}; {}", path,
-                 fmt::join(others, changed.end(), "; "), kRemedy);
-  check<Refusal>(state.list_hash == list_hash(dataset_), "{}: was trained on another list than {}; {}", path,
-                 listing_place(dataset_.options()), kRemedy);
-  check<Refusal>(state.iteration <= iterations_,
-                 "{}: stands at iteration {}, TRAIN.epochs {} are {} iterations; expected as many epochs or more", path,
-                 state.iteration, train_.epochs, iterations_);
-  for (const std::string& key : changed) {
-    if (schedule_.policy != LrPolicy::poly) continue;  // the others do not know how long a training is
-    notes_.push_back(fmt::format("{}: the learning rate follows the curve of the new number from here on", key));
-  }
 }
 
 models::ParserLoss Trainer::forward(const Batch& batch) {
