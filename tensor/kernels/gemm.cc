@@ -20,7 +20,7 @@ using V = hn::Vec<D>;
 
 HWY_INLINE int64_t lanes() { return static_cast<int64_t>(hn::Lanes(D())); }
 
-GemmShape gemm_shape() { return {lanes(), kMaxVectors * lanes(), kDepth}; }
+GemmShape gemm_shape() { return {lanes(), kMaxVectors * lanes()}; }
 
 template <int kVectors>
 HWY_INLINE void add_row(V (&sum)[kVectors], const float* from, int64_t columns) {

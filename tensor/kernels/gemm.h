@@ -13,11 +13,10 @@ constexpr int64_t kTileRows = 6;
 /// other bits. A panel of AVX-512 is then 40 KiB, of 48 in its L1 cache; others are far smaller.
 constexpr int64_t kDepth = 160;
 
-/// Shape of the register tile of the SIMD target in use, and of its blocks.
+/// Shape of the register tile of the SIMD target in use.
 struct GemmShape {
   int64_t lanes;  ///< floats of a vector: packed panels are whole vectors wide
   int64_t width;  ///< columns of a full panel
-  int64_t depth;  ///< kDepth
 };
 GemmShape gemm_shape();
 

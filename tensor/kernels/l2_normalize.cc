@@ -24,7 +24,7 @@ using V = hn::Vec<D>;
 /// The sum of terms(lanes, i) over the columns of a row. Terms of lanes that do not exist must be 0. add(lanes, i, sum) is
 /// sum + term, rounded once.
 template <class Add>
-HWY_INLINE float sum_of_row(const Columns<D>& columns, const Add& add) {
+HWY_INLINE float sum_of_row(const LaneColumns& columns, const Add& add) {
   LaneSums sums;
   columns.for_each([&](auto lanes, int64_t i) HWY_ATTR { sums.at(i) = add(lanes, i, sums.at(i)); });
   return sums.total();
@@ -32,7 +32,7 @@ HWY_INLINE float sum_of_row(const Columns<D>& columns, const Add& add) {
 
 void l2_normalize(ConstRows x, const float* gain, float eps, float* inverse_norms, Rows y, int64_t rows,
                   int64_t width) {
-  const Columns<D> columns(width);
+  const LaneColumns columns(width);
   for (int64_t r = 0; r < rows; ++r) {
     const float* from = x.row(r);
     const float squares = sum_of_row(columns, [&](auto lanes, int64_t i, V sum) HWY_ATTR {
@@ -51,7 +51,7 @@ void l2_normalize(ConstRows x, const float* gain, float eps, float* inverse_norm
 
 void l2_normalize_backward(ConstRows dy, ConstRows x, const float* gain, const float* inverse_norms, Rows dx,
                            int64_t rows, int64_t width) {
-  const Columns<D> columns(width);
+  const LaneColumns columns(width);
   for (int64_t r = 0; r < rows; ++r) {
     const float *from = x.row(r), *gradient = dy.row(r);
     const float dot = sum_of_row(columns, [&](auto lanes, int64_t i, V sum) HWY_ATTR {

@@ -11,6 +11,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "tensor/kernels/simd-inl.h"
+
 HWY_BEFORE_NAMESPACE();
 namespace giza::kernels {
 namespace HWY_NAMESPACE {
@@ -66,6 +68,31 @@ class LaneSums {
   }
 
   V sums_[kVectors];
+};
+
+/// The columns of a row as Columns cuts them, but 16 at a time, so that the vectors of a LaneSums stay in registers.
+class LaneColumns {
+  using D = hn::CappedTag<float, 16>;
+  static constexpr int64_t kLanes = static_cast<int64_t>(hn::MaxLanes(D()));
+
+ public:
+  explicit HWY_INLINE LaneColumns(int64_t width) : width_(width), tail_(static_cast<size_t>(width % kLanes)) {}
+
+  template <class Body>
+  HWY_INLINE void for_each(Body&& body) const {
+    const auto blocks = static_cast<size_t>(width_) / 16;
+    for (size_t block = 0; block < blocks; ++block) {
+      HWY_UNROLL(16)
+      for (int64_t j = 0; j < 16; j += kLanes) body(AllLanes<D>(), static_cast<int64_t>(block * 16) + j);
+    }
+    auto i = static_cast<int64_t>(blocks * 16);
+    for (; i + kLanes <= width_; i += kLanes) body(AllLanes<D>(), i);
+    if (i < width_) body(tail_, i);
+  }
+
+ private:
+  int64_t width_;
+  FirstLanes<D> tail_;
 };
 
 }  // namespace HWY_NAMESPACE

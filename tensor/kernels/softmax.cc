@@ -69,21 +69,9 @@ class FewColumns {
 };
 
 /// A row of any number of columns; the buffer is the row of the output, which stays in L1.
-class ManyColumns {
+class ManyColumns : public LaneColumns {
  public:
-  explicit HWY_INLINE ManyColumns(int64_t width) : width_(width) {}
-  /// As Columns, by 16 columns at a time, so that a LaneSums keeps its vectors in registers.
-  template <class Body>
-  HWY_INLINE void for_each(Body&& body) const {
-    const auto blocks = static_cast<size_t>(width_) / 16;
-    for (size_t block = 0; block < blocks; ++block) {
-      HWY_UNROLL(16)
-      for (int64_t j = 0; j < 16; j += kLanes) body(AllLanes<D>(), static_cast<int64_t>(block * 16) + j);
-    }
-    int64_t i = static_cast<int64_t>(blocks * 16);
-    for (; i + kLanes <= width_; i += kLanes) body(AllLanes<D>(), i);
-    if (i < width_) body(FirstLanes<D>(static_cast<size_t>(width_ - i)), i);
-  }
+  explicit HWY_INLINE ManyColumns(int64_t width) : LaneColumns(width) {}
   class Buffer {
    public:
     explicit HWY_INLINE Buffer(float* row) : row_(row) {}
@@ -99,9 +87,6 @@ class ManyColumns {
    private:
     float* row_;
   };
-
- private:
-  int64_t width_;
 };
 
 /// Calls body(columns) with the kind of columns for this width.

@@ -5,10 +5,10 @@
 
 #include "tensor/base/check.h"
 #include "tensor/dry_run.h"
-#include "tensor/kernels/elementwise.h"
 #include "tensor/kernels/pyramid_conv.h"
 #include "tensor/ops/conv/pyramid_map.h"
 #include "tensor/ops/cut.h"
+#include "tensor/ops/detail/take_sum.h"
 #include "tensor/ops/picture_cut.h"
 #include "tensor/ops/scratch.h"
 #include "tensor/profile/profile.h"
@@ -209,13 +209,7 @@ class MapBackward {
                                  .depth = per_item,
                                  .width = channels,
                                  .accumulate = false});
-          const auto kept = [&](int64_t level) { return sums + (1 + level) * floats; };
-          pictures_.take(
-              picture,
-              [&](int64_t level) {
-                kernels::add({sums, 0}, {kept(level), 0}, {sums, 0}, 1, floats);
-              },
-              [&](int64_t level) { std::copy_n(sums, floats, kept(level)); });
+          take_sum(pictures_, picture, sums, floats, sums + floats, floats);
         }
         if (pictures_.count == 0) std::fill_n(sums, floats, 0.0F);
         copy_rows(sums, channels, k_count, channels, dw_.row(k_begin * map_.taps + tap), map_.taps * dw_.row_stride());

@@ -156,6 +156,7 @@ std::vector<std::string> write_comparison_sheets(const Comparison& comparison, c
 
 std::string write_group_sheet(const Comparison& comparison, const std::vector<ClassGroup>& groups,
                               const Dataset& dataset, const std::string& folder, const SheetOptions& options) {
+  if (groups.empty()) return "";
   struct Found {
     int64_t index = -1, pixels = 0, first = 0, last = 0;  // pixels of the group in the picture, and right ones
   };

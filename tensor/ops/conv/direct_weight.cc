@@ -5,6 +5,7 @@
 #include "tensor/dry_run.h"
 #include "tensor/kernels/elementwise.h"
 #include "tensor/ops/conv/direct.h"
+#include "tensor/ops/detail/take_sum.h"
 
 namespace giza::ops::direct {
 namespace {
@@ -154,16 +155,10 @@ void conv2d_backward_weight(const Tensor& dw, const Tensor& x, const Tensor& dy,
     } else {
       const int64_t first = slice * cut.slice_pictures;
       const TreeCounter counter{std::min(cut.slice_pictures, cut.pictures - first)};
-      float* kept = sums + all_sums;
       for (int64_t i = 0; i < counter.count; ++i) {
         std::fill_n(sums, all_sums, 0.0F);
         add_products((first + i) * cut.pixels, (first + i + 1) * cut.pixels);
-        counter.take(
-            i,
-            [&](int64_t level) {
-              kernels::add({sums, 0}, {kept + level * all_sums, 0}, {sums, 0}, 1, all_sums);
-            },
-            [&](int64_t level) { std::copy_n(sums, all_sums, kept + level * all_sums); });
+        take_sum(counter, i, sums, all_sums, sums + all_sums, all_sums);
       }
     }
     for (int64_t panel = first_panel; panel < last_panel; ++panel) {

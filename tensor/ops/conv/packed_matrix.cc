@@ -31,7 +31,7 @@ PackedLayout::PackedLayout(int64_t taps, int64_t channels, int64_t all_columns) 
   const kernels::GemmShape gemm = kernels::gemm_shape();
   padded = round_up(columns, gemm.lanes);
   width = gemm.width;
-  blocks = cut_depth(taps, channels, gemm.depth);
+  blocks = cut_depth(taps, channels, kernels::kDepth);
 }
 
 PackedLayout::Next PackedLayout::next(const DepthBlock& block, int64_t panel, int64_t panel_end) const {

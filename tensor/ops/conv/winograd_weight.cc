@@ -2,10 +2,10 @@
 // and W = A dy A^T of the gradient tiles, dU = sum over a picture's tiles of W^T V by position, and dw = G^T dU G, summed
 // over pictures.
 #include "tensor/dry_run.h"
-#include "tensor/kernels/elementwise.h"
 #include "tensor/kernels/winograd.h"
 #include "tensor/ops/conv/winograd.h"
 #include "tensor/ops/conv/winograd_tiles.h"
+#include "tensor/ops/detail/take_sum.h"
 #include "tensor/ops/scratch.h"
 
 namespace giza::ops::winograd {
@@ -125,7 +125,6 @@ void backward_weight(int m, const Tensor& x, const Tensor& dy, const Tensor& dw,
     announce_scratch(static_cast<size_t>(kFilters * filter));
     parallel_ranges(products.out_channels, kFilters, [&](int64_t begin, int64_t end) {
       float* sum = thread_scratch(static_cast<size_t>(kFilters * filter));
-      const auto level = [&](int64_t l) { return kept.data() + (l * products.out_channels + begin) * filter; };
       const int64_t floats = (end - begin) * filter;
       for (int64_t i = 0; i < pictures; ++i) {
         const kernels::PositionLayout from = {round.data() + i * products.picture_stride,
@@ -135,12 +134,7 @@ void backward_weight(int m, const Tensor& x, const Tensor& dy, const Tensor& dw,
                                               products.panel_width,
                                               products.last_columns};
         kernels::winograd_weight_gradient(m, from, begin, end, products.in_channels, {sum, products.in_channels});
-        counter.take(
-            picture + i,
-            [&](int64_t l) {
-              kernels::add({sum, 0}, {level(l), 0}, {sum, 0}, 1, floats);
-            },
-            [&](int64_t l) { std::copy_n(sum, floats, level(l)); });
+        take_sum(counter, picture + i, sum, floats, kept.data() + begin * filter, products.out_channels * filter);
       }
       if (picture + pictures < tiling.images) return;
       for (int64_t row = 9 * begin; row < 9 * end; ++row) {
