@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "tensor/base/check.h"
+#include "tensor/ops/batch_share.h"
 #include "tensor/ops/elementwise.h"
 #include "tensor/profile/profile.h"
 
@@ -173,6 +174,7 @@ void backward(const Variable& root, const Tensor& seed) {
         next.node = input.node;
         accumulate(next.gradient, std::move(gradients[i]));
       } else {
+        if (input.grad.defined()) ops::finish_gradients();  // those of shared batches, which are to be read now
         accumulate(input.grad, std::move(gradients[i]));
       }
     }

@@ -17,6 +17,7 @@
 
 #include "tensor/base/message.h"
 #include "tensor/ops/conv2d.h"
+#include "tensor/ranks.h"
 #include "train/config/config.h"
 
 namespace giza::cli {
@@ -59,7 +60,9 @@ struct Common {
   }
 };
 
-/// One line on stdout. A name that is not UTF-8 gets U+FFFD where JSON has no way to write it.
+/// One line. A name that is not UTF-8 gets U+FFFD where JSON has no way to write it.
+std::string to_line(const nlohmann::ordered_json& json);
+/// The line, on stdout.
 void print_json(const nlohmann::ordered_json& json);
 
 /// What was left out or taken off when `path` was read (models::WeightFile::notes), a line each on stderr.
@@ -80,6 +83,9 @@ class Command {
   /// Runs; returns the exit status. Refusal, Error and Interrupted are handled by Program.
   virtual int run(const Common& common) = 0;
 
+  /// Whether several ranks do it together; else one does it alone.
+  virtual bool for_many() const { return false; }
+
   const struct { const char *name, *summary, *help; } words;
 };
 
@@ -98,11 +104,15 @@ class Program {
 
  private:
   int parse_and_run(int argc, const char* const* argv);
+  int run_chosen();
+  static void silence();
+  [[noreturn]] static void end_all_ranks(const std::string& message, int status);
 
   CLI::App app_;
   Common common_;
   std::vector<std::unique_ptr<Command>> commands_;
   Command* chosen_ = nullptr;
+  std::optional<ranks::Session> session_;
 };
 
 /// A word of a command line, in quotes where a shell needs them.

@@ -11,6 +11,7 @@
 #include "tensor/base/check.h"
 #include "tensor/base/file.h"
 #include "tensor/base/text.h"
+#include "tensor/ranks.h"
 #include "train/config/parts.h"
 #include "train/cost/rehearsal.h"
 #include "train/eval/evaluator.h"
@@ -19,6 +20,7 @@
 #include "train/progress.h"
 #include "train/signals.h"
 #include "train/tester.h"
+#include "train/together.h"
 
 namespace giza::cli {
 namespace {
@@ -38,7 +40,7 @@ int predict_unlabelled(const train::Config& config, const train::TestedNetwork& 
       network.whole_picture ? train::class_names(config) : std::vector<std::string>();
   if (network.whole_picture) {
     make_folder(config.test.save_folder);
-    guesses.emplace(config.test.save_folder + "/" + train::kGuessesFile);
+    if (ranks::leads()) guesses.emplace(config.test.save_folder + "/" + train::kGuessesFile);
   } else {
     // Before the first picture: two of one name would leave one result.
     train::check_output_names(train::listing_place(options), entries, static_cast<size_t>(span.begin),
@@ -46,25 +48,32 @@ int predict_unlabelled(const train::Config& config, const train::TestedNetwork& 
     masks.emplace(config.test.save_folder, train::mask_colors(config));
   }
   train::PredictionMemory memory(*tested.model);
-  train::Progress progress("predict", std::max<int64_t>(end - span.begin, 0), "images");
-  for (int64_t i = span.begin; i < end; ++i) {
-    if (const int signal = train::pending_signal()) {
-      throw train::Interrupted(signal, fmt::format("stopped after {} pictures", i - span.begin));
-    }
-    const train::ListEntry& entry = entries[static_cast<size_t>(i)];
+  train::check_ranks_agree({{"the test protocol", train::protocol_name(protocol)},
+                            {"the number of pictures", std::to_string(entries.size())}});
+  train::start_alike(*tested.model, nullptr);
+  const int64_t count = std::max<int64_t>(end - span.begin, 0);
+  train::Progress progress("predict", count, "images");
+  const auto work = [&](int64_t i) -> std::string {
+    const train::ListEntry& entry = entries[static_cast<size_t>(span.begin + i)];
     const auto [width, height] = train::read_image_size(entry.image);
     memory.check_fits(entry.image, {width, height}, protocol);
     const train::Image image = train::read_image(entry.image);
-    if (guesses) {
-      guesses->write(train::guess_json(entry.image, train::classify_picture(network, image, protocol, names)) + "\n");
-    } else {
-      masks->write(entry, train::predict_labels(network, image, protocol));
+    if (!masks) {
+      return train::guess_json(entry.image, train::classify_picture(network, image, protocol, names)) + "\n";
     }
-    progress.update(i - span.begin + 1);
+    masks->write(entry, train::predict_labels(network, image, protocol));
+    return {};
+  };
+  const auto collect = [&](int64_t i, const std::string& guess) {
+    if (guesses) guesses->write(guess);
+    progress.update(i + 1);
+  };
+  if (const int64_t done = train::share_out(count, work, collect); done < count) {
+    throw train::Interrupted(train::signal_anywhere(), fmt::format("stopped after {} pictures", done));
   }
   progress.finish();
   if (guesses) guesses->commit();
-  fmt::print("{} predicted ({}) in {}\n", counted(std::max<int64_t>(end - span.begin, 0), "picture"),
+  fmt::print("{} predicted ({}) in {}\n", counted(count, "picture"),
              train::protocol_name(protocol), config.test.save_folder);
   return 0;
 }
@@ -95,6 +104,8 @@ TEST.save_folder/predictions.jsonl, a line per picture.
     arguments_.declare(app);
     app.add_option("--report", report_, "the page to write instead of TEST.save_folder/report.html")->type_name("FILE");
   }
+
+  bool for_many() const override { return true; }
 
   int run(const Common& common) override {
     const train::Config config = arguments_.load(common);

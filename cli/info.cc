@@ -14,6 +14,7 @@
 #include "tensor/base/machine.h"
 #include "tensor/parallel.h"
 #include "tensor/profile/peak.h"
+#include "tensor/ranks.h"
 #include "tensor/simd.h"
 #include "train/config/parts.h"
 #include "train/cost/memory.h"
@@ -223,7 +224,7 @@ where a pass that does not run is null. The shape is what `giza profile --op 'co
         {"onednn", onednn_available()},
         {"eigen", eigen_available()},
         {"protobuf", models::onnx_available()},
-        {"mpi", false},
+        {"mpi", !ranks::library().empty()},
     };
     const MachinePeak peak = measure ? measure_peak() : MachinePeak{};
     if (measure) json["peak"] = peak_json(peak);
@@ -243,7 +244,7 @@ where a pass that does not run is null. The shape is what `giza profile --op 'co
     fmt::print("protobuf     {}\n", models::onnx_available()
                                         ? "found: ONNX export and TensorBoard events"
                                         : "not found when this was built: no ONNX, no TensorBoard");
-    fmt::print("MPI          not built in\n");
+    fmt::print("MPI          {}\n", ranks::library().empty() ? "not found when this was built" : ranks::library());
     if (measure) {
       fmt::print("peak         {:.0f} GFLOP/s on one core, {:.0f} on {} threads (float32 FMA, measured)\n",
                  peak.core_gflops, peak.all_gflops, num_threads());

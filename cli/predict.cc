@@ -19,6 +19,7 @@
 #include "tensor/base/file.h"
 #include "tensor/base/text.h"
 #include "tensor/parallel.h"
+#include "tensor/ranks.h"
 #include "train/config/keys.h"
 #include "train/config/loaded_network.h"
 #include "train/config/yaml.h"
@@ -28,6 +29,7 @@
 #include "train/eval/picture_classes.h"
 #include "train/progress.h"
 #include "train/signals.h"
+#include "train/together.h"
 
 namespace giza::cli {
 namespace {
@@ -52,7 +54,8 @@ std::vector<ClassShare> class_shares(const train::LabelMap& labels, const std::v
   return shares;
 }
 
-void print_shares(const std::string& image, const std::string& stem, const std::vector<ClassShare>& shares, bool json) {
+std::string describe_shares(const std::string& image, const std::string& stem, const std::vector<ClassShare>& shares,
+                            bool json) {
   if (json) {
     nlohmann::ordered_json line = {{"image", image},
                                    {"label", stem + "_label.png"},
@@ -60,12 +63,19 @@ void print_shares(const std::string& image, const std::string& stem, const std::
                                    {"overlay", stem + "_overlay.png"},
                                    {"classes", nlohmann::ordered_json::array()}};
     for (const ClassShare& share : shares) line["classes"].push_back({{"name", share.name}, {"share", share.share}});
-    print_json(line);
-    return;
+    return to_line(line);
   }
-  fmt::print("{}\n", one_line(image));
-  for (const ClassShare& share : shares) fmt::print("  {:5.1f} %  {}\n", 100 * share.share, one_line(share.name));
+  std::string text = one_line(image) + "\n";
+  for (const ClassShare& share : shares) text += fmt::format("  {:5.1f} %  {}\n", 100 * share.share, one_line(share.name));
+  return text;
 }
+
+/// What became of a picture.
+struct Outcome {
+  std::string text;   ///< for stdout
+  std::string guess;  ///< the line of a network of whole pictures
+  std::string fault;  ///< why it was passed over
+};
 
 /// A picture to work on, and the path that its three files begin with.
 struct Picture {
@@ -181,6 +191,8 @@ printed with their probabilities, and written to DIR/predictions.jsonl, a line p
     }
   }
 
+  bool for_many() const override { return true; }
+
   int run(const Common& common) override {
     const std::vector<std::string> arguments = images_.get();
     check<Refusal>(!arguments.empty(),
@@ -204,29 +216,33 @@ printed with their probabilities, and written to DIR/predictions.jsonl, a line p
       const fs::path folder = network.whole_picture ? fs::path(out_) : fs::path(picture.stem).parent_path();
       if (!folder.empty()) make_folder(folder.string());
     }
-    if (network.whole_picture) guesses_.emplace((fs::path(out_) / train::kGuessesFile).string());
+    if (network.whole_picture && ranks::leads()) guesses_.emplace((fs::path(out_) / train::kGuessesFile).string());
 
+    train::check_ranks_agree({{"the pictures", fmt::format("{}", fmt::join(arguments, " "))},
+                              {"their number", std::to_string(pictures.size())},
+                              {"the test protocol", train::protocol_name(loaded.protocol)}});
+    train::start_alike(*loaded.model, nullptr);
     const train::SignalGuard guard;
-    train::Progress progress("predict", static_cast<int64_t>(pictures.size()), "images");
+    const auto count = static_cast<int64_t>(pictures.size());
+    train::Progress progress("predict", count, "images");
     std::vector<std::string> broken;
-    for (size_t i = 0; i < pictures.size(); ++i) {
-      if (const int signal = train::pending_signal()) {
-        throw train::Interrupted(signal, fmt::format("stopped after {} pictures", i));
+    const auto work = [&](int64_t i) {
+      const Outcome outcome = outcome_of(pictures[static_cast<size_t>(i)], network, loaded, common.json);
+      if (count == 1 && !outcome.fault.empty()) throw Refusal(outcome.fault);
+      return train::packed({outcome.text, outcome.guess, outcome.fault});
+    };
+    const auto collect = [&](int64_t i, const std::string& bytes) {
+      const std::vector<std::string> outcome = train::unpacked(bytes);
+      fmt::print("{}", outcome.at(0));
+      if (guesses_ && !outcome.at(1).empty()) guesses_->write(outcome.at(1) + "\n");
+      if (!outcome.at(2).empty()) {
+        progress.warn(outcome.at(2));
+        broken.push_back(pictures[static_cast<size_t>(i)].image);
       }
-      const auto pass_over = [&](const std::string& reason) {
-        if (pictures.size() == 1) throw Refusal(reason);
-        progress.warn(reason);
-        broken.push_back(pictures[i].image);
-      };
-      try {
-        predict(pictures[i], network, loaded, common.json);
-      } catch (const Refusal& refusal) {
-        pass_over(refusal.what());
-      } catch (const std::bad_alloc&) {
-        pass_over(fmt::format("{}: there is not enough memory for it; make the picture smaller, or cut it into tiles",
-                              pictures[i].image));
-      }
-      progress.update(static_cast<int64_t>(i) + 1);
+      progress.update(i + 1);
+    };
+    if (const int64_t done = train::share_out(count, work, collect); done < count) {
+      throw train::Interrupted(train::signal_anywhere(), fmt::format("stopped after {} pictures", done));
     }
     progress.finish();
     if (guesses_) guesses_->commit();
@@ -237,25 +253,38 @@ printed with their probabilities, and written to DIR/predictions.jsonl, a line p
   }
 
  private:
-  /// One picture of a network of whole pictures: its line, in the file and for people.
-  void classify(const std::string& picture, const train::Network& network, const train::LoadedNetwork& loaded,
-                const train::ProtocolOptions& protocol, bool json) {
-    const std::vector<train::PictureGuess> guesses =
-        train::classify_picture(network, train::read_image(picture), protocol, loaded.names);
-    const std::string line = train::guess_json(picture, guesses);
-    guesses_->write(line + "\n");
-    if (json) {
-      fmt::print("{}\n", line);
-      return;
-    }
-    fmt::print("{}\n", one_line(picture));
-    for (const train::PictureGuess& guess : guesses) {
-      fmt::print("  {:5.1f} %  {}\n", 100 * guess.probability, one_line(guess.name));
+  Outcome outcome_of(const Picture& picture, const train::Network& network, const train::LoadedNetwork& loaded,
+                     bool json) {
+    try {
+      return predict(picture, network, loaded, json);
+    } catch (const Refusal& refusal) {
+      return {{}, {}, refusal.what()};
+    } catch (const std::bad_alloc&) {
+      return {{}, {}, fmt::format("{}: there is not enough memory for it; make the picture smaller, or cut it into tiles",
+                                  picture.image)};
     }
   }
 
+  /// One picture of a network of whole pictures: its line, in the file and for people.
+  static Outcome classify(const std::string& picture, const train::Network& network, const train::LoadedNetwork& loaded,
+                          const train::ProtocolOptions& protocol, bool json) {
+    const std::vector<train::PictureGuess> guesses =
+        train::classify_picture(network, train::read_image(picture), protocol, loaded.names);
+    Outcome outcome;
+    outcome.guess = train::guess_json(picture, guesses);
+    if (json) {
+      outcome.text = outcome.guess + "\n";
+      return outcome;
+    }
+    outcome.text = one_line(picture) + "\n";
+    for (const train::PictureGuess& guess : guesses) {
+      outcome.text += fmt::format("  {:5.1f} %  {}\n", 100 * guess.probability, one_line(guess.name));
+    }
+    return outcome;
+  }
+
   /// One picture: its three files and its line.
-  void predict(const Picture& picture, const train::Network& network, const train::LoadedNetwork& loaded, bool json) {
+  Outcome predict(const Picture& picture, const train::Network& network, const train::LoadedNetwork& loaded, bool json) {
     check_result_names(picture);
     const auto [width, height] = train::read_image_size(picture.image);
     train::ProtocolOptions protocol = loaded.protocol;
@@ -264,17 +293,14 @@ printed with their probabilities, and written to DIR/predictions.jsonl, a line p
       protocol.crop_w = std::min(tile_, width);
     }
     memory_->check_fits(picture.image, {width, height}, protocol);
-    if (network.whole_picture) {
-      classify(picture.image, network, loaded, protocol, json);
-      return;
-    }
+    if (network.whole_picture) return classify(picture.image, network, loaded, protocol, json);
     const train::Image image = train::read_image(picture.image);
     const train::LabelMap labels = train::predict_labels(network, image, protocol);
     const train::Image color = train::colorize(labels, loaded.colors);
     train::write_labels(picture.stem + kResults[0], labels);
     train::write_image(picture.stem + kResults[1], color);
     train::write_image(picture.stem + kResults[2], train::overlay(image, color, opacity_));
-    print_shares(picture.image, picture.stem, class_shares(labels, loaded.names), json);
+    return {describe_shares(picture.image, picture.stem, class_shares(labels, loaded.names), json), {}, {}};
   }
 
   /// The CRF of --crf: with what the protocol says, but for the flags given, which are read like keys of a configuration.

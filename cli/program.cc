@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -20,6 +21,7 @@
 #include "tensor/base/check.h"
 #include "tensor/base/spelling.h"
 #include "tensor/parallel.h"
+#include "tensor/ranks.h"
 #include "tensor/simd.h"
 #include "train/progress.h"
 #include "train/signals.h"
@@ -146,41 +148,80 @@ int Program::parse_and_run(int argc, const char* const* argv) {
   set_isa(common_.isa);
   common_.conv_engine();  // refuses an unknown name and a backend that is not built in
   train::set_progress_enabled(!common_.quiet);
+  const ranks::Place place = ranks::launched_as();
+  // Of a command that is not for many, one rank does the work, and the others have nothing to do.
+  if (place.count > 1 && !chosen_->for_many()) return place.rank == 0 ? run_chosen() : 0;
+  if (place.count > 1) session_.emplace();
+  if (!ranks::leads()) silence();
+  ranks::set_impatience([] { return train::pending_signal() != 0; });
+  return run_chosen();
+}
+
+int Program::run_chosen() {
   const int status = chosen_->run(common_);
   flush_results();
+  session_.reset();
   return status;
+}
+
+/// Of several ranks one prints.
+void Program::silence() {
+  set_stderr_enabled(false);
+  std::fflush(stdout);
+  const int nowhere = ::open("/dev/null", O_WRONLY | O_CLOEXEC);
+  if (nowhere < 0 || ::dup2(nowhere, STDOUT_FILENO) < 0) throw Error("/dev/null cannot be opened");
+  ::close(nowhere);
 }
 
 int Program::main(int argc, const char* const* argv) {
   prepare_process();
+  std::string message;
+  int status = kFailed;
   try {
     return parse_and_run(argc, argv);
   } catch (const Refusal& error) {
-    tell("{}", error.what());
-    return kRefused;
+    message = error.what();
+    status = kRefused;
   } catch (const train::Interrupted& error) {
-    tell("{}", error.what());
-    return 128 + error.signal();
-  } catch (const std::bad_alloc&) {
-    tell("out of memory: use a smaller batch, crop or model");
-  } catch (const std::system_error& error) {  // printing throws it in words of its library
-    if (std::ferror(stdout) == 0) {
-      tell("{}", error.what());
-    } else {
-      tell("{}: {}", kUnwritten, error.code().message());
+    message = error.what();
+    status = 128 + error.signal();
+    if (session_) {  // all ranks stop
+      tell("{}", message);
+      session_.reset();
+      return status;
     }
+  } catch (const std::bad_alloc&) {
+    message = "out of memory: use a smaller batch, crop or model";
+  } catch (const std::system_error& error) {  // printing throws it in words of its library
+    message = std::ferror(stdout) == 0 ? error.what() : fmt::format("{}: {}", kUnwritten, error.code().message());
   } catch (const std::exception& error) {
-    tell("{}", error.what());
+    message = error.what();
   }
-  return kFailed;
+  if (session_) end_all_ranks(message, status);
+  tell("{}", message);
+  return status;
+}
+
+void Program::end_all_ranks(const std::string& message, int status) {
+  if (!ranks::leads()) {
+    // What all ranks refuse, the one that leads tells.
+    if (ranks::failed_elsewhere(std::chrono::milliseconds(500 + 50 * ranks::own()))) ranks::abandon(status);
+    set_stderr_enabled(true);
+    tell("rank {}: {}", ranks::own(), message);
+  } else if (!ranks::failed_elsewhere(std::chrono::milliseconds(0))) {
+    tell("{}", message);
+  }
+  ranks::abandon(status);
 }
 
 void tell_notes(const std::string& path, const std::vector<std::string>& notes) {
   for (const std::string& note : notes) tell("{}: {}", path, note);
 }
 
-void print_json(const nlohmann::ordered_json& json) {
-  fmt::print("{}\n", json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+std::string to_line(const nlohmann::ordered_json& json) {
+  return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }
+
+void print_json(const nlohmann::ordered_json& json) { fmt::print("{}", to_line(json)); }
 
 }  // namespace giza::cli

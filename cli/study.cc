@@ -49,6 +49,8 @@ class StudyCommand : public Command {
         ->type_name("DIR");
   }
 
+  bool for_many() const override { return true; }
+
   int run(const Common& common) override {
     const std::vector<std::string> given = words_.get();
     check<Refusal>(!given.empty(), "study: no name, expected that of a study; `giza study --help` lists all");

@@ -37,6 +37,8 @@ threads.
     add_listing(app, "--keys-as-markdown", train::keys_as_markdown, "")->group("");
   }
 
+  bool for_many() const override { return true; }
+
   int run(const Common& common) override {
     const train::Config config = arguments_.load(common);
     train::require_keys(config, {"DATA.classes", "TRAIN.save_path"});

@@ -24,6 +24,20 @@ else()
   target_link_libraries(giza_threads INTERFACE Threads::Threads)
 endif()
 
+# Many machines (docs/many-machines.md). Only tensor/ranks.cc knows.
+add_library(giza_mpi INTERFACE)
+set(GIZA_HAVE_MPI OFF)
+if(GIZA_MPI)
+  find_package(MPI COMPONENTS C)
+  if(MPI_C_FOUND)
+    set(GIZA_HAVE_MPI ON)
+    target_link_libraries(giza_mpi INTERFACE MPI::MPI_C)
+    target_compile_definitions(giza_mpi INTERFACE GIZA_HAVE_MPI=1)
+  else()
+    message(STATUS "giza: MPI not found (libopenmpi-dev, openmpi-bin): one process only")
+  endif()
+endif()
+
 add_library(giza_onednn INTERFACE)
 if(GIZA_ONEDNN)
   # Not through dnnl-config.cmake: Debian's asks for OpenCL, which a CPU build does not need.

@@ -6,10 +6,11 @@ set(GIZA_FOLDERS tensor autograd layers models train)
 install(TARGETS giza RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 
 list(TRANSFORM GIZA_FOLDERS PREPEND giza_ OUTPUT_VARIABLE libraries)
-# The two interface targets go along because a static library still has to be linked with what it uses privately.
+# The interface targets go along because a static library still has to be linked with what it uses privately.
 set_target_properties(giza_threads PROPERTIES EXPORT_NAME threads)
 set_target_properties(giza_onednn PROPERTIES EXPORT_NAME onednn)
-install(TARGETS ${libraries} giza_threads giza_onednn EXPORT gizaTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+set_target_properties(giza_mpi PROPERTIES EXPORT_NAME mpi)
+install(TARGETS ${libraries} giza_threads giza_onednn giza_mpi EXPORT gizaTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(EXPORT gizaTargets NAMESPACE giza:: DESTINATION ${GIZA_PACKAGE_DIR})
 
 # Headers keep their paths from the root, so that `#include "tensor/shape.h"` is the same in and out of the tree.

@@ -4,6 +4,7 @@
 #include "layers/dropout.h"
 #include "models/aspp.h"
 #include "models/weights/shapes.h"
+#include "tensor/ops/batch_share.h"
 #include "tensor/base/check.h"
 
 namespace giza::models {
@@ -46,7 +47,7 @@ class DeepLabV3::Aspp {
 
   Variable forward(const Variable& x, const Context& context) const {
     check(
-        !context.training || x.value().dim(0) > 1,
+        !context.training || ops::pictures_of_batch(x.value().dim(0)) > 1,
         "deeplabv3: the picture's mean has a single value per channel over a batch of 1, whose variance says nothing; "
         "use a larger batch");
     std::vector<Variable> maps;

@@ -1,6 +1,7 @@
 // The pyramid pooling module.
 #include "models/pyramid_pooling.h"
 
+#include "tensor/ops/batch_share.h"
 #include "tensor/base/check.h"
 #include "tensor/profile/profile.h"
 
@@ -45,7 +46,7 @@ std::vector<Variable> PyramidPooling::forward(const Variable& x, const layers::C
   const profile::Layer layer(path());
   if (context.training && !branches_.empty()) {
     for (const int64_t bin : bins_) {
-      check(x.value().dim(0) * bin * bin > 1,
+      check(ops::pictures_of_batch(x.value().dim(0)) * bin * bin > 1,
             "{}: the bin of {} has a single value per channel over a batch of 1, whose variance says nothing; use a "
             "larger batch, or bins without 1",
             path(), bin);

@@ -69,8 +69,9 @@ WeightFile state_dict_of(const layers::Module& model, WeightAverage* average, in
 
 }  // namespace
 
-std::string save_checkpoint(const RunFolder& folder, const layers::Module& model, const Sgd& optimizer,
-                            const TrainingState& state, int keep, WeightAverage* average) {
+std::string save_checkpoint(const RunFolder& folder, const layers::Module& model,
+                            const std::vector<Sgd::Velocity>& velocities, const TrainingState& state, int keep,
+                            WeightAverage* average) {
   WeightFile file = state_dict_of(model, average, state.iteration);
   const auto add = [&](std::string_view prefix, const std::string& name, const Tensor& tensor) {
     file.tensors.push_back({std::string(prefix) + name,
@@ -79,7 +80,7 @@ std::string save_checkpoint(const RunFolder& folder, const layers::Module& model
                             models::to_pytorch_layout(tensor),
                             {}});
   };
-  for (const Sgd::Velocity& velocity : optimizer.velocities()) {
+  for (const Sgd::Velocity& velocity : velocities) {
     add(models::kMomentumPrefix, velocity.name, velocity.tensor);
   }
   if (average != nullptr) {
@@ -175,7 +176,7 @@ TrainingState state_of_checkpoint(const WeightFile& file, const std::string& pat
 }
 
 void restore_checkpoint(const WeightFile& file, const std::string& path, const layers::Module& model,
-                        const Sgd& optimizer, const WeightAverage* average) {
+                        const std::vector<Sgd::Velocity>& velocities, const WeightAverage* average) {
   std::map<std::string_view, const WeightTensor*> own;  // the optimiser's
   for (const WeightTensor& tensor : file.tensors) {
     if (tensor.name.starts_with(models::kMomentumPrefix)) own[tensor.name] = &tensor;
@@ -188,7 +189,7 @@ void restore_checkpoint(const WeightFile& file, const std::string& path, const l
                    name);
     copies.emplace_back(tensor, found->second);
   };
-  for (const Sgd::Velocity& velocity : optimizer.velocities()) {
+  for (const Sgd::Velocity& velocity : velocities) {
     find(models::kMomentumPrefix, "momentum", velocity.name, velocity.tensor);
   }
   if (average != nullptr) {

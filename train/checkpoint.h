@@ -33,8 +33,9 @@ struct TrainingState {
 /// semseg's names, momentum the same with "optim." before, the state is metadata, and a checksum covers it all. Of an
 /// averaged training (`average` not null) the weights are the averages, and those of the last step have "optim.weights."
 /// before. Throws Error when writing fails: older checkpoints are then still there.
-std::string save_checkpoint(const RunFolder& folder, const layers::Module& model, const Sgd& optimizer,
-                            const TrainingState& state, int keep, WeightAverage* average = nullptr);
+std::string save_checkpoint(const RunFolder& folder, const layers::Module& model,
+                            const std::vector<Sgd::Velocity>& velocities, const TrainingState& state, int keep,
+                            WeightAverage* average = nullptr);
 
 /// Reads a checkpoint and its checksum. Throws Refusal if the file is faulty or no checkpoint.
 models::WeightFile read_checkpoint(const std::string& path);
@@ -57,8 +58,9 @@ std::vector<std::string> set_aside_later(const RunFolder& folder, const std::str
 
 /// What a checkpoint says of the run. Throws Refusal if that is missing or makes no sense.
 TrainingState state_of_checkpoint(const models::WeightFile& file, const std::string& path);
-/// Puts weights, momentum and averages back. Throws Refusal if they do not fit, with all of these unchanged.
+/// Puts weights, momentum (into `velocities`, of the right shapes) and averages back. Throws Refusal if they do not fit, with
+/// all of these unchanged.
 void restore_checkpoint(const models::WeightFile& file, const std::string& path, const layers::Module& model,
-                        const Sgd& optimizer, const WeightAverage* average = nullptr);
+                        const std::vector<Sgd::Velocity>& velocities, const WeightAverage* average = nullptr);
 
 }  // namespace giza::train

@@ -14,7 +14,8 @@
 
 namespace giza::train {
 
-RunFolder::RunFolder(const std::string& path, const char* setting) : path_(path) {
+RunFolder::RunFolder(const std::string& path, const char* setting, bool holds) : path_(path) {
+  if (!holds) return;
   std::error_code error;
   std::filesystem::create_directories(path_, error);
   check<Refusal>(!error, "{}: the run folder cannot be made: {}; set {} to a folder that can", path_, error.message(),
@@ -54,6 +55,8 @@ int RunFolder::lock() const {
   return retried([&] { return ::flock(descriptor_, LOCK_EX | LOCK_NB); }) == 0 ? 0 : errno;
 }
 
-RunFolder::~RunFolder() { ::close(descriptor_); }
+RunFolder::~RunFolder() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+}
 
 }  // namespace giza::train

@@ -13,7 +13,8 @@ class RunFolder {
   /// Throws Refusal if the folder cannot be made, another run holds it, or what bears the name of one of the run's files is
   /// a folder, a pipe or a device: a pipe without a reader would block for ever. `setting` is what the refusal says to
   /// change.
-  explicit RunFolder(const std::string& path, const char* setting = "TRAIN.save_path");
+  /// With `holds` false nothing is made or locked: of several ranks one holds the folder.
+  explicit RunFolder(const std::string& path, const char* setting = "TRAIN.save_path", bool holds = true);
   ~RunFolder();
   RunFolder(const RunFolder&) = delete;
   RunFolder& operator=(const RunFolder&) = delete;

@@ -8,10 +8,12 @@
 #include "models/weights/state_dict.h"
 #include "tensor/base/check.h"
 #include "tensor/base/file.h"
+#include "tensor/ranks.h"
 #include "train/config/card.h"
 #include "train/config/parts.h"
 #include "train/cost/rehearsal.h"
 #include "train/report/run_report.h"
+#include "train/together.h"
 
 namespace giza::train {
 
@@ -74,7 +76,10 @@ Evaluation test(const Config& config, const TestedNetwork* network, const Datase
   options.examples = kReportExamples;
   const Predictor predictor =
       network != nullptr ? bounded_predictor(*network, config.test.model_path) : saved_predictor(folder + "/gray");
+  check_ranks_agree({{"the test protocol", options.protocol}, {"the list of pictures", list_hash(dataset)}});
+  if (network != nullptr) start_alike(*network->model, nullptr);
   Evaluation evaluation = evaluate(predictor, dataset, options);
+  if (!ranks::leads()) return evaluation;
   make_folder(folder);
   write_file(folder + "/metrics.json", metrics_json(evaluation));
   write_evaluation_report(report.empty() ? folder + "/report.html" : report, config, dataset, evaluation);

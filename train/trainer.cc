@@ -15,7 +15,9 @@
 #include "tensor/base/file.h"
 #include "tensor/base/message.h"
 #include "tensor/base/stopwatch.h"
+#include "tensor/ops/batch_share.h"
 #include "tensor/parallel.h"
+#include "tensor/ranks.h"
 #include "train/check/glance.h"
 #include "train/checkpoint.h"
 #include "train/config/card.h"
@@ -29,6 +31,7 @@
 #include "train/resume.h"
 #include "train/signals.h"
 #include "train/tensorboard.h"
+#include "train/together.h"
 #include "train/train_log.h"
 
 namespace giza::train {
@@ -43,7 +46,8 @@ class Trainer {
 
  private:
   void start();
-  bool resume();
+  void resume();
+  void open_log();
   models::ParserLoss forward(const Batch& batch);
   double step(const Batch& batch, double learning_rate);
   void save();
@@ -56,14 +60,16 @@ class Trainer {
 
   int64_t epoch() const { return iteration_ / iterations_per_epoch_; }
   bool at_epoch_end() const { return iteration_ > 0 && iteration_ % iterations_per_epoch_ == 0; }
-  double run_seconds() const { return log_->earlier_seconds() + watch_.seconds(); }
+  double run_seconds() const { return (log_ ? log_->earlier_seconds() : 0) + watch_.seconds(); }
 
   const Config& config_;
   const TrainConfig& train_;
+  const ops::BatchShare share_;
   Dataset dataset_;  // before the folder: a bad list must not leave an empty one
   RunFolder folder_;
   LabelRounds labels_;
   std::unique_ptr<Dataset> validation_set_;
+  std::optional<FoundCheckpoint> found_;  // until it is read
   models::NetworkOptions model_options_;
   std::unique_ptr<models::SceneParser> model_;
   std::unique_ptr<Sgd> optimizer_;
@@ -78,7 +84,7 @@ class Trainer {
   StepTimes times_;        // of those of them that this process did
   Stopwatch watch_;
   std::vector<std::string> notes_, warnings_;  // what start() has to tell
-  std::unique_ptr<TrainLog> log_;
+  std::unique_ptr<TrainLog> log_;             // null where another rank writes it
   std::unique_ptr<TensorBoard> tensorboard_;  // null where it is off
   std::unique_ptr<Progress> progress_;
   TrainResult result_;
@@ -94,14 +100,16 @@ const Config& checked(const Config& config) {
 Trainer::Trainer(const Config& config)
     : config_(checked(config)),
       train_(config.train),
+      share_(train_.batch_size),
       dataset_(dataset_options(config, Split::train)),
-      folder_(train_.save_path),
+      folder_(train_.save_path, "TRAIN.save_path", ranks::leads()),
       labels_(config, dataset_, folder_.path()),
       model_options_(model_options(config)),
       // The loader refuses a list shorter than a batch.
       iterations_per_epoch_(std::max<int64_t>(1, dataset_.size() / train_.batch_size)),
       iterations_(iterations_per_epoch_ * train_.epochs),
       schedule_(lr_schedule(config, iterations_)) {
+  check_ranks_agree({{"the configuration", training_settings(config)}, {"the training list", list_hash(dataset_)}});
   check<Refusal>(iterations_ <= INT32_MAX, "{}: {} iterations are too many", config.file, iterations_);
   if (train_.threads > 0) set_num_threads(train_.threads);
   if (train_.evaluate) validation_set_ = std::make_unique<Dataset>(dataset_options(config, Split::val));
@@ -114,18 +122,29 @@ Trainer::Trainer(const Config& config)
   loss_options_ = {.ignore_label = train_.ignore_label, .class_weights = class_weights(config, dataset_)};
 }
 
-/// Puts the run where it is to begin: a checkpoint, given weights, or random ones.
+/// Puts the run where it is to begin: a checkpoint, given weights, or random ones. The rank that leads reads them.
 void Trainer::start() {
-  if (!resume()) {
+  if (ranks::leads()) found_ = checkpoint_to_resume(train_.resume, folder_.path());
+  if (!ranks::from_leader(found_ ? "found" : "").empty()) {
+    resume();
+  } else {
     check<Refusal>(train_.start_epoch < train_.epochs,
                    "{}: TRAIN.start_epoch {} leaves nothing to train of TRAIN.epochs {}; expected fewer",
                    config_place(config_, "TRAIN.start_epoch"), train_.start_epoch, train_.epochs);
     iteration_ = train_.start_epoch * iterations_per_epoch_;
-    const InitialWeights told = load_initial_weights(config_, model_options_, *model_);
-    notes_.insert(notes_.end(), told.notes.begin(), told.notes.end());
-    warnings_.insert(warnings_.end(), told.warnings.begin(), told.warnings.end());
+    if (ranks::leads()) {
+      const InitialWeights told = load_initial_weights(config_, model_options_, *model_);
+      notes_.insert(notes_.end(), told.notes.begin(), told.notes.end());
+      warnings_.insert(warnings_.end(), told.warnings.begin(), told.warnings.end());
+    }
     if (average_) average_->restart();
   }
+  start_alike(*model_, average_.get());
+  if (ranks::leads()) open_log();
+  result_.loss = ranks::from_leader(result_.loss);
+}
+
+void Trainer::open_log() {
   write_file(folder_.file("config.yaml"), to_yaml(config_));
   if (iteration_ < iterations_) {
     for (auto& warning : glance_at_labels(dataset_)) warnings_.push_back(std::move(warning));
@@ -142,27 +161,32 @@ void Trainer::start() {
   }
 }
 
-bool Trainer::resume() {
-  const std::optional<FoundCheckpoint> found = checkpoint_to_resume(train_.resume, folder_.path());
-  if (!found) return false;
-
-  const TrainingState state = state_of_checkpoint(found->file, found->path);
-  for (auto& note : check_resumed(state, found->path, config_, dataset_, iterations_)) {
-    notes_.push_back(std::move(note));
+/// Goes on from the checkpoint that the rank that leads has found.
+void Trainer::resume() {
+  const std::vector<Sgd::Velocity> velocities = optimizer_->velocities();
+  TrainingState state;
+  std::string path;
+  if (found_) {
+    path = found_->path;
+    state = state_of_checkpoint(found_->file, path);
+    for (auto& note : check_resumed(state, path, config_, dataset_, iterations_)) notes_.push_back(std::move(note));
+    restore_checkpoint(found_->file, path, *model_, velocities, average_.get());
+    found_.reset();
   }
-  restore_checkpoint(found->file, found->path, *model_, *optimizer_, average_.get());
-  labels_.resume(state.labels, found->path);
-  sums_ = step_sums_from_json(state.log, found->path);
-  iteration_ = state.iteration;
+  optimizer_->set_velocities(velocities);
+  path = ranks::from_leader(path);
+  labels_.resume(ranks::from_leader(state.labels), path);
+  sums_ = step_sums_from_json(ranks::from_leader(state.log), path);
+  iteration_ = static_cast<int64_t>(ranks::from_leader(static_cast<double>(state.iteration)));
+  result_.checkpoint = path;
+  if (!ranks::leads()) return;
   if (train_.resume == "auto") {
-    mend_last(folder_, found->path);
+    mend_last(folder_, path);
   } else if (iteration_ < iterations_) {
-    const std::vector<std::string> later = set_aside_later(folder_, found->path, iteration_);
+    const std::vector<std::string> later = set_aside_later(folder_, path, iteration_);
     if (!later.empty()) notes_.push_back(fmt::format("later checkpoints are set aside: {}", fmt::join(later, ", ")));
   }
-  result_.checkpoint = found->path;
-  notes_.push_back(fmt::format("going on from {} at iteration {}", found->path, iteration_));
-  return true;
+  notes_.push_back(fmt::format("going on from {} at iteration {}", path, iteration_));
 }
 
 models::ParserLoss Trainer::forward(const Batch& batch) {
@@ -177,6 +201,7 @@ models::ParserLoss Trainer::forward(const Batch& batch) {
 
 /// One update. Returns the loss.
 double Trainer::step(const Batch& batch, double learning_rate) {
+  const ops::Sharing sharing(share_);
   const auto stop = [&](const std::string& what) {
     throw Diverged(
         fmt::format("iteration {}: {}; nothing was updated or saved since the last checkpoint; samples: {}; lower "
@@ -189,6 +214,7 @@ double Trainer::step(const Batch& batch, double learning_rate) {
     losses = forward(batch);
     if (!std::isfinite(losses.total.value().item())) stop("the loss is NaN or infinite");
     autograd::backward(losses.total);
+    ops::finish_gradients();
   } catch (const autograd::NonFinite& error) {
     stop(error.what());
   }
@@ -202,8 +228,10 @@ double Trainer::step(const Batch& batch, double learning_rate) {
   sums_.loss += loss;
   sums_.main_loss += losses.main;
   sums_.aux_loss += losses.aux;
-  sums_.valid += losses.valid;
-  sums_.right += losses.right;
+  // Of its own pictures, until now.
+  const std::vector<double> counts = ranks::sums({static_cast<double>(losses.valid), static_cast<double>(losses.right)});
+  sums_.valid += static_cast<int64_t>(counts[0]);
+  sums_.right += static_cast<int64_t>(counts[1]);
   return loss;
 }
 
@@ -217,8 +245,10 @@ void Trainer::save() {
                     result_.checkpoint.empty() ? "no checkpoint was written before"
                                                : fmt::format("{} is whole", result_.checkpoint)));
   }
+  const std::vector<Sgd::Velocity> velocities = optimizer_->velocities();
   try {
-    result_.checkpoint = save_checkpoint(folder_, *model_, *optimizer_,
+    if (ranks::leads()) {
+      result_.checkpoint = save_checkpoint(folder_, *model_, velocities,
                                          {.iteration = iteration_,
                                           .seed = static_cast<uint64_t>(train_.manual_seed),
                                           .config_hash = training_hash(config_),
@@ -229,6 +259,8 @@ void Trainer::save() {
                                           .labels = labels_.hash(),
                                           .card = card_},
                                          train_.keep_checkpoints, average_.get());
+    }
+    result_.checkpoint = ranks::from_leader(result_.checkpoint);
   } catch (const Error& error) {
     throw Error(fmt::format(
         "iteration {} of {} cannot be saved: {}; {}", iteration_, iterations_, error.what(),
@@ -239,15 +271,22 @@ void Trainer::save() {
 }
 
 /// Writes to the log. Where that fails the work is saved, if there is still room for it, before the run ends.
-void Trainer::record(const std::function<void()>& write) try { write(); } catch (const Error& error) {
-  const std::string reason = error.what();
+void Trainer::record(const std::function<void()>& write) {
+  std::string reason;
+  try {
+    if (ranks::leads()) write();
+  } catch (const Error& error) {
+    reason = error.what();
+  }
+  reason = ranks::from_leader(reason);
+  if (reason.empty()) return;
   save();
   throw Error(fmt::format("{}; stopped at iteration {} of {}, saved {}; TRAIN.resume auto goes on", reason, iteration_,
                           iterations_, result_.checkpoint));
 }
 
 void Trainer::stop_on_signal() {
-  const int signal = pending_signal();
+  const int signal = signal_anywhere();
   if (signal == 0) return;
   save();
   throw Interrupted(
@@ -259,7 +298,8 @@ void Trainer::stop_on_signal() {
 void Trainer::validate_if_due() {
   const bool last = iteration_ == iterations_;
   if (!train_.evaluate || !at_epoch_end() || (epoch() % train_.eval_freq != 0 && !last)) return;
-  if (log_->last_validation() >= iteration_) return;
+  const bool done = log_ && log_->last_validation() >= iteration_;
+  if (!ranks::from_leader(done ? "done" : "").empty()) return;
   const ProtocolOptions protocol = validation_protocol(config_);
   EvaluateOptions options;
   options.protocol = protocol_name(protocol);
@@ -286,6 +326,7 @@ void Trainer::validate_if_due() {
 
 /// report.html as of now. A training does not end because its page could not be written.
 void Trainer::write_report() try {
+  if (!ranks::leads()) return;
   write_training_report(config_, {.folder = folder_.path(),
                                   .iteration = iteration_,
                                   .iterations = iterations_,
@@ -309,7 +350,7 @@ TrainResult Trainer::run(const StepObserver& after_step) {
   const int64_t first = iteration_;
   while (iteration_ < iterations_) train_round(after_step);
   // Where nothing was left to do, the page of the run is still there, with the pictures of its last validation.
-  if (!std::filesystem::exists(folder_.file("report.html"))) write_report();
+  if (ranks::leads() && !std::filesystem::exists(folder_.file("report.html"))) write_report();
   progress_->finish(std::isfinite(result_.loss) ? fmt::format("loss {:.4f}", result_.loss) : "");
   result_.iterations = iteration_;
   result_.steps = iteration_ - first;
@@ -320,11 +361,18 @@ TrainResult Trainer::run(const StepObserver& after_step) {
 /// Puts the labels of a round in place. As a validation, it asks the averaged weights, where there are such.
 void Trainer::begin_round(const LabelRound& round) {
   if (iteration_ != round.first_epoch * iterations_per_epoch_) return labels_.take(round);
+  if (ranks::count() > 1 && !ranks::leads()) {
+    // The rank that leads makes them, where all can read them.
+    labels_.resume(ranks::from_leader(""), result_.checkpoint);
+    if (!labels_.hash().empty()) labels_.take(round);
+    return;
+  }
   try {
     const WithAverage averaged(average_.get());
     const Network network = network_of(*model_, fmt::format("iteration {}", iteration_));
     const std::string made = labels_.make(round, network_predictor(network, label_protocol(config_)));
     if (!made.empty()) progress_->note(made);
+    ranks::from_leader(labels_.hash());
   } catch (const Interrupted&) {
     stop_on_signal();
     throw;
@@ -336,6 +384,8 @@ void Trainer::train_round(const StepObserver& after_step) {
   begin_round(round);
   Loader loader(labels_.dataset(), train_transforms(config_),
                 {.batch_size = train_.batch_size,
+                 .begin = share_.begin(),
+                 .end = share_.end(),
                  .workers = train_.workers > 0 ? train_.workers : 2,
                  .seed = static_cast<uint64_t>(train_.manual_seed),
                  .start_epoch = iteration_ / iterations_per_epoch_,

@@ -3,6 +3,7 @@
 
 #include "autograd/functions/functions.h"
 #include "autograd/listener.h"
+#include "tensor/ops/batch_share.h"
 #include "tensor/ops/elementwise.h"
 #include "tensor/ops/linear.h"
 
@@ -28,7 +29,9 @@ Variable conv2d(const Variable& x, const Variable& w, const Variable& bias, cons
       gradients[0] = ops::conv2d_backward_input(dy, saved_w, x_shape, options);
     }
     if (saved_x.defined()) {
-      gradients[1] = ops::conv2d_backward_weight(saved_x.tensor(), dy, w_shape, options);
+      gradients[1] = ops::shared_gradient(dy.dim(0), [&, x = saved_x.tensor()](int64_t begin, int64_t end) {
+        return ops::conv2d_backward_weight(x.batch_slice(begin, end), dy.batch_slice(begin, end), w_shape, options);
+      });
     }
     if (need_bias) gradients[2] = ops::sum_rows(dy);
     return gradients;
@@ -48,7 +51,10 @@ Variable conv_transpose2d(const Variable& x, const Variable& w, const ops::ConvT
           gradients[0] = ops::conv_transpose2d_backward_input(dy, kept_w, options);
         }
         if (kept_x.defined()) {
-          gradients[1] = ops::conv_transpose2d_backward_weight(kept_x.tensor(), dy, w_shape, options);
+          gradients[1] = ops::shared_gradient(dy.dim(0), [&, x = kept_x.tensor()](int64_t begin, int64_t end) {
+            return ops::conv_transpose2d_backward_weight(x.batch_slice(begin, end), dy.batch_slice(begin, end), w_shape,
+                                                         options);
+          });
         }
         return gradients;
       });
@@ -62,7 +68,10 @@ Variable linear(const Variable& x, const Variable& w, const Variable& bias) {
   return Variable::from_op(
       std::move(y), "linear", inputs,
       [has_bias, x = x.value(), w = w.value()](const Tensor& dy) -> std::vector<Tensor> {
-        std::vector<Tensor> gradients = {ops::linear_backward_input(dy, w), ops::linear_backward_weight(x, dy)};
+        std::vector<Tensor> gradients = {
+            ops::linear_backward_input(dy, w), ops::shared_gradient(dy.dim(0), [&](int64_t begin, int64_t end) {
+              return ops::linear_backward_weight(x.batch_slice(begin, end), dy.batch_slice(begin, end));
+            })};
         if (has_bias) gradients.push_back(ops::sum_rows(dy));
         return gradients;
       });

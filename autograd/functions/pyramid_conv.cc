@@ -2,6 +2,7 @@
 #include "tensor/ops/pyramid_conv.h"
 
 #include "autograd/functions/functions.h"
+#include "tensor/ops/batch_share.h"
 
 namespace giza::autograd {
 
@@ -18,7 +19,23 @@ Variable pyramid_conv(const Variable& x, std::span<const Variable> maps, const V
   return Variable::from_op(
       std::move(y), "pyramid_conv", inputs,
       [=, x = x.save(), maps = std::move(values), w = w.value()](const Tensor& dy) -> std::vector<Tensor> {
-        const ops::PyramidConvGradients gradients = ops::pyramid_conv_backward(dy, x.tensor(), maps, w, options, needs);
+        const Tensor input = x.tensor();
+        // Of a shared batch the weight's gradient is made piece by piece, apart from the others.
+        const bool apart = needs.weight && ops::BatchShare::current() != nullptr;
+        ops::PyramidConvGradients gradients;
+        if (needs.inputs || !apart) {
+          gradients = ops::pyramid_conv_backward(dy, input, maps, w, options,
+                                                 {.inputs = needs.inputs, .weight = needs.weight && !apart});
+        }
+        if (apart) {
+          gradients.w = ops::shared_gradient(dy.dim(0), [&](int64_t begin, int64_t end) {
+            std::vector<Tensor> parts;
+            for (const Tensor& map : maps) parts.push_back(map.batch_slice(begin, end));
+            return ops::pyramid_conv_backward(dy.batch_slice(begin, end), input.batch_slice(begin, end), parts, w,
+                                              options, {.inputs = false, .weight = true})
+                .w;
+          });
+        }
         std::vector<Tensor> list = {gradients.x};
         list.insert(list.end(), gradients.maps.begin(), gradients.maps.end());
         list.resize(maps.size() + 1);  // none of the maps', where no input needs one

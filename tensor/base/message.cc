@@ -23,7 +23,14 @@ std::string one_line(std::string_view text) {
   return line;
 }
 
+namespace {
+bool enabled = true;
+}
+
+void set_stderr_enabled(bool on) { enabled = on; }
+
 void write_stderr(std::string_view bytes) noexcept {
+  if (!enabled) return;
   // Not stdio, which keeps what it could not write, and tells of it again at the end of the program.
   while (!bytes.empty()) {
     const ssize_t written = retried([&] { return ::write(STDERR_FILENO, bytes.data(), bytes.size()); });

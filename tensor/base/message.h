@@ -15,6 +15,9 @@ std::string one_line(std::string_view text);
 /// Writes bytes to stderr as they are. A stderr that is closed or full is no reason to stop, so it is not told.
 void write_stderr(std::string_view bytes) noexcept;
 
+/// With `false`, nothing is written from here on: of several ranks one speaks.
+void set_stderr_enabled(bool on);
+
 /// "giza: MESSAGE" as one line on stderr: warnings and refusals. Never throws because of stderr.
 template <class... Args>
 void tell(fmt::format_string<Args...> format, Args&&... args) {

@@ -9,6 +9,7 @@
 #include "tensor/base/check.h"
 #include "tensor/dry_run.h"
 #include "tensor/kernels/batch_norm.h"
+#include "tensor/ops/batch_share.h"
 #include "tensor/ops/partials.h"
 #include "tensor/ops/picture_cut.h"
 #include "tensor/ops/scratch.h"
@@ -111,6 +112,12 @@ Tensor save_affine(ColumnParameters& parameters, int64_t channels) {
   return affine;
 }
 
+/// Pixels of the whole batch.
+int64_t pixels_of_batch(const Tensor& x) {
+  const int64_t own = std::max<int64_t>(x.dim(0), 1);
+  return x.rows() / own * pictures_of_batch(own);
+}
+
 /// The moments of x, where no convolution gathered them.
 ChannelMoments moments_of(const Tensor& x) {
   const int64_t pictures = x.dim(0), channels = x.channels();
@@ -133,7 +140,7 @@ BatchNormResult batch_norm_train(const Tensor& x, const Tensor& gamma, const Ten
                                  const ChannelMoments* moments) {
   check_channels("batch_norm", x, {&gamma, &beta, &running_mean, &running_var});
   if (residual.defined()) check_like("batch_norm", "residual", residual, x);
-  const int64_t count = x.rows(), channels = x.channels();
+  const int64_t count = pixels_of_batch(x), channels = x.channels();
   check(count > 1,
         "batch_norm: x {} has {} per channel, whose variance says nothing; use a larger batch or crop, or evaluation "
         "mode",
@@ -233,7 +240,7 @@ BatchNormGradients batch_norm_train_backward(const Tensor& dy, const Tensor& x, 
   BatchNormGradients gradients = {to_x ? dy : Tensor::activation(x.shape()), Tensor::empty({x.channels()}),
                                   Tensor::empty({x.channels()}), Tensor()};
   if (need_residual) gradients.residual = to_residual ? dy : Tensor::activation(x.shape());
-  const auto n = static_cast<double>(x.rows());
+  const auto n = static_cast<double>(pixels_of_batch(x));
   for (int64_t c = 0; c < x.channels(); ++c) {
     const double inv = invstd.data()[c], sum_g = sums.sum(0, c), rest = sums.sum(2, c) / n;
     const double sum_g_xhat = (sums.sum(1, c) - rest * sum_g) * inv;

@@ -9,6 +9,8 @@
 
 namespace giza::ops {
 
+class BatchShare;
+
 /// As large as a layer is wide: in the arena, like all that a step asks for again and again.
 using ArenaVector = std::vector<double, ArenaAllocator<double>>;
 
@@ -23,7 +25,7 @@ class ChannelMoments {
   /// `first`: nothing of this block and these channels was added before. begin and end are
   /// multiples of the vector, or the ends of all channels.
   void add(int64_t block, const float* pixels, int64_t stride, int64_t rows, int64_t begin, int64_t end, bool first);
-  /// After the last block: mean and biased variance of each channel.
+  /// After the last block: mean and biased variance of each channel, over the whole batch (tensor/ops/batch_share.h).
   void finish();
 
   bool ready() const { return !mean_.empty(); }
@@ -33,6 +35,7 @@ class ChannelMoments {
 
  private:
   void release();
+  void merge_pieces(const BatchShare& share, const int64_t* pixels);
 
   int64_t pictures_ = 0, blocks_ = 0, channels_ = 0, stride_ = 0, count_ = 0;
   std::optional<Scratch<double>> sums_;     // [block][d and d * d][channel], d = x - shift; then means and squares

@@ -4,6 +4,7 @@
 #include "tensor/base/check.h"
 #include "tensor/kernels/dropout.h"
 #include "tensor/kernels/elementwise.h"
+#include "tensor/ops/batch_share.h"
 #include "tensor/ops/cut.h"
 #include "tensor/profile/profile.h"
 
@@ -21,9 +22,10 @@ Tensor dropout2d_mask(int64_t n, int64_t channels, float p, const Random& random
   check_probability("dropout2d", p);
   Tensor mask = Tensor::activation({n, 1, 1, channels});
   const float keep = 1.0F / (1.0F - p);
+  const int64_t first = first_picture();
   for (int64_t i = 0; i < n; ++i) {
     for (int64_t c = 0; c < channels; ++c) {
-      mask.row(i)[c] = random.uniform(static_cast<uint32_t>(i * channels + c)) < p ? 0.0F : keep;
+      mask.row(i)[c] = random.uniform(static_cast<uint32_t>((first + i) * channels + c)) < p ? 0.0F : keep;
     }
   }
   return mask;
@@ -46,13 +48,14 @@ Tensor dropout2d(const Tensor& x, const Tensor& mask) {
 
 Tensor dropout(const Tensor& x, float p, const Random& random) {
   check_probability("dropout", p);
-  check(x.numel() / 4 < int64_t{UINT32_MAX}, "dropout: {} has more elements than there are draws", x.shape());
+  const int64_t of_picture = x.numel() / std::max<int64_t>(x.dim(0), 1), first = first_picture() * of_picture;
+  check((first + x.numel()) / 4 < int64_t{UINT32_MAX}, "dropout: {} has more elements than there are draws", x.shape());
   Tensor y = Tensor::activation(x.shape());
   // Ten rounds of two multiplications make four draws.
   const profile::Scope scope([&] { return profile::elementwise("dropout", 6, x, y); });
   const float factor = 1.0F / (1.0F - p);
   parallel_ranges(x.rows(), row_grain(x.channels()), [&](int64_t begin, int64_t end) {
-    kernels::dropout(rows_from(x, begin), begin * x.channels(), random.stream(), p, factor, rows_from(y, begin),
+    kernels::dropout(rows_from(x, begin), first + begin * x.channels(), random.stream(), p, factor, rows_from(y, begin),
                      end - begin, x.channels());
   });
   return y;

@@ -1,7 +1,7 @@
 // Sums over many rows: numbered partial sums in double, added in a fixed tree.
 #include "tensor/ops/partials.h"
 
-#include "tensor/ops/picture_cut.h"
+#include "tensor/ops/batch_share.h"
 
 namespace giza::ops {
 namespace {
@@ -57,8 +57,9 @@ void Partials::reduce() {
     for (int64_t first = 0; first < fold_.pictures * blocks_; first += blocks_) {
       add_in_tree(blocks_, [&](int64_t to, int64_t from) { add(first + to, first + from); });
     }
-    add_in_tree(fold_.pictures, [&](int64_t to, int64_t from) { add(to * blocks_, from * blocks_); });
+    add_own_pictures(fold_.pictures, [&](int64_t to, int64_t from) { add(to * blocks_, from * blocks_); });
   });
+  add_other_pictures(values_.data(), blocks_ * block_size(), block_size());
 }
 
 double Partials::sum(int k, int64_t channel) const {

@@ -3,6 +3,7 @@
 
 #include "tensor/base/check.h"
 #include "tensor/kernels/softmax.h"
+#include "tensor/ops/batch_share.h"
 #include "tensor/ops/cut.h"
 #include "tensor/ops/detail/cross_entropy_parts.h"
 #include "tensor/ops/picture_cut.h"
@@ -38,8 +39,15 @@ kernels::CrossEntropySums tree_sum(kernels::CrossEntropySums* sums, int64_t pict
   for (int64_t first = 0; first < pictures * blocks; first += blocks) {
     add_in_tree(blocks, [&](int64_t to, int64_t from) { add(first + to, first + from); });
   }
-  add_in_tree(pictures, [&](int64_t to, int64_t from) { add(to * blocks, from * blocks); });
-  return sums[0];
+  add_own_pictures(pictures, [&](int64_t to, int64_t from) { add(to * blocks, from * blocks); });
+  if (BatchShare::current() == nullptr) return sums[0];
+  const Scratch<double> numbers(pictures * 2);
+  for (int64_t picture = 0; picture < pictures; ++picture) {
+    numbers[2 * picture] = sums[picture * blocks].loss;
+    numbers[2 * picture + 1] = sums[picture * blocks].weight;
+  }
+  add_other_pictures(numbers.data(), 2, 2);
+  return {numbers[0], numbers[1], -1};
 }
 
 Tensor mean_loss(const kernels::CrossEntropySums& total) {

@@ -164,4 +164,9 @@ Work elementwise(const char* kernel, double flops_each, const Tensor& x, const T
           .bytes = bytes_of(x, others...)};
 }
 
+/// Numbers that go to the other ranks and come from them.
+inline Work exchange(const char* kernel, double bytes) {
+  return {.kernel = kernel, .shape = {}, .flops = 0, .bytes = bytes};
+}
+
 }  // namespace giza::profile

@@ -73,12 +73,12 @@ TEST_CASE("checkpoint: everything comes back to the bit; weights alone load as a
   const TempFolder temp;
   const RunFolder folder(temp.file("run"));
   const Run run(1), other(2);
-  const std::string path = save_checkpoint(folder, run.model, run.optimizer, state_at(1200), 2);
+  const std::string path = save_checkpoint(folder, run.model, run.optimizer.velocities(), state_at(1200), 2);
   CHECK(path == folder.file("iter_00001200.safetensors"));
   CHECK(fs::read_symlink(folder.file("last.safetensors")) == "iter_00001200.safetensors");
   REQUIRE(other.numbers() != run.numbers());
   const TrainingState state = state_of_checkpoint(read_checkpoint(path), path);
-  restore_checkpoint(read_checkpoint(path), path, other.model, other.optimizer);
+  restore_checkpoint(read_checkpoint(path), path, other.model, other.optimizer.velocities());
   CHECK(other.numbers() == run.numbers());
   CHECK(state.iteration == 1200);
   CHECK(state.seed == uint64_t{1} << 63);
@@ -96,7 +96,7 @@ TEST_CASE("checkpoint: only the newest few are kept, and last points at the newe
   const RunFolder folder(temp.file("run"));
   const Run run(1);
   for (const int64_t iteration : {1, 2, 10, 100000000, 200000000}) {
-    save_checkpoint(folder, run.model, run.optimizer, state_at(iteration), 2);
+    save_checkpoint(folder, run.model, run.optimizer.velocities(), state_at(iteration), 2);
   }
   CHECK(files(folder.path()) ==
         std::vector<std::string>{"iter_100000000.safetensors", "iter_200000000.safetensors", "last.safetensors"});
@@ -107,7 +107,7 @@ TEST_CASE("checkpoint: only the newest few are kept, and last points at the newe
   CHECK(!newest_checkpoint(temp.path(), &warnings));
   CHECK(!newest_checkpoint(temp.file("none"), &warnings));
   // The one just written stays, whatever is asked for.
-  const std::string written = save_checkpoint(folder, run.model, run.optimizer, state_at(200000001), 0);
+  const std::string written = save_checkpoint(folder, run.model, run.optimizer.velocities(), state_at(200000001), 0);
   CHECK(files(folder.path()) == std::vector<std::string>{"iter_200000001.safetensors", "last.safetensors"});
   CHECK(fs::exists(written));
 }
@@ -116,8 +116,8 @@ TEST_CASE("checkpoint: a damaged newest one is passed over, with the reason") {
   const TempFolder temp;
   const RunFolder folder(temp.file("run"));
   const Run run(1);
-  save_checkpoint(folder, run.model, run.optimizer, state_at(10), 5);
-  const std::string newest = save_checkpoint(folder, run.model, run.optimizer, state_at(20), 5);
+  save_checkpoint(folder, run.model, run.optimizer.velocities(), state_at(10), 5);
+  const std::string newest = save_checkpoint(folder, run.model, run.optimizer.velocities(), state_at(20), 5);
   const std::string whole = read_bytes(newest);
   const auto found = [&](std::string* warning) {
     std::vector<std::string> warnings;
@@ -153,13 +153,13 @@ TEST_CASE("checkpoint: a full disk leaves the last one valid") {
   const TempFolder temp;
   const RunFolder folder(temp.file("run"));
   const Run run(1);
-  const std::string path = save_checkpoint(folder, run.model, run.optimizer, state_at(10), 1);
+  const std::string path = save_checkpoint(folder, run.model, run.optimizer.velocities(), state_at(10), 1);
   rlimit old_limit{};
   getrlimit(RLIMIT_FSIZE, &old_limit);
   const rlimit limit{10000, old_limit.rlim_max};
   const auto old_handler = std::signal(SIGXFSZ, SIG_IGN);
   setrlimit(RLIMIT_FSIZE, &limit);
-  CHECK_THROWS_AS(save_checkpoint(folder, run.model, run.optimizer, state_at(20), 1), Error);
+  CHECK_THROWS_AS(save_checkpoint(folder, run.model, run.optimizer.velocities(), state_at(20), 1), Error);
   setrlimit(RLIMIT_FSIZE, &old_limit);
   std::signal(SIGXFSZ, old_handler);
   CHECK(files(folder.path()) == std::vector<std::string>{"iter_00000010.safetensors", "last.safetensors"});
@@ -171,7 +171,7 @@ TEST_CASE("checkpoint: what does not fit changes nothing") {
   const TempFolder temp;
   const RunFolder folder(temp.file("run"));
   const Run run(1), other(2);
-  const std::string path = save_checkpoint(folder, run.model, run.optimizer, state_at(10), 1);
+  const std::string path = save_checkpoint(folder, run.model, run.optimizer.velocities(), state_at(10), 1);
   const models::WeightFile good = read_checkpoint(path);
   const auto before = other.numbers();
   const auto refused = [&](auto change) {
@@ -179,7 +179,7 @@ TEST_CASE("checkpoint: what does not fit changes nothing") {
     change(file);
     const std::string text = message_of<Refusal>([&] {
       state_of_checkpoint(file, path);
-      restore_checkpoint(file, path, other.model, other.optimizer);
+      restore_checkpoint(file, path, other.model, other.optimizer.velocities());
     });
     CHECK(text.starts_with(path + ": "));
     CHECK(other.numbers() == before);

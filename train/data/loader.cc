@@ -33,8 +33,12 @@ std::vector<uint32_t> epoch_order(int64_t size, uint64_t seed, int64_t epoch, bo
 class Loader::Queue {
  public:
   Queue(const Dataset& dataset, const TransformOptions& transforms, const LoaderOptions& options, int64_t iterations)
-      : dataset_(dataset), transforms_(transforms), options_(options), iterations_per_epoch_(iterations) {
-    slots_.resize(static_cast<size_t>(options_.batch_size * (options_.workers > 0 ? options_.prefetch : 1)));
+      : dataset_(dataset),
+        transforms_(transforms),
+        options_(options),
+        size_((options.end < 0 ? options.batch_size : options.end) - options.begin),
+        iterations_per_epoch_(iterations) {
+    slots_.resize(static_cast<size_t>(size_ * (options_.workers > 0 ? options_.prefetch : 1)));
     const int64_t epochs = options_.end_epoch - options_.start_epoch;
     // About 2^40 batches stand for "endless", so that counting jobs cannot overflow.
     const int64_t most = (int64_t{1} << 40) / iterations_per_epoch_;
@@ -51,22 +55,22 @@ class Loader::Queue {
 
   Batch next() {
     check<Error>(delivered_ < batches_, "loader: no batches before epoch {} are left", options_.end_epoch);
-    const int64_t first = delivered_ * options_.batch_size;
+    const int64_t first = delivered_ * size_;
     if (workers_.empty()) {
-      for (int64_t job = first; job < first + options_.batch_size; ++job) {
+      for (int64_t job = first; job < first + size_; ++job) {
         if (!slot(job).done) run(job, sample_of(job));
       }
     } else {
       std::unique_lock lock(mutex_);
       slot_filled_.wait(lock, [&] {
-        for (int64_t job = first; job < first + options_.batch_size; ++job) {
+        for (int64_t job = first; job < first + size_; ++job) {
           if (!slot(job).done) return false;
         }
         return true;
       });
     }
     // The batch's slots belong to this thread until `delivered_` moves on.
-    for (int64_t job = first; job < first + options_.batch_size; ++job) {
+    for (int64_t job = first; job < first + size_; ++job) {
       if (slot(job).error) std::rethrow_exception(slot(job).error);
     }
     Batch batch = assemble(first);
@@ -104,12 +108,12 @@ class Loader::Queue {
 
   /// The job's place in the data set. Jobs are asked for in order, so that one epoch's order is enough to keep.
   int64_t sample_of(int64_t job) {
-    const int64_t batch = job / options_.batch_size;
+    const int64_t batch = job / size_;
     if (order_.empty() || order_epoch_ != epoch_of(batch)) {
       order_epoch_ = epoch_of(batch);
       order_ = epoch_order(dataset_.size(), options_.seed, order_epoch_, options_.shuffle);
     }
-    return order_[static_cast<size_t>(iteration_of(batch) * options_.batch_size + job % options_.batch_size)];
+    return order_[static_cast<size_t>(iteration_of(batch) * options_.batch_size + options_.begin + job % size_)];
   }
 
   void work() {
@@ -119,7 +123,7 @@ class Loader::Queue {
       {
         std::unique_lock lock(mutex_);
         job_available_.wait(lock, [this] {
-          return stopping_ || next_job_ < std::min(delivered_ + options_.prefetch, batches_) * options_.batch_size;
+          return stopping_ || next_job_ < std::min(delivered_ + options_.prefetch, batches_) * size_;
         });
         if (stopping_) return;
         job = next_job_++;
@@ -136,7 +140,7 @@ class Loader::Queue {
     result.done = true;
     try {
       result.name = dataset_.entry(sample).image;
-      result.sample = make(sample, epoch_of(job / options_.batch_size));
+      result.sample = make(sample, epoch_of(job / size_));
     } catch (...) {
       result.error = std::current_exception();
     }
@@ -160,7 +164,7 @@ class Loader::Queue {
   }
 
   Batch assemble(int64_t first) {
-    const int64_t n = options_.batch_size;
+    const int64_t n = size_;
     // All of a batch are of one epoch, hence of one size.
     const int64_t height = slot(first).sample.height;
     const int64_t width = slot(first).sample.width;
@@ -186,6 +190,7 @@ class Loader::Queue {
   const Dataset& dataset_;
   const TransformOptions transforms_;
   const LoaderOptions options_;
+  const int64_t size_;  // samples of a batch that are made here
   const int64_t iterations_per_epoch_;
   int64_t batches_ = 0;  // From the first to the last.
 
@@ -207,6 +212,9 @@ Loader::Loader(const Dataset& dataset, const TransformOptions& transforms, const
   check<Refusal>(transforms.crop_h > 0, "{}: batches need a crop, since pictures differ in size; set a crop size",
                  list);
   check<Refusal>(options.batch_size >= 1, "{}: the batch size is {}, expected at least 1", list, options.batch_size);
+  check(0 <= options.begin && options.begin < options.batch_size && options.end <= options.batch_size &&
+            (options.end < 0 || options.begin < options.end),
+        "loader: samples [{}, {}) of batches of {}", options.begin, options.end, options.batch_size);
   check<Refusal>(options.workers >= 0 && options.workers <= 1024, "{}: {} data workers, expected 0 to 1024", list,
                  options.workers);
   check<Refusal>(options.prefetch >= 1 && options.prefetch <= 1024, "{}: {} batches made ahead, expected 1 to 1024",

@@ -22,6 +22,7 @@ struct Batch {
 
 struct LoaderOptions {
   int64_t batch_size = 16;
+  int64_t begin = 0, end = -1;  ///< the samples of each batch to make, of several ranks that share it; -1: to the last
   int workers = 2;       ///< threads; 0 makes the samples in the thread that calls next()
   int64_t prefetch = 2;  ///< batches made ahead, at least 1
   bool shuffle = true;   ///< a new order each epoch, from (seed, epoch)
@@ -34,7 +35,7 @@ struct LoaderOptions {
 /// The order of an epoch: a Fisher-Yates shuffle of 0 .. size-1 by (seed, epoch).
 std::vector<uint32_t> epoch_order(int64_t size, uint64_t seed, int64_t epoch, bool shuffle);
 
-/// Batch i of epoch e holds samples i*N .. i*N+N-1 of that epoch's order; the incomplete batch at the end of an epoch
+/// Batch i of epoch e is samples i*N .. i*N+N-1 of that epoch's order; the incomplete batch at the end of an epoch
 /// is dropped. What a batch holds depends on (seed, epoch, iteration) only, to the bit, however many workers there are.
 class Loader {
  public:

@@ -1,14 +1,18 @@
 // Judging a network on a data set.
 #include <algorithm>
-#include <chrono>
+#include <cstring>
 #include <optional>
+#include <string>
+#include <utility>
 
 #include "tensor/base/check.h"
 #include "tensor/base/stopwatch.h"
+#include "tensor/ranks.h"
 #include "train/eval/evaluator.h"
 #include "train/eval/mask_folder.h"
 #include "train/progress.h"
 #include "train/signals.h"
+#include "train/together.h"
 
 namespace giza::train {
 namespace {
@@ -46,6 +50,28 @@ std::string headline(const Metrics& metrics, bool whole_pictures) {
   return whole_pictures ? fmt::format("top-1 {:.4f}", metrics.all_acc) : fmt::format("mIoU {:.4f}", metrics.miou);
 }
 
+/// As bytes, for other ranks.
+std::string pack_labels(const LabelMap& labels) {
+  return packed({std::to_string(labels.width), std::to_string(labels.height),
+                 {reinterpret_cast<const char*>(labels.index.data()), labels.index.size()}});
+}
+
+LabelMap unpack_labels(const std::string& bytes) {
+  const std::vector<std::string> parts = unpacked(bytes);
+  LabelMap labels(std::stoi(parts.at(0)), std::stoi(parts.at(1)));
+  std::copy(parts.at(2).begin(), parts.at(2).end(), labels.index.begin());
+  return labels;
+}
+
+/// The counts of the rank that leads.
+ConfusionMatrix from_leader(const ConfusionMatrix& counts) {
+  std::string bytes(reinterpret_cast<const char*>(counts.counts().data()), counts.counts().size() * sizeof(int64_t));
+  bytes = ranks::from_leader(bytes);
+  std::vector<int64_t> values(bytes.size() / sizeof(int64_t));
+  std::memcpy(values.data(), bytes.data(), bytes.size());
+  return {counts.classes(), std::move(values)};
+}
+
 BootstrapResult interval_of(const std::vector<PictureResult>& pictures, int classes) {
   std::vector<std::vector<PictureClass>> sums;
   for (const PictureResult& picture : pictures) sums.push_back(picture.classes);
@@ -73,29 +99,42 @@ Evaluation evaluate(const Predictor& predictor, const Dataset& dataset, const Ev
   if (!options.save_folder.empty()) {
     check_output_names(listing_place(dataset.options()), dataset.entries(), static_cast<size_t>(begin),
                        static_cast<size_t>(end));
-    masks.emplace(options.save_folder, options.colors);
+    if (ranks::leads()) masks.emplace(options.save_folder, options.colors);
   }
   std::optional<Progress> progress;
   if (options.progress) progress.emplace("eval", end - begin, "images");
-  for (int64_t i = begin; i < end; ++i) {
-    const std::string& image = dataset.entry(i).image;
-    if (const int signal = pending_signal(); signal != 0) {
-      throw Interrupted(signal, fmt::format("interrupted after {} of {} pictures", i - begin, end - begin));
-    }
-    const Stopwatch watch;
-    const std::shared_ptr<const Pair> pair = dataset.load(i);
-    const LabelMap prediction = predictor(pair->image, dataset.entry(i));
+  // The pair in hand; where several ranks predict, the one that counts reads it again.
+  std::shared_ptr<const Pair> pair;
+  int64_t in_hand = -1;
+  const auto load = [&](int64_t i) {
+    if (in_hand != i) pair = dataset.load(i);
+    in_hand = i;
+  };
+  const auto predict = [&](int64_t i) {
+    load(begin + i);
+    return pack_labels(predictor(pair->image, dataset.entry(begin + i)));
+  };
+  Stopwatch watch;
+  const auto judge = [&](int64_t i, const std::string& prediction_bytes) {
+    load(begin + i);
+    const LabelMap prediction = unpack_labels(prediction_bytes);
+    const std::string& image = dataset.entry(begin + i).image;
     const ConfusionMatrix counts = count(prediction, *pair, image, dataset.options());
     result.counts.add(counts);
     if (!result.whole_pictures) result.boundary.add(prediction, pair->labels, dataset.options().ignore_label);
     result.pictures.push_back(picture_result(image, counts));
     const PictureResult& picture = result.pictures.back();
-    if (picture.pixels > 0) examples.offer(i - begin, picture.miou_present, *pair, prediction);
+    if (picture.pixels > 0) examples.offer(i, picture.miou_present, *pair, prediction);
     result.seconds += watch.seconds();
 
-    if (masks) masks->write(dataset.entry(i), prediction);
-    if (progress) progress->update(i - begin + 1, headline(result.counts.metrics(), result.whole_pictures));
+    if (masks) masks->write(dataset.entry(begin + i), prediction);
+    if (progress) progress->update(i + 1, headline(result.counts.metrics(), result.whole_pictures));
+    watch.restart();
+  };
+  if (const int64_t done = share_out(end - begin, predict, judge); done < end - begin) {
+    throw Interrupted(signal_anywhere(), fmt::format("interrupted after {} of {} pictures", done, end - begin));
   }
+  if (ranks::count() > 1) result.counts = from_leader(result.counts);
   result.metrics = result.counts.metrics();
   result.interval = interval_of(result.pictures, classes);
   result.worst = examples.worst();

@@ -82,7 +82,8 @@ struct Evaluation {
 };
 
 /// Judges every picture of a data set. Throws Refusal for bad files and for a predicted class that there is not, and
-/// Interrupted when a signal is pending.
+/// Interrupted when a signal is pending. Several ranks share the pictures out: the one that leads has the whole result, the
+/// others counts and metrics alone.
 Evaluation evaluate(const Predictor& predictor, const Dataset& dataset, const EvaluateOptions& options);
 
 /// Of whole pictures without "boundary" and the IoUs of its parts, and the classes' "pixels" are "pictures":

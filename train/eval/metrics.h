@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <span>
+#include <utility>
 #include <vector>
 
 namespace giza::train {
@@ -40,6 +41,8 @@ Metrics figures_of(std::span<const ClassSums> classes);
 class ConfusionMatrix {
  public:
   explicit ConfusionMatrix(int classes);
+  /// Of counts() of another.
+  ConfusionMatrix(int classes, std::vector<int64_t> counts) : classes_(classes), counts_(std::move(counts)) {}
 
   /// Adds pixels; those whose truth is `ignore_label` are left out. Throws ShapeError for spans of different lengths or
   /// any other value outside [0, classes), after which the counts are unchanged.
@@ -50,6 +53,8 @@ class ConfusionMatrix {
   int64_t at(int truth, int prediction) const {
     return counts_[static_cast<size_t>(truth) * static_cast<size_t>(classes_) + static_cast<size_t>(prediction)];
   }
+  /// [truth][prediction], classes * classes of them.
+  const std::vector<int64_t>& counts() const { return counts_; }
   /// Of each class.
   std::vector<ClassSums> sums() const;
   Metrics metrics() const { return figures_of(sums()); }

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "layers/module.h"
+#include "tensor/ops/batch_share.h"
 
 namespace giza::train {
 
@@ -13,6 +14,8 @@ struct SgdConfig {
   double weight_decay = 1e-4;  ///< on every parameter, biases and batch norms included
 };
 
+/// Where several ranks share the batch, each updates a part of every weight, keeps the velocity of that part alone, and
+/// gets the new numbers of the others (tensor/ops/batch_share.h). All ranks call the same functions in the same order.
 class Sgd {
  public:
   /// Each group has factors of its own on the rate and the decay.
@@ -29,15 +32,26 @@ class Sgd {
     std::string name;
     Tensor tensor;
   };
-  const std::vector<Velocity>& velocities() const { return velocities_; }
+  /// Of several ranks: copies, complete at the rank that leads and undefined at the others.
+  std::vector<Velocity> velocities() const;
+  /// Takes velocities, in the order and the shapes of velocities(). Of several ranks: those of the rank that leads, and
+  /// what the others give is not read.
+  void set_velocities(const std::vector<Velocity>& velocities);
 
  private:
-  struct Factors {
-    double rate, weight_decay;
+  struct Entry {
+    layers::NamedParameter parameter;
+    double rate, weight_decay;  // factors
+    ops::OwnedPart part;
+    Tensor velocity;  // of the part; of all as the parameter, else flat
+
+    /// The numbers of a dense tensor of the parameter's shape that this rank owns.
+    Tensor own(const Tensor& tensor) const;
   };
-  std::vector<layers::NamedParameter> parameters_;
-  std::vector<Factors> factors_;  // of each parameter
-  std::vector<Velocity> velocities_;
+  /// Sends the new numbers of this rank's parts to all ranks, and takes theirs.
+  void spread() const;
+
+  std::vector<Entry> entries_;
   SgdConfig config_;
 };
 

@@ -1,0 +1,294 @@
+// The processes that share one run, by MPI.
+#include "tensor/ranks.h"
+
+#if GIZA_HAVE_MPI
+#define OMPI_SKIP_MPICXX 1
+#define MPICH_SKIP_MPICXX 1
+#include <mpi.h>
+#endif
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <charconv>
+#include <chrono>
+#include <climits>
+#include <cstdlib>
+#include <cstring>
+#include <optional>
+#include <thread>
+#include <utility>
+
+namespace giza::ranks {
+namespace {
+
+[[maybe_unused]] int number_in_environment(std::initializer_list<const char*> names, int otherwise) {
+  for (const char* name : names) {
+    const char* text = std::getenv(name);
+    int value = 0;
+    if (text == nullptr || std::from_chars(text, text + std::strlen(text), value).ec != std::errc()) continue;
+    return value;
+  }
+  return otherwise;
+}
+
+}  // namespace
+
+#if GIZA_HAVE_MPI
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr int kValues = 1, kFailure = 2;  // tags
+// Of a rank that is to end, how long it still waits for an answer. Launchers kill a second after they asked.
+constexpr auto kPatience = std::chrono::milliseconds(300);
+
+struct World {
+  MPI_Comm values = MPI_COMM_NULL, control = MPI_COMM_NULL;  // control: failures alone
+  int rank = 0, count = 1;
+  std::vector<MPI_Request> under_way;
+  std::vector<int> partners;  // of each request
+  std::function<bool()> impatient;
+};
+World world;
+
+int as_count(size_t count) {
+  check<Error>(count <= INT_MAX, "ranks: a message of {} numbers is too long", count);
+  return static_cast<int>(count);
+}
+
+/// Waits until all requests are done. A rank that shares its processor with others leaves it to them meanwhile.
+/// who(i) is the rank that request i is for, or -1 for all.
+template <class Who>
+void wait(std::span<MPI_Request> requests, const Who& who) {
+  std::optional<Clock::time_point> asked;
+  for (int64_t turn = 1;; ++turn) {
+    int done = 0;
+    MPI_Testall(static_cast<int>(requests.size()), requests.data(), &done, MPI_STATUSES_IGNORE);
+    if (done != 0) return;
+    if (turn % 64 != 0) {
+      std::this_thread::yield();
+      continue;
+    }
+    if (failed_elsewhere(std::chrono::milliseconds(0))) throw Elsewhere("another rank failed");
+    if (turn > 4096) std::this_thread::sleep_for(std::chrono::microseconds(50));
+    if (!world.impatient || !world.impatient()) continue;
+    if (!asked) asked = Clock::now();
+    if (Clock::now() - *asked < kPatience) continue;
+    std::vector<int> silent;
+    for (size_t i = 0; i < requests.size(); ++i) {
+      if (requests[i] != MPI_REQUEST_NULL && who(i) >= 0) silent.push_back(who(i));
+    }
+    std::sort(silent.begin(), silent.end());
+    silent.erase(std::unique(silent.begin(), silent.end()), silent.end());
+    if (silent.empty()) throw Error("another rank does not answer");
+    throw Error(fmt::format("rank {} does not answer", fmt::join(silent, ", ")));
+  }
+}
+
+}  // namespace
+
+Place launched_as() {
+  // Open MPI's mpirun; PMIx (srun, prun); PMI-1 and PMI-2 (srun, MPICH).
+  const int rank = number_in_environment({"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK"}, -1);
+  const int count = number_in_environment({"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_NTASKS"}, 1);
+  return rank < 0 || count < 2 ? Place{} : Place{rank, count};
+}
+
+std::string library() {
+  char text[MPI_MAX_LIBRARY_VERSION_STRING] = {};
+  int length = 0;
+  MPI_Get_library_version(text, &length);
+  std::string_view name(text, static_cast<size_t>(length));
+  name = name.substr(0, name.find_first_of(",\n"));
+  if (name.starts_with("Open MPI v")) return "Open MPI " + std::string(name.substr(10));
+  return std::string(name);
+}
+
+Session::Session() {
+  int provided = 0;
+  check<Error>(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &provided) == MPI_SUCCESS,
+               "MPI cannot be started");
+  MPI_Comm_dup(MPI_COMM_WORLD, &world.values);
+  MPI_Comm_dup(MPI_COMM_WORLD, &world.control);
+  MPI_Comm_rank(world.values, &world.rank);
+  MPI_Comm_size(world.values, &world.count);
+}
+
+Session::~Session() {
+  MPI_Finalize();
+  world = {};
+}
+
+int count() { return world.count; }
+int own() { return world.rank; }
+
+void abandon(int status) {
+  if (world.count > 1) {
+    std::vector<MPI_Request> notices(static_cast<size_t>(world.count), MPI_REQUEST_NULL);
+    for (int rank = 0; rank < world.count; ++rank) {
+      if (rank == world.rank) continue;
+      MPI_Isend(nullptr, 0, MPI_BYTE, rank, kFailure, world.control, &notices[static_cast<size_t>(rank)]);
+    }
+    // Long enough for those that live; not for ever for one that does not.
+    const Clock::time_point begin = Clock::now();
+    for (int done = 0; done == 0 && Clock::now() - begin < kPatience;) {
+      MPI_Testall(world.count, notices.data(), &done, MPI_STATUSES_IGNORE);
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    MPI_Abort(MPI_COMM_WORLD, status);
+  }
+  std::_Exit(status);
+}
+
+bool failed_elsewhere(std::chrono::milliseconds patience) {
+  const Clock::time_point begin = Clock::now();
+  do {
+    int found = 0;
+    if (world.count > 1) MPI_Iprobe(MPI_ANY_SOURCE, kFailure, world.control, &found, MPI_STATUS_IGNORE);
+    if (found != 0) return true;
+    std::this_thread::sleep_for(std::chrono::milliseconds(patience.count() > 0 ? 5 : 0));
+  } while (Clock::now() - begin < patience);
+  return false;
+}
+
+void set_impatience(std::function<bool()> impatient) { world.impatient = std::move(impatient); }
+
+namespace {
+
+/// Starts a call that all ranks make together, and waits for it.
+template <class Start>
+void together(const Start& start) {
+  MPI_Request request = MPI_REQUEST_NULL;
+  start(&request);
+  wait(std::span(&request, 1), [](size_t) { return -1; });
+}
+
+template <class T>
+std::vector<int> starts_of(std::span<const T> counts) {
+  std::vector<int> starts(counts.size());
+  for (size_t r = 1; r < counts.size(); ++r) starts[r] = starts[r - 1] + counts[r - 1];
+  return starts;
+}
+
+}  // namespace
+
+std::vector<std::string> gather(std::string_view text) {
+  if (world.count == 1) return {std::string(text)};
+  const auto ranks = static_cast<size_t>(world.count);
+  const int own_size = as_count(text.size());
+  std::vector<int> sizes(ranks);
+  together([&](MPI_Request* request) {
+    MPI_Iallgather(&own_size, 1, MPI_INT, sizes.data(), 1, MPI_INT, world.values, request);
+  });
+  const std::vector<int> starts = starts_of(std::span<const int>(sizes));
+  std::string all(static_cast<size_t>(starts.back() + sizes.back()), '\0');
+  together([&](MPI_Request* request) {
+    MPI_Iallgatherv(text.data(), own_size, MPI_BYTE, all.data(), sizes.data(), starts.data(), MPI_BYTE, world.values,
+                    request);
+  });
+  std::vector<std::string> texts;
+  for (size_t r = 0; r < ranks; ++r) {
+    texts.push_back(all.substr(static_cast<size_t>(starts[r]), static_cast<size_t>(sizes[r])));
+  }
+  return texts;
+}
+
+std::string from_leader(std::string_view text) {
+  std::string result(text);
+  if (world.count == 1) return result;
+  int size = as_count(text.size());
+  together([&](MPI_Request* request) { MPI_Ibcast(&size, 1, MPI_INT, 0, world.values, request); });
+  result.resize(static_cast<size_t>(size));
+  together([&](MPI_Request* request) { MPI_Ibcast(result.data(), size, MPI_BYTE, 0, world.values, request); });
+  return result;
+}
+
+void from_leader(std::span<float> values) {
+  if (world.count == 1 || values.empty()) return;
+  together([&](MPI_Request* request) {
+    MPI_Ibcast(values.data(), as_count(values.size()), MPI_FLOAT, 0, world.values, request);
+  });
+}
+
+void gather(std::span<const double> own, std::span<const int> counts, double* all) {
+  if (world.count == 1) {
+    std::copy(own.begin(), own.end(), all);
+    return;
+  }
+  const std::vector<int> starts = starts_of(counts);
+  together([&](MPI_Request* request) {
+    MPI_Iallgatherv(own.data(), as_count(own.size()), MPI_DOUBLE, all, counts.data(), starts.data(), MPI_DOUBLE,
+                    world.values, request);
+  });
+}
+
+int64_t largest(int64_t value) {
+  if (world.count == 1) return value;
+  int64_t most = value;
+  together([&](MPI_Request* request) {
+    MPI_Iallreduce(&value, &most, 1, MPI_INT64_T, MPI_MAX, world.values, request);
+  });
+  return most;
+}
+
+void start_send(int to, std::span<const float> values) {
+  world.partners.push_back(to);
+  MPI_Isend(values.data(), as_count(values.size()), MPI_FLOAT, to, kValues, world.values,
+            &world.under_way.emplace_back());
+}
+
+void start_receive(int from, std::span<float> values) {
+  world.partners.push_back(from);
+  MPI_Irecv(values.data(), as_count(values.size()), MPI_FLOAT, from, kValues, world.values,
+            &world.under_way.emplace_back());
+}
+
+void finish() {
+  if (world.under_way.empty()) return;
+  wait(std::span(world.under_way), [](size_t i) { return world.partners[i]; });
+  world.under_way.clear();
+  world.partners.clear();
+}
+
+#else
+
+Place launched_as() { return {}; }
+std::string library() { return {}; }
+Session::Session() = default;
+Session::~Session() = default;
+int count() { return 1; }
+int own() { return 0; }
+void abandon(int status) { std::_Exit(status); }
+bool failed_elsewhere(std::chrono::milliseconds) { return false; }
+void set_impatience(std::function<bool()>) {}
+std::vector<std::string> gather(std::string_view text) { return {std::string(text)}; }
+std::string from_leader(std::string_view text) { return std::string(text); }
+void from_leader(std::span<float>) {}
+void gather(std::span<const double> own, std::span<const int>, double* all) { std::copy(own.begin(), own.end(), all); }
+int64_t largest(int64_t value) { return value; }
+void start_send(int, std::span<const float>) {}
+void start_receive(int, std::span<float>) {}
+void finish() {}
+
+#endif
+
+double from_leader(double value) {
+  if (count() == 1) return value;
+  const std::string bytes = from_leader(std::string_view(reinterpret_cast<const char*>(&value), sizeof(value)));
+  std::memcpy(&value, bytes.data(), sizeof(value));
+  return value;
+}
+
+std::vector<double> sums(const std::vector<double>& values) {
+  if (count() == 1) return values;
+  const auto size = std::ssize(values);
+  const std::vector<int> counts(static_cast<size_t>(count()), static_cast<int>(size));
+  std::vector<double> all(static_cast<size_t>(count() * size)), total(values.size(), 0.0);
+  gather(values, counts, all.data());
+  for (size_t i = 0; i < all.size(); ++i) total[i % values.size()] += all[i];
+  return total;
+}
+
+}  // namespace giza::ranks

@@ -1,0 +1,82 @@
+// The processes that share one run: "ranks", as MPI calls them. Built without MPI, or not started by it, there is one,
+// and nothing here costs anything. tensor/ranks.cc alone knows MPI.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tensor/base/check.h"
+
+namespace giza::ranks {
+
+/// Another rank failed, and has told of it; this one has only to end.
+class Elsewhere : public Error {
+ public:
+  using Error::Error;
+};
+
+/// The place that the launcher (mpirun, srun) gave this process, read from the environment; 0 of 1 without a launcher or
+/// without MPI in the build.
+struct Place {
+  int rank = 0, count = 1;
+};
+Place launched_as();
+/// "Open MPI 4.1.4", or "" where the build has no MPI.
+std::string library();
+
+/// While one lives, the ranks of a launch are joined. At most one in a program, made and used by its main thread. Without
+/// it, count() is 1.
+class Session {
+ public:
+  /// Throws Error where the others do not come.
+  Session();
+  /// Waits for the others.
+  ~Session();
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+};
+
+int count();
+int own();
+/// The rank that prints and writes.
+inline bool leads() { return own() == 0; }
+
+/// Ends the processes of all ranks with this exit status, at once and without another word from them. Called where this
+/// rank failed and has said why.
+[[noreturn]] void abandon(int status);
+/// Whether another rank has said that it failed, or does within this time.
+bool failed_elsewhere(std::chrono::milliseconds patience);
+/// Asked while this rank waits for others; true (a signal came) means that it shall not wait long for one that may be dead.
+void set_impatience(std::function<bool()> impatient);
+
+// What follows is called by all ranks in the same order, and waits for them; each throws Error, naming the ranks that did
+// not answer, where this rank was impatient, and Elsewhere where another rank failed. Of one rank they do nothing.
+
+/// The texts of all ranks, in their order.
+std::vector<std::string> gather(std::string_view text);
+/// The text of rank 0.
+std::string from_leader(std::string_view text);
+double from_leader(double value);
+/// The numbers of rank 0, in place.
+void from_leader(std::span<float> values);
+/// counts[r] numbers of each rank r, one rank's behind the other's; `own` are this rank's.
+void gather(std::span<const double> own, std::span<const int> counts, double* all);
+/// The sums of all ranks' numbers, added in the ranks' order.
+std::vector<double> sums(const std::vector<double>& values);
+/// The largest of all ranks' numbers.
+int64_t largest(int64_t value);
+
+// Numbers under way. Messages between two ranks arrive in the order in which they are sent; the arrays must stay where they
+// are until finish() returns.
+
+void start_send(int to, std::span<const float> values);
+void start_receive(int from, std::span<float> values);
+/// Waits for all that was started.
+void finish();
+
+}  // namespace giza::ranks
