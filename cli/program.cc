@@ -190,6 +190,12 @@ int Program::main(int argc, const char* const* argv) {
       session_.reset();
       return status;
     }
+  } catch (const ranks::NoAnswer& error) {
+    set_stderr_enabled(error.first());
+    tell("{}", error.what());
+    ranks::abandon(kFailed);
+  } catch (const ranks::Elsewhere&) {
+    ranks::abandon(kFailed);
   } catch (const std::bad_alloc&) {
     message = "out of memory: use a smaller batch, crop or model";
   } catch (const std::system_error& error) {  // printing throws it in words of its library
@@ -208,7 +214,7 @@ void Program::end_all_ranks(const std::string& message, int status) {
     if (ranks::failed_elsewhere(std::chrono::milliseconds(500 + 50 * ranks::own()))) ranks::abandon(status);
     set_stderr_enabled(true);
     tell("rank {}: {}", ranks::own(), message);
-  } else if (!ranks::failed_elsewhere(std::chrono::milliseconds(0))) {
+  } else {
     tell("{}", message);
   }
   ranks::abandon(status);

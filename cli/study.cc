@@ -71,6 +71,7 @@ class StudyCommand : public Command {
 
     const train::Study study = train::find_study(name, data.scale);
     const train::StudyResult result = train::run_study(study, data, options, train::write_study);
+    if (!ranks::leads()) return 0;
     if (!common.quiet) tell("the report is {}/report.html", options.out);
     if (common.json) {
       fmt::print("{}\n", train::study_json(result));

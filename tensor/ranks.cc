@@ -16,6 +16,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <optional>
+#include <set>
 #include <thread>
 #include <utility>
 
@@ -39,15 +40,14 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr int kValues = 1, kFailure = 2;  // tags
+constexpr int kValues = 1, kFailure = 2, kAlive = 3;  // tags
 // Of a rank that is to end, how long it still waits for an answer. Launchers kill a second after they asked.
-constexpr auto kPatience = std::chrono::milliseconds(300);
+constexpr auto kPatience = std::chrono::milliseconds(250);
 
 struct World {
-  MPI_Comm values = MPI_COMM_NULL, control = MPI_COMM_NULL;  // control: failures alone
+  MPI_Comm values = MPI_COMM_NULL, control = MPI_COMM_NULL;  // control: failures and signs of life
   int rank = 0, count = 1;
   std::vector<MPI_Request> under_way;
-  std::vector<int> partners;  // of each request
   std::function<bool()> impatient;
 };
 World world;
@@ -57,10 +57,35 @@ int as_count(size_t count) {
   return static_cast<int>(count);
 }
 
+/// Of the ranks that are to end, each tells the others that it is there: those of which nothing is heard have died.
+NoAnswer who_is_silent() {
+  std::vector<MPI_Request> notices(static_cast<size_t>(world.count), MPI_REQUEST_NULL);
+  for (int rank = 0; rank < world.count; ++rank) {
+    if (rank == world.rank) continue;
+    MPI_Isend(nullptr, 0, MPI_BYTE, rank, kAlive, world.control, &notices[static_cast<size_t>(rank)]);
+  }
+  std::set<int> silent;
+  for (int rank = 0; rank < world.count; ++rank) silent.insert(rank);
+  silent.erase(world.rank);
+  for (const Clock::time_point begin = Clock::now(); Clock::now() - begin < kPatience && !silent.empty();) {
+    int found = 0;
+    MPI_Status status;
+    MPI_Iprobe(MPI_ANY_SOURCE, kAlive, world.control, &found, &status);
+    if (found != 0) {
+      MPI_Recv(nullptr, 0, MPI_BYTE, status.MPI_SOURCE, kAlive, world.control, MPI_STATUS_IGNORE);
+      silent.erase(status.MPI_SOURCE);
+    } else {
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+  }
+  int first = 0;
+  while (silent.contains(first)) ++first;
+  if (silent.empty()) return {"another rank keeps this one waiting", first == world.rank};
+  return {fmt::format("rank {} {}", fmt::join(silent, ", "), silent.size() == 1 ? "does not answer" : "do not answer"), first == world.rank};
+}
+
 /// Waits until all requests are done. A rank that shares its processor with others leaves it to them meanwhile.
-/// who(i) is the rank that request i is for, or -1 for all.
-template <class Who>
-void wait(std::span<MPI_Request> requests, const Who& who) {
+void wait(std::span<MPI_Request> requests) {
   std::optional<Clock::time_point> asked;
   for (int64_t turn = 1;; ++turn) {
     int done = 0;
@@ -74,15 +99,7 @@ void wait(std::span<MPI_Request> requests, const Who& who) {
     if (turn > 4096) std::this_thread::sleep_for(std::chrono::microseconds(50));
     if (!world.impatient || !world.impatient()) continue;
     if (!asked) asked = Clock::now();
-    if (Clock::now() - *asked < kPatience) continue;
-    std::vector<int> silent;
-    for (size_t i = 0; i < requests.size(); ++i) {
-      if (requests[i] != MPI_REQUEST_NULL && who(i) >= 0) silent.push_back(who(i));
-    }
-    std::sort(silent.begin(), silent.end());
-    silent.erase(std::unique(silent.begin(), silent.end()), silent.end());
-    if (silent.empty()) throw Error("another rank does not answer");
-    throw Error(fmt::format("rank {} does not answer", fmt::join(silent, ", ")));
+    if (Clock::now() - *asked >= kPatience) throw who_is_silent();
   }
 }
 
@@ -162,7 +179,7 @@ template <class Start>
 void together(const Start& start) {
   MPI_Request request = MPI_REQUEST_NULL;
   start(&request);
-  wait(std::span(&request, 1), [](size_t) { return -1; });
+  wait(std::span(&request, 1));
 }
 
 template <class T>
@@ -234,22 +251,19 @@ int64_t largest(int64_t value) {
 }
 
 void start_send(int to, std::span<const float> values) {
-  world.partners.push_back(to);
   MPI_Isend(values.data(), as_count(values.size()), MPI_FLOAT, to, kValues, world.values,
             &world.under_way.emplace_back());
 }
 
 void start_receive(int from, std::span<float> values) {
-  world.partners.push_back(from);
   MPI_Irecv(values.data(), as_count(values.size()), MPI_FLOAT, from, kValues, world.values,
             &world.under_way.emplace_back());
 }
 
 void finish() {
   if (world.under_way.empty()) return;
-  wait(std::span(world.under_way), [](size_t i) { return world.partners[i]; });
+  wait(world.under_way);
   world.under_way.clear();
-  world.partners.clear();
 }
 
 #else

@@ -20,6 +20,17 @@ class Elsewhere : public Error {
   using Error::Error;
 };
 
+/// Ranks do not answer. what() is a sentence that names them.
+class NoAnswer : public Error {
+ public:
+  NoAnswer(const std::string& what, bool first) : Error(what), first_(first) {}
+  /// Of those that still answer this is the first rank, which tells people.
+  bool first() const { return first_; }
+
+ private:
+  bool first_;
+};
+
 /// The place that the launcher (mpirun, srun) gave this process, read from the environment; 0 of 1 without a launcher or
 /// without MPI in the build.
 struct Place {
@@ -54,8 +65,8 @@ bool failed_elsewhere(std::chrono::milliseconds patience);
 /// Asked while this rank waits for others; true (a signal came) means that it shall not wait long for one that may be dead.
 void set_impatience(std::function<bool()> impatient);
 
-// What follows is called by all ranks in the same order, and waits for them; each throws Error, naming the ranks that did
-// not answer, where this rank was impatient, and Elsewhere where another rank failed. Of one rank they do nothing.
+// What follows is called by all ranks in the same order, and waits for them; each throws NoAnswer where others keep this
+// rank waiting that is impatient, and Elsewhere where another rank failed. Of one rank they do nothing.
 
 /// The texts of all ranks, in their order.
 std::vector<std::string> gather(std::string_view text);

@@ -17,7 +17,7 @@ namespace giza::train {
 void check_ranks_agree(std::vector<Fact> facts) {
   if (ranks::count() == 1) return;
   facts.insert(facts.begin(), {{"the version of giza", GIZA_VERSION},
-                               {"SIMD targets (--isa)", isa_fuses(isa()) ? "with a fused multiply-add" : isa()}});
+                               {"the SIMD target (--isa)", isa_fuses(isa()) ? "with a fused multiply-add" : isa()}});
   std::string own;
   for (const Fact& fact : facts) own += packed({fact.value});
   std::vector<std::vector<std::string>> all;
@@ -30,12 +30,12 @@ void check_ranks_agree(std::vector<Fact> facts) {
       if (all[rank][i] != all[0][i]) others.push_back(static_cast<int>(rank));
     }
     if (others.empty()) continue;
-    const auto brief = [&](size_t rank) {
-      const std::string& value = all[rank][i];
-      return value.size() <= 60 && value.find('\n') == std::string::npos ? fmt::format(" ({})", value) : std::string();
-    };
-    throw Refusal(fmt::format("{} of rank {}{} and of rank 0{} differ; start all ranks with the same program, settings and data",
-                              facts[i].what, fmt::join(others, ", "), brief(static_cast<size_t>(others[0])), brief(0)));
+    const std::string &first = all[0][i], &other = all[static_cast<size_t>(others[0])][i];
+    throw Refusal(fmt::format("{} of rank {} is not that of rank 0{}; start all ranks with the same program, settings and data",
+                              facts[i].what, fmt::join(others, ", "),
+                              facts[i].difference ? fmt::format(" ({})", facts[i].difference(first, other))
+                              : std::max(first.size(), other.size()) <= 40 ? fmt::format(" ({}, not {})", other, first)
+                                                                           : std::string()));
   }
 }
 

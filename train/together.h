@@ -16,6 +16,8 @@ namespace giza::train {
 /// Something that has to be the same at all ranks.
 struct Fact {
   std::string what, value;
+  /// Says how rank 0's value, the first, and another one differ; without it short values are shown.
+  std::function<std::string(const std::string&, const std::string&)> difference = {};
 };
 /// Compares the version, what SIMD rounds like, and these. Throws Refusal, at all ranks, that names the ranks that differ,
 /// and in what.

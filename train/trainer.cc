@@ -43,6 +43,8 @@ class Trainer {
  public:
   explicit Trainer(const Config& config);
   TrainResult run(const StepObserver& after_step);
+  /// Where it was when it had to stop without saving.
+  std::string standing() const;
 
  private:
   void start();
@@ -109,7 +111,11 @@ Trainer::Trainer(const Config& config)
       iterations_per_epoch_(std::max<int64_t>(1, dataset_.size() / train_.batch_size)),
       iterations_(iterations_per_epoch_ * train_.epochs),
       schedule_(lr_schedule(config, iterations_)) {
-  check_ranks_agree({{"the configuration", training_settings(config)}, {"the training list", list_hash(dataset_)}});
+  const auto difference = [](const std::string& first, const std::string& other) {
+    return fmt::format("{}", fmt::join(changed_settings(first, other), "; "));
+  };
+  check_ranks_agree({{"the configuration", training_settings(config), difference},
+                     {"the training list", list_hash(dataset_)}});
   check<Refusal>(iterations_ <= INT32_MAX, "{}: {} iterations are too many", config.file, iterations_);
   if (train_.threads > 0) set_num_threads(train_.threads);
   if (train_.evaluate) validation_set_ = std::make_unique<Dataset>(dataset_options(config, Split::val));
@@ -358,6 +364,13 @@ TrainResult Trainer::run(const StepObserver& after_step) {
   return result_;
 }
 
+std::string Trainer::standing() const {
+  return fmt::format("stopped in iteration {} of {}; {}", std::min(iteration_ + 1, iterations_), iterations_,
+                     result_.checkpoint.empty()
+                         ? "no checkpoint was written before"
+                         : fmt::format("{} is whole, and TRAIN.resume auto goes on from it", result_.checkpoint));
+}
+
 /// Puts the labels of a round in place. As a validation, it asks the averaged weights, where there are such.
 void Trainer::begin_round(const LabelRound& round) {
   if (iteration_ != round.first_epoch * iterations_per_epoch_) return labels_.take(round);
@@ -421,6 +434,13 @@ void Trainer::train_round(const StepObserver& after_step) {
 
 }  // namespace
 
-TrainResult train(const Config& config, const StepObserver& after_step) { return Trainer(config).run(after_step); }
+TrainResult train(const Config& config, const StepObserver& after_step) {
+  Trainer trainer(config);
+  try {
+    return trainer.run(after_step);
+  } catch (const ranks::NoAnswer& error) {
+    throw ranks::NoAnswer(fmt::format("{}; {}", error.what(), trainer.standing()), error.first());
+  }
+}
 
 }  // namespace giza::train

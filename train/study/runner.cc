@@ -18,6 +18,7 @@
 #include "tensor/base/check.h"
 #include "tensor/base/file.h"
 #include "tensor/parallel.h"
+#include "tensor/ranks.h"
 #include "train/checkpoint.h"
 #include "train/config/keys.h"
 #include "train/config/parts.h"
@@ -27,6 +28,7 @@
 #include "train/run_folder.h"
 #include "train/signals.h"
 #include "train/tester.h"
+#include "train/together.h"
 #include "train/trainer.h"
 
 namespace giza::train {
@@ -53,6 +55,9 @@ std::optional<std::string> text_of(const std::string& path, size_t limit) {
   const std::vector<uint8_t> bytes = read_file(path, limit);
   return std::string(bytes.begin(), bytes.end());
 }
+
+/// What is true at the rank that leads, which reads and writes the folder of the study.
+bool at_leader(const std::function<bool()>& is) { return !ranks::from_leader(ranks::leads() && is() ? "yes" : "").empty(); }
 
 /// Fills a result from TEST.save_folder, if the test of this very configuration is there.
 bool read_result(const Config& config, SeedResult* result) {
@@ -159,7 +164,7 @@ class Runner {
 };
 
 Runner::Runner(const Study& study, const StudyData& data, const StudyOptions& options)
-    : result_{study, data, options, "", empty_rows(study, data, options)}, folder_(options.out, "--out") {
+    : result_{study, data, options, "", empty_rows(study, data, options)}, folder_(options.out, "--out", ranks::leads()) {
   result_.protocol = protocol_name(test_protocol(result_.rows.front().config));
 }
 
@@ -251,7 +256,7 @@ void Runner::train_once(const Config& config, int64_t step_cost) {
   try {
     const TrainResult trained =
         train(config, [&](int64_t, double loss) { advance(step_cost, fmt::format("loss {:.4f}", loss)); });
-    if (trained.steps > 0) fs::remove(config.test.save_folder + "/metrics.json");
+    if (trained.steps > 0 && ranks::leads()) fs::remove(config.test.save_folder + "/metrics.json");
   } catch (const Diverged& error) {
     failures_[config.train.save_path] = error.what();
     progress_->warn(fmt::format("{}: {}", place(), error.what()));
@@ -265,7 +270,7 @@ void Runner::train_row(const Config& config, SeedResult* result) {
     return found != failures_.end();
   };
   // What a row begins from is needed until it has a checkpoint of its own.
-  if (result_.rows[row_].row.pretrained && !fs::exists(config.test.model_path)) {
+  if (result_.rows[row_].row.pretrained && at_leader([&] { return !fs::exists(config.test.model_path); })) {
     const Config classifier = pretraining_config(result_.data, result_.options.out, config.train.manual_seed);
     train_once(classifier, pretraining_.step);
     if (failed(classifier.train.save_path)) return;
@@ -275,13 +280,16 @@ void Runner::train_row(const Config& config, SeedResult* result) {
 }
 
 void Runner::test_row(const Config& config, SeedResult* result) {
-  if (read_result(config, result)) return;
+  if (at_leader([&] { return read_result(config, result); })) return;
   const std::string& folder = config.test.save_folder;
-  fs::create_directories(folder);
-  fs::remove(folder + "/metrics.json");
-  write_file(folder + "/config.yaml", to_yaml(config));
+  if (ranks::leads()) {
+    fs::create_directories(folder);
+    fs::remove(folder + "/metrics.json");
+    write_file(folder + "/config.yaml", to_yaml(config));
+  }
   const TestedNetwork network = load_tested_network(config);
   test(config, &network, Dataset(dataset_options(config, Split::test)), /*progress=*/true);
+  if (!ranks::leads()) return;
   check<Error>(read_result(config, result), "{}/metrics.json: cannot be read back", folder);
   advance(costs_[row_].test, fmt::format("mIoU {:.4f}", result->miou));
 }
@@ -295,7 +303,7 @@ void Runner::work(size_t seed, size_t row) {
   try {
     train_row(config, &result);
     if (result.failure.empty()) test_row(config, &result);
-    if (const int signal = pending_signal()) throw Interrupted(signal, "stopped by a signal");
+    if (const int signal = signal_anywhere()) throw Interrupted(signal, "stopped by a signal");
   } catch (const Interrupted& error) {
     throw Interrupted(error.signal(),
                       fmt::format("{}: {}; for the whole study, the same command goes on", place(), error.what()));
@@ -304,18 +312,21 @@ void Runner::work(size_t seed, size_t row) {
 
 StudyResult Runner::run(const std::function<void(const StudyResult&)>& after_round) {
   const SignalGuard guard;
-  check_earlier_runs();
-  if (!result_.data.scenes_folder.empty()) prepare_study_data(result_.data);
-  if (has_pretrained(result_.study)) prepare_study_things(result_.data);
-  for (const RowResult& row : result_.rows) {
-    if (row.row.labels < 1) write_part_list(result_.data, row.row.labels);
+  if (ranks::leads()) {
+    check_earlier_runs();
+    if (!result_.data.scenes_folder.empty()) prepare_study_data(result_.data);
+    if (has_pretrained(result_.study)) prepare_study_things(result_.data);
+    for (const RowResult& row : result_.rows) {
+      if (row.row.labels < 1) write_part_list(result_.data, row.row.labels);
+    }
   }
+  ranks::from_leader("");  // the others read what it wrote
   count_costs();
-  survey();
+  if (ranks::leads()) survey();
   progress_ = std::make_unique<Progress>("study", total_, "GMAC", done_);
   for (size_t seed = 0; seed < static_cast<size_t>(result_.options.seeds); ++seed) {
     for (size_t row = 0; row < result_.rows.size(); ++row) work(seed, row);
-    if (after_round) after_round(result_);
+    if (after_round && ranks::leads()) after_round(result_);
   }
   progress_->finish();
   return std::move(result_);
