@@ -105,6 +105,7 @@ class Program {
  private:
   int parse_and_run(int argc, const char* const* argv);
   int run_chosen();
+  void join(const ranks::Place& place);
   static void silence();
   [[noreturn]] static void end_all_ranks(const std::string& message, int status);
 

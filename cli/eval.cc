@@ -73,8 +73,8 @@ int predict_unlabelled(const train::Config& config, const train::TestedNetwork& 
   }
   progress.finish();
   if (guesses) guesses->commit();
-  fmt::print("{} predicted ({}) in {}\n", counted(count, "picture"),
-             train::protocol_name(protocol), config.test.save_folder);
+  fmt::print("{} predicted ({}) in {}\n", counted(count, "picture"), train::protocol_name(protocol),
+             config.test.save_folder);
   return 0;
 }
 

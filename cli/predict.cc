@@ -66,7 +66,8 @@ std::string describe_shares(const std::string& image, const std::string& stem, c
     return to_line(line);
   }
   std::string text = one_line(image) + "\n";
-  for (const ClassShare& share : shares) text += fmt::format("  {:5.1f} %  {}\n", 100 * share.share, one_line(share.name));
+  for (const ClassShare& share : shares)
+    text += fmt::format("  {:5.1f} %  {}\n", 100 * share.share, one_line(share.name));
   return text;
 }
 
@@ -260,8 +261,10 @@ printed with their probabilities, and written to DIR/predictions.jsonl, a line p
     } catch (const Refusal& refusal) {
       return {{}, {}, refusal.what()};
     } catch (const std::bad_alloc&) {
-      return {{}, {}, fmt::format("{}: there is not enough memory for it; make the picture smaller, or cut it into tiles",
-                                  picture.image)};
+      return {{},
+              {},
+              fmt::format("{}: there is not enough memory for it; make the picture smaller, or cut it into tiles",
+                          picture.image)};
     }
   }
 
@@ -284,7 +287,8 @@ printed with their probabilities, and written to DIR/predictions.jsonl, a line p
   }
 
   /// One picture: its three files and its line.
-  Outcome predict(const Picture& picture, const train::Network& network, const train::LoadedNetwork& loaded, bool json) {
+  Outcome predict(const Picture& picture, const train::Network& network, const train::LoadedNetwork& loaded,
+                  bool json) {
     check_result_names(picture);
     const auto [width, height] = train::read_image_size(picture.image);
     train::ProtocolOptions protocol = loaded.protocol;

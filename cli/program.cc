@@ -20,6 +20,7 @@
 #include "cli/command.h"
 #include "tensor/base/check.h"
 #include "tensor/base/spelling.h"
+#include "tensor/base/text.h"
 #include "tensor/parallel.h"
 #include "tensor/ranks.h"
 #include "tensor/simd.h"
@@ -151,10 +152,22 @@ int Program::parse_and_run(int argc, const char* const* argv) {
   const ranks::Place place = ranks::launched_as();
   // Of a command that is not for many, one rank does the work, and the others have nothing to do.
   if (place.count > 1 && !chosen_->for_many()) return place.rank == 0 ? run_chosen() : 0;
-  if (place.count > 1) session_.emplace();
-  if (!ranks::leads()) silence();
+  if (place.count > 1) join(place);
   ranks::set_impatience([] { return train::pending_signal() != 0; });
   return run_chosen();
+}
+
+void Program::join(const ranks::Place& place) {
+  session_.emplace();
+  if (!ranks::leads()) silence();
+  // Ranks that may run everywhere on one machine share its processors out.
+  const int processors = static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));
+  if (common_.threads == 0 && num_threads() * place.on_machine > processors) {
+    set_num_threads(std::max(1, num_threads() / place.on_machine));
+  } else if (common_.threads == 0 && num_threads() * place.on_machine < processors && !common_.quiet) {
+    tell("{} on this machine, each on {} of its {} processors; mpirun --bind-to none gives them all",
+         counted(place.on_machine, "rank"), num_threads(), processors);
+  }
 }
 
 int Program::run_chosen() {

@@ -4,8 +4,8 @@
 #include "layers/dropout.h"
 #include "models/aspp.h"
 #include "models/weights/shapes.h"
-#include "tensor/ops/batch_share.h"
 #include "tensor/base/check.h"
+#include "tensor/ops/batch_share.h"
 
 namespace giza::models {
 

@@ -1,8 +1,8 @@
 // The pyramid pooling module.
 #include "models/pyramid_pooling.h"
 
-#include "tensor/ops/batch_share.h"
 #include "tensor/base/check.h"
+#include "tensor/ops/batch_share.h"
 #include "tensor/profile/profile.h"
 
 namespace giza::models {

@@ -81,7 +81,8 @@ NoAnswer who_is_silent() {
   int first = 0;
   while (silent.contains(first)) ++first;
   if (silent.empty()) return {"another rank keeps this one waiting", first == world.rank};
-  return {fmt::format("rank {} {}", fmt::join(silent, ", "), silent.size() == 1 ? "does not answer" : "do not answer"), first == world.rank};
+  return {fmt::format("rank {} {}", fmt::join(silent, ", "), silent.size() == 1 ? "does not answer" : "do not answer"),
+          first == world.rank};
 }
 
 /// Waits until all requests are done. A rank that shares its processor with others leaves it to them meanwhile.
@@ -109,7 +110,8 @@ Place launched_as() {
   // Open MPI's mpirun; PMIx (srun, prun); PMI-1 and PMI-2 (srun, MPICH).
   const int rank = number_in_environment({"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK"}, -1);
   const int count = number_in_environment({"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_NTASKS"}, 1);
-  return rank < 0 || count < 2 ? Place{} : Place{rank, count};
+  const int on_machine = number_in_environment({"OMPI_COMM_WORLD_LOCAL_SIZE", "MPI_LOCALNRANKS"}, 1);
+  return rank < 0 || count < 2 ? Place{} : Place{rank, count, std::max(on_machine, 1)};
 }
 
 std::string library() {
@@ -244,9 +246,8 @@ void gather(std::span<const double> own, std::span<const int> counts, double* al
 int64_t largest(int64_t value) {
   if (world.count == 1) return value;
   int64_t most = value;
-  together([&](MPI_Request* request) {
-    MPI_Iallreduce(&value, &most, 1, MPI_INT64_T, MPI_MAX, world.values, request);
-  });
+  together(
+      [&](MPI_Request* request) { MPI_Iallreduce(&value, &most, 1, MPI_INT64_T, MPI_MAX, world.values, request); });
   return most;
 }
 

@@ -35,6 +35,7 @@ class NoAnswer : public Error {
 /// without MPI in the build.
 struct Place {
   int rank = 0, count = 1;
+  int on_machine = 1;  ///< ranks on this machine, as far as the launcher says
 };
 Place launched_as();
 /// "Open MPI 4.1.4", or "" where the build has no MPI.

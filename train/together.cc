@@ -31,11 +31,12 @@ void check_ranks_agree(std::vector<Fact> facts) {
     }
     if (others.empty()) continue;
     const std::string &first = all[0][i], &other = all[static_cast<size_t>(others[0])][i];
-    throw Refusal(fmt::format("{} of rank {} is not that of rank 0{}; start all ranks with the same program, settings and data",
-                              facts[i].what, fmt::join(others, ", "),
-                              facts[i].difference ? fmt::format(" ({})", facts[i].difference(first, other))
-                              : std::max(first.size(), other.size()) <= 40 ? fmt::format(" ({}, not {})", other, first)
-                                                                           : std::string()));
+    throw Refusal(
+        fmt::format("{} of rank {} is not that of rank 0{}; start all ranks with the same program, settings and data",
+                    facts[i].what, fmt::join(others, ", "),
+                    facts[i].difference ? fmt::format(" ({})", facts[i].difference(first, other))
+                    : std::max(first.size(), other.size()) <= 40 ? fmt::format(" ({}, not {})", other, first)
+                                                                 : std::string()));
   }
 }
 

@@ -3,199 +3,23 @@
 
 #include <fmt/ranges.h>
 
-#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <memory>
 #include <utility>
 
-#include "models/scene_parser.h"
-#include "models/weights/infer.h"
 #include "tensor/base/check.h"
-#include "tensor/base/file.h"
-#include "tensor/base/message.h"
-#include "tensor/base/stopwatch.h"
-#include "tensor/ops/batch_share.h"
-#include "tensor/parallel.h"
 #include "tensor/ranks.h"
-#include "train/check/glance.h"
-#include "train/checkpoint.h"
-#include "train/config/card.h"
-#include "train/config/parts.h"
-#include "train/cost/rehearsal.h"
-#include "train/data/loader.h"
-#include "train/initial_weights.h"
-#include "train/label_rounds.h"
-#include "train/progress.h"
+#include "train/detail/training_run.h"
 #include "train/report/run_report.h"
-#include "train/resume.h"
 #include "train/signals.h"
-#include "train/tensorboard.h"
 #include "train/together.h"
-#include "train/train_log.h"
 
 namespace giza::train {
-namespace {
 
 using autograd::Variable;
 
-class Trainer {
- public:
-  explicit Trainer(const Config& config);
-  TrainResult run(const StepObserver& after_step);
-  /// Where it was when it had to stop without saving.
-  std::string standing() const;
-
- private:
-  void start();
-  void resume();
-  void open_log();
-  models::ParserLoss forward(const Batch& batch);
-  double step(const Batch& batch, double learning_rate);
-  void save();
-  void record(const std::function<void()>& write);
-  void begin_round(const LabelRound& round);
-  void train_round(const StepObserver& after_step);
-  void validate_if_due();
-  void write_report();
-  void stop_on_signal();
-
-  int64_t epoch() const { return iteration_ / iterations_per_epoch_; }
-  bool at_epoch_end() const { return iteration_ > 0 && iteration_ % iterations_per_epoch_ == 0; }
-  double run_seconds() const { return (log_ ? log_->earlier_seconds() : 0) + watch_.seconds(); }
-
-  const Config& config_;
-  const TrainConfig& train_;
-  const ops::BatchShare share_;
-  Dataset dataset_;  // before the folder: a bad list must not leave an empty one
-  RunFolder folder_;
-  LabelRounds labels_;
-  std::unique_ptr<Dataset> validation_set_;
-  std::optional<FoundCheckpoint> found_;  // until it is read
-  models::NetworkOptions model_options_;
-  std::unique_ptr<models::SceneParser> model_;
-  std::unique_ptr<Sgd> optimizer_;
-  std::unique_ptr<WeightAverage> average_;  // null where the weights are not averaged
-  ops::CrossEntropyOptions loss_options_;
-  std::map<std::string, std::string> card_;
-  int64_t iterations_per_epoch_, iterations_;
-  LrSchedule schedule_;
-
-  int64_t iteration_ = 0;  // steps done
-  StepSums sums_;          // since the last line of the log
-  StepTimes times_;        // of those of them that this process did
-  Stopwatch watch_;
-  std::vector<std::string> notes_, warnings_;  // what start() has to tell
-  std::unique_ptr<TrainLog> log_;             // null where another rank writes it
-  std::unique_ptr<TensorBoard> tensorboard_;  // null where it is off
-  std::unique_ptr<Progress> progress_;
-  TrainResult result_;
-};
-
-const Config& checked(const Config& config) {
-  require_keys(config, {"TRAIN.save_path"});
-  dataset_options(config, Split::train);
-  if (config.train.evaluate) dataset_options(config, Split::val);
-  return config;
-}
-
-Trainer::Trainer(const Config& config)
-    : config_(checked(config)),
-      train_(config.train),
-      share_(train_.batch_size),
-      dataset_(dataset_options(config, Split::train)),
-      folder_(train_.save_path, "TRAIN.save_path", ranks::leads()),
-      labels_(config, dataset_, folder_.path()),
-      model_options_(model_options(config)),
-      // The loader refuses a list shorter than a batch.
-      iterations_per_epoch_(std::max<int64_t>(1, dataset_.size() / train_.batch_size)),
-      iterations_(iterations_per_epoch_ * train_.epochs),
-      schedule_(lr_schedule(config, iterations_)) {
-  const auto difference = [](const std::string& first, const std::string& other) {
-    return fmt::format("{}", fmt::join(changed_settings(first, other), "; "));
-  };
-  check_ranks_agree({{"the configuration", training_settings(config), difference},
-                     {"the training list", list_hash(dataset_)}});
-  check<Refusal>(iterations_ <= INT32_MAX, "{}: {} iterations are too many", config.file, iterations_);
-  if (train_.threads > 0) set_num_threads(train_.threads);
-  if (train_.evaluate) validation_set_ = std::make_unique<Dataset>(dataset_options(config, Split::val));
-  check_training_fits(config);
-  model_ = refusing(config, [&] { return models::make_parser(model_options_); });
-  optimizer_ = std::make_unique<Sgd>(parameter_groups(config, *model_),
-                                     SgdConfig{.momentum = train_.momentum, .weight_decay = train_.weight_decay});
-  if (train_.ema_decay > 0) average_ = std::make_unique<WeightAverage>(*model_, train_.ema_decay);
-  card_ = to_metadata(card_of(config));
-  loss_options_ = {.ignore_label = train_.ignore_label, .class_weights = class_weights(config, dataset_)};
-}
-
-/// Puts the run where it is to begin: a checkpoint, given weights, or random ones. The rank that leads reads them.
-void Trainer::start() {
-  if (ranks::leads()) found_ = checkpoint_to_resume(train_.resume, folder_.path());
-  if (!ranks::from_leader(found_ ? "found" : "").empty()) {
-    resume();
-  } else {
-    check<Refusal>(train_.start_epoch < train_.epochs,
-                   "{}: TRAIN.start_epoch {} leaves nothing to train of TRAIN.epochs {}; expected fewer",
-                   config_place(config_, "TRAIN.start_epoch"), train_.start_epoch, train_.epochs);
-    iteration_ = train_.start_epoch * iterations_per_epoch_;
-    if (ranks::leads()) {
-      const InitialWeights told = load_initial_weights(config_, model_options_, *model_);
-      notes_.insert(notes_.end(), told.notes.begin(), told.notes.end());
-      warnings_.insert(warnings_.end(), told.warnings.begin(), told.warnings.end());
-    }
-    if (average_) average_->restart();
-  }
-  start_alike(*model_, average_.get());
-  if (ranks::leads()) open_log();
-  result_.loss = ranks::from_leader(result_.loss);
-}
-
-void Trainer::open_log() {
-  write_file(folder_.file("config.yaml"), to_yaml(config_));
-  if (iteration_ < iterations_) {
-    for (auto& warning : glance_at_labels(dataset_)) warnings_.push_back(std::move(warning));
-    for (auto& warning : glance_at_settings(config_, iterations_)) warnings_.push_back(std::move(warning));
-  }
-  // Where nothing is left to do, nothing in the log will come again.
-  log_ = std::make_unique<TrainLog>(folder_.file("log.jsonl"), iteration_ < iterations_ ? iteration_ : INT64_MAX);
-  result_.loss = log_->earlier_loss();  // until there is a step
-  if (train_.tensorboard && event_files_available()) {
-    tensorboard_ = std::make_unique<TensorBoard>(folder_.path(), iteration_, class_colors(config_));
-  } else if (train_.tensorboard) {
-    warnings_.emplace_back(
-        "no TensorBoard events: this build has no Protocol Buffers (libprotobuf-dev, protobuf-compiler)");
-  }
-}
-
-/// Goes on from the checkpoint that the rank that leads has found.
-void Trainer::resume() {
-  const std::vector<Sgd::Velocity> velocities = optimizer_->velocities();
-  TrainingState state;
-  std::string path;
-  if (found_) {
-    path = found_->path;
-    state = state_of_checkpoint(found_->file, path);
-    for (auto& note : check_resumed(state, path, config_, dataset_, iterations_)) notes_.push_back(std::move(note));
-    restore_checkpoint(found_->file, path, *model_, velocities, average_.get());
-    found_.reset();
-  }
-  optimizer_->set_velocities(velocities);
-  path = ranks::from_leader(path);
-  labels_.resume(ranks::from_leader(state.labels), path);
-  sums_ = step_sums_from_json(ranks::from_leader(state.log), path);
-  iteration_ = static_cast<int64_t>(ranks::from_leader(static_cast<double>(state.iteration)));
-  result_.checkpoint = path;
-  if (!ranks::leads()) return;
-  if (train_.resume == "auto") {
-    mend_last(folder_, path);
-  } else if (iteration_ < iterations_) {
-    const std::vector<std::string> later = set_aside_later(folder_, path, iteration_);
-    if (!later.empty()) notes_.push_back(fmt::format("later checkpoints are set aside: {}", fmt::join(later, ", ")));
-  }
-  notes_.push_back(fmt::format("going on from {} at iteration {}", path, iteration_));
-}
-
-models::ParserLoss Trainer::forward(const Batch& batch) {
+models::ParserLoss TrainingRun::forward(const Batch& batch) {
   const layers::Context context{.training = true,
                                 .seed = static_cast<uint64_t>(train_.manual_seed),
                                 .iteration = static_cast<uint32_t>(iteration_),
@@ -206,7 +30,7 @@ models::ParserLoss Trainer::forward(const Batch& batch) {
 }
 
 /// One update. Returns the loss.
-double Trainer::step(const Batch& batch, double learning_rate) {
+double TrainingRun::step(const Batch& batch, double learning_rate) {
   const ops::Sharing sharing(share_);
   const auto stop = [&](const std::string& what) {
     throw Diverged(
@@ -235,63 +59,14 @@ double Trainer::step(const Batch& batch, double learning_rate) {
   sums_.main_loss += losses.main;
   sums_.aux_loss += losses.aux;
   // Of its own pictures, until now.
-  const std::vector<double> counts = ranks::sums({static_cast<double>(losses.valid), static_cast<double>(losses.right)});
+  const std::vector<double> counts =
+      ranks::sums({static_cast<double>(losses.valid), static_cast<double>(losses.right)});
   sums_.valid += static_cast<int64_t>(counts[0]);
   sums_.right += static_cast<int64_t>(counts[1]);
   return loss;
 }
 
-void Trainer::save() {
-  const std::string broken = model_->first_non_finite();
-  if (!broken.empty()) {
-    throw Diverged(
-        fmt::format("iteration {}: {} became NaN or infinite; it was not saved; {}; lower TRAIN.base_lr or "
-                    "lengthen TRAIN.warmup_iters",
-                    iteration_, broken,
-                    result_.checkpoint.empty() ? "no checkpoint was written before"
-                                               : fmt::format("{} is whole", result_.checkpoint)));
-  }
-  const std::vector<Sgd::Velocity> velocities = optimizer_->velocities();
-  try {
-    if (ranks::leads()) {
-      result_.checkpoint = save_checkpoint(folder_, *model_, velocities,
-                                         {.iteration = iteration_,
-                                          .seed = static_cast<uint64_t>(train_.manual_seed),
-                                          .config_hash = training_hash(config_),
-                                          .settings = training_settings(config_),
-                                          .list_hash = list_hash(dataset_),
-                                          .model = models::options_to_json(model_->description()),
-                                          .log = to_json(sums_),
-                                          .labels = labels_.hash(),
-                                          .card = card_},
-                                         train_.keep_checkpoints, average_.get());
-    }
-    result_.checkpoint = ranks::from_leader(result_.checkpoint);
-  } catch (const Error& error) {
-    throw Error(fmt::format(
-        "iteration {} of {} cannot be saved: {}; {}", iteration_, iterations_, error.what(),
-        result_.checkpoint.empty()
-            ? "no checkpoint was written before; make room, then begin again"
-            : fmt::format("{} is whole; make room, then TRAIN.resume auto goes on from it", result_.checkpoint)));
-  }
-}
-
-/// Writes to the log. Where that fails the work is saved, if there is still room for it, before the run ends.
-void Trainer::record(const std::function<void()>& write) {
-  std::string reason;
-  try {
-    if (ranks::leads()) write();
-  } catch (const Error& error) {
-    reason = error.what();
-  }
-  reason = ranks::from_leader(reason);
-  if (reason.empty()) return;
-  save();
-  throw Error(fmt::format("{}; stopped at iteration {} of {}, saved {}; TRAIN.resume auto goes on", reason, iteration_,
-                          iterations_, result_.checkpoint));
-}
-
-void Trainer::stop_on_signal() {
+void TrainingRun::stop_on_signal() {
   const int signal = signal_anywhere();
   if (signal == 0) return;
   save();
@@ -301,7 +76,7 @@ void Trainer::stop_on_signal() {
 }
 
 /// Also called where a resumed run begins, in case the last one was stopped before its validation.
-void Trainer::validate_if_due() {
+void TrainingRun::validate_if_due() {
   const bool last = iteration_ == iterations_;
   if (!train_.evaluate || !at_epoch_end() || (epoch() % train_.eval_freq != 0 && !last)) return;
   const bool done = log_ && log_->last_validation() >= iteration_;
@@ -331,7 +106,7 @@ void Trainer::validate_if_due() {
 }
 
 /// report.html as of now. A training does not end because its page could not be written.
-void Trainer::write_report() try {
+void TrainingRun::write_report() try {
   if (!ranks::leads()) return;
   write_training_report(config_, {.folder = folder_.path(),
                                   .iteration = iteration_,
@@ -346,7 +121,7 @@ void Trainer::write_report() try {
   progress_->warn(fmt::format("no report: {}", error.what()));
 }
 
-TrainResult Trainer::run(const StepObserver& after_step) {
+TrainResult TrainingRun::run(const StepObserver& after_step) {
   const SignalGuard guard;
   start();
   progress_ = std::make_unique<Progress>("train", iterations_, "it", iteration_);
@@ -364,15 +139,8 @@ TrainResult Trainer::run(const StepObserver& after_step) {
   return result_;
 }
 
-std::string Trainer::standing() const {
-  return fmt::format("stopped in iteration {} of {}; {}", std::min(iteration_ + 1, iterations_), iterations_,
-                     result_.checkpoint.empty()
-                         ? "no checkpoint was written before"
-                         : fmt::format("{} is whole, and TRAIN.resume auto goes on from it", result_.checkpoint));
-}
-
 /// Puts the labels of a round in place. As a validation, it asks the averaged weights, where there are such.
-void Trainer::begin_round(const LabelRound& round) {
+void TrainingRun::begin_round(const LabelRound& round) {
   if (iteration_ != round.first_epoch * iterations_per_epoch_) return labels_.take(round);
   if (ranks::count() > 1 && !ranks::leads()) {
     // The rank that leads makes them, where all can read them.
@@ -392,7 +160,7 @@ void Trainer::begin_round(const LabelRound& round) {
   }
 }
 
-void Trainer::train_round(const StepObserver& after_step) {
+void TrainingRun::train_round(const StepObserver& after_step) {
   const LabelRound round = label_round(config_, epoch());
   begin_round(round);
   Loader loader(labels_.dataset(), train_transforms(config_),
@@ -432,14 +200,12 @@ void Trainer::train_round(const StepObserver& after_step) {
   }
 }
 
-}  // namespace
-
 TrainResult train(const Config& config, const StepObserver& after_step) {
-  Trainer trainer(config);
+  TrainingRun training(config);
   try {
-    return trainer.run(after_step);
+    return training.run(after_step);
   } catch (const ranks::NoAnswer& error) {
-    throw ranks::NoAnswer(fmt::format("{}; {}", error.what(), trainer.standing()), error.first());
+    throw ranks::NoAnswer(fmt::format("{}; {}", error.what(), training.standing()), error.first());
   }
 }
 

@@ -37,18 +37,19 @@ int64_t node_end(int64_t begin, int64_t end, int64_t pictures) {
 
 }  // namespace
 
-BatchShare::BatchShare(int64_t pictures) : pictures_(pictures) {
-  const int64_t ranks = ranks::count();
+BatchShare::BatchShare(int64_t pictures) : BatchShare(pictures, ranks::count(), ranks::own()) {}
+
+BatchShare::BatchShare(int64_t pictures, int ranks, int own_rank) : pictures_(pictures) {
   check<Refusal>(pictures >= ranks, "a batch of {} pictures for {} ranks; start fewer, or enlarge TRAIN.batch_size",
                  pictures, ranks);
   const auto start = [&](int64_t rank) { return pictures * rank / ranks; };
-  begin_ = start(ranks::own());
-  end_ = start(ranks::own() + 1);
+  begin_ = start(own_rank);
+  end_ = start(own_rank + 1);
   std::vector<int64_t> piece_at(static_cast<size_t>(pictures), -1);
   for (int rank = 0; rank < ranks; ++rank) {
     for (int64_t begin = start(rank); begin < start(rank + 1);) {
       const int64_t end = node_end(begin, start(rank + 1), pictures);
-      if (rank == ranks::own() && own_count_++ == 0) first_own_ = pieces_.size();
+      if (rank == own_rank && own_count_++ == 0) first_own_ = pieces_.size();
       piece_at[static_cast<size_t>(begin)] = static_cast<int64_t>(pieces_.size());
       pieces_.push_back({begin, end, rank});
       begin = end;

@@ -22,6 +22,8 @@ struct BatchPiece {
 class BatchShare {
  public:
   /// Throws Refusal for fewer pictures than ranks.
+  BatchShare(int64_t pictures, int ranks, int own_rank);
+  /// Among the ranks that there are.
   explicit BatchShare(int64_t pictures);
 
   /// That of the Sharing that lives, or null.

@@ -56,10 +56,10 @@ TEST_CASE("sgd: four steps as PyTorch takes them, the new layers at ten times th
       const auto& values = step["parameters"][parameter.name];
       check_close(parameter.variable.value().to_vector(), values.get<std::vector<float>>());
     }
-    REQUIRE(sgd.velocities().size() == parameters.size());
-    for (size_t i = 0; i < parameters.size(); ++i) {
-      const std::string& name = sgd.velocities()[i].name;
-      check_close(sgd.velocities()[i].tensor.to_vector(), step["velocities"][name].get<std::vector<float>>());
+    const std::vector<Sgd::Velocity> velocities = sgd.velocities();
+    REQUIRE(velocities.size() == parameters.size());
+    for (const auto& [name, velocity] : velocities) {
+      check_close(velocity.to_vector(), step["velocities"][name].get<std::vector<float>>());
     }
   }
 }

@@ -23,9 +23,9 @@ struct Batch {
 struct LoaderOptions {
   int64_t batch_size = 16;
   int64_t begin = 0, end = -1;  ///< the samples of each batch to make, of several ranks that share it; -1: to the last
-  int workers = 2;       ///< threads; 0 makes the samples in the thread that calls next()
-  int64_t prefetch = 2;  ///< batches made ahead, at least 1
-  bool shuffle = true;   ///< a new order each epoch, from (seed, epoch)
+  int workers = 2;              ///< threads; 0 makes the samples in the thread that calls next()
+  int64_t prefetch = 2;         ///< batches made ahead, at least 1
+  bool shuffle = true;          ///< a new order each epoch, from (seed, epoch)
   uint64_t seed = 0;
   int64_t start_epoch = 0;        ///< where to begin: resuming loads nothing of what came before
   int64_t start_iteration = 0;    ///< within start_epoch

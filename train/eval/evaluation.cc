@@ -52,7 +52,8 @@ std::string headline(const Metrics& metrics, bool whole_pictures) {
 
 /// As bytes, for other ranks.
 std::string pack_labels(const LabelMap& labels) {
-  return packed({std::to_string(labels.width), std::to_string(labels.height),
+  return packed({std::to_string(labels.width),
+                 std::to_string(labels.height),
                  {reinterpret_cast<const char*>(labels.index.data()), labels.index.size()}});
 }
 

@@ -27,8 +27,8 @@ Sgd::Sgd(const std::vector<layers::ParameterGroup>& groups, const SgdConfig& con
       const Shape& shape = parameter.variable.shape();
       const ops::OwnedPart part = ops::owned_part(shape);
       const int64_t size = part.end - part.begin;
-      entries_.push_back({parameter, group.rate_factor * (bias ? group.bias_factor : 1), group.weight_decay_factor, part,
-                          Tensor::zeros(size == shape.numel() ? shape : Shape{size, 1})});
+      entries_.push_back({parameter, group.rate_factor * (bias ? group.bias_factor : 1), group.weight_decay_factor,
+                          part, Tensor::zeros(size == shape.numel() ? shape : Shape{size, 1})});
     }
   }
 }

@@ -57,7 +57,9 @@ std::optional<std::string> text_of(const std::string& path, size_t limit) {
 }
 
 /// What is true at the rank that leads, which reads and writes the folder of the study.
-bool at_leader(const std::function<bool()>& is) { return !ranks::from_leader(ranks::leads() && is() ? "yes" : "").empty(); }
+bool at_leader(const std::function<bool()>& is) {
+  return !ranks::from_leader(ranks::leads() && is() ? "yes" : "").empty();
+}
 
 /// Fills a result from TEST.save_folder, if the test of this very configuration is there.
 bool read_result(const Config& config, SeedResult* result) {
@@ -164,7 +166,8 @@ class Runner {
 };
 
 Runner::Runner(const Study& study, const StudyData& data, const StudyOptions& options)
-    : result_{study, data, options, "", empty_rows(study, data, options)}, folder_(options.out, "--out", ranks::leads()) {
+    : result_{study, data, options, "", empty_rows(study, data, options)},
+      folder_(options.out, "--out", ranks::leads()) {
   result_.protocol = protocol_name(test_protocol(result_.rows.front().config));
 }
 

@@ -1,0 +1,187 @@
+// Where a training begins, and what it keeps: the run folder, checkpoints, the log.
+#include "train/detail/training_run.h"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "models/weights/infer.h"
+#include "tensor/base/check.h"
+#include "tensor/base/file.h"
+#include "tensor/parallel.h"
+#include "tensor/ranks.h"
+#include "train/check/glance.h"
+#include "train/config/card.h"
+#include "train/cost/rehearsal.h"
+#include "train/initial_weights.h"
+#include "train/resume.h"
+#include "train/together.h"
+
+namespace giza::train {
+namespace {
+
+const Config& checked(const Config& config) {
+  require_keys(config, {"TRAIN.save_path"});
+  dataset_options(config, Split::train);
+  if (config.train.evaluate) dataset_options(config, Split::val);
+  return config;
+}
+
+}  // namespace
+
+TrainingRun::TrainingRun(const Config& config)
+    : config_(checked(config)),
+      train_(config.train),
+      share_(train_.batch_size),
+      dataset_(dataset_options(config, Split::train)),
+      folder_(train_.save_path, "TRAIN.save_path", ranks::leads()),
+      labels_(config, dataset_, folder_.path()),
+      model_options_(model_options(config)),
+      // The loader refuses a list shorter than a batch.
+      iterations_per_epoch_(std::max<int64_t>(1, dataset_.size() / train_.batch_size)),
+      iterations_(iterations_per_epoch_ * train_.epochs),
+      schedule_(lr_schedule(config, iterations_)) {
+  const auto difference = [](const std::string& first, const std::string& other) {
+    return fmt::format("{}", fmt::join(changed_settings(first, other), "; "));
+  };
+  check_ranks_agree(
+      {{"the configuration", training_settings(config), difference}, {"the training list", list_hash(dataset_)}});
+  check<Refusal>(iterations_ <= INT32_MAX, "{}: {} iterations are too many", config.file, iterations_);
+  if (train_.threads > 0) set_num_threads(train_.threads);
+  if (train_.evaluate) validation_set_ = std::make_unique<Dataset>(dataset_options(config, Split::val));
+  check_training_fits(config);
+  model_ = refusing(config, [&] { return models::make_parser(model_options_); });
+  optimizer_ = std::make_unique<Sgd>(parameter_groups(config, *model_),
+                                     SgdConfig{.momentum = train_.momentum, .weight_decay = train_.weight_decay});
+  if (train_.ema_decay > 0) average_ = std::make_unique<WeightAverage>(*model_, train_.ema_decay);
+  card_ = to_metadata(card_of(config));
+  loss_options_ = {.ignore_label = train_.ignore_label, .class_weights = class_weights(config, dataset_)};
+}
+
+/// Puts the run where it is to begin: a checkpoint, given weights, or random ones. The rank that leads reads them.
+void TrainingRun::start() {
+  if (ranks::leads()) found_ = checkpoint_to_resume(train_.resume, folder_.path());
+  if (!ranks::from_leader(found_ ? "found" : "").empty()) {
+    resume();
+  } else {
+    check<Refusal>(train_.start_epoch < train_.epochs,
+                   "{}: TRAIN.start_epoch {} leaves nothing to train of TRAIN.epochs {}; expected fewer",
+                   config_place(config_, "TRAIN.start_epoch"), train_.start_epoch, train_.epochs);
+    iteration_ = train_.start_epoch * iterations_per_epoch_;
+    if (ranks::leads()) {
+      const InitialWeights told = load_initial_weights(config_, model_options_, *model_);
+      notes_.insert(notes_.end(), told.notes.begin(), told.notes.end());
+      warnings_.insert(warnings_.end(), told.warnings.begin(), told.warnings.end());
+    }
+    if (average_) average_->restart();
+  }
+  start_alike(*model_, average_.get());
+  if (ranks::leads()) open_log();
+  result_.loss = ranks::from_leader(result_.loss);
+}
+
+void TrainingRun::open_log() {
+  write_file(folder_.file("config.yaml"), to_yaml(config_));
+  if (iteration_ < iterations_) {
+    for (auto& warning : glance_at_labels(dataset_)) warnings_.push_back(std::move(warning));
+    for (auto& warning : glance_at_settings(config_, iterations_)) warnings_.push_back(std::move(warning));
+  }
+  // Where nothing is left to do, nothing in the log will come again.
+  log_ = std::make_unique<TrainLog>(folder_.file("log.jsonl"), iteration_ < iterations_ ? iteration_ : INT64_MAX);
+  result_.loss = log_->earlier_loss();  // until there is a step
+  if (train_.tensorboard && event_files_available()) {
+    tensorboard_ = std::make_unique<TensorBoard>(folder_.path(), iteration_, class_colors(config_));
+  } else if (train_.tensorboard) {
+    warnings_.emplace_back(
+        "no TensorBoard events: this build has no Protocol Buffers (libprotobuf-dev, protobuf-compiler)");
+  }
+}
+
+/// Goes on from the checkpoint that the rank that leads has found.
+void TrainingRun::resume() {
+  const std::vector<Sgd::Velocity> velocities = optimizer_->velocities();
+  TrainingState state;
+  std::string path;
+  if (found_) {
+    path = found_->path;
+    state = state_of_checkpoint(found_->file, path);
+    for (auto& note : check_resumed(state, path, config_, dataset_, iterations_)) notes_.push_back(std::move(note));
+    restore_checkpoint(found_->file, path, *model_, velocities, average_.get());
+    found_.reset();
+  }
+  optimizer_->set_velocities(velocities);
+  path = ranks::from_leader(path);
+  labels_.resume(ranks::from_leader(state.labels), path);
+  sums_ = step_sums_from_json(ranks::from_leader(state.log), path);
+  iteration_ = static_cast<int64_t>(ranks::from_leader(static_cast<double>(state.iteration)));
+  result_.checkpoint = path;
+  if (!ranks::leads()) return;
+  if (train_.resume == "auto") {
+    mend_last(folder_, path);
+  } else if (iteration_ < iterations_) {
+    const std::vector<std::string> later = set_aside_later(folder_, path, iteration_);
+    if (!later.empty()) notes_.push_back(fmt::format("later checkpoints are set aside: {}", fmt::join(later, ", ")));
+  }
+  notes_.push_back(fmt::format("going on from {} at iteration {}", path, iteration_));
+}
+
+void TrainingRun::save() {
+  const std::string broken = model_->first_non_finite();
+  if (!broken.empty()) {
+    throw Diverged(
+        fmt::format("iteration {}: {} became NaN or infinite; it was not saved; {}; lower TRAIN.base_lr or "
+                    "lengthen TRAIN.warmup_iters",
+                    iteration_, broken,
+                    result_.checkpoint.empty() ? "no checkpoint was written before"
+                                               : fmt::format("{} is whole", result_.checkpoint)));
+  }
+  const std::vector<Sgd::Velocity> velocities = optimizer_->velocities();
+  try {
+    if (ranks::leads()) {
+      result_.checkpoint = save_checkpoint(folder_, *model_, velocities,
+                                           {.iteration = iteration_,
+                                            .seed = static_cast<uint64_t>(train_.manual_seed),
+                                            .config_hash = training_hash(config_),
+                                            .settings = training_settings(config_),
+                                            .list_hash = list_hash(dataset_),
+                                            .model = models::options_to_json(model_->description()),
+                                            .log = to_json(sums_),
+                                            .labels = labels_.hash(),
+                                            .card = card_},
+                                           train_.keep_checkpoints, average_.get());
+    }
+    result_.checkpoint = ranks::from_leader(result_.checkpoint);
+  } catch (const Error& error) {
+    throw Error(fmt::format(
+        "iteration {} of {} cannot be saved: {}; {}", iteration_, iterations_, error.what(),
+        result_.checkpoint.empty()
+            ? "no checkpoint was written before; make room, then begin again"
+            : fmt::format("{} is whole; make room, then TRAIN.resume auto goes on from it", result_.checkpoint)));
+  }
+}
+
+/// Writes to the log. Where that fails the work is saved, if there is still room for it, before the run ends.
+void TrainingRun::record(const std::function<void()>& write) {
+  std::string reason;
+  try {
+    if (ranks::leads()) write();
+  } catch (const Error& error) {
+    reason = error.what();
+  }
+  reason = ranks::from_leader(reason);
+  if (reason.empty()) return;
+  save();
+  throw Error(fmt::format("{}; stopped at iteration {} of {}, saved {}; TRAIN.resume auto goes on", reason, iteration_,
+                          iterations_, result_.checkpoint));
+}
+
+std::string TrainingRun::standing() const {
+  return fmt::format("stopped in iteration {} of {}; {}", std::min(iteration_ + 1, iterations_), iterations_,
+                     result_.checkpoint.empty()
+                         ? "no checkpoint was written before"
+                         : fmt::format("{} is whole, and TRAIN.resume auto goes on from it", result_.checkpoint));
+}
+
+}  // namespace giza::train
