@@ -32,24 +32,34 @@ models::ParserLoss TrainingRun::forward(const Batch& batch) {
 /// One update. Returns the loss.
 double TrainingRun::step(const Batch& batch, double learning_rate) {
   const ops::Sharing sharing(share_);
-  const auto stop = [&](const std::string& what) {
+  const auto stop = [&](const std::string& what, const std::vector<std::string>& samples) {
     throw Diverged(
         fmt::format("iteration {}: {}; nothing was updated or saved since the last checkpoint; samples: {}; lower "
                     "TRAIN.base_lr or lengthen TRAIN.warmup_iters",
-                    iteration_ + 1, what, fmt::join(batch.names, ", ")));
+                    iteration_ + 1, what, fmt::join(samples, ", ")));
+  };
+  // Where all ranks stop, those of the whole batch.
+  const auto all_samples = [&] {
+    std::string own;
+    for (const std::string& name : batch.names) own += packed({name});
+    std::vector<std::string> all;
+    for (const std::string& names : ranks::gather(own)) {
+      for (std::string& name : unpacked(names)) all.push_back(std::move(name));
+    }
+    return all;
   };
   optimizer_->zero_grad();
   models::ParserLoss losses;
   try {
     losses = forward(batch);
-    if (!std::isfinite(losses.total.value().item())) stop("the loss is NaN or infinite");
+    if (!std::isfinite(losses.total.value().item())) stop("the loss is NaN or infinite", all_samples());
     autograd::backward(losses.total);
     ops::finish_gradients();
   } catch (const autograd::NonFinite& error) {
-    stop(error.what());
+    stop(error.what(), batch.names);
   }
   const std::string parameter = optimizer_->first_non_finite_gradient();
-  if (!parameter.empty()) stop("the gradient of " + parameter + " is NaN or infinite");
+  if (!parameter.empty()) stop("the gradient of " + parameter + " is NaN or infinite", all_samples());
   const double loss = static_cast<double>(losses.total.value().item());
   optimizer_->step(learning_rate);
   ++iteration_;

@@ -15,6 +15,7 @@
 #include "tensor/ops/elementwise.h"
 #include "tensor/ops/softmax.h"
 #include "tensor/parallel.h"
+#include "tensor/ranks.h"
 #include "train/config/parts.h"
 #include "train/eval/dense_crf.h"
 #include "train/optim/sgd.h"
@@ -196,7 +197,11 @@ void TestRehearsal::predict(PictureSize picture, const ProtocolOptions& protocol
 }
 
 void check_training_fits(const Config& config) {
-  check_fits(rehearse(num_threads(), [&](Rehearsal&) { TrainingRehearsal(config).step(); }), config);
+  // Of several ranks each has a part of the batch; of one picture alone some networks have no batch norm to rehearse.
+  Config own = config;
+  const int batch = config.train.batch_size;
+  own.train.batch_size = std::max((batch + ranks::count() - 1) / ranks::count(), std::min(batch, 2));
+  check_fits(rehearse(num_threads(), [&](Rehearsal&) { TrainingRehearsal(own).step(); }), config);
 }
 
 std::function<void()> make_step(const Config& config, const Shape& x, bool training, const std::string& weights,
