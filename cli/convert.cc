@@ -12,6 +12,7 @@
 #include "models/weights/infer.h"
 #include "models/weights/names.h"
 #include "models/weights/naming.h"
+#include "models/weights/safetensors.h"
 #include "models/weights/state_dict.h"
 #include "tensor/base/check.h"
 #include "tensor/base/text.h"
@@ -79,6 +80,7 @@ tensor, is refused with what is missing, extra or misshaped, and nothing is writ
     app.add_option("--naming", naming_,
                    "names to write: semseg, torchvision, torchvision_segmentation, mmseg, deeplab, imagenet or timm")
         ->type_name("NAME");
+    app.add_flag("--half", half_, "numbers in half precision: half the file, three digits (.safetensors)");
     app.add_option("--size", size_, "input of an ONNX graph, default 473x473")->type_name("HxW");
     app.add_option("--batch", batch_, "pictures of an ONNX graph's input, default 1")
         ->type_name("N")
@@ -89,6 +91,8 @@ tensor, is refused with what is missing, extra or misshaped, and nothing is writ
     const bool onnx = std::filesystem::path(out_).extension() == ".onnx";
     check<Refusal>(!onnx || naming_.empty(), "--naming {}: an ONNX graph has names of its own, expected none with {}",
                    naming_, out_);
+    check<Refusal>(!half_ || std::filesystem::path(out_).extension() == ".safetensors",
+                   "--half: {}: expected a .safetensors file, the one kind that halves are written to", out_);
     const auto [height, width] = height_and_width();
     const bool keep = naming_.empty();
     const Naming wanted = keep ? Naming::semseg : models::parse_naming(naming_);
@@ -117,7 +121,11 @@ tensor, is refused with what is missing, extra or misshaped, and nothing is writ
     } else {
       file = models::from_semseg_names(std::move(file), naming, in_, &nameless);
       if (!nameless.empty()) file.metadata.erase(models::kModelKey);  // the rest is no whole network
-      models::write_weights(out_, file);
+      if (half_) {
+        models::write_safetensors(out_, file, models::DType::f16);
+      } else {
+        models::write_weights(out_, file);
+      }
     }
     note_dropped(momentum, "what only going on with the training needs (momentum, weights of the last step)", &file);
     note_dropped(nameless, "which a ResNet has no names for", &file);
@@ -159,6 +167,7 @@ tensor, is refused with what is missing, extra or misshaped, and nothing is writ
   std::string in_, out_, naming_;
   std::string size_ = "473x473";
   int batch_ = 1;
+  bool half_ = false;
 };
 
 }  // namespace

@@ -159,7 +159,6 @@ int Program::parse_and_run(int argc, const char* const* argv) {
 
 void Program::join(const ranks::Place& place) {
   session_.emplace();
-  if (!ranks::leads()) silence();
   // Ranks that may run everywhere on one machine share its processors out.
   const int processors = static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));
   if (common_.threads == 0 && num_threads() * place.on_machine > processors) {
@@ -191,6 +190,7 @@ int Program::main(int argc, const char* const* argv) {
   std::string message;
   int status = kFailed;
   try {
+    if (ranks::launched_as().rank > 0) silence();
     return parse_and_run(argc, argv);
   } catch (const Refusal& error) {
     message = error.what();

@@ -109,8 +109,9 @@ void wait(std::span<MPI_Request> requests) {
 Place launched_as() {
   // Open MPI's mpirun; PMIx (srun, prun); PMI-1 and PMI-2 (srun, MPICH).
   const int rank = number_in_environment({"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK"}, -1);
-  const int count = number_in_environment({"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_NTASKS"}, 1);
-  const int on_machine = number_in_environment({"OMPI_COMM_WORLD_LOCAL_SIZE", "MPI_LOCALNRANKS"}, 1);
+  const int count = number_in_environment({"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS"}, 1);
+  const int on_machine =
+      number_in_environment({"OMPI_COMM_WORLD_LOCAL_SIZE", "MPI_LOCALNRANKS", "SLURM_STEP_TASKS_PER_NODE"}, 1);
   return rank < 0 || count < 2 ? Place{} : Place{rank, count, std::max(on_machine, 1)};
 }
 

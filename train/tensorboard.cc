@@ -27,14 +27,12 @@ void TensorBoard::write_steps(int64_t iteration, double learning_rate, const Ste
                                   {"train/images_per_second", means.images_per_second}});
 }
 
-Predictor TensorBoard::watch(Predictor inner, const Dataset& dataset) {
+PredictionWatch TensorBoard::watch(const Dataset& dataset) {
   predictions_.clear();
   const int64_t count = std::min(kPictures, dataset.size());
   for (int64_t i = 0; i < count; ++i) predictions_[i * dataset.size() / count] = {};
-  return [this, inner = std::move(inner), next = int64_t{0}](const Image& image, const ListEntry& entry) mutable {
-    LabelMap labels = inner(image, entry);
-    if (const auto wanted = predictions_.find(next++); wanted != predictions_.end()) wanted->second = labels;
-    return labels;
+  return [this](int64_t index, const LabelMap& labels) {
+    if (const auto wanted = predictions_.find(index); wanted != predictions_.end()) wanted->second = labels;
   };
 }
 

@@ -23,9 +23,9 @@ class TensorBoard {
 
   void write_steps(int64_t iteration, double learning_rate, const StepMeans& means);
 
-  /// `inner` for one evaluation of `dataset`, from its first picture to its last: keeps what write_validation shows.
-  /// This object must outlive the result.
-  Predictor watch(Predictor inner, const Dataset& dataset);
+  /// Watches one evaluation of `dataset` (EvaluateOptions::watch): keeps what write_validation shows. This object must
+  /// outlive the result.
+  PredictionWatch watch(const Dataset& dataset);
   void write_validation(int64_t iteration, const Evaluation& evaluation, const Dataset& dataset);
 
  private:

@@ -96,8 +96,8 @@ void TrainingRun::validate_if_due() {
   options.protocol = protocol_name(protocol);
   options.names = class_names(config_);
   options.examples = kReportExamples;
-  Predictor predictor = network_predictor(network_of(*model_, fmt::format("iteration {}", iteration_)), protocol);
-  if (tensorboard_) predictor = tensorboard_->watch(std::move(predictor), *validation_set_);
+  if (tensorboard_) options.watch = tensorboard_->watch(*validation_set_);
+  const Predictor predictor = network_predictor(network_of(*model_, fmt::format("iteration {}", iteration_)), protocol);
   try {
     const WithAverage averaged(average_.get());
     result_.validation = evaluate(predictor, *validation_set_, options);
@@ -152,10 +152,12 @@ TrainResult TrainingRun::run(const StepObserver& after_step) {
 /// Puts the labels of a round in place. As a validation, it asks the averaged weights, where there are such.
 void TrainingRun::begin_round(const LabelRound& round) {
   if (iteration_ != round.first_epoch * iterations_per_epoch_) return labels_.take(round);
-  if (ranks::count() > 1 && !ranks::leads()) {
+  if (!ranks::leads()) {
     // The rank that leads makes them, where all can read them.
-    labels_.resume(ranks::from_leader(""), result_.checkpoint);
-    if (!labels_.hash().empty()) labels_.take(round);
+    const std::vector<std::string> made = unpacked(ranks::from_leader(""));
+    if (made.empty()) return stop_on_signal();
+    labels_.resume(made[0], result_.checkpoint);
+    if (!made[0].empty()) labels_.take(round);
     return;
   }
   try {
@@ -163,8 +165,9 @@ void TrainingRun::begin_round(const LabelRound& round) {
     const Network network = network_of(*model_, fmt::format("iteration {}", iteration_));
     const std::string made = labels_.make(round, network_predictor(network, label_protocol(config_)));
     if (!made.empty()) progress_->note(made);
-    ranks::from_leader(labels_.hash());
+    ranks::from_leader(packed({labels_.hash()}));
   } catch (const Interrupted&) {
+    ranks::from_leader("");
     stop_on_signal();
     throw;
   }

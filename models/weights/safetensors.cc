@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <cstring>
 #include <nlohmann/json.hpp>
 #include <type_traits>
@@ -52,8 +53,19 @@ void read_data(const InputFile& file, uint64_t begin, const TensorEntry& entry, 
   });
 }
 
-int64_t written_bytes(const WeightTensor& tensor) {
-  return checked_numel(tensor, "safetensors") * element_size(held_type(tensor.dtype));
+/// What a tensor is written as.
+DType written_type(const WeightTensor& tensor, DType floats) { return is_integer(tensor.dtype) ? DType::i64 : floats; }
+
+void write_halves(const WeightTensor& tensor, const std::string& path, OutputFile* out) {
+  std::vector<uint16_t> halves;
+  halves.reserve(tensor.data.size());
+  for (const float value : tensor.data) {
+    halves.push_back(float_to_half(value));
+    check<Refusal>(!std::isfinite(value) || std::isfinite(half_to_float(halves.back())),
+                   "{}: tensor \"{}\" has {}, more than half precision holds (65504)", path, quotable(tensor.name),
+                   value);
+  }
+  out->write(halves.data(), halves.size() * sizeof(uint16_t));
 }
 
 /// Before any of it is allocated: narrow integers grow eightfold.
@@ -91,18 +103,20 @@ std::map<std::string, std::string> read_safetensors_metadata(const std::string& 
   return OpenSafetensors(path).header.metadata;
 }
 
-void write_safetensors(const std::string& path, const WeightFile& file) {
+void write_safetensors(const std::string& path, const WeightFile& file, DType floats) {
+  check(floats == DType::f32 || floats == DType::f16, "safetensors: writes float32 and half, not {}",
+        dtype_name(floats));
   // Eight-byte elements come first in the data, so that every element lies on a multiple of its size.
   std::vector<const WeightTensor*> order;
   for (const WeightTensor& tensor : file.tensors) order.push_back(&tensor);
   std::stable_sort(order.begin(), order.end(), [](const WeightTensor* a, const WeightTensor* b) {
-    return element_size(held_type(a->dtype)) > element_size(held_type(b->dtype));
+    return is_integer(a->dtype) && !is_integer(b->dtype);
   });
   std::map<std::string_view, std::array<uint64_t, 2>> offsets;
   uint64_t end = 0;
   for (const WeightTensor* tensor : order) {
     const uint64_t begin = end;
-    end += static_cast<uint64_t>(written_bytes(*tensor));
+    end += static_cast<uint64_t>(checked_numel(*tensor, "safetensors") * element_size(written_type(*tensor, floats)));
     check(offsets.emplace(tensor->name, std::array{begin, end}).second && tensor->name != "__metadata__",
           "safetensors: the name \"{}\" occurs twice or is reserved", tensor->name);
   }
@@ -112,7 +126,9 @@ void write_safetensors(const std::string& path, const WeightFile& file) {
   for (const WeightTensor& tensor : file.tensors) {
     // Not header[name]: that would search the names so far, for every tensor.
     header.get_ref<nlohmann::ordered_json::object_t&>().emplace_back(
-        tensor.name, nlohmann::ordered_json{{"dtype", is_integer(tensor.dtype) ? "I64" : "F32"},
+        tensor.name, nlohmann::ordered_json{{"dtype", is_integer(tensor.dtype) ? "I64"
+                                                      : floats == DType::f16   ? "F16"
+                                                                               : "F32"},
                                             {"shape", tensor.shape},
                                             {"data_offsets", offsets.at(tensor.name)}});
   }
@@ -127,6 +143,8 @@ void write_safetensors(const std::string& path, const WeightFile& file) {
   for (const WeightTensor* tensor : order) {
     if (is_integer(tensor->dtype)) {
       out.write(tensor->integers.data(), tensor->integers.size() * sizeof(int64_t));
+    } else if (floats == DType::f16) {
+      write_halves(*tensor, path, &out);
     } else {
       out.write(tensor->data.data(), tensor->data.size() * sizeof(float));
     }

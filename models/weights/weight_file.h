@@ -11,10 +11,10 @@
 namespace giza::models {
 
 /// Element types of a file. In memory there are two: float, and int64 for whole numbers and truth values. Those two are
-/// written, too.
+/// written, too, and halves where they are asked for.
 enum class DType { f32, f16, bf16, f64, i64, i32, i16, i8, u64, u32, u16, u8, boolean };
 inline bool is_integer(DType dtype) { return dtype >= DType::i64; }
-/// What a tensor of this type is held and written as: f32 or i64.
+/// What a tensor of this type is held as: f32 or i64.
 inline DType held_type(DType dtype) { return is_integer(dtype) ? DType::i64 : DType::f32; }
 /// Bytes of an element in a file.
 int64_t element_size(DType dtype);

@@ -119,6 +119,7 @@ Evaluation evaluate(const Predictor& predictor, const Dataset& dataset, const Ev
   const auto judge = [&](int64_t i, const std::string& prediction_bytes) {
     load(begin + i);
     const LabelMap prediction = unpack_labels(prediction_bytes);
+    if (options.watch) options.watch(begin + i, prediction);
     const std::string& image = dataset.entry(begin + i).image;
     const ConfusionMatrix counts = count(prediction, *pair, image, dataset.options());
     result.counts.add(counts);

@@ -49,6 +49,9 @@ Predictor network_predictor(Network network, const ProtocolOptions& options);
 /// Reads FOLDER/NAME.png, NAME being the image file's without extension.
 Predictor saved_predictor(const std::string& folder);
 
+/// Is told each prediction, in order, with the picture's place in the data set.
+using PredictionWatch = std::function<void(int64_t index, const LabelMap& labels)>;
+
 struct EvaluateOptions {
   std::string protocol;                ///< as protocol_name gives it; goes into the results
   std::vector<std::string> names;      ///< of the classes; "class K" where there is none
@@ -58,6 +61,7 @@ struct EvaluateOptions {
   bool progress = true;
   int examples = 0;        ///< pictures to keep of the worst and of the best, by mIoU_present
   int example_side = 360;  ///< their longer side at most
+  PredictionWatch watch = {};
 };
 
 struct PictureResult {

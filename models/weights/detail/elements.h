@@ -2,6 +2,7 @@
 #pragma once
 
 #include <bit>
+#include <cmath>
 #include <cstdint>
 
 #include "models/weights/weight_file.h"
@@ -20,6 +21,20 @@ inline float half_to_float(uint16_t half) {
   const uint32_t bits =
       exponent == 31 ? sign | 0x7F800000U | (mantissa << 13) : sign | ((exponent + 112) << 23) | (mantissa << 13);
   return std::bit_cast<float>(bits);
+}
+
+/// The nearest half, of two equally near ones the even; infinity from 65520 on.
+inline uint16_t float_to_half(float value) {
+  const auto bits = std::bit_cast<uint32_t>(value);
+  const auto sign = static_cast<uint16_t>((bits >> 16) & 0x8000U);
+  const float magnitude = std::bit_cast<float>(bits & 0x7FFFFFFFU);
+  if (std::isnan(value)) return sign | 0x7E00U;
+  if (magnitude >= 65520.0F) return sign | 0x7C00U;
+  // Below 2^-14 halves are multiples of 2^-24. The sum has these as its last bits: adding rounds.
+  if (magnitude < 0x1p-14F) return sign | static_cast<uint16_t>(std::bit_cast<uint32_t>(magnitude + 0.5F) & 0x7FFU);
+  const uint32_t rest = bits & 0x1FFFU, kept = ((bits & 0x7FFFFFFFU) >> 13) - (112U << 10);
+  const bool up = rest > 0x1000U || (rest == 0x1000U && (kept & 1U) != 0);
+  return sign | static_cast<uint16_t>(kept + (up ? 1 : 0));
 }
 
 /// bfloat16: the upper half of a float.

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <ctime>
 
+#include "models/weights/detail/elements.h"
 #include "tensor/base/check.h"
 #include "tensor/base/file.h"
 #include "tests/support/refusal.h"
@@ -86,6 +87,40 @@ TEST_CASE("safetensors: other element types become float") {
   CHECK(std::signbit(file.find("h")->data[5]));
   CHECK(file.find("b")->data == std::vector<float>{1, -2, 3.140625F});
   CHECK(file.find("d")->data == std::vector<float>{0.1F, -INFINITY});
+}
+
+TEST_CASE("safetensors: halves are the nearest, and of two the even") {
+  for (uint32_t half = 0; half < 0x7C00; ++half) {  // all that are finite and not negative
+    const float value = half_to_float(static_cast<uint16_t>(half));
+    REQUIRE(float_to_half(value) == half);
+    REQUIRE(float_to_half(-value) == (half | 0x8000));
+    const float next = half == 0x7BFF ? 65536.0F : half_to_float(static_cast<uint16_t>(half + 1));
+    const float middle = (value + next) / 2;
+    REQUIRE(float_to_half(middle) == half + (half & 1));
+    REQUIRE(float_to_half(std::nextafter(middle, 0.0F)) == half);
+    REQUIRE(float_to_half(std::nextafter(middle, 1e9F)) == half + 1);
+  }
+  CHECK(float_to_half(INFINITY) == 0x7C00);
+  CHECK(float_to_half(-INFINITY) == 0xFC00);
+  CHECK(std::isnan(half_to_float(float_to_half(NAN))));
+
+  const TempFolder folder;
+  WeightFile file = small_file();
+  write_safetensors(folder.file("half"), file, DType::f16);
+  const WeightFile read = read_safetensors(folder.file("half"));
+  CHECK(read.metadata == file.metadata);
+  for (const WeightTensor& tensor : file.tensors) {
+    const WeightTensor& other = *read.find(tensor.name);
+    CHECK(other.integers == tensor.integers);
+    REQUIRE(other.data.size() == tensor.data.size());
+    CHECK(other.dtype == (is_integer(tensor.dtype) ? DType::i64 : DType::f16));
+    for (size_t i = 0; i < tensor.data.size(); ++i)
+      CHECK(other.data[i] == half_to_float(float_to_half(tensor.data[i])));
+  }
+  file.tensors.push_back({"large", {1}, DType::f32, {65520.0F}, {}});
+  CHECK(contains(message_of<Refusal>([&] { write_safetensors(folder.file("large"), file, DType::f16); }),
+                 "tensor \"large\" has 65520, more than half precision holds"));
+  CHECK_FALSE(std::filesystem::exists(folder.file("large")));
 }
 
 TEST_CASE("safetensors: a file cut off anywhere is refused, by name") {
