@@ -10,6 +10,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <atomic>
 #include <charconv>
 #include <chrono>
 #include <climits>
@@ -40,15 +41,20 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr int kValues = 1, kFailure = 2, kAlive = 3;  // tags
-// Of a rank that is to end, how long it still waits for an answer. Launchers kill a second after they asked.
-constexpr auto kPatience = std::chrono::milliseconds(250);
+constexpr int kValues = 1, kFailure = 2, kAsk = 3, kAlive = 4;  // tags
+// Of a rank that is to end: how long it waits before it asks whether the others are there, and how long for their answer.
+// Launchers kill a second after they asked to end.
+constexpr auto kPatience = std::chrono::milliseconds(50), kAnswer = std::chrono::milliseconds(400);
+// All answered: they are at work, and are asked again after this.
+constexpr auto kAgain = std::chrono::seconds(2);
 
 struct World {
   MPI_Comm values = MPI_COMM_NULL, control = MPI_COMM_NULL;  // control: failures and signs of life
   int rank = 0, count = 1;
   std::vector<MPI_Request> under_way;
   std::function<bool()> impatient;
+  std::thread listener;  // answers who asks whether this rank is there, while its main thread computes
+  std::atomic<bool> listening = false;
 };
 World world;
 
@@ -57,50 +63,73 @@ int as_count(size_t count) {
   return static_cast<int>(count);
 }
 
-/// Of the ranks that are to end, each tells the others that it is there: those of which nothing is heard have died.
-NoAnswer who_is_silent() {
-  std::vector<MPI_Request> notices(static_cast<size_t>(world.count), MPI_REQUEST_NULL);
+void listen() {
+  while (world.listening) {
+    int found = 0;
+    MPI_Status status;
+    MPI_Iprobe(MPI_ANY_SOURCE, kAsk, world.control, &found, &status);
+    if (found == 0) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+      continue;
+    }
+    MPI_Recv(nullptr, 0, MPI_BYTE, status.MPI_SOURCE, kAsk, world.control, MPI_STATUS_IGNORE);
+    MPI_Request answer = MPI_REQUEST_NULL;
+    MPI_Isend(nullptr, 0, MPI_BYTE, status.MPI_SOURCE, kAlive, world.control, &answer);
+    if (answer != MPI_REQUEST_NULL) MPI_Request_free(&answer);
+  }
+}
+
+/// Asks all others whether they are there. Throws NoAnswer where some are not.
+void look_for_the_dead() {
+  std::set<int> silent;
   for (int rank = 0; rank < world.count; ++rank) {
     if (rank == world.rank) continue;
-    MPI_Isend(nullptr, 0, MPI_BYTE, rank, kAlive, world.control, &notices[static_cast<size_t>(rank)]);
+    silent.insert(rank);
+    MPI_Request question = MPI_REQUEST_NULL;
+    MPI_Isend(nullptr, 0, MPI_BYTE, rank, kAsk, world.control, &question);
+    if (question != MPI_REQUEST_NULL) MPI_Request_free(&question);
   }
-  std::set<int> silent;
-  for (int rank = 0; rank < world.count; ++rank) silent.insert(rank);
-  silent.erase(world.rank);
-  for (const Clock::time_point begin = Clock::now(); Clock::now() - begin < kPatience && !silent.empty();) {
+  for (const Clock::time_point begin = Clock::now(); Clock::now() - begin < kAnswer;) {
     int found = 0;
     MPI_Status status;
     MPI_Iprobe(MPI_ANY_SOURCE, kAlive, world.control, &found, &status);
-    if (found != 0) {
-      MPI_Recv(nullptr, 0, MPI_BYTE, status.MPI_SOURCE, kAlive, world.control, MPI_STATUS_IGNORE);
-      silent.erase(status.MPI_SOURCE);
-    } else {
+    if (found == 0) {
       std::this_thread::sleep_for(std::chrono::milliseconds(5));
+      continue;
     }
+    MPI_Recv(nullptr, 0, MPI_BYTE, status.MPI_SOURCE, kAlive, world.control, MPI_STATUS_IGNORE);
+    silent.erase(status.MPI_SOURCE);
+    if (silent.empty()) return;
   }
   int first = 0;
   while (silent.contains(first)) ++first;
-  if (silent.empty()) return {"another rank keeps this one waiting", first == world.rank};
-  return {fmt::format("rank {} {}", fmt::join(silent, ", "), silent.size() == 1 ? "does not answer" : "do not answer"),
-          first == world.rank};
+  throw NoAnswer(
+      fmt::format("rank {} {}", fmt::join(silent, ", "), silent.size() == 1 ? "does not answer" : "do not answer"),
+      first == world.rank);
 }
 
 /// Waits until all requests are done. A rank that shares its processor with others leaves it to them meanwhile.
 void wait(std::span<MPI_Request> requests) {
-  std::optional<Clock::time_point> asked;
+  std::optional<Clock::time_point> ask;  // when
   for (int64_t turn = 1;; ++turn) {
     int done = 0;
-    MPI_Testall(static_cast<int>(requests.size()), requests.data(), &done, MPI_STATUSES_IGNORE);
-    if (done != 0) return;
-    if (turn % 64 != 0) {
+    const int result = MPI_Testall(static_cast<int>(requests.size()), requests.data(), &done, MPI_STATUSES_IGNORE);
+    if (result == MPI_SUCCESS && done != 0) return;
+    if (result == MPI_SUCCESS && turn % 64 != 0) {
       std::this_thread::yield();
       continue;
     }
     if (failed_elsewhere(std::chrono::milliseconds(0))) throw Elsewhere("another rank failed");
+    if (result != MPI_SUCCESS) {
+      look_for_the_dead();
+      throw Error("MPI lost a message");
+    }
     if (turn > 4096) std::this_thread::sleep_for(std::chrono::microseconds(50));
     if (!world.impatient || !world.impatient()) continue;
-    if (!asked) asked = Clock::now();
-    if (Clock::now() - *asked >= kPatience) throw who_is_silent();
+    if (!ask) ask = Clock::now() + kPatience;
+    if (Clock::now() < *ask) continue;
+    look_for_the_dead();
+    ask = Clock::now() + kAgain;
   }
 }
 
@@ -127,17 +156,24 @@ std::string library() {
 
 Session::Session() {
   int provided = 0;
-  check<Error>(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &provided) == MPI_SUCCESS,
+  check<Error>(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_MULTIPLE, &provided) == MPI_SUCCESS,
                "MPI cannot be started");
+  check<Error>(provided == MPI_THREAD_MULTIPLE, "this MPI does not allow several threads (MPI_THREAD_MULTIPLE)");
   MPI_Comm_dup(MPI_COMM_WORLD, &world.values);
   MPI_Comm_dup(MPI_COMM_WORLD, &world.control);
+  for (MPI_Comm each : {world.values, world.control}) MPI_Comm_set_errhandler(each, MPI_ERRORS_RETURN);
   MPI_Comm_rank(world.values, &world.rank);
   MPI_Comm_size(world.values, &world.count);
+  world.listening = true;
+  world.listener = std::thread(listen);
 }
 
 Session::~Session() {
+  world.listening = false;
+  world.listener.join();
   MPI_Finalize();
-  world = {};
+  world.rank = 0;
+  world.count = 1;
 }
 
 int count() { return world.count; }
@@ -152,7 +188,7 @@ void abandon(int status) {
     }
     // Long enough for those that live; not for ever for one that does not.
     const Clock::time_point begin = Clock::now();
-    for (int done = 0; done == 0 && Clock::now() - begin < kPatience;) {
+    for (int done = 0; done == 0 && Clock::now() - begin < kAnswer;) {
       MPI_Testall(world.count, notices.data(), &done, MPI_STATUSES_IGNORE);
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }

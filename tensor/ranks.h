@@ -20,7 +20,7 @@ class Elsewhere : public Error {
   using Error::Error;
 };
 
-/// Ranks do not answer. what() is a sentence that names them.
+/// Ranks have died. what() is a sentence that names them.
 class NoAnswer : public Error {
  public:
   NoAnswer(const std::string& what, bool first) : Error(what), first_(first) {}
@@ -63,11 +63,11 @@ inline bool leads() { return own() == 0; }
 [[noreturn]] void abandon(int status);
 /// Whether another rank has said that it failed, or does within this time.
 bool failed_elsewhere(std::chrono::milliseconds patience);
-/// Asked while this rank waits for others; true (a signal came) means that it shall not wait long for one that may be dead.
+/// Asked while this rank waits for others; true (a signal came) means that it shall find out whether they live.
 void set_impatience(std::function<bool()> impatient);
 
-// What follows is called by all ranks in the same order, and waits for them; each throws NoAnswer where others keep this
-// rank waiting that is impatient, and Elsewhere where another rank failed. Of one rank they do nothing.
+// What follows is called by all ranks in the same order, and waits for them; each throws NoAnswer where this rank is
+// impatient and others are dead, and Elsewhere where another rank failed. Of one rank they do nothing.
 
 /// The texts of all ranks, in their order.
 std::vector<std::string> gather(std::string_view text);

@@ -52,6 +52,9 @@ train() {
   mapfile -t words < <(settings "${@:2}")
   start "$1" "$giza" train --quiet --threads "${threads:-1}" "${words[@]}"
 }
+# children PID: the processes that it started, in their order. (Not by pgrep, which small systems lack.)
+children() { grep -lsE "^PPid:[[:space:]]+$1\$" /proc/[0-9]*/status | cut -d/ -f3 | sort -n || true; }
+
 hash_of() { sha256sum <"$1" | cut -c1-16; }
 
 # same WHAT FILE FILE: both are there and equal.
