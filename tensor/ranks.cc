@@ -21,8 +21,12 @@
 #include <thread>
 #include <utility>
 
+#include "tensor/dry_run.h"
+
 namespace giza::ranks {
 namespace {
+
+std::optional<Place> imagined;
 
 [[maybe_unused]] int number_in_environment(std::initializer_list<const char*> names, int otherwise) {
   for (const char* name : names) {
@@ -35,6 +39,9 @@ namespace {
 }
 
 }  // namespace
+
+Imagined::Imagined(const Place& place) { imagined = place; }
+Imagined::~Imagined() { imagined.reset(); }
 
 #if GIZA_HAVE_MPI
 namespace {
@@ -57,6 +64,9 @@ struct World {
   std::atomic<bool> listening = false;
 };
 World world;
+
+/// Nobody is there to send to, or nothing is to be sent.
+bool alone() { return world.count == 1 || simulating(); }
 
 int as_count(size_t count) {
   check<Error>(count <= INT_MAX, "ranks: a message of {} numbers is too long", count);
@@ -176,8 +186,8 @@ Session::~Session() {
   world.count = 1;
 }
 
-int count() { return world.count; }
-int own() { return world.rank; }
+int count() { return imagined ? imagined->count : world.count; }
+int own() { return imagined ? imagined->rank : world.rank; }
 
 void abandon(int status) {
   if (world.count > 1) {
@@ -231,7 +241,7 @@ std::vector<int> starts_of(std::span<const T> counts) {
 }  // namespace
 
 std::vector<std::string> gather(std::string_view text) {
-  if (world.count == 1) return {std::string(text)};
+  if (alone()) return {std::string(text)};
   const auto ranks = static_cast<size_t>(world.count);
   const int own_size = as_count(text.size());
   std::vector<int> sizes(ranks);
@@ -253,7 +263,7 @@ std::vector<std::string> gather(std::string_view text) {
 
 std::string from_leader(std::string_view text) {
   std::string result(text);
-  if (world.count == 1) return result;
+  if (alone()) return result;
   int size = as_count(text.size());
   together([&](MPI_Request* request) { MPI_Ibcast(&size, 1, MPI_INT, 0, world.values, request); });
   result.resize(static_cast<size_t>(size));
@@ -262,14 +272,14 @@ std::string from_leader(std::string_view text) {
 }
 
 void from_leader(std::span<float> values) {
-  if (world.count == 1 || values.empty()) return;
+  if (alone() || values.empty()) return;
   together([&](MPI_Request* request) {
     MPI_Ibcast(values.data(), as_count(values.size()), MPI_FLOAT, 0, world.values, request);
   });
 }
 
 void gather(std::span<const double> own, std::span<const int> counts, double* all) {
-  if (world.count == 1) {
+  if (alone()) {
     std::copy(own.begin(), own.end(), all);
     return;
   }
@@ -281,7 +291,7 @@ void gather(std::span<const double> own, std::span<const int> counts, double* al
 }
 
 int64_t largest(int64_t value) {
-  if (world.count == 1) return value;
+  if (alone()) return value;
   int64_t most = value;
   together(
       [&](MPI_Request* request) { MPI_Iallreduce(&value, &most, 1, MPI_INT64_T, MPI_MAX, world.values, request); });
@@ -289,11 +299,13 @@ int64_t largest(int64_t value) {
 }
 
 void start_send(int to, std::span<const float> values) {
+  if (alone()) return;
   MPI_Isend(values.data(), as_count(values.size()), MPI_FLOAT, to, kValues, world.values,
             &world.under_way.emplace_back());
 }
 
 void start_receive(int from, std::span<float> values) {
+  if (alone()) return;
   MPI_Irecv(values.data(), as_count(values.size()), MPI_FLOAT, from, kValues, world.values,
             &world.under_way.emplace_back());
 }
@@ -310,8 +322,8 @@ Place launched_as() { return {}; }
 std::string library() { return {}; }
 Session::Session() = default;
 Session::~Session() = default;
-int count() { return 1; }
-int own() { return 0; }
+int count() { return imagined ? imagined->count : 1; }
+int own() { return imagined ? imagined->rank : 0; }
 void abandon(int status) { std::_Exit(status); }
 bool failed_elsewhere(std::chrono::milliseconds) { return false; }
 void set_impatience(std::function<bool()>) {}

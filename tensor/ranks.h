@@ -55,6 +55,17 @@ class Session {
 
 int count();
 int own();
+
+/// While one lives, this process takes itself for one of many, to find out what it would do then. Only where arithmetic is
+/// left out (simulating(), tensor/dry_run.h): there nothing is sent, and what would come from others is undefined. Not to
+/// be nested.
+class Imagined {
+ public:
+  explicit Imagined(const Place& place);
+  ~Imagined();
+  Imagined(const Imagined&) = delete;
+  Imagined& operator=(const Imagined&) = delete;
+};
 /// The rank that prints and writes.
 inline bool leads() { return own() == 0; }
 
@@ -67,9 +78,10 @@ bool failed_elsewhere(std::chrono::milliseconds patience);
 void set_impatience(std::function<bool()> impatient);
 
 // What follows is called by all ranks in the same order, and waits for them; each throws NoAnswer where this rank is
-// impatient and others are dead, and Elsewhere where another rank failed. Of one rank they do nothing.
+// impatient and others are dead, and Elsewhere where another rank failed. Of one rank, and where arithmetic is left out
+// (simulating(), tensor/dry_run.h), they send nothing and do not wait.
 
-/// The texts of all ranks, in their order.
+/// The texts of all ranks, in their order; where arithmetic is left out, this rank's alone.
 std::vector<std::string> gather(std::string_view text);
 /// The text of rank 0.
 std::string from_leader(std::string_view text);

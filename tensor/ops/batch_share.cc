@@ -70,7 +70,11 @@ Sharing::Sharing(const BatchShare& share) {
 Sharing::~Sharing() { current_share = nullptr; }
 
 Scratch<double> gather_pieces(const BatchShare& share, const double* own, int64_t count) {
-  const profile::Scope scope([&] { return profile::exchange("gather_pieces", 8 * count); });
+  const profile::Scope scope([&] {
+    const int others = ranks::count() - 1;
+    return profile::exchange("gather_pieces", others,
+                             8.0 * static_cast<double>(others * std::ssize(share.own_pieces()) * count));
+  });
   std::vector<int> counts(static_cast<size_t>(ranks::count()), 0);
   for (const BatchPiece& piece : share.pieces()) counts[static_cast<size_t>(piece.rank)] += static_cast<int>(count);
   Scratch<double> all(std::ssize(share.pieces()) * count);
@@ -100,6 +104,11 @@ Tensor start_gradient(std::vector<Tensor> own) {
   sum.result = sum.own[0];
   const OwnedPart part = owned_part(sum.result.shape());
   const int64_t size = part.end - part.begin;
+  const profile::Scope scope([&] {
+    const int64_t pieces = std::ssize(sum.own);
+    return profile::exchange("start_gradient", pieces * (ranks::count() - 1),
+                             4.0 * static_cast<double>(pieces * (sum.result.numel() - size)));
+  });
   const int64_t others = std::ssize(share->pieces()) - std::ssize(share->own_pieces());
   sum.received = Tensor::empty({std::max<int64_t>(others, 1), std::max<int64_t>(size, 1)});
   int64_t row = 0;
@@ -122,11 +131,19 @@ void finish_gradients() {
   if (pending.empty()) return;
   const BatchShare* share = BatchShare::current();
   {
-    const profile::Scope scope([&] { return profile::exchange("finish_gradients", 0); });
+    const profile::Scope scope([&] { return profile::exchange("finish_gradients"); });
     ranks::finish();
   }
   for (const Pending& sum : pending) {
     const OwnedPart part = owned_part(sum.result.shape());
+    const profile::Scope scope([&] {
+      const auto pieces = static_cast<double>(std::ssize(share->pieces()));
+      const auto numbers = static_cast<double>(part.end - part.begin);
+      return profile::Work{.kernel = "add_gradients",
+                           .shape = sum.result.shape().str(),
+                           .flops = (pieces - 1) * numbers,
+                           .bytes = 4 * (pieces + 1) * numbers};
+    });
     std::vector<float*> sums;
     int64_t row = 0;
     auto own = sum.own.begin();
@@ -155,5 +172,10 @@ OwnedPart owned_part(const Shape& shape, int rank) {
 }
 
 OwnedPart owned_part(const Shape& shape) { return owned_part(shape, ranks::own()); }
+
+Tensor numbers_of(const OwnedPart& part, const Tensor& tensor) {
+  if (part.end - part.begin == tensor.numel()) return tensor;
+  return tensor.reshape({tensor.numel(), 1}).batch_slice(part.begin, part.end);
+}
 
 }  // namespace giza::ops

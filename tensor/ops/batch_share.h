@@ -113,5 +113,7 @@ struct OwnedPart {
 };
 OwnedPart owned_part(const Shape& shape, int rank);
 OwnedPart owned_part(const Shape& shape);
+/// These numbers of a dense tensor: the tensor itself, or [numbers, 1].
+Tensor numbers_of(const OwnedPart& part, const Tensor& tensor);
 
 }  // namespace giza::ops

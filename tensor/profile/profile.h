@@ -30,6 +30,7 @@ struct Work {
   std::string algorithm = {};  ///< where there is a choice: "direct"
   double executed_flops = -1;  ///< operations of this algorithm; negative: the same as flops
   bool leaf = false;           ///< scopes inside are how it works, and are not recorded
+  int64_t messages = -1;       ///< to other ranks, which `bytes` are in; negative: work of this process alone
 };
 
 enum class Pass { forward, backward, update };
@@ -164,9 +165,9 @@ Work elementwise(const char* kernel, double flops_each, const Tensor& x, const T
           .bytes = bytes_of(x, others...)};
 }
 
-/// Numbers that go to the other ranks and come from them.
-inline Work exchange(const char* kernel, double bytes) {
-  return {.kernel = kernel, .shape = {}, .flops = 0, .bytes = bytes};
+/// Numbers that go to the other ranks, from which about as many come; or, without messages, waiting for them.
+inline Work exchange(const char* kernel, int64_t messages = 0, double bytes = 0) {
+  return {.kernel = kernel, .shape = {}, .flops = 0, .bytes = bytes, .messages = messages};
 }
 
 }  // namespace giza::profile

@@ -12,6 +12,7 @@
 #include "tensor/base/memory.h"
 #include "tensor/base/stopwatch.h"
 #include "tensor/dry_run.h"
+#include "tensor/ops/batch_share.h"
 #include "tensor/ops/elementwise.h"
 #include "tensor/ops/softmax.h"
 #include "tensor/parallel.h"
@@ -104,13 +105,15 @@ struct TrainingRehearsal::State {
   Sgd optimizer;
   std::unique_ptr<WeightAverage> average;
   ops::CrossEntropyOptions loss;
+  ops::BatchShare share;
   uint32_t iteration = 0;
 
   State(Config configuration, std::unique_ptr<models::SceneParser> given)
       : config(std::move(configuration)),
         model(given ? std::move(given) : models::make_parser(model_options(config))),
         optimizer(parameter_groups(config, *model),
-                  SgdConfig{.momentum = config.train.momentum, .weight_decay = config.train.weight_decay}) {
+                  SgdConfig{.momentum = config.train.momentum, .weight_decay = config.train.weight_decay}),
+        share(config.train.batch_size) {
     if (config.train.ema_decay > 0) average = std::make_unique<WeightAverage>(*model, config.train.ema_decay);
     loss.ignore_label = config.train.ignore_label;
     if (config.train.class_weights.kind != ClassWeights::Kind::none) {
@@ -127,9 +130,11 @@ TrainingRehearsal::~TrainingRehearsal() = default;
 void TrainingRehearsal::step() {
   const TrainConfig& train = state_->config.train;
   const PictureSize sample = largest_sample(train);
-  const Tensor images = made_up_pictures({train.batch_size, sample.height, sample.width, 3});
+  const ops::Sharing sharing(state_->share);
+  const int64_t pictures = state_->share.end() - state_->share.begin();
+  const Tensor images = made_up_pictures({pictures, sample.height, sample.width, 3});
   const bool whole = state_->model->classifies_pictures();
-  const Labels labels(train.batch_size, whole ? 1 : sample.height, whole ? 1 : sample.width);
+  const Labels labels(pictures, whole ? 1 : sample.height, whole ? 1 : sample.width);
   Sgd& optimizer = state_->optimizer;
   optimizer.zero_grad();
   {
@@ -144,15 +149,18 @@ void TrainingRehearsal::step() {
       losses = state_->model->loss(output, labels, state_->loss, train.aux_weight);
     }
     autograd::backward(losses.total);
+    ops::finish_gradients();
   }
   // All of them, as where all is well: here the numbers may be anything.
   for (const layers::NamedParameter& parameter : state_->model->parameters()) {
     const Tensor gradient = parameter.variable.grad();
-    if (gradient.defined()) ops::all_finite(gradient);
+    if (gradient.defined()) ops::all_finite(ops::numbers_of(ops::owned_part(gradient.shape()), gradient));
   }
   optimizer.step(train.base_lr);
   if (state_->average) state_->average->update(state_->iteration);
 }
+
+void TrainingRehearsal::gather_velocities() const { state_->optimizer.velocities(); }
 
 void TrainingRehearsal::validate(PictureSize picture) {
   predict_noise(network_of(*state_->model), picture, validation_protocol(state_->config));
@@ -197,11 +205,7 @@ void TestRehearsal::predict(PictureSize picture, const ProtocolOptions& protocol
 }
 
 void check_training_fits(const Config& config) {
-  // Of several ranks each has a part of the batch; of one picture alone some networks have no batch norm to rehearse.
-  Config own = config;
-  const int batch = config.train.batch_size;
-  own.train.batch_size = std::max((batch + ranks::count() - 1) / ranks::count(), std::min(batch, 2));
-  check_fits(rehearse(num_threads(), [&](Rehearsal&) { TrainingRehearsal(own).step(); }), config);
+  check_fits(rehearse(num_threads(), [&](Rehearsal&) { TrainingRehearsal(config).step(); }), config);
 }
 
 std::function<void()> make_step(const Config& config, const Shape& x, bool training, const std::string& weights,
@@ -233,6 +237,7 @@ Rehearsal rehearse_training(const Config& config, int threads, PictureSize valid
     count_numbers(result, training.network());
     training.step();
     record(result, [&] { training.step(); });
+    if (ranks::count() > 1) training.gather_velocities();
     if (validated.width == 0) return;
     training.validate(validated);
     training.step();

@@ -14,7 +14,7 @@
 namespace giza::train {
 
 /// The network of a configuration with what training holds besides, and the trainer's iteration on a batch without
-/// contents.
+/// contents: of several ranks (tensor/ranks.h), on this rank's part of it.
 class TrainingRehearsal {
  public:
   /// Of the configured network, or of the one that is given. Throws Refusal for a configuration that no network fits.
@@ -22,6 +22,8 @@ class TrainingRehearsal {
   ~TrainingRehearsal();
   /// What Trainer does with a batch, from its allocation to the update. Throws Refusal for a crop that does not fit.
   void step();
+  /// Of several ranks, what the one that leads writes into a checkpoint and has only parts of.
+  void gather_velocities() const;
   /// The validation of a picture, as after an epoch.
   void validate(PictureSize picture);
   const layers::Module& network() const;
@@ -72,11 +74,11 @@ std::function<void()> make_step(const Config& config, const Shape& x, bool train
                                 models::FileNotes* told = nullptr);
 /// The events of such a step in a dry run.
 std::vector<profile::Event> rehearse_step(const Config& config, const Shape& x, bool training);
-/// Throws Refusal if a training step needs more memory for its tensors than can be had. A network that cannot be held would
+/// Throws Refusal if a training step (of several ranks: this one's) needs more memory for its tensors than can be had. A network that cannot be held would
 /// be filled with numbers for minutes before that shows.
 void check_training_fits(const Config& config);
 /// Training: two iterations, of which the second is recorded, a validation of the picture if one is given (its width is
-/// not 0), and one more iteration.
+/// not 0), and one more iteration. Of several ranks: this one's, with what a checkpoint gathers.
 Rehearsal rehearse_training(const Config& config, int threads, PictureSize validated = {0, 0});
 /// About the most memory, in bytes, that predict_labels takes for a picture with a network that is there already: tiles
 /// by a dry run, and the picture, its maps of probabilities where they are whole, and its results beside them.

@@ -33,11 +33,6 @@ Sgd::Sgd(const std::vector<layers::ParameterGroup>& groups, const SgdConfig& con
   }
 }
 
-Tensor Sgd::Entry::own(const Tensor& tensor) const {
-  if (part.end - part.begin == tensor.numel()) return tensor;
-  return tensor.reshape({tensor.numel(), 1}).batch_slice(part.begin, part.end);
-}
-
 std::string Sgd::first_non_finite_gradient() const {
   int64_t first = std::ssize(entries_);
   for (int64_t i = 0; i < first; ++i) {
@@ -65,10 +60,23 @@ void Sgd::step(double learning_rate) {
 
 void Sgd::spread() const {
   if (ranks::count() == 1) return;
-  const profile::Scope scope([&] { return profile::exchange("spread_weights", 0); });
+  // Vectors are alike everywhere already.
+  const auto is_shared = [](const Entry& entry) {
+    return entry.parameter.variable.shape().rank() >= 2 && entry.parameter.variable.grad().defined();
+  };
+  const profile::Scope scope([&] {
+    const int64_t others = ranks::count() - 1;
+    int64_t messages = 0, numbers = 0;
+    for (const Entry& entry : entries_) {
+      if (!is_shared(entry)) continue;
+      messages += others;
+      numbers += others * (entry.part.end - entry.part.begin);
+    }
+    return profile::exchange("spread_weights", messages, 4.0 * static_cast<double>(numbers));
+  });
   for (const Entry& entry : entries_) {
+    if (!is_shared(entry)) continue;
     const Tensor& value = entry.parameter.variable.value();
-    if (value.rank() < 2 || !entry.parameter.variable.grad().defined()) continue;
     for (int rank = 0; rank < ranks::count(); ++rank) {
       const ops::OwnedPart theirs = ops::owned_part(value.shape(), rank);
       if (rank == ranks::own()) continue;

@@ -45,8 +45,8 @@ class Sgd {
     ops::OwnedPart part;
     Tensor velocity;  // of the part; of all as the parameter, else flat
 
-    /// The numbers of a dense tensor of the parameter's shape that this rank owns.
-    Tensor own(const Tensor& tensor) const;
+    /// Of a dense tensor of the parameter's shape.
+    Tensor own(const Tensor& tensor) const { return ops::numbers_of(part, tensor); }
   };
   /// Sends the new numbers of this rank's parts to all ranks, and takes theirs.
   void spread() const;
