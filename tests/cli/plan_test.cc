@@ -46,6 +46,39 @@ TEST_CASE("plan: text, and a machine that is too small") {
   CHECK(timed.out.find("8 pictures") != std::string::npos);
 }
 
+TEST_CASE("plan: many ranks, one in full and several as rows") {
+  const TempFolder folder;
+  make_tiny_run(folder.path());
+  const std::string plan = "plan --config tiny.yaml --quick --ranks ";
+  const Outcome two = run_giza(plan + "2", folder.path());
+  REQUIRE_MESSAGE(two.status == 0, two.err);
+  INFO(two.out);
+  CHECK(two.out.find("training on 2 ranks, a machine like this one each, 10 Gb/s, 50 us between them") !=
+        std::string::npos);
+  CHECK(two.out.find("gradients of weights") != std::string::npos);
+  CHECK(two.out.find("testing on 2 ranks") != std::string::npos);
+  const Outcome rows = run_giza(plan + "1..1024 --network 1Gb/s,1ms TRAIN.batch_size 8", folder.path());
+  REQUIRE_MESSAGE(rows.status == 0, rows.err);
+  CHECK(rows.out.find("1 Gb/s, 1 ms between them: batch 8") != std::string::npos);
+  CHECK(rows.out.find("left out: 16, 32, 64, 128, 256, 512, 1024 ranks") != std::string::npos);
+  CHECK(rows.out.find("efficiency of training falls below 90 % at 2 ranks") != std::string::npos);
+  const Outcome json = run_giza(plan + "2,4 --json TRAIN.batch_size 8", folder.path());
+  REQUIRE_MESSAGE(json.status == 0, json.err);
+  CHECK(nlohmann::json::parse(json.out)["ranks"]["rows"][1]["pictures"] == 2);
+  CHECK(run_giza(plan + "1", folder.path()).out.find("ranks") == std::string::npos);
+
+  for (const char* wrong :
+       {"0", "x", "3..2", "1000000 TRAIN.batch_size 8", "2 --network 10Gb/s", "2 --network 50us,10Gb/s", "''"}) {
+    CAPTURE(wrong);
+    const Outcome outcome = run_giza(plan + wrong, folder.path());
+    CHECK(outcome.status == 2);
+    CHECK(one_line_refusal(outcome.err));
+    CHECK(outcome.out.empty());
+  }
+  CHECK(run_giza(plan + "2 --network 10", folder.path()).err.find("--network 10: ") != std::string::npos);
+  CHECK(run_giza("plan --config tiny.yaml --network 1Gb/s,1ms", folder.path()).status == 2);
+}
+
 TEST_CASE("plan: what no network fits is refused") {
   const TempFolder folder;
   make_tiny_run(folder.path());

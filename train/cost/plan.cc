@@ -5,11 +5,13 @@
 
 #include <algorithm>
 #include <cmath>
-#include <thread>
 
 #include "tensor/base/median.h"
 #include "tensor/base/stopwatch.h"
+#include "tensor/base/text.h"
+#include "tensor/ranks.h"
 #include "train/cost/memory.h"
+#include "train/cost/ranks_plan.h"
 
 namespace giza::train {
 namespace {
@@ -53,6 +55,7 @@ class Planner {
         test_speed_(speed_) {}
 
   Plan make() {
+    plan_.ranks = start_ranks_plan(config_, options_.ranks, options_.network);
     plan_.file = config_.file;
     plan_.peak = speed_.peak();
     plan_.threads = options_.threads;
@@ -89,17 +92,18 @@ class Planner {
     if (options_.measure) run_for_real();
     if (!options_.quick) {
       measure_training();
+      if (!plan_.ranks.rows.empty()) measure_rank();
       measure_test();
     }
     data_ = time_training_data(config_);
     if (config_.train.evaluate) {
       validation_data_ = time_test_data(config_, Split::val);
-      validation_s_ = static_cast<double>(validation_.count) *
-                      (per_picture_s(validation_, validation_protocol(config_)) + validation_data_.judge_s);
+      validation_groups_ = time_groups(validation_, validation_protocol(config_));
+      validation_s_ = static_cast<double>(validation_.count) * (mean_s(validation_groups_) + validation_data_.judge_s);
     }
     if (config_.data.weak_labels == "box_update") {
       labels_s_ = static_cast<double>(training.pictures.count) *
-                  (per_picture_s(training.pictures, label_protocol(config_)) + data_.decode_s);
+                  (mean_s(time_groups(training.pictures, label_protocol(config_))) + data_.decode_s);
     }
     training.time = training_time(config_, step);
     training.iterations_per_epoch =
@@ -108,7 +112,8 @@ class Planner {
 
     const DataTimes files = time_test_data(config_, Split::test);
     test.files_s = files.judge_s + files.masks_s;
-    test.network_s = per_picture_s(test.pictures, protocol, &test.measured_share);
+    const std::vector<PictureGroup> groups = time_groups(test.pictures, protocol, &test.measured_share);
+    test.network_s = mean_s(groups);
     double pictures = 0;
     for (const SizeGroup& group : test.pictures.groups) {
       const auto weight = static_cast<double>(std::max<int64_t>(group.pictures, 1));
@@ -119,6 +124,11 @@ class Planner {
     test.total_s = static_cast<double>(test.pictures.count) * (test.network_s + test.files_s);
     if (plan_.measured.picture_s > 0) {
       plan_.measured.predicted_picture_s = picture_s(config_, plan_.measured.picture, protocol);
+    }
+    for (RanksRow& row : plan_.ranks.rows) {
+      plan_row({config_, options_.threads, process_, speed_, rank_outside_s_, sample_s(config_), training, validated(),
+                validation_groups_, groups, validation_data_.judge_s, test.files_s, validation_, test.pictures},
+               plan_.ranks.network, &row);
     }
     find_ways();
     return std::move(plan_);
@@ -162,7 +172,7 @@ class Planner {
     const PictureSize sample = largest_sample(train);
     train.train_h = sample.height, train.train_w = sample.width;
     train.epoch_sizes.clear();
-    const double budget = options_.seconds * 0.6;
+    const double budget = training_budget();
     const int fewest = std::min(train.batch_size, 2);
     const auto affordable = [&] {
       const Rehearsal step = rehearse_training(config, options_.threads);
@@ -182,9 +192,33 @@ class Planner {
     }
     TrainingRehearsal rehearsal(config);
     const Timing timing = measure([&] { rehearsal.step(); }, budget, &speed_);
-    outside_s_ = timing.outside_s;
+    outside_s_ = rank_outside_s_ = timing.outside_s;
     plan_.training.measured_on = fmt::format("{}batch {} of {}x{}", timing.whole ? "" : "some of each kind at ",
                                              train.batch_size, train.train_h, train.train_w);
+  }
+
+  double training_budget() const { return options_.seconds * (plan_.ranks.rows.empty() ? 0.6 : 0.3); }
+
+  /// The part of a batch that a rank has of the most, or fewer pictures, if they can be run here.
+  void measure_rank() {
+    const int ranks = plan_.ranks.rows.back().ranks;
+    for (int64_t pictures = plan_.ranks.rows.back().fullest.pictures;; pictures = (pictures + 1) / 2) {
+      Config config = config_;
+      if (pictures != plan_.ranks.rows.back().fullest.pictures) {
+        config.train.batch_size = static_cast<int>(pictures * ranks);
+      }
+      const ranks::Imagined many({fullest_rank(config.train.batch_size, ranks).rank, ranks});
+      const Rehearsal step = rehearse_training(config, options_.threads);
+      const bool affordable = fits(step) && 3 * rough_sample_seconds(speed_, step.events) < training_budget();
+      if (affordable || (pictures == 1 && fits(step))) {
+        TrainingRehearsal rehearsal(config);
+        rank_outside_s_ = measure([&] { rehearsal.step(); }, training_budget(), &speed_).outside_s;
+        const PictureSize sample = largest_sample(config.train);
+        plan_.ranks.measured_on = fmt::format("{} of {}x{}", counted(pictures, "picture"), sample.height, sample.width);
+        return;
+      }
+      if (pictures == 1) return;
+    }
   }
 
   void measure_test() {
@@ -219,20 +253,23 @@ class Planner {
     return speed.empty() ? speed.rough_seconds(events) : speed.seconds(events);
   }
 
+  /// Processor time of a training sample.
+  double sample_s(const Config& config) const {
+    const Pictures& pictures = plan_.training.pictures;
+    const double cached = pictures.count > 0 ? static_cast<double>(cache_bytes(config, pictures)) /
+                                                   static_cast<double>(decoded_bytes(pictures))
+                                             : 0;
+    return data_.augment_s + (1 - cached) * data_.decode_s;
+  }
+
   /// Of the configuration's own step, or a changed one's.
   TrainingTime training_time(const Config& config, const Rehearsal& step) const {
     const TrainConfig& train = config.train;
     TrainingTime time;
     time.step_s = kernels_s(speed_, step.events) + outside_s_;
     const int64_t count = plan_.training.pictures.count;
-    const double cached = count > 0 ? static_cast<double>(cache_bytes(config, plan_.training.pictures)) /
-                                          static_cast<double>(decoded_bytes(plan_.training.pictures))
-                                    : 0;
-    time.data_s = train.batch_size * (data_.augment_s + (1 - cached) * data_.decode_s);
-    // Workers have cores of their own, if there are that many; else all share what there is.
-    const double cores = std::max(1U, std::thread::hardware_concurrency());
-    time.iteration_s = std::max(
-        {time.step_s, time.data_s / workers_of(config), (time.step_s * options_.threads + time.data_s) / cores});
+    time.data_s = train.batch_size * sample_s(config);
+    time.iteration_s = iteration_seconds(config, options_.threads, time.step_s, 0, time.data_s);
     if (count == 0) return time;
     const int64_t per_epoch = std::max<int64_t>(1, count / train.batch_size);
     time.iterations = per_epoch * (train.epochs - train.start_epoch);
@@ -256,18 +293,20 @@ class Planner {
     return kernels_s(test_speed_, test.events) + test.serial_s;
   }
 
-  double per_picture_s(const Pictures& pictures, const ProtocolOptions& protocol, double* share = nullptr) {
-    double sum = 0, known = 0, count = 0;
+  /// How long pictures of each size take; `share`: of it all, how much was measured on just these shapes.
+  std::vector<PictureGroup> time_groups(const Pictures& pictures, const ProtocolOptions& protocol,
+                                        double* share = nullptr) {
+    std::vector<PictureGroup> groups;
+    double sum = 0, known = 0;
     for (const SizeGroup& group : pictures.groups) {
       const auto weight = static_cast<double>(std::max<int64_t>(group.pictures, 1));
       double part = 0;
-      const double seconds = picture_s(config_, group.size, protocol, &part);
-      sum += weight * seconds;
-      known += weight * seconds * part;
-      count += weight;
+      groups.push_back({weight, picture_s(config_, group.size, protocol, &part)});
+      sum += weight * groups.back().seconds;
+      known += weight * groups.back().seconds * part;
     }
     if (share != nullptr) *share = sum > 0 ? known / sum : 0;
-    return sum / count;
+    return groups;
   }
 
   int64_t room() const {
@@ -305,10 +344,11 @@ class Planner {
   const int64_t process_;
   const MemoryLimit here_ = memory_limit();
   SpeedModel speed_, test_speed_;
-  double outside_s_ = 0;
+  double outside_s_ = 0, rank_outside_s_ = 0;
   double validation_s_ = 0, labels_s_ = 0;
   DataTimes data_, validation_data_;
   Pictures validation_;
+  std::vector<PictureGroup> validation_groups_;
   Plan plan_;
 };
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "train/config/config.h"
+#include "train/cost/many_ranks.h"
 #include "train/cost/memory.h"
 #include "train/cost/network_cost.h"
 #include "train/cost/pictures.h"
@@ -16,10 +17,12 @@ namespace giza::train {
 
 struct PlanOptions {
   int threads = 1;
-  double seconds = 16;       ///< for measuring, about
-  bool quick = false;        ///< no measuring of kernels: the machine's peaks and typical shares of them
-  bool measure = false;      ///< run what was predicted, too
-  int64_t memory_bytes = 0;  ///< of the machine that is planned for; 0: what this one has free
+  double seconds = 16;          ///< for measuring, about
+  bool quick = false;           ///< no measuring of kernels: the machine's peaks and typical shares of them
+  bool measure = false;         ///< run what was predicted, too
+  int64_t memory_bytes = 0;     ///< of the machine that is planned for; 0: what this one has free
+  std::vector<int> ranks = {};  ///< numbers of ranks to plan for, ascending; of one alone nothing is said
+  Interconnect network = {};    ///< between them
 };
 
 struct TrainingTime {
@@ -85,6 +88,7 @@ struct Plan {
   std::vector<Way> training_ways, test_ways;  ///< where it does not fit; the best first
   bool quick = false;
   Measured measured;
+  RanksPlan ranks;
   std::vector<std::string> notes;
 };
 
@@ -99,8 +103,12 @@ std::string plan_table(const Plan& plan, const Config& config);
 ///          label_rounds, labels_s, total_s, measured_on, measured_share},
 ///  test: {protocol, pictures, tiles_per_picture, memory, fits, network_s, files_s, total_s, measured_on, measured_share},
 ///  train_ways, test_ways: [{change, effect, peak_gb, iteration_s, total_s, fits}],
-///  measured: {step_s, train_gb, picture, picture_s, predicted_picture_s, test_gb}, notes}
-/// A figure that is unknown is null; `measured` is there with --measure only.
+///  measured: {step_s, train_gb, picture, picture_s, predicted_picture_s, test_gb}, notes,
+///  ranks: {network: {bytes_per_s, latency_s}, measured_on, too_many, below_90_percent, rows: [
+///    {ranks, pictures, pieces, iteration_s, total_s, work_s, data_s, lost, speed, efficiency, memory, fits,
+///     sums: {calls, messages, bytes, seconds}, gradients: {..., network_s}, weights, agreements,
+///     test: {rounds, slowest_s, exchange_s, bytes, total_s, speed, efficiency}}]}}
+/// A figure that is unknown is null; `measured` is there with --measure only, `ranks` where there are several.
 std::string plan_json(const Plan& plan, const Config& config);
 
 /// Changes to a configuration after which training fits into `limit` bytes, or comes nearest; those that change the

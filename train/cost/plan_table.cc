@@ -8,29 +8,53 @@
 #include "tensor/base/text.h"
 #include "tensor/simd.h"
 #include "train/config/parts.h"
-#include "train/cost/plan.h"
+#include "train/cost/plan_text.h"
 #include "train/cost/profile_table.h"
 #include "train/progress.h"
 
 namespace giza::train {
-namespace {
 
 using nlohmann::ordered_json;
+
+namespace {
 
 constexpr double kGiga = 1e9;
 
 double gb(int64_t bytes) { return static_cast<double>(bytes) / kGiga; }
-std::string in_gb(int64_t bytes) { return fmt::format("{:.2f}", gb(bytes)); }
 std::string in_millions(int64_t count) { return fmt::format("{:.3f}", static_cast<double>(count) / 1e6); }
 std::string in_gmac(double macs) { return macs > 0 ? fmt::format("{:.3f}", macs / kGiga) : "-"; }
 
-std::string seconds(double s) { return s >= 0.995 ? three_digits(s) + " s" : three_digits(s * 1e3) + " ms"; }
+}  // namespace
+
+std::string in_gb(int64_t bytes) { return fmt::format("{:.2f}", gb(bytes)); }
+
+std::string in_seconds(double s) { return s >= 0.995 ? three_digits(s) + " s" : three_digits(s * 1e3) + " ms"; }
 
 /// As long as it takes: a training may take months.
 std::string duration(double s) {
   constexpr double kDay = 86400;
-  return s >= 3 * kDay ? fmt::format("{:.1f} days", s / kDay) : s >= 60 ? format_duration(s) : seconds(s);
+  return s >= 3 * kDay ? fmt::format("{:.1f} days", s / kDay) : s >= 60 ? format_duration(s) : in_seconds(s);
 }
+
+std::string memory_text(const MemoryPlan& memory, const MemoryLimit& limit) {
+  return fmt::format(
+      "  memory: {} GB at the peak: tensors {}, pictures {}, files {}, process {}\n"
+      "          {} in {} GB ({})\n",
+      in_gb(memory.peak()), in_gb(memory.tensors), in_gb(memory.data), in_gb(memory.files), in_gb(memory.process),
+      memory.peak() <= limit.bytes ? "fits" : "DOES NOT FIT", in_gb(limit.bytes), limit.source);
+}
+
+ordered_json known(double value) { return value > 0 ? ordered_json(value) : ordered_json(nullptr); }
+
+ordered_json to_json(const MemoryPlan& memory) {
+  return {{"process_gb", gb(memory.process)},
+          {"tensors_gb", gb(memory.tensors)},
+          {"data_gb", gb(memory.data)},
+          {"files_gb", gb(memory.files)},
+          {"peak_gb", gb(memory.peak())}};
+}
+
+namespace {
 
 std::string deviation(double predicted, double measured) {
   return fmt::format("{:+.1f} %", (predicted / measured - 1) * 100);
@@ -52,22 +76,14 @@ std::string parts_text(const Plan& plan, const Config& config) {
          "GMAC: 10^9 multiply-adds of one forward pass, by the direct algorithm; backward passes take twice as many.\n";
 }
 
-std::string memory_text(const MemoryPlan& memory, const MemoryLimit& limit) {
-  return fmt::format(
-      "  memory: {} GB at the peak: tensors {}, pictures {}, files {}, process {}\n"
-      "          {} in {} GB ({})\n",
-      in_gb(memory.peak()), in_gb(memory.tensors), in_gb(memory.data), in_gb(memory.files), in_gb(memory.process),
-      memory.peak() <= limit.bytes ? "fits" : "DOES NOT FIT", in_gb(limit.bytes), limit.source);
-}
-
 std::string ways_text(const std::vector<Way>& ways, const char* unit) {
   std::string text;
   if (ways.empty()) return "  no smaller batch, crop or depth helps\n";
   text += ways.front().fits ? "  ways to fit, the best first:\n" : "  nothing fits; these come nearest:\n";
   for (const Way& way : ways) {
     text += fmt::format("    {}\n      {} GB, {} {}{}; effect on the result: {}\n", way.change, in_gb(way.peak),
-                        seconds(way.iteration_s), unit, way.total_s > 0 ? ", " + duration(way.total_s) + " in all" : "",
-                        way.effect);
+                        in_seconds(way.iteration_s), unit,
+                        way.total_s > 0 ? ", " + duration(way.total_s) + " in all" : "", way.effect);
   }
   return text;
 }
@@ -89,9 +105,9 @@ std::string training_text(const Plan& plan, const Config& config) {
                                  train.recompute ? ", blocks run again in the backward pass" : "");
   text += memory_text(training.memory, plan.limit);
   text += fmt::format(
-      "  time:   {} an iteration ({} pictures a second): step {}{}\n", seconds(time.iteration_s),
-      fmt::format("{:.2f}", train.batch_size / time.iteration_s), seconds(time.step_s),
-      time.data_s > 0 ? fmt::format(", samples {} of other threads", seconds(time.data_s)) : ", samples unknown");
+      "  time:   {} an iteration ({} pictures a second): step {}{}\n", in_seconds(time.iteration_s),
+      fmt::format("{:.2f}", train.batch_size / time.iteration_s), in_seconds(time.step_s),
+      time.data_s > 0 ? fmt::format(", samples {} of other threads", in_seconds(time.data_s)) : ", samples unknown");
   text += fmt::format("          {}\n", basis(plan, training.measured_share, training.measured_on));
   if (training.iterations_per_epoch > 0) {
     text += fmt::format("          {} in all: {} ({} / {} x {})", duration(time.total_s()),
@@ -101,7 +117,7 @@ std::string training_text(const Plan& plan, const Config& config) {
       text += fmt::format(", {} of {}", counted(time.validations, "validation"), duration(time.validation_s));
     if (time.label_rounds > 0)
       text += fmt::format(", {} of labels of {}", counted(time.label_rounds, "round"), duration(time.labels_s));
-    text += fmt::format(", {} of {}\n", counted(time.checkpoints, "checkpoint"), seconds(time.checkpoint_s));
+    text += fmt::format(", {} of {}\n", counted(time.checkpoints, "checkpoint"), in_seconds(time.checkpoint_s));
   } else {
     text += "          in all: unknown without the list of pictures\n";
   }
@@ -114,10 +130,12 @@ std::string test_text(const Plan& plan) {
   const PictureSize size = test.pictures.middle();
   std::string text = fmt::format("testing: {}\n", test.protocol);
   text += memory_text(test.memory, plan.limit);
-  text += fmt::format(
-      "  time:   {} a picture ({:.1f} passes over tiles; {} such as {}x{}){}\n", seconds(test.network_s + test.files_s),
-      test.tiles, test.pictures.count > 0 ? "of the list's sizes," : "if it is", size.width, size.height,
-      test.files_s > 0 ? fmt::format(": network {}, files {}", seconds(test.network_s), seconds(test.files_s)) : "");
+  text += fmt::format("  time:   {} a picture ({:.1f} passes over tiles; {} such as {}x{}){}\n",
+                      in_seconds(test.network_s + test.files_s), test.tiles,
+                      test.pictures.count > 0 ? "of the list's sizes," : "if it is", size.width, size.height,
+                      test.files_s > 0
+                          ? fmt::format(": network {}, files {}", in_seconds(test.network_s), in_seconds(test.files_s))
+                          : "");
   text += fmt::format("          {}\n", basis(plan, test.measured_share, test.measured_on));
   if (test.pictures.count > 0) {
     text += fmt::format("          {} in all: {} pictures\n", duration(test.total_s), test.pictures.count);
@@ -131,8 +149,8 @@ std::string measured_text(const Plan& plan) {
   std::string text = "measured in this run, predicted against it (memory without pictures and files):\n";
   const auto row = [&](const std::string& name, double predicted, double real, int64_t bytes, int64_t real_bytes) {
     text += fmt::format("  {}: {} measured, {} predicted, {}; {} GB measured, {} GB predicted, {}\n", name,
-                        seconds(real), seconds(predicted), deviation(predicted, real), in_gb(real_bytes), in_gb(bytes),
-                        deviation(static_cast<double>(bytes), static_cast<double>(real_bytes)));
+                        in_seconds(real), in_seconds(predicted), deviation(predicted, real), in_gb(real_bytes),
+                        in_gb(bytes), deviation(static_cast<double>(bytes), static_cast<double>(real_bytes)));
   };
   if (measured.step_s > 0) {
     row("training step", plan.training.time.step_s, measured.step_s, plan.training.memory.resident(),
@@ -143,16 +161,6 @@ std::string measured_text(const Plan& plan) {
         measured.predicted_picture_s, measured.picture_s, plan.test.memory.resident(), measured.test_bytes);
   }
   return text;
-}
-
-ordered_json known(double value) { return value > 0 ? ordered_json(value) : ordered_json(nullptr); }
-
-ordered_json to_json(const MemoryPlan& memory) {
-  return {{"process_gb", gb(memory.process)},
-          {"tensors_gb", gb(memory.tensors)},
-          {"data_gb", gb(memory.data)},
-          {"files_gb", gb(memory.files)},
-          {"peak_gb", gb(memory.peak())}};
 }
 
 ordered_json to_json(const std::vector<Way>& ways) {
@@ -176,6 +184,7 @@ std::string plan_table(const Plan& plan, const Config& config) {
                                  plan.peak.all_gflops, std::max(plan.peak.copy_gbs, plan.peak.stream_gbs));
   text += parts_text(plan, config) + "\n" + training_text(plan, config) + "\n" + test_text(plan);
   if (plan.measured.step_s > 0 || plan.measured.picture_s > 0) text += fmt::format("\n{}", measured_text(plan));
+  if (!plan.ranks.rows.empty()) text += "\n" + ranks_text(plan, config);
   for (size_t i = 0; i < plan.notes.size(); ++i)
     text += fmt::format("{}not known: {}\n", i == 0 ? "\n" : "", plan.notes[i]);
   return text;
@@ -246,6 +255,7 @@ std::string plan_json(const Plan& plan, const Config& config) {
                         {"test_gb", known(gb(measured.test_bytes))}};
   }
   json["notes"] = plan.notes;
+  if (!plan.ranks.rows.empty()) json["ranks"] = ranks_json(plan);
   return json.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
 }
 

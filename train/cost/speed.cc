@@ -37,9 +37,12 @@ double typical_share(const profile::Work& work) {
   return 0.35;
 }
 
+bool is_exchange(const profile::Work& work) { return work.messages >= 0; }
+
 }  // namespace
 
 double SpeedModel::bound(const profile::Work& work) const {
+  if (is_exchange(work)) return 0;
   const double memory = std::max(peak_.copy_gbs, peak_.stream_gbs);
   return std::max({work.executed_flops / peak_.all_gflops, work.bytes / memory, 1.0}) * 1e-9;
 }
@@ -48,7 +51,7 @@ void SpeedModel::add(const std::vector<Event>& events, const std::vector<bool>& 
   std::map<std::string, std::pair<double, int>> sums;
   size_t index = 0;
   for (const Event& event : events) {
-    if (event.kind != Event::Kind::kernel || !ran[index++]) continue;
+    if (event.kind != Event::Kind::kernel || !ran[index++] || is_exchange(event.work)) continue;
     const std::string key = key_of(event.work);
     auto& [seconds, calls] = sums[key];
     seconds += static_cast<double>(event.self_ns()) * 1e-9;
@@ -66,6 +69,7 @@ void SpeedModel::add(const std::vector<Event>& events, const std::vector<bool>& 
 }
 
 std::pair<double, bool> SpeedModel::seconds_of(const std::vector<Event>& events, const Event& kernel) const {
+  if (is_exchange(kernel.work)) return {0, true};
   const auto found = samples_.find(key_of(kernel.work));
   if (found != samples_.end()) return {median(found->second.seconds), true};
   for (const std::string& name : groups_of(events, kernel)) {

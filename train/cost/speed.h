@@ -22,8 +22,12 @@ class SpeedModel {
   void add(const std::vector<profile::Event>& events, const std::vector<bool>& ran);
   bool empty() const { return samples_.empty(); }
 
-  /// Kernels of a piece of work, all together.
+  /// Kernels of a piece of work, all together; what goes over a network takes none (train/cost/many_ranks.h).
   double seconds(const std::vector<profile::Event>& events) const;
+  /// One of them.
+  double seconds(const std::vector<profile::Event>& events, const profile::Event& kernel) const {
+    return seconds_of(events, kernel).first;
+  }
   /// Share of these seconds that comes from kernels measured on just their shapes.
   double measured_share(const std::vector<profile::Event>& events) const;
   /// By the machine's peaks and a typical share of them alone.
