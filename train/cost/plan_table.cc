@@ -8,7 +8,7 @@
 #include "tensor/base/text.h"
 #include "tensor/simd.h"
 #include "train/config/parts.h"
-#include "train/cost/plan_text.h"
+#include "train/cost/detail/plan_text.h"
 #include "train/cost/profile_table.h"
 #include "train/progress.h"
 

@@ -6,7 +6,7 @@
 
 #include "tensor/base/text.h"
 #include "train/config/parts.h"
-#include "train/cost/plan_text.h"
+#include "train/cost/detail/plan_text.h"
 #include "train/cost/profile_table.h"
 
 namespace giza::train {
@@ -52,7 +52,7 @@ std::string one_training_text(const Plan& plan, const Config& config, const Rank
                       "sent", "the rank waits");
   text += kind_text("batch norms and losses", step.sums);
   text += kind_text("gradients of weights", step.gradients,
-                    fmt::format(" (under way {}, the rest during the backward sweep)", in_seconds(step.gradients_s)));
+                    fmt::format(" of {} that they are under way", in_seconds(step.gradients_s)));
   text += kind_text("new weights", step.weights);
   text += kind_text("agreements", step.agreements);
   return text;
@@ -61,10 +61,10 @@ std::string one_training_text(const Plan& plan, const Config& config, const Rank
 std::string one_test_text(const Plan& plan, const RanksRow& row) {
   const SharedOut& test = row.test;
   std::string text = fmt::format("testing on {}: {} pictures a round\n", counted(row.ranks, "rank"), row.ranks);
-  text += fmt::format(
-      "  time:   {} a round: {} for the slowest picture, {} for exchanges ({} sent), {} at the rank that judges\n",
-      in_seconds(test.slowest_s + test.exchange_s + row.ranks * plan.test.files_s), in_seconds(test.slowest_s),
-      in_seconds(test.exchange_s), in_bytes(test.bytes), in_seconds(row.ranks * plan.test.files_s));
+  text += fmt::format("  time:   {} a round: the slowest picture {}, exchanges {} ({} sent), judging {}\n",
+                      in_seconds(test.slowest_s + test.exchange_s + row.ranks * plan.test.files_s),
+                      in_seconds(test.slowest_s), in_seconds(test.exchange_s), in_bytes(test.bytes),
+                      plan.test.files_s > 0 ? in_seconds(row.ranks * plan.test.files_s) : "unknown");
   text += fmt::format("          {:.2f} times as fast as one rank: {} efficient\n", row.test_speed,
                       in_percent(row.test_efficiency()));
   if (plan.test.pictures.count > 0) {
