@@ -217,6 +217,8 @@ int Program::main(int argc, const char* const* argv) {
     message = error.what();
   }
   if (session_) end_all_ranks(message, status);
+  // What all refuse before they are joined, rank 0 tells, if the launcher does not end it before because of this one.
+  if (ranks::launched_as().rank > 0) return 0;
   tell("{}", message);
   return status;
 }
