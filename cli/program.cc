@@ -15,6 +15,7 @@
 #include <new>
 #include <nlohmann/json.hpp>
 #include <system_error>
+#include <thread>
 #include <utility>
 
 #include "cli/command.h"
@@ -32,6 +33,12 @@ namespace {
 
 constexpr int kFailed = 1;
 constexpr int kRefused = 2;
+
+/// Another rank failed, and ends all, with the status of its failure: not with one of this rank's.
+[[noreturn]] void leave_to_another_rank() {
+  std::this_thread::sleep_for(std::chrono::seconds(3));
+  ranks::abandon(kFailed);
+}
 
 /// What a shell or a service may have left undone, or done to us.
 void prepare_process() {
@@ -208,7 +215,7 @@ int Program::main(int argc, const char* const* argv) {
     tell("{}", error.what());
     ranks::abandon(kFailed);
   } catch (const ranks::Elsewhere&) {
-    ranks::abandon(kFailed);
+    leave_to_another_rank();
   } catch (const std::bad_alloc&) {
     message = "out of memory: use a smaller batch, crop or model";
   } catch (const std::system_error& error) {  // printing throws it in words of its library
@@ -226,7 +233,7 @@ int Program::main(int argc, const char* const* argv) {
 void Program::end_all_ranks(const std::string& message, int status) {
   if (!ranks::leads()) {
     // What all ranks refuse, the one that leads tells.
-    if (ranks::failed_elsewhere(std::chrono::milliseconds(500 + 50 * ranks::own()))) ranks::abandon(status);
+    if (ranks::failed_elsewhere(std::chrono::milliseconds(500 + 50 * ranks::own()))) leave_to_another_rank();
     set_stderr_enabled(true);
     tell("rank {}: {}", ranks::own(), message);
   } else {
