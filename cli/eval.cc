@@ -48,8 +48,10 @@ int predict_unlabelled(const train::Config& config, const train::TestedNetwork& 
     masks.emplace(config.test.save_folder, train::mask_colors(config));
   }
   train::PredictionMemory memory(*tested.model);
-  train::check_ranks_agree({{"the test protocol", train::protocol_name(protocol)},
-                            {"the number of pictures", std::to_string(entries.size())}});
+  train::check_ranks_agree([&] {
+    return std::vector<train::Fact>{{"the test protocol", train::protocol_name(protocol)},
+                                    {"the number of pictures", std::to_string(entries.size())}};
+  });
   train::start_alike(*tested.model, nullptr);
   const int64_t count = std::max<int64_t>(end - span.begin, 0);
   train::Progress progress("predict", count, "images");

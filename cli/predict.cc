@@ -219,9 +219,11 @@ printed with their probabilities, and written to DIR/predictions.jsonl, a line p
     }
     if (network.whole_picture && ranks::leads()) guesses_.emplace((fs::path(out_) / train::kGuessesFile).string());
 
-    train::check_ranks_agree({{"the pictures", fmt::format("{}", fmt::join(arguments, " "))},
-                              {"their number", std::to_string(pictures.size())},
-                              {"the test protocol", train::protocol_name(loaded.protocol)}});
+    train::check_ranks_agree([&] {
+      return std::vector<train::Fact>{{"the pictures", fmt::format("{}", fmt::join(arguments, " "))},
+                                      {"their number", std::to_string(pictures.size())},
+                                      {"the test protocol", train::protocol_name(loaded.protocol)}};
+    });
     train::start_alike(*loaded.model, nullptr);
     const train::SignalGuard guard;
     const auto count = static_cast<int64_t>(pictures.size());

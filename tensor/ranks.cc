@@ -73,19 +73,30 @@ int as_count(size_t count) {
   return static_cast<int>(count);
 }
 
+/// A note is an empty message on `control`, which its tag tells from others. Nobody waits for one to arrive.
+void send_note(int to, int tag) {
+  MPI_Request request = MPI_REQUEST_NULL;
+  MPI_Isend(nullptr, 0, MPI_BYTE, to, tag, world.control, &request);
+  if (request != MPI_REQUEST_NULL) MPI_Request_free(&request);
+}
+
+/// The rank that a note is from, if there is one.
+std::optional<int> receive_note(int tag) {
+  int found = 0;
+  MPI_Status status;
+  MPI_Iprobe(MPI_ANY_SOURCE, tag, world.control, &found, &status);
+  if (found == 0) return std::nullopt;
+  MPI_Recv(nullptr, 0, MPI_BYTE, status.MPI_SOURCE, tag, world.control, MPI_STATUS_IGNORE);
+  return status.MPI_SOURCE;
+}
+
 void listen() {
   while (world.listening) {
-    int found = 0;
-    MPI_Status status;
-    MPI_Iprobe(MPI_ANY_SOURCE, kAsk, world.control, &found, &status);
-    if (found == 0) {
+    if (const std::optional<int> asker = receive_note(kAsk)) {
+      send_note(*asker, kAlive);
+    } else {
       std::this_thread::sleep_for(std::chrono::milliseconds(20));
-      continue;
     }
-    MPI_Recv(nullptr, 0, MPI_BYTE, status.MPI_SOURCE, kAsk, world.control, MPI_STATUS_IGNORE);
-    MPI_Request answer = MPI_REQUEST_NULL;
-    MPI_Isend(nullptr, 0, MPI_BYTE, status.MPI_SOURCE, kAlive, world.control, &answer);
-    if (answer != MPI_REQUEST_NULL) MPI_Request_free(&answer);
   }
 }
 
@@ -95,21 +106,15 @@ void look_for_the_dead() {
   for (int rank = 0; rank < world.count; ++rank) {
     if (rank == world.rank) continue;
     silent.insert(rank);
-    MPI_Request question = MPI_REQUEST_NULL;
-    MPI_Isend(nullptr, 0, MPI_BYTE, rank, kAsk, world.control, &question);
-    if (question != MPI_REQUEST_NULL) MPI_Request_free(&question);
+    send_note(rank, kAsk);
   }
   for (const Clock::time_point begin = Clock::now(); Clock::now() - begin < kAnswer;) {
-    int found = 0;
-    MPI_Status status;
-    MPI_Iprobe(MPI_ANY_SOURCE, kAlive, world.control, &found, &status);
-    if (found == 0) {
+    if (const std::optional<int> answer = receive_note(kAlive)) {
+      silent.erase(*answer);
+      if (silent.empty()) return;
+    } else {
       std::this_thread::sleep_for(std::chrono::milliseconds(5));
-      continue;
     }
-    MPI_Recv(nullptr, 0, MPI_BYTE, status.MPI_SOURCE, kAlive, world.control, MPI_STATUS_IGNORE);
-    silent.erase(status.MPI_SOURCE);
-    if (silent.empty()) return;
   }
   int first = 0;
   while (silent.contains(first)) ++first;
@@ -231,8 +236,7 @@ void together(const Start& start) {
   wait(std::span(&request, 1));
 }
 
-template <class T>
-std::vector<int> starts_of(std::span<const T> counts) {
+std::vector<int> starts_of(std::span<const int> counts) {
   std::vector<int> starts(counts.size());
   for (size_t r = 1; r < counts.size(); ++r) starts[r] = starts[r - 1] + counts[r - 1];
   return starts;
@@ -248,7 +252,7 @@ std::vector<std::string> gather(std::string_view text) {
   together([&](MPI_Request* request) {
     MPI_Iallgather(&own_size, 1, MPI_INT, sizes.data(), 1, MPI_INT, world.values, request);
   });
-  const std::vector<int> starts = starts_of(std::span<const int>(sizes));
+  const std::vector<int> starts = starts_of(sizes);
   std::string all(static_cast<size_t>(starts.back() + sizes.back()), '\0');
   together([&](MPI_Request* request) {
     MPI_Iallgatherv(text.data(), own_size, MPI_BYTE, all.data(), sizes.data(), starts.data(), MPI_BYTE, world.values,

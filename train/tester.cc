@@ -76,7 +76,9 @@ Evaluation test(const Config& config, const TestedNetwork* network, const Datase
   options.examples = kReportExamples;
   const Predictor predictor =
       network != nullptr ? bounded_predictor(*network, config.test.model_path) : saved_predictor(folder + "/gray");
-  check_ranks_agree({{"the test protocol", options.protocol}, {"the list of pictures", list_hash(dataset)}});
+  check_ranks_agree([&] {
+    return std::vector<Fact>{{"the test protocol", options.protocol}, {"the list of pictures", list_hash(dataset)}};
+  });
   if (network != nullptr) start_alike(*network->model, nullptr);
   Evaluation evaluation = evaluate(predictor, dataset, options);
   if (!ranks::leads()) return evaluation;

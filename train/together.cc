@@ -14,8 +14,9 @@
 
 namespace giza::train {
 
-void check_ranks_agree(std::vector<Fact> facts) {
+void check_ranks_agree(const std::function<std::vector<Fact>()>& facts_of_rank) {
   if (ranks::count() == 1) return;
+  std::vector<Fact> facts = facts_of_rank();
   facts.insert(facts.begin(), {{"the version of giza", GIZA_VERSION},
                                {"the SIMD target (--isa)", isa_fuses(isa()) ? "with a fused multiply-add" : isa()}});
   std::string own;

@@ -19,9 +19,9 @@ struct Fact {
   /// Says how rank 0's value, the first, and another one differ; without it short values are shown.
   std::function<std::string(const std::string&, const std::string&)> difference = {};
 };
-/// Compares the version, what SIMD rounds like, and these. Throws Refusal, at all ranks, that names the ranks that differ,
-/// and in what.
-void check_ranks_agree(std::vector<Fact> facts);
+/// Compares the version, what SIMD rounds like, and these, which are asked for where there are several ranks. Throws Refusal,
+/// at all ranks, that names the ranks that differ, and in what.
+void check_ranks_agree(const std::function<std::vector<Fact>()>& facts_of_rank);
 
 /// The signal that arrived at any rank, as pending_signal() of one; 0 without.
 int signal_anywhere();

@@ -43,11 +43,13 @@ TrainingRun::TrainingRun(const Config& config)
       iterations_per_epoch_(std::max<int64_t>(1, dataset_.size() / train_.batch_size)),
       iterations_(iterations_per_epoch_ * train_.epochs),
       schedule_(lr_schedule(config, iterations_)) {
-  const auto difference = [](const std::string& first, const std::string& other) {
-    return fmt::format("{}", fmt::join(changed_settings(first, other), "; "));
-  };
-  check_ranks_agree(
-      {{"the configuration", training_settings(config), difference}, {"the training list", list_hash(dataset_)}});
+  check_ranks_agree([&] {
+    const auto difference = [](const std::string& first, const std::string& other) {
+      return fmt::format("{}", fmt::join(changed_settings(first, other), "; "));
+    };
+    return std::vector<Fact>{{"the configuration", training_settings(config), difference},
+                             {"the training list", list_hash(dataset_)}};
+  });
   check<Refusal>(iterations_ <= INT32_MAX, "{}: {} iterations are too many", config.file, iterations_);
   if (train_.threads > 0) set_num_threads(train_.threads);
   if (train_.evaluate) validation_set_ = std::make_unique<Dataset>(dataset_options(config, Split::val));
