@@ -60,8 +60,9 @@ struct World {
   int rank = 0, count = 1;
   std::vector<MPI_Request> under_way;
   std::function<bool()> impatient;
-  std::thread listener;  // answers who asks whether this rank is there, while its main thread computes
-  std::atomic<bool> listening = false;
+  std::thread
+      listener;  // while the main thread computes: moves messages on, and says to who asks that this rank is there
+  std::atomic<bool> listening = false, moving = false;  // moving: messages are under way
 };
 World world;
 
@@ -90,12 +91,14 @@ std::optional<int> receive_note(int tag) {
   return status.MPI_SOURCE;
 }
 
+// MPI moves messages only while it is called, which the main thread does not do during the sweep. Each look for a note here
+// hands on what the sockets take; they hold some 100 KB at least, which is as much as 1 Gb/s takes in a millisecond.
 void listen() {
   while (world.listening) {
     if (const std::optional<int> asker = receive_note(kAsk)) {
       send_note(*asker, kAlive);
     } else {
-      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+      std::this_thread::sleep_for(world.moving ? std::chrono::microseconds(200) : std::chrono::milliseconds(20));
     }
   }
 }
@@ -304,12 +307,14 @@ int64_t largest(int64_t value) {
 
 void start_send(int to, std::span<const float> values) {
   if (alone()) return;
+  world.moving = true;
   MPI_Isend(values.data(), as_count(values.size()), MPI_FLOAT, to, kValues, world.values,
             &world.under_way.emplace_back());
 }
 
 void start_receive(int from, std::span<float> values) {
   if (alone()) return;
+  world.moving = true;
   MPI_Irecv(values.data(), as_count(values.size()), MPI_FLOAT, from, kValues, world.values,
             &world.under_way.emplace_back());
 }
@@ -318,6 +323,7 @@ void finish() {
   if (world.under_way.empty()) return;
   wait(world.under_way);
   world.under_way.clear();
+  world.moving = false;
 }
 
 #else

@@ -20,11 +20,25 @@ struct Pending {
   std::vector<Tensor> own;  // one a piece
   Tensor received;          // [pieces of others][part]
   Tensor result;
+  bool sent = false;
 };
 thread_local std::vector<Pending> pending;
 
 std::span<float> part_of(const Tensor& tensor, const OwnedPart& part) {
   return {tensor.data() + part.begin, static_cast<size_t>(part.end - part.begin)};
+}
+
+/// Sends the newest gradient. It is held back until the sums of the layer before have been exchanged, which all ranks wait
+/// for and which would queue up behind it: so it travels while that layer's convolution computes.
+void send_newest() {
+  if (pending.empty() || pending.back().sent) return;
+  for (const Tensor& each : pending.back().own) {
+    for (int rank = 0; rank < ranks::count(); ++rank) {
+      const OwnedPart theirs = owned_part(each.shape(), rank);
+      if (rank != ranks::own() && theirs.begin < theirs.end) ranks::start_send(rank, part_of(each, theirs));
+    }
+  }
+  pending.back().sent = true;
 }
 
 /// The end of the largest node of the tree that begins at a picture and ends before `end`; behind the batch's last picture
@@ -79,6 +93,7 @@ Scratch<double> gather_pieces(const BatchShare& share, const double* own, int64_
   for (const BatchPiece& piece : share.pieces()) counts[static_cast<size_t>(piece.rank)] += static_cast<int>(count);
   Scratch<double> all(std::ssize(share.pieces()) * count);
   ranks::gather({own, share.own_pieces().size() * static_cast<size_t>(count)}, counts, all.data());
+  send_newest();
   return all;
 }
 
@@ -100,6 +115,7 @@ void add_other_pictures(double* numbers, int64_t stride, int64_t count) {
 Tensor start_gradient(std::vector<Tensor> own) {
   const BatchShare* share = BatchShare::current();
   for (const Tensor& each : own) check<Error>(each.dense(), "start_gradient: {} is not dense", each.shape());
+  send_newest();
   Pending sum{std::move(own), {}, {}};
   sum.result = sum.own[0];
   const OwnedPart part = owned_part(sum.result.shape());
@@ -116,12 +132,6 @@ Tensor start_gradient(std::vector<Tensor> own) {
     if (piece.rank == ranks::own() || size == 0) continue;
     ranks::start_receive(piece.rank, {sum.received.row(row++), static_cast<size_t>(size)});
   }
-  for (const Tensor& each : sum.own) {
-    for (int rank = 0; rank < ranks::count(); ++rank) {
-      const OwnedPart theirs = owned_part(each.shape(), rank);
-      if (rank != ranks::own() && theirs.begin < theirs.end) ranks::start_send(rank, part_of(each, theirs));
-    }
-  }
   Tensor result = sum.result;
   pending.push_back(std::move(sum));
   return result;
@@ -131,6 +141,7 @@ void finish_gradients() {
   if (pending.empty()) return;
   const BatchShare* share = BatchShare::current();
   {
+    send_newest();
     const profile::Scope scope([&] { return profile::exchange("finish_gradients"); });
     ranks::finish();
   }

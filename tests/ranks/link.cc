@@ -1,14 +1,17 @@
-// A cable between two network namespaces with a speed, a delay and a share of lost packets, so that two "machines" on one
-// can be tried on the network that one thinks of. (Linux's netem does this too, where the kernel has it.)
-//   rank_link NAMESPACE NAMESPACE BITS_PER_SECOND DELAY_US LOST_PER_MILLE
-// In each namespace it makes the device giza0 (TUN), says "ready", and carries packets until it is killed. Speed 0: no limit.
+// A switch between network namespaces, with cables of a speed, a delay and a share of lost packets, so that "machines" on
+// one can be tried on the network that one thinks of. (Linux's netem does this too, where the kernel has it.)
+//   rank_link BITS_PER_SECOND DELAY_US LOST_PER_MILLE NAMESPACE...
+// In each namespace it makes the device giza0 (TUN); the first is to get the address 10.78.0.1, and so on. Then it says
+// "ready", and carries packets until it is killed. Speed 0: no limit.
 #include <fcntl.h>
 #include <linux/if.h>
 #include <linux/if_tun.h>
 #include <sched.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <condition_variable>
@@ -45,73 +48,88 @@ int open_device(const std::string& name) {
   return device;
 }
 
-/// One direction: a packet leaves when those before it have, and arrives a delay later.
-class Direction {
+/// What a packet passes: its sender's cable, the switch, which hands it on while it still comes in, and its receiver's cable.
+class Switch {
  public:
-  Direction(int from, int to, double bits_per_second, std::chrono::microseconds delay, int lost, unsigned seed)
-      : from_(from), to_(to), speed_(bits_per_second), delay_(delay), lost_(lost), random_(seed) {}
-
-  void read() {
-    std::array<char, 65536> bytes{};
-    while (true) {
-      const ssize_t size = ::read(from_, bytes.data(), bytes.size());
-      if (size <= 0) fail("read");
-      if (static_cast<int>(random_() % 1000) < lost_) continue;
-      const std::lock_guard lock(mutex_);
-      if (packets_.size() > kQueue) continue;  // as a switch drops what it cannot hold
-      free_ = std::max(free_, Clock::now());
-      if (speed_ > 0) {
-        free_ += std::chrono::nanoseconds(static_cast<int64_t>(8e9 * static_cast<double>(size) / speed_));
-      }
-      packets_.emplace_back(free_ + delay_, std::vector<char>(bytes.begin(), bytes.begin() + size));
-      arrived_.notify_one();
-    }
+  Switch(double bits_per_second, std::chrono::microseconds delay, int lost) : delay_(delay), lost_(lost) {
+    if (bits_per_second > 0) nanoseconds_per_byte_ = 8e9 / bits_per_second;
   }
+  void connect(int device) { ports_.emplace_back().device = device; }
 
-  void write() {
-    while (true) {
-      std::unique_lock lock(mutex_);
-      arrived_.wait(lock, [this] { return !packets_.empty(); });
-      const auto [due, bytes] = std::move(packets_.front());
-      packets_.pop_front();
-      lock.unlock();
-      std::this_thread::sleep_until(due);
-      // A device that is not up yet takes nothing.
-      if (::write(to_, bytes.data(), bytes.size()) < 0 && errno != EIO) fail("write");
+  void run() {
+    std::vector<std::thread> threads;
+    for (Port& port : ports_) {
+      threads.emplace_back([&] { read(&port); });
+      threads.emplace_back([&] { write(&port); });
     }
+    for (std::thread& thread : threads) thread.join();
   }
 
  private:
+  struct Packet {
+    Clock::time_point due;
+    std::vector<char> bytes;
+  };
+  struct Port {
+    int device = -1;
+    Clock::time_point sent, received;  // when the cable is free
+    std::deque<Packet> packets;        // to this port's device
+    std::condition_variable arrived;
+  };
+
+  void read(Port* from) {
+    std::array<char, 65536> bytes{};
+    while (true) {
+      const ssize_t size = ::read(from->device, bytes.data(), bytes.size());
+      if (size <= 0) fail("read");
+      // The last byte of the receiver's IPv4 address; what else comes, such as IPv6's greetings, goes nowhere.
+      const size_t host = static_cast<unsigned char>(bytes[19]);
+      if (size < 20 || bytes[0] >> 4 != 4 || host < 1 || host > ports_.size()) continue;
+      Port& to = ports_[host - 1];
+      const std::chrono::nanoseconds length(static_cast<int64_t>(nanoseconds_per_byte_ * static_cast<double>(size)));
+      const std::lock_guard lock(mutex_);
+      if (static_cast<int>(random_() % 1000) < lost_) continue;
+      if (to.packets.size() > kQueue) continue;  // as a switch drops what it cannot hold
+      from->sent = std::max(from->sent, Clock::now()) + length;
+      to.received = std::max(to.received + length, from->sent);
+      to.packets.push_back({to.received + delay_, std::vector<char>(bytes.begin(), bytes.begin() + size)});
+      to.arrived.notify_one();
+    }
+  }
+
+  void write(Port* to) {
+    ::prctl(PR_SET_TIMERSLACK, 1);  // else Linux wakes 50 us late
+    while (true) {
+      std::unique_lock lock(mutex_);
+      to->arrived.wait(lock, [to] { return !to->packets.empty(); });
+      const Packet packet = std::move(to->packets.front());
+      to->packets.pop_front();
+      lock.unlock();
+      std::this_thread::sleep_until(packet.due);
+      // A device that is not up yet takes nothing.
+      if (::write(to->device, packet.bytes.data(), packet.bytes.size()) < 0 && errno != EIO) fail("write");
+    }
+  }
+
   static constexpr size_t kQueue = 4096;
-  int from_, to_;
-  double speed_;
+  double nanoseconds_per_byte_ = 0;
   std::chrono::microseconds delay_;
   int lost_;
-  std::mt19937 random_;
   std::mutex mutex_;
-  std::condition_variable arrived_;
-  std::deque<std::pair<Clock::time_point, std::vector<char>>> packets_;
-  Clock::time_point free_;  // when the cable is
+  std::mt19937 random_{1};
+  std::deque<Port> ports_;
 };
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 6) {
-    std::fprintf(stderr, "usage: rank_link NAMESPACE NAMESPACE BITS_PER_SECOND DELAY_US LOST_PER_MILLE\n");
+  if (argc < 6) {
+    std::fprintf(stderr, "usage: rank_link BITS_PER_SECOND DELAY_US LOST_PER_MILLE NAMESPACE NAMESPACE...\n");
     return 2;
   }
-  const int one = open_device(argv[1]), two = open_device(argv[2]);
-  const double speed = std::atof(argv[3]);
-  const std::chrono::microseconds delay(std::atol(argv[4]));
-  const int lost = std::atoi(argv[5]);
-  Direction there(one, two, speed, delay, lost, 1), back(two, one, speed, delay, lost, 2);
-  std::vector<std::thread> threads;
-  for (Direction* each : {&there, &back}) {
-    threads.emplace_back([each] { each->read(); });
-    threads.emplace_back([each] { each->write(); });
-  }
+  Switch between(std::atof(argv[1]), std::chrono::microseconds(std::atol(argv[2])), std::atoi(argv[3]));
+  for (int i = 4; i < argc; ++i) between.connect(open_device(argv[i]));
   std::puts("ready");
   std::fflush(stdout);
-  for (std::thread& thread : threads) thread.join();
+  between.run();
 }

@@ -21,6 +21,7 @@ cd "$work"
 failures=0
 complain() {
   printf 'FAILED: %s\n' "$*"
+  [[ -z ${ABORT:-} ]] || exit 1
   failures=$((failures + 1))
 }
 finish() {

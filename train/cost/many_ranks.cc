@@ -13,11 +13,6 @@ namespace {
 
 using profile::Event;
 
-// Bytes for each other rank that move while this one is at work. MPI moves large messages only while it is called, which
-// giza does where it waits; between that there is what the sockets hold. Found on trainings of PSPNet18 by two ranks in
-// network namespaces with 1 Gb/s between them, by Open MPI 4.1 over TCP on Linux 6 (docs/plan.md).
-constexpr double kInSockets = 0.5e6;
-
 }  // namespace
 
 FullestRank fullest_rank(int64_t batch, int ranks) {
@@ -42,8 +37,8 @@ FullestRank fullest_rank(int64_t batch, int ranks) {
 
 // The step is gone through event by event.
 //   A sum (gather_pieces) stops the rank until all have it: Interconnect::exchange_s.
-//   A gradient (start_gradient) is queued, and the rank goes on, but for its processor's work on the messages. While it is
-//     at work nobody hands the queue on, and only what the sockets hold moves. They are filled again where it waits next.
+//   A gradient (start_gradient) is held back until the next sum was exchanged or the next gradient comes, as batch_share.cc
+//     does it. Then it is in a queue, which moves on while the rank is at work. A sum has to wait for all that is queued.
 //   finish_gradients waits until the queue is empty, and for the latency of the last message.
 //   Weights (spread_weights) stop the rank like a sum.
 // A rank sends each of its pieces. Where another one has more pieces, everyone waits for that one's.
@@ -52,7 +47,7 @@ RankStep step_of_rank(const std::vector<Event>& events, const std::function<doub
                       int print_freq) {
   RankStep step;
   step.work_s = outside_s;
-  double since_s = 0, queue = 0;  // work since the queue was served; bytes in it
+  double held = 0, queue = 0;  // bytes of the newest gradient; bytes on their way
   bool under_way = false;
   const double busiest = static_cast<double>(fullest.most_pieces) / static_cast<double>(fullest.pieces);
   const auto count = [](Exchange* kind, int64_t messages, double bytes, double stopped_s) {
@@ -61,34 +56,30 @@ RankStep step_of_rank(const std::vector<Event>& events, const std::function<doub
     kind->bytes += bytes;
     kind->seconds += stopped_s;
   };
-  const auto serve = [&] {
-    queue = std::max(0.0, queue - std::min(kInSockets * (ranks - 1), since_s * network.bytes_per_s));
-    since_s = 0;
-  };
   for (const Event& event : events) {
     if (event.kind != Event::Kind::kernel) continue;
     const profile::Work& work = event.work;
     if (work.messages < 0) {
       const double kernel_s = seconds(event);
       step.work_s += kernel_s;
-      if (queue > 0) since_s += kernel_s;
+      queue = std::max(0.0, queue - kernel_s * network.bytes_per_s);
     } else if (work.kernel == "start_gradient") {
       const auto messages = std::llround(static_cast<double>(work.messages) * busiest);
       const double bytes = work.bytes * busiest;
       count(&step.gradients, messages, bytes, static_cast<double>(messages) * Interconnect::message_s());
       step.gradients_s += bytes / network.bytes_per_s;
-      queue += bytes;
+      queue += std::exchange(held, bytes);
       under_way = true;
     } else if (work.kernel == "finish_gradients") {
       if (!under_way) continue;
-      serve();
-      step.gradients.seconds += queue / network.bytes_per_s + network.latency_s;
-      queue = 0;
+      step.gradients.seconds += (queue + held) / network.bytes_per_s + network.latency_s;
+      held = queue = 0;
       under_way = false;
     } else if (work.kernel == "spread_weights") {
       count(&step.weights, work.messages, work.bytes, network.exchange_s(work.messages, work.bytes));
     } else {
-      serve();
+      step.gradients.seconds += queue / network.bytes_per_s;
+      queue = std::exchange(held, 0.0);
       count(&step.sums, work.messages, work.bytes * busiest, network.exchange_s(work.messages, work.bytes * busiest));
     }
   }

@@ -103,17 +103,22 @@ constexpr FullestRank kFull{.rank = 0, .pictures = 4, .pieces = 1, .most_pieces 
 
 TEST_CASE("a rank's step by hand: sums wait, gradients go on beside the work, weights wait") {
   const Interconnect network{.bytes_per_s = 1e6, .latency_s = 1e-3};
-  const std::vector<profile::Event> events = {
-      kernel("conv"),     kernel("gather_pieces", 3, 3e3), kernel("start_gradient", 3, 5e6),
-      kernel("conv"),     kernel("gather_pieces", 3, 6e3), kernel("finish_gradients", 0, 0),
-      kernel("sgd_step"), kernel("spread_weights", 6, 2e6)};
+  const std::vector<profile::Event> events = {kernel("conv"),
+                                              kernel("gather_pieces", 3, 3e3),
+                                              kernel("start_gradient", 3, 5e6),
+                                              kernel("conv"),
+                                              kernel("gather_pieces", 3, 6e3),
+                                              kernel("conv"),
+                                              kernel("finish_gradients", 0, 0),
+                                              kernel("sgd_step"),
+                                              kernel("spread_weights", 6, 2e6)};
   const RankStep step = step_of(events, kFull, 4, network);
-  CHECK(step.work_s == Approx(3.25));
+  CHECK(step.work_s == Approx(4.25));
   CHECK(step.sums.calls == 2);
   CHECK(step.sums.messages == 6);
   CHECK(step.sums.bytes == Approx(9e3));
   CHECK(step.sums.seconds == Approx(2 * (1e-3 + 2 * kMessage) + 9e-3));
-  // Of 5 MB the network carries 1 MB in the second of work, and 4 are waited for.
+  // Of 5 MB the network carries 1 MB in the second of work after the sum, and 4 are waited for.
   CHECK(step.gradients.calls == 1);
   CHECK(step.gradients.messages == 3);
   CHECK(step.gradients.bytes == Approx(5e6));
@@ -126,22 +131,27 @@ TEST_CASE("a rank's step by hand: sums wait, gradients go on beside the work, we
   CHECK(step.step_s() == Approx(step.work_s + step.exchanges_s()));
 }
 
-TEST_CASE("gradients: sockets hold so much, a fast network hides all, another rank's pieces count") {
-  const std::vector<profile::Event> events = {kernel("start_gradient", 1, 2e6), kernel("conv"),
-                                              kernel("finish_gradients", 0, 0)};
-  // Much faster than the work, but half a megabyte is all that moves while nobody calls MPI.
+TEST_CASE("gradients: held back for one sum, before the next one, another rank's pieces count") {
   const Interconnect fast{.bytes_per_s = 1e9, .latency_s = 0};
-  CHECK(step_of(events, kFull, 2, fast).gradients.seconds == Approx(1.5e-3 + kMessage));
-  // To four others it is four times as much.
-  CHECK(step_of(events, kFull, 5, fast).gradients.seconds == Approx(kMessage));
+  const profile::Event begin = kernel("start_gradient", 1, 2e6), sum = kernel("gather_pieces", 1, 0);
+  const profile::Event end = kernel("finish_gradients", 0, 0);
+  const auto waits = [&](const std::vector<profile::Event>& events) {
+    const RankStep step = step_of(events, kFull, 2, fast);
+    return step.gradients.seconds - static_cast<double>(step.gradients.calls) * kMessage;
+  };
+  CHECK(waits({begin, sum, kernel("conv"), end}) == Approx(0));
+  CHECK(waits({begin, kernel("conv"), end}) == Approx(2e-3));              // nothing let it go
+  CHECK(waits({begin, sum, sum, kernel("conv"), end}) == Approx(2e-3));    // the second sum queues up behind it
+  CHECK(waits({begin, begin, sum, kernel("conv"), end}) == Approx(2e-3));  // the second gradient sends the first
+  CHECK(waits({begin, begin, kernel("conv"), end}) == Approx(2e-3));
   FullestRank few = kFull;
   few.most_pieces = 2;
-  const RankStep twice = step_of(events, few, 2, fast);
+  const RankStep twice = step_of({begin, end}, few, 2, fast);
   CHECK(twice.gradients.bytes == Approx(4e6));
   CHECK(twice.gradients.messages == 2);
-  CHECK(twice.gradients.seconds == Approx(3.5e-3 + 2 * kMessage));
+  CHECK(twice.gradients.seconds == Approx(4e-3 + 2 * kMessage));
   // Nothing was started: nothing to wait for.
-  CHECK(step_of({kernel("finish_gradients", 0, 0)}, kFull, 2, fast).gradients.seconds == 0);
+  CHECK(step_of({end}, kFull, 2, fast).gradients.seconds == 0);
 }
 
 TEST_CASE("pictures shared out by hand: rounds, the slowest of each, one who judges") {

@@ -1,0 +1,125 @@
+#!/usr/bin/env python3
+"""Holds `giza plan --ranks --network` against trainings by as many machines, which are network namespaces of this one.
+
+    bench/plan/ranks.py --giza build/giza --link build/tests/ranks/rank_link [--ranks 2] [--rounds 3]
+                        [--network 1Gb/s,1ms ...] [KEY VALUE ...]
+
+Each rank has one thread. The network is a switch of our own (tests/ranks/link.cc) of the speed and latency that the plan
+is told; "none" is as fast as this machine is, and what the exchanges take there is work of its processors, which carry
+the packets, too (64 KB large, so that they do not carry many). As many plans are made at once as there are ranks, so that
+their kernels meet the neighbours that the ranks have. KEY VALUE change the configuration, PSPNet18 at 193x193, batch 4.
+Rounds alternate the networks; the table has medians. Prints Markdown. Needs root, Open MPI, iproute2, and Python's own
+library only.
+"""
+import argparse
+import contextlib
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+
+CONFIG = """
+DATA: {{data_root: {dir}, train_list: {dir}/train.txt, val_list: {dir}/val.txt, names_path: {dir}/names.txt, classes: 12}}
+TRAIN: {{layers: 18, train_h: 193, train_w: 193, batch_size: 4, epochs: 1, print_freq: 1, save_freq: 1, evaluate: false,
+  save_path: {dir}/run, tensorboard: false, workers: 1}}
+TEST: {{test_list: {dir}/val.txt, model_path: {dir}/run/last.safetensors}}
+"""
+ITERATIONS = 24
+
+
+def bits_and_microseconds(network):
+    """"1Gb/s,1ms" -> 1e9, 1000"""
+    speed, latency = network.split(",")
+    units = {"Mb/s": 1e6, "Gb/s": 1e9, "us": 1, "ms": 1000}
+    value = lambda text: next(float(text[:-len(u)]) * f for u, f in units.items() if text.endswith(u))
+    return value(speed), value(latency)
+
+
+@contextlib.contextmanager
+def machines(link, count, network):
+    """Namespaces with a switch between them, while it lasts."""
+    names = [f"giza-{os.getpid()}-{k}" for k in range(1, count + 1)]
+    bits, microseconds = (0, 0) if network == "none" else bits_and_microseconds(network)
+    for name in names:
+        subprocess.run(["ip", "netns", "add", name], check=True)
+    cable = subprocess.Popen([link, str(bits), str(int(microseconds)), "0", *names], stdout=subprocess.PIPE, text=True)
+    try:
+        if cable.stdout.readline().strip() != "ready":
+            sys.exit("there can be no network here")
+        for k, name in enumerate(names, 1):
+            for words in ("link set lo up", f"addr add 10.78.0.{k}/24 dev giza0", "link set giza0 mtu 65000 up"):
+                subprocess.run(["ip", "netns", "exec", name, "ip", *words.split()], check=True)
+        yield names
+    finally:
+        cable.kill()
+        cable.wait()
+        for name in names:
+            subprocess.run(["ip", "netns", "del", name], check=True)
+
+
+def train(giza, names, folder, keys):
+    """-> seconds of an iteration, the median"""
+    shell = f"{folder}/remote_shell"  # starts a command on another machine, as ssh does
+    with open(shell, "w", encoding="utf-8") as file:
+        file.write('#!/bin/bash\nhost=$1; shift\nexec ip netns exec "' + names[0].rsplit("-", 1)[0] +
+                   '-${host##*.}" unshare --uts bash -c "hostname host${host##*.}; $*"\n')
+    os.chmod(shell, 0o755)
+    shutil.rmtree(f"{folder}/run", ignore_errors=True)
+    words = ["mpirun", "-q", "--host", ",".join(f"10.78.0.{k}" for k in range(1, len(names) + 1)), "-n", str(len(names)),
+             "--bind-to", "none", "--mca", "plm_rsh_agent", shell, "--mca", "btl", "self,tcp",
+             "--mca", "btl_tcp_if_include", "giza0", "--mca", "oob_tcp_if_include", "giza0",
+             giza, "train", "--quiet", "--threads", "1", "--config", f"{folder}/config.yaml", *keys]
+    os.environ.update(OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1")
+    done = subprocess.run(["ip", "netns", "exec", names[0], "unshare", "--uts", "bash", "-c", 'hostname host1; "$@"', "_",
+                           *words], capture_output=True, text=True)
+    if done.returncode != 0:
+        sys.exit(done.stderr)
+    lines = [json.loads(line) for line in open(f"{folder}/run/log.jsonl", encoding="utf-8")]
+    marks = [line["seconds"] for line in lines if line["type"] == "train"]
+    return statistics.median([b - a for a, b in zip(marks, marks[1:])][3:])
+
+
+def plan(giza, ranks, folder, keys, network):
+    words = [giza, "plan", "--json", "--quiet", "--threads", "1", "--config", f"{folder}/config.yaml", "--ranks", str(ranks),
+             "--network", "1000Gb/s,0us" if network == "none" else network, *keys]
+    plans = [subprocess.Popen(words, stdout=subprocess.PIPE, text=True) for _ in range(ranks)]
+    out = [each.communicate()[0] for each in plans]
+    return next(row for row in json.loads(out[0])["ranks"]["rows"] if row["ranks"] == ranks)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--giza", required=True, type=os.path.abspath)
+    parser.add_argument("--link", required=True, type=os.path.abspath)
+    parser.add_argument("--ranks", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--network", nargs="+", default=["none", "10Gb/s,50us", "1Gb/s,50us", "1Gb/s,1ms"])
+    parser.add_argument("keys", nargs="*")
+    options, rest = parser.parse_known_args()
+    keys = options.keys + rest
+    with tempfile.TemporaryDirectory() as folder:
+        batch = int(keys[keys.index("TRAIN.batch_size") + 1]) if "TRAIN.batch_size" in keys else 4
+        subprocess.run([options.giza, "scenes", "--quiet", "--out", folder, "--train", str(batch * ITERATIONS), "--val", "4",
+                        "--size", "200x260"], check=True, stdout=subprocess.DEVNULL)
+        with open(f"{folder}/config.yaml", "w", encoding="utf-8") as file:
+            file.write(CONFIG.format(dir=folder))
+        measured = {network: [] for network in options.network}
+        planned = {network: [] for network in options.network}
+        for _ in range(options.rounds):
+            for network in options.network:
+                with machines(options.link, options.ranks, network) as names:
+                    measured[network].append(train(options.giza, names, folder, keys))
+                planned[network].append(plan(options.giza, options.ranks, folder, keys, network))
+    print("| network | measured s | from, to | planned s | of it exchanges | deviation |\n|---|---|---|---|---|---|")
+    for network in options.network:
+        middle = sorted(planned[network], key=lambda p: p["iteration_s"])[len(planned[network]) // 2]
+        took = statistics.median(measured[network])
+        print(f"| {network} | {took:.3f} | {min(measured[network]):.3f}, {max(measured[network]):.3f} "
+              f"| {middle['iteration_s']:.3f} | {middle['iteration_s'] - middle['work_s']:.3f} | {100 * (middle['iteration_s'] / took - 1):+.0f} % |")
+
+
+if __name__ == "__main__":
+    main()
