@@ -16,6 +16,7 @@
 #include "train/config/card.h"
 #include "train/cost/rehearsal.h"
 #include "train/initial_weights.h"
+#include "train/report/run_report.h"
 #include "train/resume.h"
 #include "train/together.h"
 
