@@ -60,8 +60,8 @@ struct World {
   int rank = 0, count = 1;
   std::vector<MPI_Request> under_way;
   std::function<bool()> impatient;
-  std::thread
-      listener;  // while the main thread computes: moves messages on, and says to who asks that this rank is there
+  // While the main thread computes it moves messages on, and answers who asks whether this rank is there.
+  std::thread listener;
   std::atomic<bool> listening = false, moving = false;  // moving: messages are under way
 };
 World world;
