@@ -49,11 +49,14 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr int kValues = 1, kFailure = 2, kAsk = 3, kAlive = 4;  // tags
-// Of a rank that is to end: how long it waits before it asks whether the others are there, and how long for their answer.
-// Launchers kill a second after they asked to end.
-constexpr auto kPatience = std::chrono::milliseconds(50), kAnswer = std::chrono::milliseconds(400);
-// All answered: they are at work, and are asked again after this.
-constexpr auto kAgain = std::chrono::seconds(2);
+// How long a rank waits before it asks whether the others are there, how long for their answer, and how long until it asks
+// again those that answered: they are at work. A rank that is to end has little time, as launchers kill a second after they
+// asked to end. Any other asks too, since of a machine without power, or behind a cut cable, nobody is told.
+struct Patience {
+  std::chrono::milliseconds ask, answer, again;
+};
+constexpr Patience kToEnd{std::chrono::milliseconds(50), std::chrono::milliseconds(400), std::chrono::seconds(2)};
+constexpr Patience kAtWork{std::chrono::seconds(60), std::chrono::seconds(10), std::chrono::seconds(60)};
 
 struct World {
   MPI_Comm values = MPI_COMM_NULL, control = MPI_COMM_NULL;  // control: failures and signs of life
@@ -104,6 +107,8 @@ void listen() {
   }
 }
 
+const Patience& patience() { return world.impatient && world.impatient() ? kToEnd : kAtWork; }
+
 /// Asks all others whether they are there. Throws NoAnswer where some are not.
 void look_for_the_dead() {
   std::set<int> silent;
@@ -112,12 +117,15 @@ void look_for_the_dead() {
     silent.insert(rank);
     send_note(rank, kAsk);
   }
-  for (const Clock::time_point begin = Clock::now(); Clock::now() - begin < kAnswer;) {
+  // Sleeps are counted, not the clock: it goes on while all ranks are stopped together, as a job may be.
+  constexpr std::chrono::milliseconds kSleep(5);
+  for (std::chrono::milliseconds slept(0); slept < patience().answer;) {
     if (const std::optional<int> answer = receive_note(kAlive)) {
       silent.erase(*answer);
       if (silent.empty()) return;
     } else {
-      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+      std::this_thread::sleep_for(kSleep);
+      slept += kSleep;
     }
   }
   int first = 0;
@@ -129,7 +137,8 @@ void look_for_the_dead() {
 
 /// Waits until all requests are done. A rank that shares its processor with others leaves it to them meanwhile.
 void wait(std::span<MPI_Request> requests) {
-  std::optional<Clock::time_point> ask;  // when
+  const Clock::time_point begin = Clock::now();
+  std::optional<Clock::time_point> asked;  // when all have answered
   for (int64_t turn = 1;; ++turn) {
     int done = 0;
     const int result = MPI_Testall(static_cast<int>(requests.size()), requests.data(), &done, MPI_STATUSES_IGNORE);
@@ -144,11 +153,9 @@ void wait(std::span<MPI_Request> requests) {
       throw Error("MPI lost a message");
     }
     if (turn > 4096) std::this_thread::sleep_for(std::chrono::microseconds(50));
-    if (!world.impatient || !world.impatient()) continue;
-    if (!ask) ask = Clock::now() + kPatience;
-    if (Clock::now() < *ask) continue;
+    if (Clock::now() < (asked ? *asked + patience().again : begin + patience().ask)) continue;
     look_for_the_dead();
-    ask = Clock::now() + kAgain;
+    asked = Clock::now();
   }
 }
 
@@ -207,7 +214,7 @@ void abandon(int status) {
     }
     // Long enough for those that live; not for ever for one that does not.
     const Clock::time_point begin = Clock::now();
-    for (int done = 0; done == 0 && Clock::now() - begin < kAnswer;) {
+    for (int done = 0; done == 0 && Clock::now() - begin < kToEnd.answer;) {
       MPI_Testall(world.count, notices.data(), &done, MPI_STATUSES_IGNORE);
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }

@@ -4,12 +4,12 @@
     bench/plan/ranks.py --giza build/giza --link build/tests/ranks/rank_link [--ranks 2] [--rounds 3]
                         [--network 1Gb/s,1ms ...] [KEY VALUE ...]
 
-Each rank has one thread. The network is a switch of our own (tests/ranks/link.cc) of the speed and latency that the plan
-is told; "none" is as fast as this machine is, and what the exchanges take there is work of its processors, which carry
-the packets, too (64 KB large, so that they do not carry many). As many plans are made at once as there are ranks, so that
-their kernels meet the neighbours that the ranks have. KEY VALUE change the configuration, PSPNet18 at 193x193, batch 4.
-Rounds alternate the networks; the table has medians. Prints Markdown. Needs root, Open MPI, iproute2, and Python's own
-library only.
+Each rank has one thread. The network is Linux's own bridge, with its token buckets (tc tbf) for the speed; a packet takes
+some 10 us. Where a network is to have a longer latency, or --switch is given, it is a switch of our own
+(tests/ranks/link.cc), which takes more of this machine's processors. "none" is as fast as this machine is. As many plans
+are made at once as there are ranks, so that their kernels meet the neighbours that the ranks have. KEY VALUE change the
+configuration, PSPNet18 at 193x193, batch 4. Rounds alternate the networks; the table has medians. Prints Markdown. Needs
+root, Open MPI, iproute2, and Python's own library only.
 """
 import argparse
 import contextlib
@@ -38,26 +38,62 @@ def bits_and_microseconds(network):
     return value(speed), value(latency)
 
 
+def call(*words, space=None):
+    subprocess.run([*(["ip", "netns", "exec", space] if space else []), *words], check=True)
+
+
 @contextlib.contextmanager
-def machines(link, count, network):
-    """Namespaces with a switch between them, while it lasts."""
-    names = [f"giza-{os.getpid()}-{k}" for k in range(1, count + 1)]
-    bits, microseconds = (0, 0) if network == "none" else bits_and_microseconds(network)
+def namespaces(names):
     for name in names:
-        subprocess.run(["ip", "netns", "add", name], check=True)
+        call("ip", "netns", "add", name)
+    try:
+        yield
+    finally:
+        for name in names:
+            call("ip", "netns", "del", name)
+
+
+@contextlib.contextmanager
+def own_switch(link, names, bits, microseconds):
     cable = subprocess.Popen([link, str(bits), str(int(microseconds)), "0", *names], stdout=subprocess.PIPE, text=True)
     try:
         if cable.stdout.readline().strip() != "ready":
             sys.exit("there can be no network here")
-        for k, name in enumerate(names, 1):
-            for words in ("link set lo up", f"addr add 10.78.0.{k}/24 dev giza0", "link set giza0 mtu 65000 up"):
-                subprocess.run(["ip", "netns", "exec", name, "ip", *words.split()], check=True)
-        yield names
+        for name in names:
+            call("ip", "link", "set", "giza0", "mtu", "65000", space=name)  # large, so that it carries fewer
+        yield
     finally:
         cable.kill()
         cable.wait()
-        for name in names:
-            subprocess.run(["ip", "netns", "del", name], check=True)
+
+
+@contextlib.contextmanager
+def bridge(names, bits):
+    """A bridge in a namespace of its own, and a cable to each of the others, limited at both ends."""
+    middle = names[0].rsplit("-", 1)[0] + "-bridge"
+    with namespaces([middle]):
+        call("ip", "link", "add", "bridge", "type", "bridge", space=middle)
+        call("ip", "link", "set", "bridge", "up", space=middle)
+        for k, name in enumerate(names):
+            call("ip", "link", "add", "giza0", "netns", name, "type", "veth", "peer", "name", f"port{k}", "netns", middle)
+            call("ip", "link", "set", f"port{k}", "master", "bridge", "up", space=middle)
+            for space, device in ((name, "giza0"), (middle, f"port{k}")) if bits else ():
+                call("tc", "qdisc", "add", "dev", device, "root", "tbf", "rate", f"{int(bits)}bit", "burst", "256kb",
+                     "latency", "400ms", space=space)
+        yield
+
+
+@contextlib.contextmanager
+def machines(options, network):
+    """Namespaces with a network between them, while it lasts."""
+    names = [f"giza-{os.getpid()}-{k}" for k in range(1, options.ranks + 1)]
+    bits, microseconds = (0, 0) if network == "none" else bits_and_microseconds(network)
+    own = options.switch or microseconds > 10
+    with namespaces(names), own_switch(options.link, names, bits, microseconds) if own else bridge(names, bits):
+        for k, name in enumerate(names, 1):
+            for words in ("link set lo up", f"addr add 10.78.0.{k}/24 dev giza0", "link set giza0 up"):
+                call("ip", *words.split(), space=name)
+        yield names
 
 
 def train(giza, names, folder, keys):
@@ -94,9 +130,10 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--giza", required=True, type=os.path.abspath)
     parser.add_argument("--link", required=True, type=os.path.abspath)
+    parser.add_argument("--switch", action="store_true", help="our own switch for all networks")
     parser.add_argument("--ranks", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--network", nargs="+", default=["none", "10Gb/s,50us", "1Gb/s,50us", "1Gb/s,1ms"])
+    parser.add_argument("--network", nargs="+", default=["none", "10Gb/s,10us", "1Gb/s,10us", "1Gb/s,1ms"])
     parser.add_argument("keys", nargs="*")
     options, rest = parser.parse_known_args()
     keys = options.keys + rest
@@ -110,7 +147,7 @@ def main():
         planned = {network: [] for network in options.network}
         for _ in range(options.rounds):
             for network in options.network:
-                with machines(options.link, options.ranks, network) as names:
+                with machines(options, network) as names:
                     measured[network].append(train(options.giza, names, folder, keys))
                 planned[network].append(plan(options.giza, options.ranks, folder, keys, network))
     print("| network | measured s | from, to | planned s | of it exchanges | deviation |\n|---|---|---|---|---|---|")

@@ -28,7 +28,7 @@ struct Command {
   std::string name;
   Words arguments;
   Words results = {};
-  bool trains = false;
+  std::string checkpoint = {};  ///< of one that trains: its last, below out/
 };
 
 std::vector<Command> commands() {
@@ -41,19 +41,30 @@ std::vector<Command> commands() {
       {"init", {"init", "out/i", "--images", "scenes/train", "--labels", "scenes/trainannot"}, {"out/i/train.txt"}},
       {"check", {"check", "--config", "tiny.yaml"}},
       {"plan", {"plan", "--config", "tiny.yaml", "--memory", "8", "--seconds", "0.1"}},
-      {"train", {"train", "--config", "tiny.yaml", "TRAIN.epochs", "2", "TRAIN.save_path", "out/run"}, {}, true},
+      {"train", {"train", "--config", "tiny.yaml", "TRAIN.epochs", "2", "TRAIN.save_path", "out/run"},
+       {},
+       "run/last.safetensors"},
       {"validate",
        {"train", "--config", "tiny.yaml", "TRAIN.epochs", "1", "TRAIN.evaluate", "true", "TRAIN.save_path", "out/run"},
        {},
-       true},
+       "run/last.safetensors"},
+      {"study",
+       {"study", "table2", "--data", "tiny.yaml", "--seeds", "1", "--out", "out/st", "TRAIN.epochs", "1"},
+       {},
+       "st/aux_0.9/seed_1/last.safetensors"},
       {"eval", {"eval", "--config", "tiny.yaml"}, {"out/val/gray/scene_00000.png", "out/val/color/scene_00001.png"}},
       {"predict",
        {"predict", "--weights", "run/last.safetensors", "--out", "out/p", "scenes/val"},
        {"out/p/scene_00000_label.png", "out/p/scene_00001_overlay.png"}},
       {"compare", {"compare", "--config", "tiny.yaml", "one=val", "two=val", "--out", "out/sheets"}},
+      {"explore",
+       {"explore", "--weights", "run/last.safetensors", "--out", "out/e.html", "--points", "4", "--side", "41",
+        "scenes/val/scene_00000.png"},
+       {"out/e.html"}},
       {"convert_pth", {"convert", "run/last.safetensors", "out/w.pth"}, {"out/w.pth"}},
       {"convert_back", {"convert", "w.pth", "out/w.safetensors"}, {"out/w.safetensors"}},
       {"run", {"run", "--weights", "w.pth", "--input", "x.npy", "--output", "out/y.npy"}, {"out/y.npy"}},
+      {"verify", {"verify", GIZA_VERIFY_FOLDER}},
       {"profile", {"profile", "--config", "tiny.yaml", "--runs", "1", "--svg", "out/r.svg", "--trace", "out/t.json"}},
       {"bench", {"bench", "model", "--config", "tiny.yaml", "--runs", "1"}},
   };
@@ -156,7 +167,7 @@ std::vector<Case> Sweep::cases_of(const Command& command) {
     std::fprintf(stderr, "%s did not write what it should\n", command.name.c_str());
     std::exit(2);
   }
-  if (command.trains) trained_[command.name] = read_bytes(out() / "run/last.safetensors");
+  if (!command.checkpoint.empty()) trained_[command.name] = read_bytes(out() / command.checkpoint);
 
   std::vector<Case> cases;
   std::ifstream stream(counts);
@@ -195,7 +206,7 @@ std::string Sweep::fault_of(const Case& one) {
     // OpenMP's library ends the process itself, after an empty line, where it finds no thread.
     if (!line.empty() && !line.starts_with("giza: ") && !line.starts_with("libgomp: ")) return "says: " + line;
   }
-  const bool answers_no = ended.status == 1 && command.name == "check";  // on stdout
+  const bool answers_no = ended.status == 1 && (command.name == "check" || command.name == "verify");  // on stdout
   if (ended.status != 0 && ended.err.empty() && !answers_no)
     return "status " + std::to_string(ended.status) + " without a word";
   if (is_harmless(one.reason) && ended.status != 0) return "is not a fault, but: " + ended.err;
@@ -205,10 +216,10 @@ std::string Sweep::fault_of(const Case& one) {
   }
   const bool may_stay = one.fault.starts_with("unlink:") || one.fault.starts_with("flock:");
   if (!may_stay && !temporaries_below(out()).empty()) return temporaries_below(out()).front() + " stays";
-  if (command.trains) {
+  if (!command.checkpoint.empty()) {
     const Ended resumed = run(command.arguments, {});
     if (resumed.status != 0) return "does not go on: " + resumed.err;
-    if (read_bytes(out() / "run/last.safetensors") != trained_.at(command.name)) return "goes on to other bytes";
+    if (read_bytes(out() / command.checkpoint) != trained_.at(command.name)) return "goes on to other bytes";
   }
   return {};
 }
