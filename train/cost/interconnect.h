@@ -1,6 +1,7 @@
 // The network between the machines of a run, and what exchanges over it take.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -20,6 +21,10 @@ struct Interconnect {
   double agree_s(int ranks) const { return 2 * broadcast_s(ranks); }
   /// Of the processor, for each message and the one that comes for it.
   static double message_s();
+  /// Of a processor, for each byte and the one that comes for it: MPI and the kernel copy them.
+  static double copy_s();
+  /// That the way takes for each byte and the one that comes for it.
+  double byte_s() const { return std::max(1 / bytes_per_s, copy_s()); }
 };
 
 /// "SPEED,LATENCY" as in "10Gb/s,50us": Mb/s, Gb/s (bits), MB/s, GB/s (bytes); us, ms, s. Throws Refusal "FLAG TEXT: ..."

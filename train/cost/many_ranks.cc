@@ -38,13 +38,14 @@ FullestRank fullest_rank(int64_t batch, int ranks) {
 // The step is gone through event by event.
 //   A sum (gather_pieces) stops the rank until all have it: Interconnect::exchange_s.
 //   A gradient (start_gradient) is held back until the next sum was exchanged or the next gradient comes, as batch_share.cc
-//     does it. Then it is in a queue, which moves on while the rank is at work. A sum has to wait for all that is queued.
+//     does it. Then it is in a queue, which moves on while the rank is at work, and costs one of its threads the time to copy
+//     it: the others take work over from that one. A sum has to wait for all that is queued.
 //   finish_gradients waits until the queue is empty, and for the latency of the last message.
 //   Weights (spread_weights) stop the rank like a sum.
 // A rank sends each of its pieces. Where another one has more pieces, everyone waits for that one's.
 RankStep step_of_rank(const std::vector<Event>& events, const std::function<double(const Event& kernel)>& seconds,
-                      double outside_s, const FullestRank& fullest, int ranks, const Interconnect& network,
-                      int print_freq) {
+                      double outside_s, const FullestRank& fullest, int ranks, int threads,
+                      const Interconnect& network, int print_freq) {
   RankStep step;
   step.work_s = outside_s;
   double held = 0, queue = 0;  // bytes of the newest gradient; bytes on their way
@@ -62,23 +63,25 @@ RankStep step_of_rank(const std::vector<Event>& events, const std::function<doub
     if (work.messages < 0) {
       const double kernel_s = seconds(event);
       step.work_s += kernel_s;
-      queue = std::max(0.0, queue - kernel_s * network.bytes_per_s);
+      const double moved = std::min(queue, kernel_s / network.byte_s());
+      queue -= moved;
+      step.gradients.seconds += moved * Interconnect::copy_s() / threads;
     } else if (work.kernel == "start_gradient") {
       const auto messages = std::llround(static_cast<double>(work.messages) * busiest);
       const double bytes = work.bytes * busiest;
       count(&step.gradients, messages, bytes, static_cast<double>(messages) * Interconnect::message_s());
-      step.gradients_s += bytes / network.bytes_per_s;
+      step.gradients_s += bytes * network.byte_s();
       queue += std::exchange(held, bytes);
       under_way = true;
     } else if (work.kernel == "finish_gradients") {
       if (!under_way) continue;
-      step.gradients.seconds += (queue + held) / network.bytes_per_s + network.latency_s;
+      step.gradients.seconds += (queue + held) * network.byte_s() + network.latency_s;
       held = queue = 0;
       under_way = false;
     } else if (work.kernel == "spread_weights") {
       count(&step.weights, work.messages, work.bytes, network.exchange_s(work.messages, work.bytes));
     } else {
-      step.gradients.seconds += queue / network.bytes_per_s;
+      step.gradients.seconds += queue * network.byte_s();
       queue = std::exchange(held, 0.0);
       count(&step.sums, work.messages, work.bytes * busiest, network.exchange_s(work.messages, work.bytes * busiest));
     }

@@ -42,11 +42,11 @@ struct RankStep {
   double step_s() const { return work_s + exchanges_s(); }
 };
 
-/// From the events of a step of the fullest rank, and the seconds of its kernels. `print_freq`: iterations for each line of
-/// the log.
+/// From the events of a step of the fullest rank, and the seconds of its kernels on `threads` threads. `print_freq`:
+/// iterations for each line of the log.
 RankStep step_of_rank(const std::vector<profile::Event>& events,
                       const std::function<double(const profile::Event& kernel)>& seconds, double outside_s,
-                      const FullestRank& fullest, int ranks, const Interconnect& network, int print_freq);
+                      const FullestRank& fullest, int ranks, int threads, const Interconnect& network, int print_freq);
 
 /// Pictures that take equally long to predict.
 struct PictureGroup {

@@ -45,7 +45,7 @@ double total_s(const OneMachine& one, const RanksRow& row, const Interconnect& n
           of_pictures(one.validation_pictures, one.validation, one.judge_validation_s, row.ranks, network).total_s;
     }
     // The rank that leads gets the others' momentum, which is as large as the weights, and writes.
-    time.checkpoint_s += row.step.weights.bytes / network.bytes_per_s + network.latency_s;
+    time.checkpoint_s += row.step.weights.bytes * network.byte_s() + network.latency_s;
   }
   return time.total_s();
 }
@@ -93,7 +93,7 @@ void plan_row(const OneMachine& one, const Interconnect& network, RanksRow* row)
   const Rehearsal fullest = rehearse_rank(one, row->fullest.rank, ranks);
   row->step = step_of_rank(
       fullest.events, [&](const profile::Event& kernel) { return one.speed.seconds(fullest.events, kernel); },
-      one.outside_s, row->fullest, ranks, network, config.train.print_freq);
+      one.outside_s, row->fullest, ranks, one.threads, network, config.train.print_freq);
   row->data_s = one.sample_s * static_cast<double>(row->fullest.pictures);
   row->idle_network_s = iteration_seconds(config, one.threads, row->step.work_s, 0, row->data_s);
   row->iteration_s = iteration_seconds(config, one.threads, row->step.work_s, row->step.exchanges_s(), row->data_s);

@@ -59,6 +59,8 @@ TEST_CASE("exchanges by hand") {
   CHECK(network.exchange_s(1, 500) == Approx(1e-3 + 500e-6));
   CHECK(network.exchange_s(4, 0) == Approx(1e-3 + 3 * kMessage));
   CHECK(network.exchange_s(0, 0) == 0);
+  // However fast the network is, a processor copies.
+  CHECK(Interconnect{.bytes_per_s = 1e12, .latency_s = 0}.exchange_s(1, 1e9) == Approx(1e9 * Interconnect::copy_s()));
   CHECK(network.broadcast_s(1) == 0);
   CHECK(network.broadcast_s(2) == Approx(1e-3));
   CHECK(network.broadcast_s(4) == Approx(2e-3));
@@ -94,9 +96,10 @@ profile::Event kernel(const std::string& name, int64_t messages = -1, double byt
 
 /// Each kernel takes a second.
 RankStep step_of(const std::vector<profile::Event>& events, const FullestRank& fullest, int ranks,
-                 const Interconnect& network, int print_freq = 10) {
+                 const Interconnect& network, int threads = 1) {
   return step_of_rank(
-      events, [](const profile::Event&) { return 1.0; }, /*outside_s=*/0.25, fullest, ranks, network, print_freq);
+      events, [](const profile::Event&) { return 1.0; }, /*outside_s=*/0.25, fullest, ranks, threads, network,
+      /*print_freq=*/10);
 }
 
 constexpr FullestRank kFull{.rank = 0, .pictures = 4, .pieces = 1, .most_pieces = 1};
@@ -118,12 +121,15 @@ TEST_CASE("a rank's step by hand: sums wait, gradients go on beside the work, we
   CHECK(step.sums.messages == 6);
   CHECK(step.sums.bytes == Approx(9e3));
   CHECK(step.sums.seconds == Approx(2 * (1e-3 + 2 * kMessage) + 9e-3));
-  // Of 5 MB the network carries 1 MB in the second of work after the sum, and 4 are waited for.
+  // Of 5 MB the network carries 1 MB in the second of work after the sum, and a thread copies it; 4 are waited for.
   CHECK(step.gradients.calls == 1);
   CHECK(step.gradients.messages == 3);
   CHECK(step.gradients.bytes == Approx(5e6));
   CHECK(step.gradients_s == Approx(5));
-  CHECK(step.gradients.seconds == Approx(4 + 1e-3 + 3 * kMessage));
+  const double copies = 1e6 * Interconnect::copy_s();
+  CHECK(step.gradients.seconds == Approx(4 + 1e-3 + 3 * kMessage + copies).epsilon(1e-6));
+  CHECK(step_of(events, kFull, 4, network, 4).gradients.seconds ==
+        Approx(4 + 1e-3 + 3 * kMessage + copies / 4).epsilon(1e-6));
   CHECK(step.weights.seconds == Approx(2 + 1e-3 + 5 * kMessage));
   // Up and down a tree of two levels, twice; a gather of 16 bytes to each; two texts down for ten iterations.
   CHECK(step.agreements.calls == 3);
@@ -139,11 +145,12 @@ TEST_CASE("gradients: held back for one sum, before the next one, another rank's
     const RankStep step = step_of(events, kFull, 2, fast);
     return step.gradients.seconds - static_cast<double>(step.gradients.calls) * kMessage;
   };
-  CHECK(waits({begin, sum, kernel("conv"), end}) == Approx(0));
+  const double copies = 2e6 * Interconnect::copy_s();  // beside the work; what waits for them is longer
+  CHECK(waits({begin, sum, kernel("conv"), end}) == Approx(copies));
   CHECK(waits({begin, kernel("conv"), end}) == Approx(2e-3));              // nothing let it go
-  CHECK(waits({begin, sum, sum, kernel("conv"), end}) == Approx(2e-3));    // the second sum queues up behind it
-  CHECK(waits({begin, begin, sum, kernel("conv"), end}) == Approx(2e-3));  // the second gradient sends the first
-  CHECK(waits({begin, begin, kernel("conv"), end}) == Approx(2e-3));
+  CHECK(waits({begin, sum, sum, kernel("conv"), end}) == Approx(2e-3));             // the second sum queues up behind it
+  CHECK(waits({begin, begin, sum, kernel("conv"), end}) == Approx(2e-3 + copies));  // the second gradient sends the first
+  CHECK(waits({begin, begin, kernel("conv"), end}) == Approx(2e-3 + copies));
   FullestRank few = kFull;
   few.most_pieces = 2;
   const RankStep twice = step_of({begin, end}, few, 2, fast);
