@@ -25,6 +25,9 @@ struct Interconnect {
   static double copy_s();
   /// That the way takes for each byte and the one that comes for it.
   double byte_s() const { return std::max(1 / bytes_per_s, copy_s()); }
+  /// Bytes of large arrays to another rank that go before a message that comes later: four pieces (tensor/ranks.cc), as many
+  /// as Open MPI asks for at once.
+  static constexpr double kAhead = 4 * 131072;
 };
 
 /// "SPEED,LATENCY" as in "10Gb/s,50us": Mb/s, Gb/s (bits), MB/s, GB/s (bytes); us, ms, s. Throws Refusal "FLAG TEXT: ..."

@@ -39,13 +39,14 @@ FullestRank fullest_rank(int64_t batch, int ranks) {
 //   A sum (gather_pieces) stops the rank until all have it: Interconnect::exchange_s.
 //   A gradient (start_gradient) is held back until the next sum was exchanged or the next gradient comes, as batch_share.cc
 //     does it. Then it is in a queue, which moves on while the rank is at work, and costs one of its threads the time to copy
-//     it: the others take work over from that one. A sum has to wait for all that is queued.
+//     it: the others take work over from that one. A sum passes between the pieces of what is queued, but has to wait for
+//     those that the receiver has asked for already.
 //   finish_gradients waits until the queue is empty, and for the latency of the last message.
 //   Weights (spread_weights) stop the rank like a sum.
 // A rank sends each of its pieces. Where another one has more pieces, everyone waits for that one's.
 RankStep step_of_rank(const std::vector<Event>& events, const std::function<double(const Event& kernel)>& seconds,
-                      double outside_s, const FullestRank& fullest, int ranks, int threads,
-                      const Interconnect& network, int print_freq) {
+                      double outside_s, const FullestRank& fullest, int ranks, int threads, const Interconnect& network,
+                      int print_freq) {
   RankStep step;
   step.work_s = outside_s;
   double held = 0, queue = 0;  // bytes of the newest gradient; bytes on their way
@@ -81,8 +82,9 @@ RankStep step_of_rank(const std::vector<Event>& events, const std::function<doub
     } else if (work.kernel == "spread_weights") {
       count(&step.weights, work.messages, work.bytes, network.exchange_s(work.messages, work.bytes));
     } else {
-      step.gradients.seconds += queue * network.byte_s();
-      queue = std::exchange(held, 0.0);
+      const double before = std::min(queue, (ranks - 1) * Interconnect::kAhead);
+      step.gradients.seconds += before * network.byte_s();
+      queue += std::exchange(held, 0.0) - before;
       count(&step.sums, work.messages, work.bytes * busiest, network.exchange_s(work.messages, work.bytes * busiest));
     }
   }

@@ -147,9 +147,15 @@ TEST_CASE("gradients: held back for one sum, before the next one, another rank's
   };
   const double copies = 2e6 * Interconnect::copy_s();  // beside the work; what waits for them is longer
   CHECK(waits({begin, sum, kernel("conv"), end}) == Approx(copies));
-  CHECK(waits({begin, kernel("conv"), end}) == Approx(2e-3));              // nothing let it go
-  CHECK(waits({begin, sum, sum, kernel("conv"), end}) == Approx(2e-3));             // the second sum queues up behind it
-  CHECK(waits({begin, begin, sum, kernel("conv"), end}) == Approx(2e-3 + copies));  // the second gradient sends the first
+  CHECK(waits({begin, kernel("conv"), end}) == Approx(2e-3));  // nothing let it go
+  // The second sum goes between the pieces of the gradient, but for those that were asked for.
+  const double ahead = Interconnect::kAhead * 1e-9, rest = (2e6 - Interconnect::kAhead) * Interconnect::copy_s();
+  CHECK(waits({begin, sum, sum, kernel("conv"), end}) == Approx(ahead + rest));
+  CHECK(waits({begin, sum, sum, sum, sum, sum, sum, sum, end}) == Approx(2e-3));  // not more than there is
+  CHECK(step_of({begin, sum, sum, sum, end}, kFull, 3, fast).gradients.seconds ==
+        Approx(2e-3 + kMessage));  // from each
+  CHECK(waits({begin, begin, sum, kernel("conv"), end}) ==
+        Approx(ahead + rest + copies));  // the second sends the first
   CHECK(waits({begin, begin, kernel("conv"), end}) == Approx(2e-3 + copies));
   FullestRank few = kFull;
   few.most_pieces = 2;
