@@ -1,5 +1,5 @@
 // Lets system calls of giza's commands fail, one after the other (inject.cc):
-//   fault_sweep [CASES] [COMMAND]     so many cases, spread over all (default: all of them); of one command alone
+//   fault_sweep [CASES] [COMMAND]     so many cases, as many of each command (default: all of all); of one command alone
 // Each command is run once to count its calls of each kind. Then each of these calls fails, with each error that fits it,
 // in a run of its own; and each write, and each open, is the first from which on none succeeds (the disk is full, or its
 // file system read-only). Held each time:
@@ -229,24 +229,24 @@ int main(long wanted, const std::string& only) {
   Sweep sweep;
   std::vector<Command> all = commands();
   if (!only.empty()) std::erase_if(all, [&](const Command& command) { return command.name != only; });
-  std::vector<Case> cases;
+  long tried = 0, of = 0, failed = 0;
   for (const Command& command : all) {
-    const std::vector<Case> some = sweep.cases_of(command);
-    std::printf("%s: %zu cases\n", command.name.c_str(), some.size());
-    cases.insert(cases.end(), some.begin(), some.end());
-  }
-  const double step = wanted > 0 ? std::max(1.0, static_cast<double>(cases.size()) / static_cast<double>(wanted)) : 1;
-  long tried = 0, failed = 0;
-  for (double at = 0; at < static_cast<double>(cases.size()); at += step) {
-    const Case& one = cases[static_cast<size_t>(at)];
-    ++tried;
-    const std::string fault = sweep.fault_of(one);
-    if (fault.empty()) continue;
-    ++failed;
-    std::printf("%s %s: %s\n", one.command->name.c_str(), one.fault.c_str(), fault.c_str());
+    const std::vector<Case> cases = sweep.cases_of(command);
+    std::printf("%s: %zu cases\n", command.name.c_str(), cases.size());
+    const auto count = static_cast<double>(cases.size()), commands = static_cast<double>(all.size());
+    const double step = wanted > 0 ? std::max(1.0, count * commands / static_cast<double>(wanted)) : 1;
+    of += std::ssize(cases);
+    for (double at = 0; at < count; at += step) {
+      const Case& one = cases[static_cast<size_t>(at)];
+      ++tried;
+      const std::string fault = sweep.fault_of(one);
+      if (fault.empty()) continue;
+      ++failed;
+      std::printf("%s %s: %s\n", command.name.c_str(), one.fault.c_str(), fault.c_str());
+    }
     std::fflush(stdout);
   }
-  std::printf("%ld of %zu cases, %ld failures\n", tried, cases.size(), failed);
+  std::printf("%ld of %ld cases, %ld failures\n", tried, of, failed);
   return failed == 0 ? 0 : 1;
 }
 
