@@ -182,9 +182,8 @@ std::string library() {
 
 Session::Session() {
   // Over TCP, Open MPI lets the receiver ask for a large array in one piece, behind which the sums of the next batch norm
-  // queue up. In pieces of this size they pass between (docs/many-machines.md, "What it costs"). Whoever sets the variable,
-  // or mpirun's --mca, is not overruled.
-  ::setenv("OMPI_MCA_btl_tcp_rdma_pipeline_frag_size", "131072", 0);
+  // queue up (docs/many-machines.md, "What it costs"). Whoever sets the variable, or mpirun's --mca, is not overruled.
+  ::setenv("OMPI_MCA_btl_tcp_rdma_pipeline_frag_size", std::to_string(kPieceBytes).c_str(), 0);
   int provided = 0;
   check<Error>(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_MULTIPLE, &provided) == MPI_SUCCESS,
                "MPI cannot be started");

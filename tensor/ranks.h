@@ -98,6 +98,9 @@ int64_t largest(int64_t value);
 // Numbers under way. Messages between two ranks arrive in the order in which they are sent; the arrays must stay where they
 // are until finish() returns.
 
+/// Over TCP large arrays travel in pieces of so many bytes, between which other messages pass.
+inline constexpr int kPieceBytes = 128 * 1024;
+
 void start_send(int to, std::span<const float> values);
 void start_receive(int from, std::span<float> values);
 /// Waits for all that was started.

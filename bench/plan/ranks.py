@@ -61,7 +61,7 @@ def own_switch(link, names, bits, microseconds):
         if cable.stdout.readline().strip() != "ready":
             sys.exit("there can be no network here")
         for name in names:
-            call("ip", "link", "set", "giza0", "mtu", "65000", space=name)  # large, so that it carries fewer
+            call("ip", "link", "set", "giza0", "mtu", "65000", space=name)  # large packets, so that it carries few
         yield
         with open(f"/proc/{cable.pid}/stat", encoding="ascii") as stat:
             ticks = stat.read().rsplit(")", 1)[1].split()[11:13]

@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "tensor/ranks.h"
+
 namespace giza::train {
 
 /// One rank on each machine. A rank's messages go out one behind the other, as others come in meanwhile.
@@ -25,9 +27,9 @@ struct Interconnect {
   static double copy_s();
   /// That the way takes for each byte and the one that comes for it.
   double byte_s() const { return std::max(1 / bytes_per_s, copy_s()); }
-  /// Bytes of large arrays to another rank that go before a message that comes later: four pieces (tensor/ranks.cc), as many
-  /// as Open MPI asks for at once.
-  static constexpr double kAhead = 4 * 131072;
+  /// Bytes of large arrays to another rank that go before a message that comes later: four pieces, as many as Open MPI asks
+  /// for at once.
+  static constexpr double kAhead = 4 * ranks::kPieceBytes;
 };
 
 /// "SPEED,LATENCY" as in "10Gb/s,50us": Mb/s, Gb/s (bits), MB/s, GB/s (bytes); us, ms, s. Throws Refusal "FLAG TEXT: ..."
