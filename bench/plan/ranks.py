@@ -31,6 +31,23 @@ ITERATIONS = 24
 switch_s = []  # processor time of our own switch, an iteration of each training with it
 
 
+def make_data(giza, folder, keys):
+    """Pictures for ITERATIONS of the batch that the keys ask for, and config.yaml."""
+    last = len(keys) - keys[::-1].index("TRAIN.batch_size") if "TRAIN.batch_size" in keys else 0
+    batch = int(keys[last]) if last else 4
+    subprocess.run([giza, "scenes", "--quiet", "--out", folder, "--train", str(batch * ITERATIONS), "--val", "4",
+                    "--size", "200x260"], check=True, stdout=subprocess.DEVNULL)
+    with open(f"{folder}/config.yaml", "w", encoding="utf-8") as file:
+        file.write(CONFIG.format(dir=folder))
+
+
+def seconds_of_an_iteration(folder):
+    """The median of a training's iterations, without the first three."""
+    lines = [json.loads(line) for line in open(f"{folder}/run/log.jsonl", encoding="utf-8")]
+    marks = [line["seconds"] for line in lines if line["type"] == "train"]
+    return statistics.median([b - a for a, b in zip(marks, marks[1:])][3:])
+
+
 def bits_and_microseconds(network):
     """"1Gb/s,1ms" -> 1e9, 1000"""
     speed, latency = network.split(",")
@@ -117,9 +134,7 @@ def train(giza, names, folder, keys):
                            *words], capture_output=True, text=True)
     if done.returncode != 0:
         sys.exit(done.stderr)
-    lines = [json.loads(line) for line in open(f"{folder}/run/log.jsonl", encoding="utf-8")]
-    marks = [line["seconds"] for line in lines if line["type"] == "train"]
-    return statistics.median([b - a for a, b in zip(marks, marks[1:])][3:])
+    return seconds_of_an_iteration(folder)
 
 
 def plan(giza, ranks, folder, keys, network):
@@ -142,11 +157,7 @@ def main():
     options, rest = parser.parse_known_args()
     keys = options.keys + rest
     with tempfile.TemporaryDirectory() as folder:
-        batch = int(keys[keys.index("TRAIN.batch_size") + 1]) if "TRAIN.batch_size" in keys else 4
-        subprocess.run([options.giza, "scenes", "--quiet", "--out", folder, "--train", str(batch * ITERATIONS), "--val", "4",
-                        "--size", "200x260"], check=True, stdout=subprocess.DEVNULL)
-        with open(f"{folder}/config.yaml", "w", encoding="utf-8") as file:
-            file.write(CONFIG.format(dir=folder))
+        make_data(options.giza, folder, keys)
         measured = {network: [] for network in options.network}
         planned = {network: [] for network in options.network}
         for _ in range(options.rounds):
