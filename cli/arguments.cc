@@ -6,6 +6,7 @@
 #include <cctype>
 #include <charconv>
 #include <cstdio>
+#include <filesystem>
 #include <memory>
 #include <string_view>
 
@@ -90,6 +91,17 @@ std::string command_line(const std::string& name, const std::string& file, const
   std::string line = fmt::format("giza {} --config {}", name, quoted_for_shell(file));
   for (const auto& [key, value] : settings) line += fmt::format(" {} {}", key, quoted_for_shell(value));
   return line;
+}
+
+void check_not_input(const std::string& flag, const std::string& output, const std::vector<std::string>& inputs) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  if (output.empty() || !fs::is_regular_file(output, error)) return;  // a new file, or a device
+  for (const std::string& input : inputs) {
+    check<Refusal>(input.empty() || !fs::equivalent(output, input, error),
+                   "{}: {} is read by this command{}, and would be overwritten; give another name", flag, output,
+                   input == output ? "" : fmt::format(" as {}", input));
+  }
 }
 
 bool is_negative_number(const std::string& text) {

@@ -35,7 +35,7 @@ CLI::Validator within(T low, T high) {
       text = fmt::format("{}", value);
       return {};
     }
-    return fmt::format("{} is not {} from {} to {}", text, std::is_integral_v<T> ? "a whole number" : "a number", low,
+    return fmt::format("{} is not {} from {} to {}", text.empty() ? "''" : text, std::is_integral_v<T> ? "a whole number" : "a number", low,
                        high);
   };
   return {check, ""};
@@ -64,6 +64,10 @@ struct Common {
 std::string to_line(const nlohmann::ordered_json& json);
 /// The line, on stdout.
 void print_json(const nlohmann::ordered_json& json);
+
+/// Throws Refusal where the file that a command is to write is one of those that it reads ("" for none): by another name or
+/// a link, too. `flag` names the output in the message.
+void check_not_input(const std::string& flag, const std::string& output, const std::vector<std::string>& inputs);
 
 /// What was left out or taken off when `path` was read (models::WeightFile::notes), a line each on stderr.
 void tell_notes(const std::string& path, const std::vector<std::string>& notes);

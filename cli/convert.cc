@@ -88,11 +88,17 @@ tensor, is refused with what is missing, extra or misshaped, and nothing is writ
   }
 
   int run(const Common& common) override {
+    check_not_input("OUT", out_, {in_});
     const bool onnx = std::filesystem::path(out_).extension() == ".onnx";
     check<Refusal>(!onnx || naming_.empty(), "--naming {}: an ONNX graph has names of its own, expected none with {}",
                    naming_, out_);
     check<Refusal>(!half_ || std::filesystem::path(out_).extension() == ".safetensors",
                    "--half: {}: expected a .safetensors file, the one kind that halves are written to", out_);
+    check<Refusal>(onnx || size_.empty(), "--size {}: {}: expected with a .onnx file, whose input has a size", size_, out_);
+    check<Refusal>(onnx || batch_ == 0, "--batch {}: {}: expected with a .onnx file, whose input has a batch", batch_,
+                   out_);
+    if (size_.empty()) size_ = "473x473";
+    if (batch_ == 0) batch_ = 1;
     const auto [height, width] = height_and_width();
     const bool keep = naming_.empty();
     const Naming wanted = keep ? Naming::semseg : models::parse_naming(naming_);
@@ -165,8 +171,8 @@ tensor, is refused with what is missing, extra or misshaped, and nothing is writ
   }
 
   std::string in_, out_, naming_;
-  std::string size_ = "473x473";
-  int batch_ = 1;
+  std::string size_;
+  int batch_ = 0;
   bool half_ = false;
 };
 

@@ -72,9 +72,10 @@ the size of the picture come from --config, else from the weights, else from a c
                    images.size());
     check<Refusal>(weights_.size() <= 2, "explore: --weights is given {} times, expected once or twice",
                    weights_.size());
-    check<Refusal>(!out_.empty(), "--out is empty, expected the path of a page");
     set_fields();
-    check_out(images[0]);
+    std::vector<std::string> inputs = weights_;
+    inputs.insert(inputs.end(), {images[0], label_, swap_, config_});
+    check_not_input("--out", out_, inputs);
 
     std::vector<train::LoadedNetwork> networks;
     std::vector<train::ExploreSubject> subjects;
@@ -112,17 +113,6 @@ the size of the picture come from --config, else from the weights, else from a c
   }
 
  private:
-  /// Throws Refusal where a result would overwrite what it is made from.
-  void check_out(const std::string& image) const {
-    std::vector<std::string> inputs = weights_;
-    inputs.insert(inputs.end(), {image, label_, swap_, config_});
-    for (const std::string& input : inputs) {
-      std::error_code error;
-      check<Refusal>(input.empty() || !fs::equivalent(out_, input, error),
-                     "--out {}: is one of the files that the page is made from, and would be overwritten", out_);
-    }
-  }
-
   /// Throws Refusal for two networks that call a class by different names.
   void check_names(const std::vector<train::LoadedNetwork>& networks) const {
     const train::LoadedNetwork &first = networks[0], &second = networks[1];

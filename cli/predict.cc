@@ -199,7 +199,6 @@ printed with their probabilities, and written to DIR/predictions.jsonl, a line p
     check<Refusal>(!arguments.empty(),
                    "predict: no pictures, expected IMAGE...; `giza predict --help` shows the usage");
     const std::vector<Picture> pictures = list_pictures(arguments, out_);
-    check<Refusal>(!out_.empty(), "--out is empty, expected a folder");
     // A slip of the keyboard is found before anything is worked on.
     for (const Picture& picture : pictures) {
       std::error_code error;

@@ -8,6 +8,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <utility>
 
 #include "cli/command.h"
 #include "cli/profile_op.h"
@@ -90,8 +91,6 @@ pairs replace its keys.
 
   void declare(CLI::App& app) override {
     CLI::Option* op = app.add_option("--op", op_, "one op by every algorithm: 'conv2d SPEC'")->type_name("SPEC");
-    op->check(CLI::Validator(
-        [](std::string& spec) { return spec.empty() ? std::string("the SPEC is empty") : std::string(); }, ""));
     step_.declare(app);
     app.add_option("--weights", weights_, "the network of this file in place of --depth, --classes and --width")
         ->type_name("FILE")
@@ -114,6 +113,9 @@ pairs replace its keys.
     constexpr int kUsualRuns = 3;
     if (runs_ == 0) runs_ = kUsualRuns;
     step_.load(common);
+    for (const auto& [flag, file] : {std::pair("--svg", svg_), std::pair("--trace", trace_)}) {
+      check_not_input(flag, file, {weights_, step_.config().file});
+    }
     const MeasuredSteps measured = measure(common.quiet);
     if (!svg_.empty()) {
       write_file(svg_,

@@ -100,6 +100,32 @@ void add_common_flags(CLI::App* app, Common* common) {
   app->add_flag("--json", common->json, "results as JSON")->group(group);
 }
 
+/// Refuses flags and arguments without a text, as --out "$FOLDER" has where FOLDER is not set. (KEY VALUE pairs may.)
+void refuse_empty(CLI::App* app) {
+  for (CLI::Option* option : app->get_options()) {
+    if (option->get_type_size() == 0) continue;  // a flag without a value
+    option->check(CLI::Validator([](std::string& text) { return text.empty() ? std::string("is empty") : ""; }, ""));
+  }
+}
+
+/// What CLI11 found wrong with the command `app`, in words that a user need not know CLI11 for.
+std::string what_is_wrong(const CLI::ParseError& error, const CLI::App& app) {
+  const std::string text = error.what(), name = text.substr(0, text.find(':'));
+  const auto has = [&](std::string_view part) { return text.find(part) != std::string::npos; };
+  if (has("A subcommand is required")) {
+    std::vector<std::string> names;
+    for (const CLI::App* part : app.get_subcommands([](const CLI::App*) { return true; })) names.push_back(part->get_name());
+    return fmt::format("expected one of these behind it: {}", fmt::join(names, ", "));
+  }
+  if (has("At Most 1 required")) return name + ": is given more than once";
+  if (has("required") && has("missing")) return name + ": expected a value behind it";
+  if (has("not expected")) {
+    std::vector<std::string> extra = app.remaining(/*recurse=*/true);
+    return fmt::format("not expected: {}", fmt::join(extra, " "));
+  }
+  return text;
+}
+
 }  // namespace
 
 Program::Program() : app_("giza parses scenes: a class for every pixel of a picture, by PSPNet, on CPUs.", "giza") {
@@ -119,6 +145,7 @@ void Program::add(std::unique_ptr<Command> command, CLI::App* group) {
   add_common_flags(app, &common_);
   app->callback([this, &added] { chosen_ = &added; });
   added.declare(*app);
+  refuse_empty(app);
 }
 
 CLI::App* Program::add_group(const std::string& name, const std::string& summary) {
@@ -129,6 +156,10 @@ CLI::App* Program::add_group(const std::string& name, const std::string& summary
 
 int Program::parse_and_run(int argc, const char* const* argv) {
   if (argc < 2) throw Refusal("no command, expected one of those that `giza --help` lists");
+  if (const std::string_view word = argv[1]; word == "help") {  // as other programs have it
+    const char* const words[] = {argv[0], argc > 2 ? argv[2] : "--help", "--help"};
+    return parse_and_run(argc > 2 ? 3 : 2, words);
+  }
   const std::string first = argv[1];
   std::vector<std::string> names;
   for (const CLI::App* command : app_.get_subcommands([](CLI::App*) { return true; })) {
@@ -150,7 +181,8 @@ int Program::parse_and_run(int argc, const char* const* argv) {
     flush_results();
     return status;
   } catch (const CLI::ParseError& error) {
-    throw Refusal(fmt::format("{}: {}; `giza {} --help` shows the usage", first, error.what(), first));
+    throw Refusal(fmt::format("{}: {}; `giza {} --help` shows the usage", first,
+                              what_is_wrong(error, *app_.get_subcommand(first)), first));
   }
   if (common_.threads > 0) set_num_threads(common_.threads);
   set_isa(common_.isa);

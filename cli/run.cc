@@ -33,6 +33,7 @@ N,classes,1,1). Both are .npy files of float32.
   }
 
   int run(const Common& common) override {
+    check_not_input("--output", output_, {input_, weights_});
     const models::NpyArray input = models::read_npy(input_);
     const Tensor x = models::activation_from_nchw(input, input_);
     check<Refusal>(x.channels() == 3, "{}: shape ({}) has {} channels, expected N,3,H,W", input_,

@@ -36,8 +36,13 @@ classifier and DATA.dataset folders: see docs/pretraining.md. N pictures are of 
     app.add_option("--out", out_, "folder: new, empty, or an older scene data set to replace")
         ->required()
         ->type_name("DIR");
-    app.add_option("--train", train_, "pictures to train on")->type_name("N")->capture_default_str();
-    app.add_option("--val", val_, "pictures to validate on")->type_name("N")->capture_default_str();
+    for (const auto& [flag, number, what] : {std::tuple("--train", &train_, "pictures to train on"),
+                                             std::tuple("--val", &val_, "pictures to validate on")}) {
+      app.add_option(flag, *number, what)
+          ->transform(within(0, train::kMostScenes))
+          ->type_name("N")
+          ->capture_default_str();
+    }
     app.add_option("--size", size_, "height and width in pixels")->type_name("HxW")->capture_default_str();
     app.add_option("--ground", ground_, "water, road or any: force what the hulls are on")
         ->check(CLI::IsMember({"water", "road", "any"}))

@@ -1,6 +1,7 @@
 // giza train: flags and printing around train/trainer.h.
 #include <fmt/format.h>
 
+#include <cmath>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -88,7 +89,8 @@ void TrainCommand::print(const train::TrainResult& result, const train::Config& 
   const std::string done = result.steps > 0 ? fmt::format("trained {} in {}", counted(result.steps, "iteration"),
                                                           train::format_duration(result.seconds))
                                             : "nothing was left to train";
-  fmt::print("{}, {} in all, loss {:.4f}: {}\n", done, result.iterations, result.loss, one_line(result.checkpoint));
+  const std::string loss = std::isnan(result.loss) ? "" : fmt::format(", loss {:.4f}", result.loss);  // NaN: not known
+  fmt::print("{}, {} in all{}: {}\n", done, result.iterations, loss, one_line(result.checkpoint));
   if (result.validation) {
     fmt::print("validation ({}): mIoU {:.4f}, mAcc {:.4f}, allAcc {:.4f}\n", result.validation->protocol,
                result.validation->metrics.miou, result.validation->metrics.macc, result.validation->metrics.all_acc);

@@ -82,7 +82,7 @@ double count_parameters(const NetworkOptions& options) {
 void check_fits_file(NetworkOptions options, const WeightFile& file, const std::string& place) {
   options.aux = false;  // may be left out
   double numbers = 0;
-  for (const WeightTensor& tensor : file.tensors) numbers += static_cast<double>(tensor.data.size());
+  for (const WeightTensor& tensor : file.tensors) numbers += static_cast<double>(tensor.count());
   const double needed = count_parameters(options);
   // Four times, because a file that lacks some tensors is to be refused with their names.
   check<Refusal>(needed <= 4 * numbers,

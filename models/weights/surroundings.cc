@@ -76,6 +76,26 @@ void take_off(WeightFile* file, const std::string& prefix, const std::function<b
   file->notes.push_back(fmt::format("the prefix \"{}\" of the names is taken off", quotable(prefix)));
 }
 
+/// Takes the names of wrappers out of the middle of names: torch.compile, checkpointing or FSDP around a part of a network.
+void take_off_inner_wrappers(WeightFile* file) {
+  for (const std::string_view wrapper : {"_orig_mod.", "_checkpoint_wrapped_module.", "_fsdp_wrapped_module."}) {
+    size_t names = 0;
+    for (WeightTensor& tensor : file->tensors) {
+      size_t at = tensor.name.find(wrapper, 1);
+      if (at == std::string::npos) continue;
+      for (; at != std::string::npos; at = tensor.name.find(wrapper, at)) {
+        if (tensor.name[at - 1] == '.') {
+          tensor.name.erase(at, wrapper.size());
+        } else {
+          ++at;
+        }
+      }
+      ++names;
+    }
+    if (names > 0) file->notes.push_back(fmt::format("\"{}\" is taken out of {}", wrapper, counted(names, "name")));
+  }
+}
+
 }  // namespace
 
 bool looks_like_network(std::string_view name) { return prefix_length(name) != std::string_view::npos; }
@@ -118,6 +138,7 @@ void take_off_surroundings(WeightFile* file) {
     return is_of_tool(tensor.name) || (counts && !inside(tensor.name));
   });
   take_off(file, prefix, inside);
+  take_off_inner_wrappers(file);
   // A backbone of semseg, timm or the authors' ImageNet files inside of somebody's network: theirs is no name that mmsegmentation has.
   for (const std::string_view stem : {"backbone.layer0.", "backbone.conv1.0.", "backbone.conv3."}) {
     const auto begins = [&](const WeightTensor& tensor) { return tensor.name.starts_with(stem); };

@@ -83,7 +83,7 @@ TEST_CASE("explore writes a page of one network and of two, and refuses what doe
       {explore + "--weights text.png " + picture, "text.png: "},
       {explore + "--weights psp/last.safetensors --weights other/last.safetensors " + picture,
        "other/last.safetensors: has 13 classes, but psp/last.safetensors has 12"},
-      {"explore --weights psp/last.safetensors --out '' " + picture, "--out is empty"},
+      {"explore --weights psp/last.safetensors --out '' " + picture, "--out: is empty"},
       {"explore --weights psp/last.safetensors --out scenes/../" + picture + " " + picture, "would be overwritten"},
       {explore + "--weights psp/last.safetensors --weights named/last.safetensors " + picture,
        "named/last.safetensors: class 1 is skylines, but in psp/last.safetensors it is skyline; expected the same"},

@@ -334,4 +334,16 @@ TEST_CASE("a signal finishes the step, saves, and the run resumes to the same bi
   }
 }
 
+TEST_CASE("a run with nothing left to train tells the last loss, or none where its log is gone") {
+  const TempFolder folder;
+  make_tiny_run(folder.path());
+  const std::string train = "train --config tiny.yaml epochs 1 resume auto save_path run --quiet";
+  REQUIRE(run_giza(train, folder.path()).status == 0);
+  CHECK(contains(run_giza(train, folder.path()).out, "nothing was left to train, 2 in all, loss "));
+  fs::remove(folder.file("run/log.jsonl"));
+  const Outcome without = run_giza(train, folder.path());
+  CHECK(without.status == 0);
+  CHECK(contains(without.out, "nothing was left to train, 2 in all: run/iter_"));
+}
+
 }  // namespace giza::testing

@@ -59,7 +59,7 @@ TEST_CASE("scenes refuses bad usage in one line and writes nothing") {
       {"--out d --size 99999999999x192", "HEIGHTxWIDTH"},
       {"--out d --size 16x16", "out of range"},
       {"--out d --size -96x192", "out of range"},
-      {"--out d --train -1", "out of range"},
+      {"--out d --train -1", "--train: -1 is not a whole number from 0 to 100000"},
       {"--out d --train 0 --val 0", "no pictures"},
       {"--out d --train many", "--train"},
       {"--out d --ground ice", "--ground"},

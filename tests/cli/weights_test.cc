@@ -1,6 +1,7 @@
 // giza convert and giza verify as a user runs them, on the weights and numbers that PyTorch wrote.
 #include <doctest/doctest.h>
 
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <string>
 
@@ -35,6 +36,27 @@ TEST_CASE("convert: formats and names there and back give the same bytes") {
   CHECK(resnet["whole_network"] == false);
   CHECK(convert("e.pth f.safetensors --naming semseg")["naming_in"] == "imagenet");
   if (models::onnx_available()) CHECK(convert("a.safetensors g.onnx --size 33x26")["whole_network"] == true);
+}
+
+TEST_CASE("convert and run: a file that is read is not overwritten, by another name neither") {
+  const TempFolder folder;
+  REQUIRE(run_giza("convert " + kGolden + "/weights.pth a.pth", folder.path()).status == 0);
+  REQUIRE(run_giza("run --weights a.pth --input " + kGolden + "/input.npy --output x.npy", folder.path()).status == 0);
+  std::filesystem::create_symlink("a.pth", folder.file("link.pth"));
+  std::filesystem::copy_file(kGolden + "/input.npy", folder.file("in.npy"));
+  const std::string weights = read_file(folder.file("a.pth")), input = read_file(folder.file("in.npy"));
+  for (const char* arguments :
+       {"convert a.pth a.pth", "convert a.pth link.pth", "convert link.pth ./a.pth --naming mmseg",
+        "run --weights a.pth --input in.npy --output in.npy", "run --weights link.pth --input in.npy --output a.pth"}) {
+    CAPTURE(arguments);
+    const Outcome outcome = run_giza(arguments, folder.path());
+    CAPTURE(outcome.err);
+    CHECK(outcome.status == 2);
+    CHECK(one_line_refusal(outcome.err));
+    CHECK(contains(outcome.err, "would be overwritten"));
+  }
+  CHECK(read_file(folder.file("a.pth")) == weights);
+  CHECK(read_file(folder.file("in.npy")) == input);
 }
 
 TEST_CASE("convert: what does not fit is refused in one line, and nothing is written") {

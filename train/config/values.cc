@@ -172,7 +172,11 @@ std::string describe_type(const Key& key) {
   return std::visit(Overloaded{
                         [](bool*) -> std::string { return "true or false"; },
                         [&](int*) { return "an integer" + range_text(rule); },
-                        [&](int64_t*) { return "an integer" + range_text(rule); },
+                        [&](int64_t*) {
+                          return std::isfinite(rule.max)
+                                     ? "an integer" + range_text(rule)
+                                     : fmt::format("an integer from {} to {}", rule.min, std::numeric_limits<int64_t>::max());
+                        },
                         [&](double*) { return "a number" + range_text(rule); },
                         [](std::string*) -> std::string { return "a text"; },
                         [&](std::vector<int>*) { return many("integers"); },

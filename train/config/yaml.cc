@@ -22,7 +22,14 @@ class TreeBuilder : public YAML::EventHandler {
 
   YamlNode take() { return std::move(root_); }
 
-  void OnDocumentStart(const YAML::Mark&) override {}
+  void OnDocumentStart(const YAML::Mark& mark) override {
+    if (++documents_ == 1) return;
+    const auto at = static_cast<size_t>(mark.pos);
+    refuse(mark.line + 1, at < text_.size() && text_.substr(at).starts_with("---")
+                              ? "a second YAML document begins here, expected one"
+                              : "text behind the end of the file's one list or value, expected sections such as `TRAIN:` "
+                                "with lines `key: value`");
+  }
   void OnDocumentEnd() override {}
   void OnNull(const YAML::Mark& mark, YAML::anchor_t) override { add(make(YamlNode::Kind::null, mark)); }
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t) override {
@@ -129,6 +136,7 @@ class TreeBuilder : public YAML::EventHandler {
   }
 
   const std::string& name_;
+  int documents_ = 0;
   std::string_view text_;  // without a byte order mark, as marks count
   YamlNode root_;
   std::vector<Open> stack_;
@@ -165,20 +173,25 @@ std::string yaml_quoted(const std::string& text) {
 YamlNode parse_yaml(std::string_view text, const std::string& name) {
   check<Refusal>(text.size() <= kMaxYamlBytes, "{}: larger than {} KB, not a configuration", name,
                  kMaxYamlBytes / 1024);
+  check<Refusal>(!text.starts_with("\xFF\xFE") && !text.starts_with("\xFE\xFF"),
+                 "{}: is text in UTF-16, expected UTF-8 or ASCII; save it so", name);
   const size_t zero = text.find('\0');
   check<Refusal>(zero == std::string_view::npos, "{}: holds a zero byte at offset {}, expected YAML text", name, zero);
-  std::istringstream stream{std::string(text)};
-  TreeBuilder builder(name, text.substr(text.starts_with("\xEF\xBB\xBF") ? 3 : 0));
+  std::string lines(text);
+  // Old Macs ended lines by a carriage return alone.
+  if (text.find('\n') == std::string_view::npos) std::replace(lines.begin(), lines.end(), '\r', '\n');
+  std::istringstream stream(lines);
+  TreeBuilder builder(name, std::string_view(lines).substr(text.starts_with("\xEF\xBB\xBF") ? 3 : 0));
   try {
     YAML::Parser parser(stream);
     if (!parser.HandleNextDocument(builder)) return {};
     YamlNode root = builder.take();
-    check<Refusal>(!parser.HandleNextDocument(builder), "{}: holds several YAML documents, expected one", name);
+    parser.HandleNextDocument(builder);  // which refuses it
     return root;
   } catch (const YAML::Exception& error) {
     throw Refusal(
         fmt::format("{}:{}: not valid YAML: {}{}", name, error.mark.line + 1, error.msg,
-                    has_slashes_before(text, error.mark.line) ? "; a comment begins with #, not with //" : ""));
+                    has_slashes_before(lines, error.mark.line) ? "; a comment begins with #, not with //" : ""));
   }
 }
 

@@ -335,7 +335,7 @@ Tensor whole_picture(const Image& image, const ProtocolOptions& options) {
 
 /// Sets the rows of `map` from `y` on.
 void set_rows(LabelMap& map, int y, const Labels& labels) {
-  check(*std::max_element(labels.values.begin(), labels.values.end()) < 256,
+  check(*std::max_element(labels.values.begin(), labels.values.end()) < static_cast<int32_t>(kMostLabels),
         "evaluator: there are more classes than a label map can hold");
   std::transform(labels.values.begin(), labels.values.end(), &map.at(0, y),
                  [](int32_t label) { return static_cast<uint8_t>(label); });

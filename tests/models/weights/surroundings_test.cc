@@ -72,6 +72,20 @@ TEST_CASE("surroundings: any prefix that the network's tensors share is taken of
   }
 }
 
+TEST_CASE("surroundings: wrappers around parts of a network are taken out of the names and told") {
+  for (const char* wrapper : {"_orig_mod.", "_checkpoint_wrapped_module.", "_fsdp_wrapped_module._orig_mod."}) {
+    CAPTURE(wrapper);
+    WeightFile file = prefixed("module.");
+    for (WeightTensor& tensor : file.tensors) {
+      const size_t at = tensor.name.find("layer1.");
+      if (at != std::string::npos) tensor.name.insert(at + 7, wrapper);
+    }
+    check_whole(file, std::string(wrapper).find("fsdp") == std::string::npos
+                          ? std::vector<std::string>{"\"module.\"", "\"" + std::string(wrapper) + "\" is taken out of"}
+                          : std::vector<std::string>{"\"module.\"", "\"_orig_mod.\" is", "\"_fsdp_wrapped_module.\" is"});
+  }
+}
+
 TEST_CASE("surroundings: losses, counters and averages are left out and told") {
   WeightFile file = prefixed("module.");
   file.tensors.push_back(floats("module.criterion.weight", {1, 2, 3}));

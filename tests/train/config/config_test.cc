@@ -54,6 +54,10 @@ TEST_CASE("an empty file gives the defaults of the paper") {
   CHECK(parse_config("TRAIN:\n", "f.yaml").train == TrainConfig{});
 }
 
+TEST_CASE("lines may end as on old Macs, by a carriage return alone") {
+  CHECK(parse_config("# a comment\rDATA:\r  classes: 7\r", "f.yaml").data.classes == 7);
+}
+
 TEST_CASE("keys of our own") {
   const Config config = parse_config(R"(
 DATA:

@@ -293,6 +293,9 @@ TEST_CASE("colour masks are palette PNGs whose indices are the classes") {
   CHECK(int{seen.at(4, 2)[0]} == 0);
   const auto bytes = read_picture_file(folder.file("c.png"));
   CHECK(png_kind("c.png", bytes).type == PngKind::Type::palette);
+  // Colours that no index reaches, as of a file that lists 300, are left out.
+  write_colored_labels(folder.file("many.png"), labels, std::vector<Color>(300, Color{9, 9, 9}));
+  CHECK(read_labels(folder.file("many.png")).index == labels.index);
 }
 
 }  // namespace giza::train

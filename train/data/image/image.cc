@@ -83,12 +83,12 @@ void write_colored_labels(const std::string& path, const LabelMap& labels, const
   std::vector<Color> palette = colors;
   // An index that the palette lacks makes a broken file.
   const size_t highest = labels.index.empty() ? 0 : *std::max_element(labels.index.begin(), labels.index.end());
-  palette.resize(std::max(palette.size(), highest + 1));
+  palette.resize(std::clamp<size_t>(palette.size(), highest + 1, kMostLabels));
   write_file(path, encode_png(path, labels.index.data(), labels.width, labels.height, 1, palette), durability);
 }
 
 Image colorize(const LabelMap& labels, const std::vector<Color>& colors) {
-  std::array<Color, 256> table{};
+  std::array<Color, kMostLabels> table{};
   std::copy_n(colors.begin(), std::min(colors.size(), table.size()), table.begin());
   Image image(labels.width, labels.height);
   uint8_t* out = image.rgb.data();

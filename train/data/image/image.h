@@ -27,6 +27,8 @@ struct Image {
   const uint8_t* at(int x, int y) const { return &rgb[(static_cast<size_t>(y) * static_cast<size_t>(width) + x) * 3]; }
 };
 
+inline constexpr size_t kMostLabels = 256;  ///< values of a label map, and colours of its palette
+
 /// One class index per pixel, dense; raw values of the file.
 struct LabelMap {
   int width = 0, height = 0;
@@ -60,7 +62,8 @@ std::array<int, 2> read_image_size(const std::string& path);
 void write_image(const std::string& path, const Image& image);
 void write_labels(const std::string& path, const LabelMap& labels);
 /// Indices with the colours of the classes as a palette, as semseg writes its colour masks: looks like colorize's
-/// picture, and is read back as indices. Classes beyond the list are black. Throws Error for more than 256 colours.
+/// picture, and is read back as indices. Classes beyond the list are black; colours beyond
+/// kMostLabels are left out.
 void write_colored_labels(const std::string& path, const LabelMap& labels, const std::vector<Color>& colors,
                           OutputFile::Durability durability = OutputFile::Durability::unsynced);
 

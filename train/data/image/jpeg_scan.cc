@@ -237,10 +237,9 @@ class ScanDecoder {
     const EntropyBits last_block = bits_;
     bits_.skip(rest);
     if (rest == 0 && ends_in_hole()) fail(kSurplus);
-    if (const size_t stray = stray_bytes(); stray > 0) {
-      // In front of a restart marker, a few bytes too many are more likely what is left of blocks that were read wrongly.
-      constexpr size_t kFew = 16;
-      if (before_restart && stray < kFew) fail(kSurplus);
+    if (has_stray_bytes()) {
+      // No program leaves any in front of a restart marker: they are what is left of blocks that were read wrongly.
+      if (before_restart) fail(kSurplus);
       // Blocks that follow the last one do so without padding; those of a part that was copied twice may have some.
       if (is_surplus(last_block) || (rest > 0 && is_surplus(bits_))) fail(kSurplus);
     }
@@ -277,14 +276,13 @@ class ScanDecoder {
     return last - end >= kLong && first > first_mcu_end_;
   }
 
-  /// Bytes up to the marker; 0 where all of them are zeros.
-  size_t stray_bytes() {
+  /// Whether bytes stand in front of the marker that are not zeros.
+  bool has_stray_bytes() {
     const EntropyBits saved = bits_;
-    size_t bytes = 0;
     bool zeros = true;
-    for (; !bits_.at_end(); ++bytes) zeros = next_byte() == 0 && zeros;
+    while (zeros && !bits_.at_end()) zeros = next_byte() == 0;
     bits_ = saved;
-    return zeros ? 0 : bytes;
+    return !zeros;
   }
 
   /// True where what follows `start` decodes as whole MCUs up to the marker, which stray bytes seldom do.

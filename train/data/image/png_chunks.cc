@@ -20,8 +20,8 @@ uint32_t big_endian(const uint8_t* p) {
   return uint32_t{p[0]} << 24 | uint32_t{p[1]} << 16 | uint32_t{p[2]} << 8 | p[3];
 }
 
-/// The content of an eXIf chunk of which `header` is length and name; nothing if it is damaged, as libpng judges.
-std::optional<int> chunk_orientation(const ReadAt& read_at, uint64_t at, std::span<const uint8_t, 8> header) {
+/// The content of an eXIf chunk of which `header` is length and name; empty if it is damaged, as libpng judges.
+std::vector<uint8_t> exif_content(const ReadAt& read_at, uint64_t at, std::span<const uint8_t, 8> header) {
   const uint32_t length = big_endian(header.data());
   if (length < 4 || length > kLargestExif) return {};
   std::vector<uint8_t> content(length + 4);  // and the checksum
@@ -29,22 +29,25 @@ std::optional<int> chunk_orientation(const ReadAt& read_at, uint64_t at, std::sp
   const auto crc = crc32(crc32(0, header.data() + 4, 4), content.data(), length);
   const bool ordered = content[0] == content[1] && (content[0] == 'I' || content[0] == 'M');
   if (crc != big_endian(&content[length]) || !ordered) return {};
-  return exif_orientation(std::span(content).first(length));
+  content.resize(length);
+  return content;
 }
 
 }  // namespace
 
 PngChunks read_png_chunks(const ReadAt& read_at) {
   PngChunks chunks;
-  bool pixels_begun = false;
+  bool pixels_begun = false, has_exif = false;
   std::array<uint8_t, 8> header{};
   for (uint64_t at = kSignatureBytes; read_at(at, header); at += uint64_t{12} + big_endian(header.data())) {
     const std::string_view name(reinterpret_cast<const char*>(header.data()) + 4, 4);
     if (name == "IEND") break;
     if (name == "IDAT") {
       pixels_begun = true;
-    } else if (name == "eXIf" && !chunks.orientation) {
-      chunks.orientation = chunk_orientation(read_at, at, header);
+    } else if (name == "eXIf" && !has_exif) {  // libpng ignores a second one
+      const std::vector<uint8_t> exif = exif_content(read_at, at, header);
+      has_exif = !exif.empty();
+      if (has_exif) chunks.orientation = exif_orientation(exif);
     } else if (name == "acTL" && !pixels_begun) {
       std::array<uint8_t, 4> frames{};
       chunks.animated = read_at(at + 8, frames) && big_endian(frames.data()) > 1;

@@ -72,6 +72,9 @@ void check_scene_options(const SceneOptions& options);
 /// Throws Refusal as check_scene_options.
 Scene make_scene(const SceneOptions& options, uint32_t split, uint32_t index);
 
+/// Pictures of a part at most: their names have five digits.
+inline constexpr int kMostScenes = 100000;
+
 /// Writes DIR/{train,val}/scene_NNNNN.png, DIR/{trainannot,valannot}/scene_NNNNN.png, names.txt, colors.txt and, last of
 /// all, the lists train.txt and val.txt ("image label" per line, relative to DIR). Pictures are made in parallel.
 /// The same call over an older data set replaces it: the old lists go first, so that no list ever names a picture of

@@ -186,6 +186,69 @@ TEST_CASE("image: missing, empty, foreign and special files are refused, naming 
   CHECK(read_image(folder.file("picture.jpg")).rgb == slurp(kPictures + "rgb8.rgb"));
 }
 
+TEST_CASE("image: bytes before a restart marker are damage, however many; zeros and fill bytes are not") {
+  const TempFolder folder;
+  const std::string path = folder.file("stray.jpg");
+  const Bytes whole = slurp(kPictures + "restart.jpg");
+  const Bytes pixels = decode(path, whole).rgb;
+  int markers = 0;
+  for (size_t at = 2; at + 1 < whole.size(); ++at) {
+    if (whole[at] != 0xFF || whole[at + 1] < 0xD0 || whole[at + 1] > 0xD7) continue;
+    ++markers;
+    const auto with = [&](const Bytes& stray) {
+      Bytes bytes = whole;
+      bytes.insert(bytes.begin() + static_cast<ptrdiff_t>(at), stray.begin(), stray.end());
+      return bytes;
+    };
+    CHECK(decode(path, with(Bytes(40, 0))).rgb == pixels);
+    CHECK(decode(path, with(Bytes(3, 0xFF))).rgb == pixels);
+    for (const size_t size : {1, 15, 16, 100, 1500}) {
+      CAPTURE(size);
+      Bytes stray(size);
+      for (size_t i = 0; i < size; ++i) stray[i] = static_cast<uint8_t>(1 + (29 * i + size) % 251);
+      CHECK(contains(refusal_of([&] { decode(path, with(stray)); }), "damaged JPEG: its coded data"));
+    }
+  }
+  CHECK(markers > 3);
+}
+
+TEST_CASE("image: of a PNG's orientations the first counts, as for libpng") {
+  const TempFolder folder;
+  const std::string path = folder.file("twice.png");
+  const auto chunk = [](const std::string& name, const Bytes& content) {
+    Bytes body(name.begin(), name.end());
+    body.insert(body.end(), content.begin(), content.end());
+    Bytes bytes;
+    const auto put = [&](uint64_t number) {
+      for (int shift = 24; shift >= 0; shift -= 8) bytes.push_back(static_cast<uint8_t>(number >> shift));
+    };
+    put(content.size());
+    bytes.insert(bytes.end(), body.begin(), body.end());
+    put(crc32(body.data(), body.size()));
+    return bytes;
+  };
+  const Bytes turned = {'I', 'I', 42, 0, 8, 0, 0, 0, 1, 0, 0x12, 1, 3, 0, 1, 0, 0, 0, 6, 0, 0, 0, 0, 0, 0, 0};
+  Bytes without = turned;
+  without[10] = 0x13;  // another entry
+  const Bytes whole = slurp(kPictures + "rgb8.png");
+  const Image picture = decode(path, whole);
+  REQUIRE(picture.width != picture.height);
+  const auto with = [&](const std::vector<Bytes>& contents) {
+    Bytes bytes = whole;
+    ptrdiff_t at = 8 + 25;  // behind signature and IHDR
+    for (const Bytes& content : contents) {
+      const Bytes part = chunk("eXIf", content);
+      bytes.insert(bytes.begin() + at, part.begin(), part.end());
+      at += static_cast<ptrdiff_t>(part.size());
+    }
+    return decode(path, bytes);
+  };
+  CHECK(with({turned}).width == picture.height);
+  CHECK(with({turned, without}).width == picture.height);
+  CHECK(with({without, turned}).width == picture.width);
+  CHECK(with({Bytes{'X', 'X', 42, 0}, turned}).width == picture.height);  // the first is none
+}
+
 TEST_CASE("image: every truncation is refused, but where only an end marker is gone") {
   const TempFolder folder;
   const std::string path = folder.file("cut");
