@@ -35,8 +35,8 @@ CLI::Validator within(T low, T high) {
       text = fmt::format("{}", value);
       return {};
     }
-    return fmt::format("{} is not {} from {} to {}", text.empty() ? "''" : text, std::is_integral_v<T> ? "a whole number" : "a number", low,
-                       high);
+    return fmt::format("{} is not {} from {} to {}", text.empty() ? "''" : text,
+                       std::is_integral_v<T> ? "a whole number" : "a number", low, high);
   };
   return {check, ""};
 }

@@ -94,7 +94,8 @@ tensor, is refused with what is missing, extra or misshaped, and nothing is writ
                    naming_, out_);
     check<Refusal>(!half_ || std::filesystem::path(out_).extension() == ".safetensors",
                    "--half: {}: expected a .safetensors file, the one kind that halves are written to", out_);
-    check<Refusal>(onnx || size_.empty(), "--size {}: {}: expected with a .onnx file, whose input has a size", size_, out_);
+    check<Refusal>(onnx || size_.empty(), "--size {}: {}: expected with a .onnx file, whose input has a size", size_,
+                   out_);
     check<Refusal>(onnx || batch_ == 0, "--batch {}: {}: expected with a .onnx file, whose input has a batch", batch_,
                    out_);
     if (size_.empty()) size_ = "473x473";

@@ -111,8 +111,9 @@ TEST.save_folder/predictions.jsonl, a line per picture.
 
   int run(const Common& common) override {
     const train::Config config = arguments_.load(common);
-    check_not_input("--report", report_,
-                    {config.file, config.test.model_path, config.test.test_list, config.names_path(), config.colors_path()});
+    check_not_input(
+        "--report", report_,
+        {config.file, config.test.model_path, config.test.test_list, config.names_path(), config.colors_path()});
     train::require_keys(config, {"DATA.classes", "TEST.save_folder"});
     const train::SignalGuard guard;
     const bool whole = train::classifies_pictures(config);

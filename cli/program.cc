@@ -114,7 +114,8 @@ std::string what_is_wrong(const CLI::ParseError& error, const CLI::App& app) {
   const auto has = [&](std::string_view part) { return text.find(part) != std::string::npos; };
   if (has("A subcommand is required")) {
     std::vector<std::string> names;
-    for (const CLI::App* part : app.get_subcommands([](const CLI::App*) { return true; })) names.push_back(part->get_name());
+    for (const CLI::App* part : app.get_subcommands([](const CLI::App*) { return true; }))
+      names.push_back(part->get_name());
     return fmt::format("expected one of these behind it: {}", fmt::join(names, ", "));
   }
   if (has("At Most 1 required")) return name + ": is given more than once";

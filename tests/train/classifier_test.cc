@@ -171,6 +171,7 @@ TEST_CASE("classifier: epochs alternate between sizes; a batch is of one size; a
   options.pad = 2;
   options.whole_picture = true;
   std::set<std::vector<bool>> seen;
+  int nothing = 0;
   for (uint32_t i = 0; i < 400; ++i) {
     const Sample sample = augment(image, LabelMap(1, 1, 7), options, 1, 0, i);
     CHECK(sample.labels == std::vector<int32_t>{7});
@@ -179,8 +180,10 @@ TEST_CASE("classifier: epochs alternate between sizes; a batch is of one size; a
       white.push_back(sample.image[3 * p] > 1);
       if (!white.back()) CHECK(sample.image[3 * p] == doctest::Approx(0));
     }
+    nothing += std::count(white.begin(), white.end(), true) == 0;
     seen.insert(white);
   }
+  CHECK(nothing == doctest::Approx(400 * (1 - 0.6 * 0.6)).epsilon(0.15));  // 2 of 5 places each way are outside
   CHECK(seen.size() == 10);  // all, none, two halves each way, four corners
   CHECK_THROWS_AS(augment(image, LabelMap(2, 2), options, 1, 0, 0), ShapeError);
 }

@@ -31,8 +31,8 @@ LoadedNetwork load_network(const std::string& weights, const std::string& config
   loaded.model = models::load_parser(weights, engine, &told);
   loaded.notes = std::move(told.notes);
   const auto classes = static_cast<size_t>(loaded.model->classes());
-  check<Refusal>(classes <= kMostLabels || loaded.model->classifies_pictures(), "{}: a network of {} classes, but a label map holds {} at most", weights, classes,
-                 kMostLabels);
+  check<Refusal>(classes <= kMostLabels || loaded.model->classifies_pictures(),
+                 "{}: a network of {} classes, but a label map holds {} at most", weights, classes, kMostLabels);
   ModelCard card = card_from_metadata(told.metadata, loaded.model->classes(), weights);
   loaded.names = std::move(card.names);
   loaded.colors = std::move(card.colors);

@@ -173,9 +173,9 @@ std::string describe_type(const Key& key) {
                         [](bool*) -> std::string { return "true or false"; },
                         [&](int*) { return "an integer" + range_text(rule); },
                         [&](int64_t*) {
-                          return std::isfinite(rule.max)
-                                     ? "an integer" + range_text(rule)
-                                     : fmt::format("an integer from {} to {}", rule.min, std::numeric_limits<int64_t>::max());
+                          return std::isfinite(rule.max) ? "an integer" + range_text(rule)
+                                                         : fmt::format("an integer from {} to {}", rule.min,
+                                                                       std::numeric_limits<int64_t>::max());
                         },
                         [&](double*) { return "a number" + range_text(rule); },
                         [](std::string*) -> std::string { return "a text"; },

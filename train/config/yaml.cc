@@ -25,10 +25,11 @@ class TreeBuilder : public YAML::EventHandler {
   void OnDocumentStart(const YAML::Mark& mark) override {
     if (++documents_ == 1) return;
     const auto at = static_cast<size_t>(mark.pos);
-    refuse(mark.line + 1, at < text_.size() && text_.substr(at).starts_with("---")
-                              ? "a second YAML document begins here, expected one"
-                              : "text behind the end of the file's one list or value, expected sections such as `TRAIN:` "
-                                "with lines `key: value`");
+    refuse(mark.line + 1,
+           at < text_.size() && text_.substr(at).starts_with("---")
+               ? "a second YAML document begins here, expected one"
+               : "text behind the end of the file's one list or value, expected sections such as `TRAIN:` "
+                 "with lines `key: value`");
   }
   void OnDocumentEnd() override {}
   void OnNull(const YAML::Mark& mark, YAML::anchor_t) override { add(make(YamlNode::Kind::null, mark)); }

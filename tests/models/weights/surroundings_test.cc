@@ -80,9 +80,10 @@ TEST_CASE("surroundings: wrappers around parts of a network are taken out of the
       const size_t at = tensor.name.find("layer1.");
       if (at != std::string::npos) tensor.name.insert(at + 7, wrapper);
     }
-    check_whole(file, std::string(wrapper).find("fsdp") == std::string::npos
-                          ? std::vector<std::string>{"\"module.\"", "\"" + std::string(wrapper) + "\" is taken out of"}
-                          : std::vector<std::string>{"\"module.\"", "\"_orig_mod.\" is", "\"_fsdp_wrapped_module.\" is"});
+    check_whole(file,
+                std::string(wrapper).find("fsdp") == std::string::npos
+                    ? std::vector<std::string>{"\"module.\"", "\"" + std::string(wrapper) + "\" is taken out of"}
+                    : std::vector<std::string>{"\"module.\"", "\"_orig_mod.\" is", "\"_fsdp_wrapped_module.\" is"});
   }
 }
 

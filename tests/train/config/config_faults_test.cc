@@ -67,7 +67,9 @@ TEST_CASE("faults are refused with file, line and remedy") {
       {"DATA:\n\tclasses: 3\n", "not valid YAML"},
       {"DATA:\n  classes: 3\n---\nTRAIN:\n", "f.yaml:3: a second YAML document begins here"},
       {"[DATA]\nclasses = 3\n", "f.yaml:2: text behind the end of the file's one list or value, expected sections"},
-      {"\xFF\xFE" "D", "f.yaml: is text in UTF-16"},
+      {"\xFF\xFE"
+       "D",
+       "f.yaml: is text in UTF-16"},
       {"TRAIN:\n  manual_seed: 9223372036854775808\n", "expected an integer from 0 to 9223372036854775807"},
       {"DATA: &a\n  classes: 3\nTRAIN: *a\n", "f.yaml:3: YAML aliases"},
       {"DATA:\n  classes: !!int 3\n", "f.yaml:2: YAML tags"},

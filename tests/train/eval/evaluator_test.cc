@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "models/pspnet.h"
@@ -334,6 +335,15 @@ TEST_CASE("evaluate: a part of the list; predictions that do not fit") {
         [=](const Image& image, const ListEntry&) { return LabelMap(image.width + width_more, image.height, label); };
   };
   CHECK(evaluate(constant(0, 0), dataset, options).pictures.size() == 2);
+  std::vector<std::string> seen;
+  evaluate(
+      [&](const Image& image, const ListEntry& entry) {
+        seen.push_back(std::filesystem::path(entry.image).filename().string());
+        CHECK(read_image(set.file(seen.back())).rgb == image.rgb);
+        return LabelMap(image.width, image.height, 0);
+      },
+      dataset, options);
+  CHECK(seen == std::vector<std::string>{"p1.png", "p2.png"});
   CHECK(contains(message_of<Refusal>([&] { evaluate(constant(1, 0), dataset, options); }), "p1.png: the prediction"));
   CHECK(contains(message_of<Refusal>([&] { evaluate(constant(0, 3), dataset, options); }), "class 3 was predicted"));
   options.begin = 4;
@@ -383,6 +393,7 @@ TEST_CASE("evaluate: a PSPNet on whole pictures of any size") {
     CHECK(calls == 2);
   };
   general([](ProtocolOptions& o) { o.mirror = true; });
+  general([](ProtocolOptions& o) { o.crf = CrfOptions{}; });
   general([](ProtocolOptions& o) { o.scales = {0.5}; });
   general([](ProtocolOptions& o) { o.scales = {1, 1}; });
   general([&](ProtocolOptions& o) { o.base_size = 2 * image.width + image.height; });

@@ -132,8 +132,10 @@ TEST_CASE("a study that was stopped goes on to the same bits, at another number 
   CHECK(fs::exists(options.out + "/ave/seed_6/last.safetensors"));  // saved after its first step
   // What a kill may have left: a test without its figures, half of them, another one's.
   fs::remove(options.out + "/ave/seed_5/test_ave/metrics.json");
-  write_bytes(options.out + "/max/seed_5/test_max/metrics.json", "{\"mIoU\": 1");
+  fs::copy_file(options.out + "/max/seed_5/test_max/metrics.json", options.out + "/ave/seed_5/test_ave_ms/metrics.json",
+                fs::copy_options::overwrite_existing);
   write_bytes(options.out + "/ave/seed_5/test_ave_ms/config.yaml", "TEST:\n  scales: [0.5]\n");
+  write_bytes(options.out + "/max/seed_5/test_max/metrics.json", "{\"mIoU\": 1");
   const StudyResult resumed = run_study(tiny_study(), tiny_data(set), options);
   CHECK(figures_of(resumed) == figures_of(whole));
   CHECK(weights_of(resumed) == weights_of(whole));

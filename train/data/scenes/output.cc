@@ -18,7 +18,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-
 /// A folder that holds something else is refused: the data set would be mixed into a person's files.
 void check_folder(const fs::path& dir, const std::string& names) {
   check<Refusal>(!dir.empty(), "the path of the folder for the scenes is empty");
@@ -69,8 +68,7 @@ void write_set(const std::string& dir, const std::string& names, std::span<const
   int64_t total = 0;
   for (const Part& part : parts) {
     check<Refusal>(part.count >= 0 && part.count <= kMostScenes,
-                   "scenes: {} pictures for {} are out of range, expected 0 to {}", part.count, part.name,
-                   kMostScenes);
+                   "scenes: {} pictures for {} are out of range, expected 0 to {}", part.count, part.name, kMostScenes);
     total += part.count;
   }
   check<Refusal>(total > 0, "scenes: no pictures asked for, expected at least one for train or val");
