@@ -10,6 +10,7 @@
 #include "tensor/base/check.h"
 #include "tensor/base/file.h"
 #include "tensor/parallel.h"
+#include "train/data/scenes/scenes.h"
 #include "train/progress.h"
 #include "train/signals.h"
 
