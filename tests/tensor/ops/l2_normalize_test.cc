@@ -1,6 +1,7 @@
 // The L2 norm across channels against the oracle.
 #include "tensor/ops/l2_normalize.h"
 
+#include <array>
 #include <cmath>
 
 #include "tensor/simd.h"
@@ -52,6 +53,27 @@ TEST_CASE("l2_normalize: every target and layout, the same bits on all of them")
       return std::vector<Tensor>{ops::l2_normalize(x, gain), gradients.x, gradients.gain};
     }));
   }
+}
+
+TEST_CASE("sums along a row: 16 lanes, added in halves, however wide the vectors are") {
+  // Squares are powers of two, so that nothing but the additions rounds. Of the columns of a lane that follow a 1, none
+  // counts; those of lanes of their own do.
+  constexpr int64_t kWidth = 16 * 64;
+  const Tensor x = Tensor::activation({1, 1, 1, kWidth});
+  const Tensor gain = Tensor::zeros({kWidth});
+  gain.fill(1);
+  std::array<float, 16> lanes{};
+  for (int64_t i = 0; i < kWidth; ++i) {
+    x.data()[i] = i < 8 ? 1.0F : i % 16 >= 8 ? std::ldexp(1.0F, -12) : 0.0F;
+    lanes[static_cast<size_t>(i % 16)] += x.data()[i] * x.data()[i];
+  }
+  for (size_t half = 8; half > 0; half /= 2) {
+    for (size_t i = 0; i < half; ++i) lanes[i] += lanes[i + half];
+  }
+  REQUIRE(lanes[0] > 8);
+  for_each_target([&](const std::string&) {
+    CHECK(ops::l2_normalize(x, gain).data()[0] == 1.0F / std::sqrt(1e-10F + lanes[0]));
+  });
 }
 
 TEST_CASE("l2_normalize: a pixel of zeros has finite gradients") {

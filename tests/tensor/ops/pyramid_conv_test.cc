@@ -228,6 +228,16 @@ TEST_CASE("thin_product and combine_rows: all tile shapes, exact, and nothing ou
             const bool inside = static_cast<int64_t>(i) % 140 < width;
             if (out[i] != (inside ? 2 * expected[i] : 3.0F)) FAIL_CHECK("element ", i);
           }
+          // The same with a transposed.
+          std::vector<float> columns(a.size());
+          for (int64_t m = 0; m < rows; ++m) {
+            for (int64_t e = 0; e < 200; ++e) {
+              columns[static_cast<size_t>(e * rows + m)] = a[static_cast<size_t>(m * 200 + e)];
+            }
+          }
+          out = before;
+          kernels::thin_product({columns.data(), 1, rows, b.data(), 140, out.data(), 140, rows, depth, width, false});
+          CHECK(out == expected);
         });
       }
     }
