@@ -71,9 +71,8 @@ TEST_CASE("sums along a row: 16 lanes, added in halves, however wide the vectors
     for (size_t i = 0; i < half; ++i) lanes[i] += lanes[i + half];
   }
   REQUIRE(lanes[0] > 8);
-  for_each_target([&](const std::string&) {
-    CHECK(ops::l2_normalize(x, gain).data()[0] == 1.0F / std::sqrt(1e-10F + lanes[0]));
-  });
+  for_each_target(
+      [&](const std::string&) { CHECK(ops::l2_normalize(x, gain).data()[0] == 1.0F / std::sqrt(1e-10F + lanes[0])); });
 }
 
 TEST_CASE("l2_normalize: a pixel of zeros has finite gradients") {
