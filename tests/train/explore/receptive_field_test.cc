@@ -59,6 +59,7 @@ TEST_CASE("explore: receptive fields are the slopes of the score, by central dif
             }
             const double found = score_of(network, state, Tensor::from(picture.shape(), above), targets[i]) -
                                  score_of(network, state, Tensor::from(picture.shape(), below), targets[i]);
+            CHECK(found == doctest::Approx(predicted).epsilon(0.01));
             CHECK(found == doctest::Approx(predicted).epsilon(0.05).scale(0));  // of itself: the steps are tiny
           }
         }

@@ -216,15 +216,13 @@ TEST_CASE("image: of a PNG's orientations the first counts, as for libpng") {
   const TempFolder folder;
   const std::string path = folder.file("twice.png");
   const auto chunk = [](const std::string& name, const Bytes& content) {
-    Bytes body(name.begin(), name.end());
-    body.insert(body.end(), content.begin(), content.end());
-    Bytes bytes;
-    const auto put = [&](uint64_t number) {
-      for (int shift = 24; shift >= 0; shift -= 8) bytes.push_back(static_cast<uint8_t>(number >> shift));
-    };
-    put(content.size());
-    bytes.insert(bytes.end(), body.begin(), body.end());
-    put(crc32(body.data(), body.size()));
+    Bytes bytes(4);
+    put_u32(bytes, 0, static_cast<uint32_t>(content.size()));
+    bytes.insert(bytes.end(), name.begin(), name.end());
+    bytes.insert(bytes.end(), content.begin(), content.end());
+    const uint32_t sum = crc32(&bytes[4], bytes.size() - 4);
+    bytes.resize(bytes.size() + 4);
+    put_u32(bytes, bytes.size() - 4, sum);
     return bytes;
   };
   const Bytes turned = {'I', 'I', 42, 0, 8, 0, 0, 0, 1, 0, 0x12, 1, 3, 0, 1, 0, 0, 0, 6, 0, 0, 0, 0, 0, 0, 0};
