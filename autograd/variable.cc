@@ -5,6 +5,7 @@
 #include <map>
 #include <utility>
 
+#include "autograd/watching.h"
 #include "tensor/base/check.h"
 #include "tensor/ops/batch_share.h"
 #include "tensor/ops/elementwise.h"
@@ -14,7 +15,6 @@ namespace giza::autograd {
 namespace {
 
 thread_local bool recording = true;
-thread_local bool tracing = false;
 
 uint64_t next_order() {
   static std::atomic<uint64_t> order = 0;
@@ -93,8 +93,7 @@ Variable Variable::without_value() const {
 
 Variable Variable::from_op(Tensor value, const char* name, const std::vector<Variable>& inputs,
                            std::function<std::vector<Tensor>(const Tensor& dy)> backward, Recompute recompute) {
-  check<NonFinite>(!tracing || ops::all_finite(value), "{} gave NaN or infinity first, in its output {}", name,
-                   value.shape());
+  if (watched()) show({.op = name, .layer = profile::current_layer(), .input = -1, .value = value});
   Variable result(std::move(value));
   bool needed = false;
   for (const Variable& input : inputs) needed = needed || input.requires_grad();
@@ -166,9 +165,7 @@ void backward(const Variable& root, const Tensor& seed) {
       check<Error>(gradients[i].defined() && gradients[i].shape() == input.shape,
                    "backward: {} gave input {} of shape {} a gradient of shape {}", node.name, i, input.shape,
                    gradients[i].shape());
-      check<NonFinite>(!tracing || ops::all_finite(gradients[i]),
-                       "the backward pass of {} gave NaN or infinity first, in the gradient of its input {}, {}",
-                       node.name, i, gradients[i].shape());
+      if (watched()) show({.op = node.name, .layer = node.layer, .input = static_cast<int>(i), .value = gradients[i]});
       if (input.node) {
         Pending& next = pending[input.node->order];
         next.node = input.node;
@@ -184,8 +181,5 @@ void backward(const Variable& root, const Tensor& seed) {
 NoGrad::NoGrad() : previous_(std::exchange(recording, false)) {}
 NoGrad::~NoGrad() { recording = previous_; }
 bool grad_enabled() { return recording; }
-
-TraceNonFinite::TraceNonFinite() : previous_(std::exchange(tracing, true)) {}
-TraceNonFinite::~TraceNonFinite() { tracing = previous_; }
 
 }  // namespace giza::autograd

@@ -99,23 +99,4 @@ class NoGrad {
 /// False inside a NoGrad.
 bool grad_enabled();
 
-/// Thrown while a TraceNonFinite lives: what() names the first op whose output, or whose gradient, is not finite.
-class NonFinite : public Error {
- public:
-  using Error::Error;
-};
-
-/// While one lives, every op and every gradient of this thread is checked for NaN and infinity. Costs a pass over all
-/// numbers; for finding where they come from.
-class TraceNonFinite {
- public:
-  TraceNonFinite();
-  ~TraceNonFinite();
-  TraceNonFinite(const TraceNonFinite&) = delete;
-  TraceNonFinite& operator=(const TraceNonFinite&) = delete;
-
- private:
-  bool previous_;
-};
-
 }  // namespace giza::autograd

@@ -148,6 +148,7 @@ train::Config ConfigArguments::load(const Common& common) const {
   if (!common.algorithm.empty()) replace("TRAIN.algorithm", config.train.algorithm, common.algorithm);
   if (common.seed) replace("TRAIN.manual_seed", config.train.manual_seed, *common.seed);
   if (config.train.threads > 0) set_num_threads(config.train.threads);
+  check_threads_start();
   config.command = command_line(app_->get_name(), config.file, given_settings(config));
   return config;
 }

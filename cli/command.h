@@ -170,6 +170,7 @@ std::unique_ptr<Command> compare_command();
 std::unique_ptr<Command> run_command();
 std::unique_ptr<Command> convert_command();
 std::unique_ptr<Command> verify_command();
+std::unique_ptr<Command> bisect_command();
 std::unique_ptr<Command> bench_model_command();
 std::unique_ptr<Command> profile_command();
 std::unique_ptr<Command> study_command();

@@ -17,6 +17,7 @@ int main(int argc, char** argv) {
   program.add(cli::run_command());
   program.add(cli::convert_command());
   program.add(cli::verify_command());
+  program.add(cli::bisect_command());
   program.add(cli::bench_model_command(), program.add_group("bench", "time and memory; `giza bench model --help`"));
   program.add(cli::profile_command());
   program.add(cli::study_command());

@@ -111,16 +111,17 @@ void refuse_empty(CLI::App* app) {
 /// What CLI11 found wrong with the command `app`, in words that a user need not know CLI11 for.
 std::string what_is_wrong(const CLI::ParseError& error, const CLI::App& app) {
   const std::string text = error.what(), name = text.substr(0, text.find(':'));
-  const auto has = [&](std::string_view part) { return text.find(part) != std::string::npos; };
-  if (has("A subcommand is required")) {
+  if (dynamic_cast<const CLI::RequiredError*>(&error) != nullptr && app.get_require_subcommand_min() > 0) {
     std::vector<std::string> names;
     for (const CLI::App* part : app.get_subcommands([](const CLI::App*) { return true; }))
       names.push_back(part->get_name());
     return fmt::format("expected one of these behind it: {}", fmt::join(names, ", "));
   }
-  if (has("At Most 1 required")) return name + ": is given more than once";
-  if (has("required") && has("missing")) return name + ": expected a value behind it";
-  if (has("not expected")) {
+  if (dynamic_cast<const CLI::ArgumentMismatch*>(&error) != nullptr) {
+    if (text.find("At Most") != std::string::npos) return name + ": is given more than once";
+    if (text.find("missing") != std::string::npos) return name + ": expected a value behind it";
+  }
+  if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr) {
     std::vector<std::string> extra = app.remaining(/*recurse=*/true);
     return fmt::format("not expected: {}", fmt::join(extra, " "));
   }

@@ -45,7 +45,9 @@ Shape StepArguments::input() const {
 }
 
 std::function<void()> StepArguments::step(const std::string& weights, models::FileNotes* told) const {
-  return train::make_step(config_, input(), training(), weights, told);
+  const std::shared_ptr<train::StepRehearsal> rehearsal =
+      train::make_rehearsal(config_, input(), training(), weights, told);
+  return [rehearsal] { rehearsal->step(); };
 }
 
 nlohmann::ordered_json StepArguments::json() const {

@@ -7,7 +7,7 @@
 #include <optional>
 #include <string>
 
-#include "autograd/variable.h"
+#include "autograd/watching.h"
 #include "cli/command.h"
 #include "tensor/base/text.h"
 #include "train/progress.h"

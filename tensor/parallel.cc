@@ -3,7 +3,9 @@
 
 #include <atomic>
 #include <exception>
+#include <latch>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -65,6 +67,32 @@ void set_num_threads(int threads) {
   thread_count() = threads;
 }
 
+// OpenMP's library ends the process where a thread cannot be started: so as many are started beforehand, all at once.
+void check_threads_start() {
+  static std::atomic<int> known = 1;
+  const int wanted = num_threads();
+  if (wanted <= known) return;
+  std::vector<std::jthread> threads;
+  std::latch all_tried(1);
+  int started = 1;  // this one
+  try {
+    for (; started < wanted; ++started) threads.emplace_back([&] { all_tried.wait(); });
+  } catch (const std::system_error& error) {
+    all_tried.count_down();
+    throw Error(
+        fmt::format("{} threads cannot be started, only {} ({}); use --threads {}, or raise the limit that holds "
+                    "them back (ulimit -u, ulimit -v, or pids.max of the control group)",
+                    wanted, started, error.code().message(), started));
+  }
+  all_tried.count_down();
+  threads.clear();
+#ifdef GIZA_HAVE_OPENMP
+#pragma omp parallel num_threads(wanted)
+  {}  // starts them for good, while there is room
+#endif
+  known = wanted;
+}
+
 const char* thread_backend() {
 #ifdef GIZA_HAVE_OPENMP
   return "OpenMP";
@@ -75,13 +103,15 @@ const char* thread_backend() {
 
 void detail::run_tasks(int64_t tasks, TaskFunction function, void* context) {
   if (tasks_off) return;
-  const auto threads = static_cast<int>(std::min<int64_t>(num_threads(), tasks));
-  if (threads <= 1 || inside_task) {
+  const int threads = num_threads();
+  if (std::min<int64_t>(threads, tasks) <= 1 || inside_task) {
     for (int64_t task = 0; task < tasks; ++task) function(context, task);
     return;
   }
+  check_threads_start();
   FirstException error;
 #ifdef GIZA_HAVE_OPENMP
+  // All of them, even for fewer tasks: OpenMP's library ends those that a region does without, and starts others for the next.
 #pragma omp parallel num_threads(threads)
   {
     inside_task = true;
@@ -102,7 +132,7 @@ void detail::run_tasks(int64_t tasks, TaskFunction function, void* context) {
     inside_task = false;
   };
   std::vector<std::jthread> helpers;
-  for (int i = 1; i < threads; ++i) helpers.emplace_back(work);
+  for (int i = 1; i < std::min<int64_t>(threads, tasks); ++i) helpers.emplace_back(work);
   work();
   helpers.clear();
 #endif

@@ -11,6 +11,8 @@ namespace giza {
 int num_threads();
 /// Throws Error unless 1 <= threads <= 1024.
 void set_num_threads(int threads);
+/// Throws Error, with the number that can, if the system does not start num_threads() threads. Asked once for a number.
+void check_threads_start();
 /// What runs the threads: "OpenMP" or "std::thread".
 const char* thread_backend();
 

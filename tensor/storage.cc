@@ -18,6 +18,7 @@ namespace {
 
 constexpr size_t kAlign = 64;
 constexpr size_t kHugePage = size_t{2} << 20;
+constexpr size_t kFewestBytes = 32 * kHugePage;
 
 // The process's own arena.
 Arena& own_arena() {
@@ -37,14 +38,26 @@ Arena& current_arena() { return other_arena != nullptr ? *other_arena : own_aren
 }  // namespace
 
 Arena::Arena(size_t bytes, Pages pages) {
-  // Addresses only: a page costs memory when it is first written. Less where a limit on addresses (ulimit -v) forbids it.
+  // Addresses only: a page costs memory when it is first written. Where a limit on addresses (ulimit -v) forbids so many,
+  // half of those that can be had: threads, pictures and libraries need some too.
   void* base = MAP_FAILED;
-  for (; bytes >= 64 * kHugePage; bytes /= 2) {
-    mapped_ = bytes + kHugePage;
+  const size_t wanted = bytes;
+  for (; bytes >= kFewestBytes; bytes /= 2) {
+    const size_t asked = bytes == wanted ? bytes : 2 * bytes;
+    mapped_ = asked + kHugePage;
     base = mmap(nullptr, mapped_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (base != MAP_FAILED) break;
+    if (base == MAP_FAILED) continue;
+    if (asked > bytes) {
+      munmap(static_cast<char*>(base) + bytes + kHugePage, asked - bytes);
+      mapped_ = bytes + kHugePage;
+    }
+    break;
   }
-  check<Error>(base != MAP_FAILED, "arena: cannot reserve memory");
+  check<Error>(
+      base != MAP_FAILED,
+      "out of memory: {} MB of addresses are the fewest for tensors, and there are not twice as many; raise the "
+      "limit (ulimit -v), or use fewer threads",
+      kFewestBytes >> 20);
   mapping_ = base;
   const uintptr_t past = reinterpret_cast<uintptr_t>(base) % kHugePage;
   base_ = static_cast<char*>(base) + (past == 0 ? 0 : kHugePage - past);

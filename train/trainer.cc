@@ -8,6 +8,7 @@
 #include <memory>
 #include <utility>
 
+#include "autograd/watching.h"
 #include "tensor/base/check.h"
 #include "tensor/ranks.h"
 #include "train/detail/training_run.h"

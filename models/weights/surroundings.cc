@@ -78,21 +78,15 @@ void take_off(WeightFile* file, const std::string& prefix, const std::function<b
 
 /// Takes the names of wrappers out of the middle of names: torch.compile, checkpointing or FSDP around a part of a network.
 void take_off_inner_wrappers(WeightFile* file) {
-  for (const std::string_view wrapper : {"_orig_mod.", "_checkpoint_wrapped_module.", "_fsdp_wrapped_module."}) {
+  for (const std::string_view wrapper : {"._orig_mod.", "._checkpoint_wrapped_module.", "._fsdp_wrapped_module."}) {
+    const std::string_view named = wrapper.substr(1);
     size_t names = 0;
     for (WeightTensor& tensor : file->tensors) {
-      size_t at = tensor.name.find(wrapper, 1);
-      if (at == std::string::npos) continue;
-      for (; at != std::string::npos; at = tensor.name.find(wrapper, at)) {
-        if (tensor.name[at - 1] == '.') {
-          tensor.name.erase(at, wrapper.size());
-        } else {
-          ++at;
-        }
-      }
-      ++names;
+      size_t at = tensor.name.find(wrapper);
+      if (at != std::string::npos) ++names;
+      for (; at != std::string::npos; at = tensor.name.find(wrapper, at)) tensor.name.erase(at, named.size());
     }
-    if (names > 0) file->notes.push_back(fmt::format("\"{}\" is taken out of {}", wrapper, counted(names, "name")));
+    if (names > 0) file->notes.push_back(fmt::format("\"{}\" is taken out of {}", named, counted(names, "name")));
   }
 }
 

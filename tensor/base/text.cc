@@ -26,18 +26,22 @@ std::string_view trimmed(std::string_view text, std::string_view blanks) {
   return text.substr(first, text.find_last_not_of(blanks) - first + 1);
 }
 
+std::string_view without_byte_order_mark(std::string_view text, const std::string& name) {
+  check<Refusal>(!text.starts_with("\xFF\xFE") && !text.starts_with("\xFE\xFF"),
+                 "{}: is text in UTF-16, expected UTF-8 or ASCII; save it so", name);
+  return text.substr(text.starts_with("\xEF\xBB\xBF") ? 3 : 0);
+}
+
+char line_end(std::string_view text) { return text.find('\n') == std::string_view::npos ? '\r' : '\n'; }
+
 void for_each_line(const std::string& path, const std::function<void(int number, std::string_view text)>& body) {
   const std::vector<uint8_t> bytes = read_file(path, size_t{256} << 20);
-  std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  if (text.substr(0, 3) == "\xEF\xBB\xBF") text.remove_prefix(3);
-  check<Refusal>(!text.starts_with("\xFF\xFE") && !text.starts_with("\xFE\xFF"),
-                 "{}: is text in UTF-16, expected UTF-8 or ASCII; save it so", path);
-  // Old Macs ended lines by a carriage return alone.
-  const char line_end = text.find('\n') == std::string_view::npos ? '\r' : '\n';
+  std::string_view text = without_byte_order_mark({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, path);
+  const char ending = line_end(text);
   int number = 0;
   while (!text.empty()) {
     ++number;
-    const size_t end = text.find(line_end);
+    const size_t end = text.find(ending);
     std::string_view line = text.substr(0, end);
     text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
     check<Refusal>(line.find('\0') == std::string_view::npos,

@@ -22,6 +22,11 @@ std::string counted(int64_t number, std::string_view thing, std::string_view thi
 /// Without the blanks at both ends.
 std::string_view trimmed(std::string_view text, std::string_view blanks = " \t");
 
+/// A file's text without the byte order mark of UTF-8. Throws Refusal "NAME: ..." for text in UTF-16.
+std::string_view without_byte_order_mark(std::string_view text, const std::string& name);
+/// What ends its lines: a line feed, or old Macs' carriage return where there is none.
+char line_end(std::string_view text);
+
 /// Calls body(number from 1, text) for the lines of a text file of at most 256 MiB, without line ends, a UTF-8 byte order
 /// mark, and blanks around them; blank lines are left out. Throws Refusal "FILE[:LINE]: ..." as read_file (file.h), and for
 /// zero bytes: no text file.

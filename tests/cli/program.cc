@@ -11,11 +11,11 @@
 
 namespace giza::testing {
 
-Outcome run_giza(const std::string& arguments, const std::filesystem::path& folder) {
+Outcome run_giza(const std::string& arguments, const std::filesystem::path& folder, const std::string& before) {
   const TempFolder output;
   const std::string out = output.file("out"), err = output.file("err");
-  const std::string command = "cd '" + folder.string() + "' && { '" GIZA_BINARY "' " + arguments + "; } >'" + out +
-                              "' 2>'" + err + "' </dev/null";
+  const std::string command = "cd '" + folder.string() + "' && " + before + " && { '" GIZA_BINARY "' " + arguments +
+                              "; } >'" + out + "' 2>'" + err + "' </dev/null";
   const int status = std::system(command.c_str());
   Outcome outcome;
   outcome.status = WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);

@@ -14,8 +14,9 @@ struct Outcome {
   std::string out, err;
 };
 
-/// `giza ARGUMENTS` through the shell, in `folder`; stdin is empty.
-Outcome run_giza(const std::string& arguments, const std::filesystem::path& folder = ".");
+/// `giza ARGUMENTS` through the shell, in `folder`; stdin is empty. `before` is what the shell does first.
+Outcome run_giza(const std::string& arguments, const std::filesystem::path& folder = ".",
+                 const std::string& before = "true");
 
 /// True for exactly one line that starts with "giza: ".
 bool one_line_refusal(const std::string& text);

@@ -15,7 +15,7 @@ TEST_CASE("every command has a help that shows its usage") {
   CHECK(top.status == 0);
   CHECK(top.err.empty());
   for (const std::string command : {"info", "scenes", "train", "eval", "predict", "compare", "run", "bench",
-                                    "bench model", "profile", "plan", "explore", "study"}) {
+                                    "bench model", "profile", "plan", "explore", "study", "bisect"}) {
     CAPTURE(command);
     CHECK(top.out.find("  " + command.substr(0, command.find(' ')) + " ") != std::string::npos);
     const Outcome help = run_giza(command + " --help");
@@ -78,6 +78,14 @@ TEST_CASE("bad usage is refused in one line with status 2") {
       {"scenes --out s --size 9", "--size 9"},
       {"bench model --mode fly", "--mode"},
       {"bench model --depth 51 --size 33", "51"},
+      {"bisect 1", "bisect: b is required"},
+      {"bisect 1 threads=many", "bisect: B: many is not a whole number from 1 to 1024"},
+      {"bisect 1,2 1", "bisect: A: threads is given twice"},
+      {"bisect colour=red 1", "bisect: A: 'colour=red' is no setting"},
+      {"bisect 1, 2", "bisect: A: '' is no setting"},
+      {"bisect auto 1", "bisect: A: 'auto' is no setting"},
+      {"bisect isa=MMX 1", "MMX"},
+      {"bisect 1 2 TRAIN.layers 18", "bisect: TRAIN.layers without --config"},
   };
   for (const Fault& fault : faults) {
     CAPTURE(fault.arguments);
@@ -92,6 +100,25 @@ TEST_CASE("bad usage is refused in one line with status 2") {
 
 TEST_CASE("results that cannot be written are a failure") {
   CHECK(run_giza("info --no-peak --json >/dev/full").status == 1);
+}
+
+TEST_CASE("a limit on addresses leaves too few for threads or tensors: one line that says so") {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  MESSAGE("skipped: a sanitizer takes more addresses than any limit would leave");
+  return;
+#endif
+  const std::string step = "bench model --depth 18 --size 33 --width 0.125 --classes 3 --runs 1 --quiet --threads ";
+  for (const auto& [limit, threads, message] :
+       {std::tuple{"1000000", "900", "900 threads cannot be started, only "},
+        std::tuple{"150000", "2", "out of memory: 64 MB of addresses are the fewest for tensors"}}) {
+    CAPTURE(limit);
+    const Outcome outcome = run_giza(step + threads, ".", "ulimit -v " + std::string(limit));
+    CAPTURE(outcome.err);
+    CHECK(outcome.status == 1);
+    CHECK(one_line_refusal(outcome.err));
+    CHECK(outcome.err.find(message) != std::string::npos);
+    CHECK(outcome.err.find("ulimit -v") != std::string::npos);
+  }
 }
 
 TEST_CASE("info as JSON") {

@@ -5,6 +5,7 @@
 #include <csignal>
 #include <filesystem>
 
+#include "autograd/watching.h"
 #include "models/weights/weight_file.h"
 #include "tensor/base/check.h"
 #include "tests/support/refusal.h"

@@ -174,15 +174,13 @@ std::string yaml_quoted(const std::string& text) {
 YamlNode parse_yaml(std::string_view text, const std::string& name) {
   check<Refusal>(text.size() <= kMaxYamlBytes, "{}: larger than {} KB, not a configuration", name,
                  kMaxYamlBytes / 1024);
-  check<Refusal>(!text.starts_with("\xFF\xFE") && !text.starts_with("\xFE\xFF"),
-                 "{}: is text in UTF-16, expected UTF-8 or ASCII; save it so", name);
+  text = without_byte_order_mark(text, name);
   const size_t zero = text.find('\0');
   check<Refusal>(zero == std::string_view::npos, "{}: holds a zero byte at offset {}, expected YAML text", name, zero);
   std::string lines(text);
-  // Old Macs ended lines by a carriage return alone.
-  if (text.find('\n') == std::string_view::npos) std::replace(lines.begin(), lines.end(), '\r', '\n');
+  std::replace(lines.begin(), lines.end(), line_end(lines), '\n');
   std::istringstream stream(lines);
-  TreeBuilder builder(name, std::string_view(lines).substr(text.starts_with("\xEF\xBB\xBF") ? 3 : 0));
+  TreeBuilder builder(name, lines);
   try {
     YAML::Parser parser(stream);
     if (!parser.HandleNextDocument(builder)) return {};

@@ -56,6 +56,20 @@ Tensor made_up_pictures(const Shape& shape) {
   return x;
 }
 
+/// Forward passes as `giza run` makes them: weights packed and batch norm folded in at the first.
+class ForwardRehearsal : public StepRehearsal {
+ public:
+  ForwardRehearsal(std::unique_ptr<models::SceneParser> model, const Shape& x)
+      : model_(std::move(model)), frozen_(*model_), pictures_(made_up_pictures(x)) {}
+  void step() override { frozen_.forward(pictures_).upsampled_logits(); }
+  const layers::Module& network() const override { return *model_; }
+
+ private:
+  std::unique_ptr<models::SceneParser> model_;
+  models::FrozenParser frozen_;
+  Tensor pictures_;
+};
+
 /// A dry run of a piece of work. What `body` allocates must be gone when it returns.
 Rehearsal rehearse(int threads, const std::function<void(Rehearsal& result)>& body) {
   Rehearsal result;
@@ -208,27 +222,24 @@ void check_training_fits(const Config& config) {
   check_fits(rehearse(num_threads(), [&](Rehearsal&) { TrainingRehearsal(config).step(); }), config);
 }
 
-std::function<void()> make_step(const Config& config, const Shape& x, bool training, const std::string& weights,
-                                models::FileNotes* told) {
+std::unique_ptr<StepRehearsal> make_rehearsal(const Config& config, const Shape& x, bool training,
+                                              const std::string& weights, models::FileNotes* told) {
   if (weights.empty() && !simulating()) {
-    check_fits(rehearse(num_threads(), [&](Rehearsal&) { make_step(config, x, training)(); }), config);
+    check_fits(rehearse(num_threads(), [&](Rehearsal&) { make_rehearsal(config, x, training)->step(); }), config);
   }
   models::NetworkOptions options = model_options(config);
-  std::unique_ptr<models::SceneParser> given;
-  if (!weights.empty()) given = models::load_parser(weights, options.backbone.conv, told);
-  if (training) {
-    const auto rehearsal = std::make_shared<TrainingRehearsal>(config, std::move(given));
-    return [rehearsal] { rehearsal->step(); };
-  }
+  std::unique_ptr<models::SceneParser> model;
+  if (!weights.empty()) model = models::load_parser(weights, options.backbone.conv, told);
+  if (training) return std::make_unique<TrainingRehearsal>(config, std::move(model));
   options.aux = false;  // used in training only
-  if (!given) given = refusing(config, [&] { return models::make_parser(options); });
-  const std::shared_ptr<models::SceneParser> model = std::move(given);
-  const auto frozen = std::make_shared<models::FrozenParser>(*model);
-  return [model, frozen, pictures = made_up_pictures(x)] { frozen->forward(pictures).upsampled_logits(); };
+  if (!model) model = refusing(config, [&] { return models::make_parser(options); });
+  return std::make_unique<ForwardRehearsal>(std::move(model), x);
 }
 
 std::vector<profile::Event> rehearse_step(const Config& config, const Shape& x, bool training) {
-  return rehearse(/*threads=*/1, [&](Rehearsal& result) { record(result, make_step(config, x, training)); }).events;
+  return rehearse(/*threads=*/1,
+                  [&](Rehearsal& result) { record(result, [&] { make_rehearsal(config, x, training)->step(); }); })
+      .events;
 }
 
 Rehearsal rehearse_training(const Config& config, int threads, PictureSize validated) {

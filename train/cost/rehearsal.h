@@ -1,7 +1,6 @@
 // Training and testing without data: for their memory, in a dry run, and for the time of their kernels.
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -13,20 +12,31 @@
 
 namespace giza::train {
 
+/// Steps of a network, to be run one after the other.
+class StepRehearsal {
+ public:
+  StepRehearsal() = default;
+  virtual ~StepRehearsal() = default;
+  StepRehearsal(const StepRehearsal&) = delete;
+  StepRehearsal& operator=(const StepRehearsal&) = delete;
+  virtual void step() = 0;
+  virtual const layers::Module& network() const = 0;
+};
+
 /// The network of a configuration with what training holds besides, and the trainer's iteration on a batch without
 /// contents: of several ranks (tensor/ranks.h), on this rank's part of it.
-class TrainingRehearsal {
+class TrainingRehearsal : public StepRehearsal {
  public:
   /// Of the configured network, or of the one that is given. Throws Refusal for a configuration that no network fits.
   explicit TrainingRehearsal(const Config& config, std::unique_ptr<models::SceneParser> given = nullptr);
-  ~TrainingRehearsal();
+  ~TrainingRehearsal() override;
   /// What Trainer does with a batch, from its allocation to the update. Throws Refusal for a crop that does not fit.
-  void step();
+  void step() override;
   /// Of several ranks, what the one that leads writes into a checkpoint and has only parts of.
   void gather_velocities() const;
   /// The validation of a picture, as after an epoch.
   void validate(PictureSize picture);
-  const layers::Module& network() const;
+  const layers::Module& network() const override;
 
  private:
   struct State;
@@ -66,12 +76,12 @@ struct Rehearsal {
   double serial_s = 0;                 ///< by the clock, of that piece: what runs outside of parallel loops
 };
 
-/// A function that runs one step of a configuration's network: one of its training, with its batch, crop, loss and
-/// recomputation; or, as `giza run` does it, a forward pass on made-up pictures x [N,H,W,3]. The network of the file
-/// `weights` takes the configured one's place, if it is given; what there is to tell of it goes to `told`. Throws Refusal for a file or a configuration that no
-/// network fits, or whose tensors do not fit into memory.
-std::function<void()> make_step(const Config& config, const Shape& x, bool training, const std::string& weights = {},
-                                models::FileNotes* told = nullptr);
+/// Steps of a configuration's network: those of its training, with its batch, crop, loss and recomputation; or, as
+/// `giza run` does it, forward passes on made-up pictures x [N,H,W,3]. The network of the file `weights` takes the
+/// configured one's place, if it is given; what there is to tell of it goes to `told`. Throws Refusal for a file or a
+/// configuration that no network fits, or whose tensors do not fit into memory.
+std::unique_ptr<StepRehearsal> make_rehearsal(const Config& config, const Shape& x, bool training,
+                                              const std::string& weights = {}, models::FileNotes* told = nullptr);
 /// The events of such a step in a dry run.
 std::vector<profile::Event> rehearse_step(const Config& config, const Shape& x, bool training);
 /// Throws Refusal if a training step (of several ranks: this one's) needs more memory for its tensors than can be had. A network that cannot be held would
