@@ -66,6 +66,7 @@ std::vector<Command> commands() {
       {"convert_back", {"convert", "w.pth", "out/w.safetensors"}, {"out/w.safetensors"}},
       {"run", {"run", "--weights", "w.pth", "--input", "x.npy", "--output", "out/y.npy"}, {"out/y.npy"}},
       {"verify", {"verify", GIZA_VERIFY_FOLDER}},
+      {"bisect", {"bisect", "1", "2", "--config", "tiny.yaml"}},
       {"profile", {"profile", "--config", "tiny.yaml", "--runs", "1", "--svg", "out/r.svg", "--trace", "out/t.json"}},
       {"bench", {"bench", "model", "--config", "tiny.yaml", "--runs", "1"}},
   };

@@ -62,8 +62,7 @@ std::array<int, 2> read_image_size(const std::string& path);
 void write_image(const std::string& path, const Image& image);
 void write_labels(const std::string& path, const LabelMap& labels);
 /// Indices with the colours of the classes as a palette, as semseg writes its colour masks: looks like colorize's
-/// picture, and is read back as indices. Classes beyond the list are black; colours beyond
-/// kMostLabels are left out.
+/// picture, and is read back as indices. Classes beyond the list are black; colours beyond kMostLabels are left out.
 void write_colored_labels(const std::string& path, const LabelMap& labels, const std::vector<Color>& colors,
                           OutputFile::Durability durability = OutputFile::Durability::unsynced);
 
