@@ -6,11 +6,13 @@
 #include <string>
 
 #include "cli/command.h"
+#include "tensor/base/file.h"
 #include "train/check/data_check.h"
 #include "train/config/parts.h"
 #include "train/data/dataset.h"
 #include "train/eval/mask_folder.h"
 #include "train/eval/refined_boxes.h"
+#include "train/trainer.h"
 
 namespace giza::cli {
 namespace {
@@ -41,7 +43,17 @@ proposes the keys that would make them fit. Exit status: 0 everything fits, 1 so
 
   int run(const Common& common) override {
     const train::Config config = arguments_.load(common);
-    const train::DataReport report = train::check_data(config, {.examples = examples_, .progress = !common.quiet});
+    train::DataReport report = train::check_data(config, {.examples = examples_, .progress = !common.quiet});
+    // Whoever only looks at data has no settings of training.
+    const bool trains = std::any_of(config.origins.begin(), config.origins.end(),
+                                    [](const auto& origin) { return origin.first.starts_with("TRAIN."); });
+    if (trains && train::has_pictures(config, train::Split::train) && report.can_start()) {
+      try {
+        train::check_training_starts(config);
+      } catch (const Refusal& refusal) {
+        report.add_refusal(refusal.what());
+      }
+    }
     // What was given on the command line stays, but for what a proposal replaces.
     const auto again = [&](const train::KeyValues& proposed) {
       train::KeyValues settings = config.overrides;
@@ -53,13 +65,15 @@ proposes the keys that would make them fit. Exit status: 0 everything fits, 1 so
     };
     fmt::print("{}", common.json ? train::report_json(report, again) : train::report_text(report, again));
     if (report.ok() && !labels_.empty()) write_training_labels(config);
-    return report.ok() ? 0 : 1;
+    return report.can_start() ? 0 : 1;
   }
 
  private:
   void write_training_labels(const train::Config& config) const {
     const train::Dataset dataset(train::dataset_options(config, train::Split::train));
     train::check_output_names(train::listing_place(dataset.options()), dataset.entries());
+    const KeptFiles kept(train::input_files({config.file}, config, dataset.options(), dataset.entries()));
+    train::check_masks_new(labels_, dataset.entries());
     const train::MaskFolder masks(labels_, train::mask_colors(config));
     for (int64_t i = 0; i < dataset.size(); ++i) {
       masks.write(dataset.entry(i), train::first_labels(dataset.unweakened(i), dataset.entry(i), i, dataset.options(),

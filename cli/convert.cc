@@ -114,6 +114,7 @@ tensor, is refused with what is missing, extra or misshaped, and nothing is writ
     const auto model = whole_network(file, in_);
     if (model != nullptr) file.metadata[models::kModelKey] = models::options_to_json(model->description());
 
+    train::normalization_from_metadata(file.metadata, in_);  // refuses what predict and eval would
     if (onnx) {
       check<Refusal>(model != nullptr, "{}: is a backbone without a head, expected a whole network to export", in_);
       models::OnnxOptions graph{.height = height, .width = width, .batch = batch_};

@@ -30,6 +30,7 @@ int predict_unlabelled(const train::Config& config, const train::TestedNetwork& 
   const train::DatasetOptions options = train::dataset_options(config, train::Split::test);
   const std::vector<train::ListEntry> entries = train::list_pictures(options, train::LabelColumn::optional);
   train::check_list_files(train::listing_place(options), entries, options.data_root, train::LabelColumn::optional);
+  const KeptFiles kept(train::input_files({config.file, config.test.model_path}, config, options, entries));
   const train::Network network = train::network_of(*tested.model, config.test.model_path);
   const train::ProtocolOptions& protocol = tested.protocol;
   const train::PictureSpan span = train::tested_pictures(config.test);
@@ -45,6 +46,7 @@ int predict_unlabelled(const train::Config& config, const train::TestedNetwork& 
     // Before the first picture: two of one name would leave one result.
     train::check_output_names(train::listing_place(options), entries, static_cast<size_t>(span.begin),
                               static_cast<size_t>(std::max(end, span.begin)));
+    train::check_masks_new(config.test.save_folder, entries, static_cast<size_t>(span.begin), static_cast<size_t>(end));
     masks.emplace(config.test.save_folder, train::mask_colors(config));
   }
   train::PredictionMemory memory(*tested.model);

@@ -8,6 +8,7 @@
 #include "cli/command.h"
 #include "tensor/base/text.h"
 #include "train/check/starter.h"
+#include "train/data/folder.h"
 
 namespace giza::cli {
 namespace {
@@ -43,6 +44,7 @@ left out and named.
     for (const std::string& image : starter.without_mask) {
       tell("{}: has no mask in {}, left out", image, options_.labels);
     }
+    if (!starter.others.empty()) tell("{}: {}", options_.images, train::passed_over(starter.others));
     if (common.json) {
       print_json({{"config", starter.config},
                   {"train", starter.train},

@@ -103,22 +103,27 @@ void check_outside(const std::string& folder, const fs::path& out) {
 }
 
 /// Adds the pictures of a folder and of the folders in it, in the order of their names. Results keep the subfolders.
-void add_folder(const std::string& folder, const fs::path& out, std::vector<Picture>& pictures) {
-  for (const std::string& image : train::pictures_below(folder)) {
+/// What is passed over there is told in `notes`.
+void add_folder(const std::string& folder, const fs::path& out, std::vector<Picture>& pictures,
+                std::vector<std::string>& notes) {
+  std::vector<std::string> others;
+  for (const std::string& image : train::pictures_below(folder, &others)) {
     pictures.push_back({image, (out / fs::path(image).lexically_relative(folder).replace_extension()).string()});
   }
+  if (!others.empty()) notes.push_back(fmt::format("{}: {}", folder, train::passed_over(others)));
 }
 
 constexpr const char* kResults[] = {"_label.png", "_color.png", "_overlay.png"};
 
 /// Throws Refusal where two pictures would write the same files, or one would overwrite a picture.
-std::vector<Picture> list_pictures(const std::vector<std::string>& arguments, const std::string& out) {
+std::vector<Picture> list_pictures(const std::vector<std::string>& arguments, const std::string& out,
+                                   std::vector<std::string>& notes) {
   std::vector<Picture> pictures;
   for (const std::string& argument : arguments) {
     std::error_code error;
     if (fs::is_directory(argument, error)) {
       check_outside(argument, out);
-      add_folder(argument, out, pictures);
+      add_folder(argument, out, pictures, notes);
     } else {
       pictures.push_back({argument, (fs::path(out) / fs::path(argument).stem()).string()});
     }
@@ -198,7 +203,8 @@ printed with their probabilities, and written to DIR/predictions.jsonl, a line p
     const std::vector<std::string> arguments = images_.get();
     check<Refusal>(!arguments.empty(),
                    "predict: no pictures, expected IMAGE...; `giza predict --help` shows the usage");
-    const std::vector<Picture> pictures = list_pictures(arguments, out_);
+    std::vector<std::string> notes;
+    const std::vector<Picture> pictures = list_pictures(arguments, out_, notes);
     // A slip of the keyboard is found before anything is worked on.
     for (const Picture& picture : pictures) {
       std::error_code error;
@@ -210,6 +216,7 @@ printed with their probabilities, and written to DIR/predictions.jsonl, a line p
     if (crf_) loaded.protocol.crf = crf_options(loaded.protocol);
     if (no_crf_) loaded.protocol.crf.reset();
     if (!common.quiet) tell_notes(weights_, loaded.notes);
+    for (const std::string& note : notes) tell("{}", note);
     const train::Network network = train::network_of(*loaded.model, weights_);
     memory_.emplace(*loaded.model);
     for (const Picture& picture : pictures) {

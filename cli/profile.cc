@@ -110,6 +110,7 @@ pairs replace its keys.
     if (!op_.empty()) return profile_op(op_, runs_, common);
     check_folder("--svg", svg_);
     check_folder("--trace", trace_);
+    check<Refusal>(svg_.empty() || svg_ != trace_, "--svg and --trace: both are {}; give each a name of its own", svg_);
     constexpr int kUsualRuns = 3;
     if (runs_ == 0) runs_ = kUsualRuns;
     step_.load(common);

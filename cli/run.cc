@@ -12,6 +12,7 @@
 #include "tensor/base/check.h"
 #include "tensor/base/stopwatch.h"
 #include "tensor/ops/elementwise.h"
+#include "train/config/card.h"
 
 namespace giza::cli {
 namespace {
@@ -40,6 +41,7 @@ N,classes,1,1). Both are .npy files of float32.
                    fmt::join(input.shape, ", "), x.channels());
     models::FileNotes told;
     const auto model = models::load_parser(weights_, common.conv_engine(), &told);
+    train::normalization_from_metadata(told.metadata, weights_);  // refuses what predict and eval would
     if (!common.quiet) tell_notes(weights_, told.notes);
     Tensor logits;
     const double seconds =

@@ -132,6 +132,17 @@ std::optional<FoundCheckpoint> newest_checkpoint(const std::string& folder, std:
       warnings->push_back(refusal.what());
     }
   }
+  // A copy that somebody put there, or a link to a checkpoint elsewhere: it would be replaced by this run's.
+  const std::string last = folder + "/" + kLast;
+  const bool known = std::any_of(checkpoints.begin(), checkpoints.end(), [&](const auto& entry) {
+    return fs::equivalent(folder + "/" + entry.second, last, error);
+  });
+  if (known || !fs::exists(last, error)) return std::nullopt;
+  try {
+    return FoundCheckpoint{last, read_checkpoint(last)};
+  } catch (const Refusal& refusal) {
+    warnings->push_back(refusal.what());
+  }
   return std::nullopt;
 }
 

@@ -40,7 +40,8 @@ std::string save_checkpoint(const RunFolder& folder, const layers::Module& model
 /// Reads a checkpoint and its checksum. Throws Refusal if the file is faulty or no checkpoint.
 models::WeightFile read_checkpoint(const std::string& path);
 
-/// The newest whole checkpoint of a folder; faulty ones are passed over, with the reason in `warnings`.
+/// The newest whole checkpoint of a folder, or what last.safetensors is or leads to where there is no other; faulty ones are
+/// passed over, with the reason in `warnings`.
 struct FoundCheckpoint {
   std::string path;
   models::WeightFile file;

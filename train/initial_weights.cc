@@ -3,6 +3,8 @@
 
 #include <fmt/ranges.h>
 
+#include <set>
+
 #include "models/weights/infer.h"
 #include "models/weights/names.h"
 #include "models/weights/naming.h"
@@ -36,10 +38,25 @@ InitialWeights load_initial_weights(const Config& config, const models::NetworkO
   if (path.empty()) return told;
   const models::WeightFile file = models::read_semseg_weights(path);
   check_same_pictures(config, file);
+  if (const auto model_of = file.metadata.find(models::kModelKey); model_of != file.metadata.end()) {
+    models::options_from_json(model_of->second, path);  // what other commands refuse is refused here too
+  }
   const std::vector<std::string> kept = models::load_state_dict(model, file, path, {.backbone_only = true});
   for (const std::string& note : file.notes) told.notes.push_back(fmt::format("{}: {}", path, note));
   if (const std::string note = models::naming_note(file, options); !note.empty()) {
     told.notes.push_back(fmt::format("{} {}", path, note));
+  }
+  std::set<std::string> known;
+  for (const models::WeightTensor& tensor : models::state_dict(model).tensors) known.insert(tensor.name);
+  std::vector<std::string> unused;
+  for (const models::WeightTensor& tensor : file.tensors) {
+    if (models::is_new_layer(tensor.name) && !models::is_auxiliary(tensor.name) && !known.contains(tensor.name)) {
+      unused.push_back(tensor.name);
+    }
+  }
+  if (!unused.empty()) {
+    told.warnings.push_back(fmt::format("{} has {} tensors that this network has not, left out: {}", path,
+                                        unused.size(), models::name_list(unused)));
   }
   if (!kept.empty()) {
     told.warnings.push_back(fmt::format("{} does not fit or lacks {} tensors, which begin at random: {}", path,

@@ -6,13 +6,17 @@
 #include <algorithm>
 
 #include "tensor/base/check.h"
+#include "tensor/base/file.h"
 #include "tensor/base/message.h"
 #include "train/report/run_report.h"
 
 namespace giza::train {
 
 std::optional<FoundCheckpoint> checkpoint_to_resume(const std::string& resume, const std::string& folder) {
-  if (!resume.empty() && resume != "auto") return FoundCheckpoint{resume, read_checkpoint(resume)};
+  if (!resume.empty() && resume != "auto") {
+    const InputFile there(resume, "a checkpoint that giza train wrote (.safetensors), or auto");
+    return FoundCheckpoint{resume, read_checkpoint(resume)};
+  }
   std::vector<std::string> warnings;
   std::optional<FoundCheckpoint> found = newest_checkpoint(folder, &warnings);
   for (const std::string& warning : warnings) tell("passed over {}", warning);

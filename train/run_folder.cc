@@ -41,13 +41,14 @@ RunFolder::RunFolder(const std::string& path, const char* setting, bool holds) :
 }
 
 void RunFolder::check_files(const char* setting) const {
-  for (const char* name : {"log.jsonl", "config.yaml", "report.html", "last.safetensors"}) {
+  for (const char* name : {kLogFile, kConfigFile, kReportFile, "last.safetensors"}) {
     std::error_code error;
     const std::filesystem::file_status status = std::filesystem::status(file(name), error);
     check<Refusal>(!std::filesystem::exists(status) || std::filesystem::is_regular_file(status),
                    "{}: is no regular file, and the run writes one of that name; remove it, or set {} to another "
                    "folder",
                    file(name), setting);
+    check_not_kept(file(name));
   }
 }
 

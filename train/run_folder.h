@@ -5,6 +5,9 @@
 
 namespace giza::train {
 
+/// Files of every run, beside its checkpoints.
+inline constexpr const char *kConfigFile = "config.yaml", *kLogFile = "log.jsonl", *kReportFile = "report.html";
+
 /// Creates the folder and locks it until destruction or the end of the process, however it ends. The lock is on the folder
 /// itself (flock), so that nothing has to be written for it and no file is in anybody's way; file systems that lock files
 /// alone get a `.lock` in it.

@@ -12,6 +12,7 @@
 #include "train/config/card.h"
 #include "train/config/parts.h"
 #include "train/cost/rehearsal.h"
+#include "train/eval/mask_folder.h"
 #include "train/report/run_report.h"
 #include "train/together.h"
 
@@ -65,6 +66,8 @@ Evaluation test(const Config& config, const TestedNetwork* network, const Datase
                 const std::string& report) {
   const PictureSpan span = tested_pictures(config.test);
   const std::string& folder = config.test.save_folder;
+  const KeptFiles kept(
+      input_files({config.file, config.test.model_path}, config, dataset.options(), dataset.entries()));
   EvaluateOptions options;
   options.protocol = network != nullptr ? protocol_name(network->protocol) : "saved predictions";
   options.names = class_names(config);
@@ -79,6 +82,12 @@ Evaluation test(const Config& config, const TestedNetwork* network, const Datase
   check_ranks_agree([&] {
     return std::vector<Fact>{{"the test protocol", options.protocol}, {"the list of pictures", list_hash(dataset)}};
   });
+  if (!options.save_folder.empty()) {
+    const auto begin = static_cast<size_t>(span.begin), end = static_cast<size_t>(span.end);
+    check_masks_new(options.save_folder, dataset.entries(), begin, end);
+  }
+  check_not_kept(folder + "/metrics.json");
+  check_not_kept(report.empty() ? folder + "/report.html" : report);
   if (network != nullptr) start_alike(*network->model, nullptr);
   Evaluation evaluation = evaluate(predictor, dataset, options);
   if (!ranks::leads()) return evaluation;

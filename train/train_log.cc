@@ -46,7 +46,7 @@ StepSums step_sums_from_json(const std::string& json, const std::string& place) 
     sums.valid = models::whole_number(from.at("valid"));
   } catch (const std::exception& error) {
     throw Refusal(fmt::format("{}: the state of its log cannot be read ({}); use another checkpoint", place,
-                              quotable(error.what(), 200)));
+                              quotable(models::json_fault(error), 200)));
   }
   return sums;
 }

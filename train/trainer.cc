@@ -199,6 +199,7 @@ void TrainingRun::train_round(const StepObserver& after_step) {
       const StepMeans means = means_of(sums_, times_, train_.batch_size);
       sums_ = {};
       times_ = {};
+      result_.loss = means.loss;  // as a run that finds nothing left to do reads it from the log
       record([&] {
         log_->write_steps(iteration_, this_epoch + 1, rate, means, run_seconds());
         if (tensorboard_) tensorboard_->write_steps(iteration_, rate, means);

@@ -15,7 +15,7 @@ namespace giza::train {
 struct TrainResult {
   int64_t iterations = 0;                ///< steps of the whole schedule done, those before a resume included
   int64_t steps = 0;                     ///< of them, in this call
-  double loss = 0;                       ///< of the last step; without one in this call, the last one logged, or NaN
+  double loss = 0;                       ///< the last one logged, a mean over some steps; NaN without one
   double seconds = 0;                    ///< of this call
   std::string checkpoint;                ///< the last one written
   std::optional<Evaluation> validation;  ///< the last one
@@ -43,5 +43,8 @@ using StepObserver = std::function<void(int64_t iteration, double loss)>;
 /// infinity in loss or gradient throws Diverged before the update, naming the iteration, the parameter and the samples.
 /// Throws Refusal for data, weights or checkpoints that do not fit.
 TrainResult train(const Config& config, const StepObserver& after_step = {});
+
+/// Throws Refusal for what train() would refuse before its first step, and leaves nothing behind.
+void check_training_starts(const Config& config);
 
 }  // namespace giza::train

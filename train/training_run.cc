@@ -5,6 +5,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
+#include <sstream>
+#include <string_view>
 #include <utility>
 
 #include "models/weights/infer.h"
@@ -14,8 +17,10 @@
 #include "tensor/ranks.h"
 #include "train/check/glance.h"
 #include "train/config/card.h"
+#include "train/config/yaml.h"
 #include "train/cost/rehearsal.h"
 #include "train/initial_weights.h"
+#include "train/report/html_parts.h"
 #include "train/report/run_report.h"
 #include "train/resume.h"
 #include "train/together.h"
@@ -30,6 +35,50 @@ const Config& checked(const Config& config) {
   return config;
 }
 
+/// A run's own config.yaml is written anew where it is the configuration, too.
+std::vector<std::string> files_read(const Config& config, const Dataset& dataset) {
+  std::vector<std::string> others = {config.train.weight};
+  std::error_code error;
+  if (!std::filesystem::equivalent(config.file, config.train.save_path + "/" + kConfigFile, error)) {
+    others.push_back(config.file);
+  }
+  return input_files(std::move(others), config, dataset.options(), dataset.entries());
+}
+
+/// Comments in a configuration; those in quotes are none.
+bool has_comments(const std::string& yaml) {
+  std::istringstream lines(yaml);
+  for (std::string line; std::getline(lines, line);) {
+    const size_t sign = line.find('#');
+    if (sign == std::string::npos || line.find_first_of("'\"") < sign) continue;
+    if (sign == 0 || line[sign - 1] == ' ') return true;
+  }
+  return false;
+}
+
+/// Throws Refusal where the run would write over a file that no run of giza wrote.
+void check_own_files(const RunFolder& folder) {
+  const auto begins = [&](const char* name, size_t bytes) -> std::string {
+    const std::string path = folder.file(name);
+    if (!std::filesystem::exists(path)) return {};
+    const std::vector<uint8_t> read = read_file_prefix(path, bytes);
+    return {read.begin(), read.end()};
+  };
+  const auto refuse = [&](const char* name, const char* why) {
+    throw Refusal(
+        fmt::format("{}: {}, so that no run wrote it, and this one would write over it; move it, or set "
+                    "TRAIN.save_path to another folder",
+                    folder.file(name), why));
+  };
+  const std::string configuration = begins(kConfigFile, kMaxYamlBytes);
+  if (has_comments(configuration)) refuse(kConfigFile, "has comments");
+  if (!configuration.empty() && !configuration.starts_with("DATA:\n")) refuse(kConfigFile, "is somebody's own");
+  const std::string page = begins(kReportFile, 1024);
+  if (!page.empty() && page.find(kPageGenerator) == std::string::npos) refuse(kReportFile, "is another page");
+  constexpr std::string_view kLogStart = "{\"type\":";
+  if (!kLogStart.starts_with(begins(kLogFile, kLogStart.size()))) refuse(kLogFile, "is another log");
+}
+
 }  // namespace
 
 TrainingRun::TrainingRun(const Config& config)
@@ -37,6 +86,7 @@ TrainingRun::TrainingRun(const Config& config)
       train_(config.train),
       share_(train_.batch_size),
       dataset_(dataset_options(config, Split::train)),
+      kept_(files_read(config, dataset_)),
       folder_(train_.save_path, "TRAIN.save_path", ranks::leads()),
       labels_(config, dataset_, folder_.path()),
       model_options_(model_options(config)),
@@ -65,6 +115,7 @@ TrainingRun::TrainingRun(const Config& config)
 
 /// Puts the run where it is to begin: a checkpoint, given weights, or random ones. The rank that leads reads them.
 void TrainingRun::start() {
+  if (ranks::leads()) check_own_files(folder_);
   if (ranks::leads()) found_ = checkpoint_to_resume(train_.resume, folder_.path());
   if (!ranks::from_leader(found_ ? "found" : "").empty()) {
     resume();
@@ -86,13 +137,13 @@ void TrainingRun::start() {
 }
 
 void TrainingRun::open_log() {
-  write_file(folder_.file("config.yaml"), to_yaml(config_));
+  write_file(folder_.file(kConfigFile), to_yaml(config_));
   if (iteration_ < iterations_) {
     for (auto& warning : glance_at_labels(dataset_)) warnings_.push_back(std::move(warning));
     for (auto& warning : glance_at_settings(config_, iterations_)) warnings_.push_back(std::move(warning));
   }
   // Where nothing is left to do, nothing in the log will come again.
-  log_ = std::make_unique<TrainLog>(folder_.file("log.jsonl"), iteration_ < iterations_ ? iteration_ : INT64_MAX);
+  log_ = std::make_unique<TrainLog>(folder_.file(kLogFile), iteration_ < iterations_ ? iteration_ : INT64_MAX);
   result_.loss = log_->earlier_loss();  // until there is a step
   if (train_.tensorboard && event_files_available()) {
     tensorboard_ = std::make_unique<TensorBoard>(folder_.path(), iteration_, class_colors(config_));
@@ -162,6 +213,20 @@ void TrainingRun::save() {
         result_.checkpoint.empty()
             ? "no checkpoint was written before; make room, then begin again"
             : fmt::format("{} is whole; make room, then TRAIN.resume auto goes on from it", result_.checkpoint)));
+  }
+}
+
+void check_training_starts(const Config& config) {
+  const Dataset dataset(dataset_options(config, Split::train));
+  if (config.train.evaluate) dataset_options(config, Split::val);
+  check_training_fits(config);
+  const int64_t iterations =
+      std::max<int64_t>(1, dataset.size() / config.train.batch_size) * int64_t{config.train.epochs};
+  if (const std::optional<FoundCheckpoint> found = checkpoint_to_resume(config.train.resume, config.train.save_path)) {
+    check_resumed(state_of_checkpoint(found->file, found->path), found->path, config, dataset, iterations);
+  } else if (!config.train.weight.empty()) {
+    const models::NetworkOptions options = model_options(config);
+    load_initial_weights(config, options, *refusing(config, [&] { return models::make_parser(options); }));
   }
 }
 

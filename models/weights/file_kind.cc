@@ -43,6 +43,7 @@ constexpr std::array kSignatures = {
               "7zXZ"sv,
               "compressed with xz", kUnpack},
     Signature{0, "\x28\xb5\x2f\xfd"sv, "compressed with zstd", kUnpack},
+    Signature{0, "PK\x05\x06"sv, "an empty zip archive", kDownload},
     Signature{0, "7z\xbc\xaf\x27\x1c"sv, "a 7-Zip archive", kUnpack},
     Signature{0, "Rar!"sv, "a RAR archive", kUnpack},
     Signature{257, "ustar"sv, "a tar archive",

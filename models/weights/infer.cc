@@ -231,7 +231,7 @@ NetworkOptions options_from_json(const std::string& json, const std::string& pla
                    "{}: \"{}\" in the metadata has unknown entries; was it written by a newer version?", place,
                    kModelKey);
   } catch (const Json::exception& error) {
-    throw no_network(error.what());
+    throw no_network(json_fault(error).c_str());
   } catch (const std::out_of_range& error) {
     throw no_network(error.what());
   }

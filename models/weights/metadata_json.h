@@ -3,8 +3,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <exception>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 #include <string>
@@ -22,6 +24,16 @@ Json parse_metadata(const std::string& text) {
     }
     return true;
   });
+}
+
+/// What is wrong with a JSON text, without the words of the library that found it.
+inline std::string json_fault(const std::exception& error) {
+  if (const auto* parse = dynamic_cast<const nlohmann::json::parse_error*>(&error)) {
+    return fmt::format("no JSON at byte {}", parse->byte);
+  }
+  const std::string text = error.what();
+  if (!text.starts_with("[json.exception")) return text;
+  return text.substr(std::min(text.find("] ") + 2, text.size()));
 }
 
 /// A whole number. Throws std::out_of_range for any other value.

@@ -201,7 +201,7 @@ WeightFile to_semseg_names(WeightFile file, const std::string& place) {
     check_unique(file, place);
     return file;
   }
-  take_off_surroundings(&file);
+  take_off_surroundings(&file, place);
   check<Refusal>(!file.tensors.empty(), "{}: the file holds no tensors of a network, expected weights", place);
   const std::optional<Naming> naming = naming_of(file);
   check<Refusal>(naming.has_value(),

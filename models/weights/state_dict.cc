@@ -180,7 +180,7 @@ WeightFile state_dict(const layers::Module& module, int64_t batches_tracked) {
 std::vector<std::string> load_state_dict(const layers::Module& module, const WeightFile& file, const std::string& place,
                                          const LoadOptions& options) {
   std::map<std::string, const WeightTensor*> index = index_file(file, place);
-  std::vector<std::string> missing, extra, misshaped, kept;
+  std::vector<std::string> missing, extra, misshaped, no_floats, kept;
   std::vector<std::pair<const WeightTensor*, Tensor>> copies;
   bool any = false;
   // All of the auxiliary head may be missing, but not a part of it.
@@ -200,10 +200,11 @@ std::vector<std::string> load_state_dict(const layers::Module& module, const Wei
       copies.emplace_back(&tensor, slot.tensor);
     } else if (options.backbone_only && new_layer) {
       kept.push_back(slot.name);
+    } else if (tensor.shape == file_shape(slot.tensor)) {
+      no_floats.push_back(fmt::format("{} {}", slot.name, dtype_name(tensor.dtype)));
     } else {
-      misshaped.push_back(fmt::format("{} {}[{}] instead of [{}]", slot.name,
-                                      is_integer(tensor.dtype) ? std::string(dtype_name(tensor.dtype)) + " " : "",
-                                      fmt::join(tensor.shape, ","), fmt::join(file_shape(slot.tensor), ",")));
+      misshaped.push_back(fmt::format("{} [{}] instead of [{}]", slot.name, fmt::join(tensor.shape, ","),
+                                      fmt::join(file_shape(slot.tensor), ",")));
     }
     index.erase(found);
   }
@@ -219,6 +220,7 @@ std::vector<std::string> load_state_dict(const layers::Module& module, const Wei
   report("missing", missing);
   report("extra", extra);
   report("misshaped", misshaped);
+  report("not of floats", no_floats);
   if (!faults.empty() || !any) {
     const std::string cause = likely_cause(file, shapes_only(module));
     throw Refusal(fmt::format(

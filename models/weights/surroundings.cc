@@ -12,6 +12,7 @@
 #include "models/scene_parser.h"
 #include "models/weights/names.h"
 #include "models/weights/state_dict.h"
+#include "tensor/base/check.h"
 #include "tensor/base/text.h"
 
 namespace giza::models {
@@ -76,6 +77,30 @@ void take_off(WeightFile* file, const std::string& prefix, const std::function<b
   file->notes.push_back(fmt::format("the prefix \"{}\" of the names is taken off", quotable(prefix)));
 }
 
+/// Where parts of the network have prefixes of their own (encoder.layer1..., head.cls...), takes off each; but where names
+/// would then stand twice, it is a second network, and its prefix is returned.
+std::string take_off_each(WeightFile* file) {
+  std::map<std::string, size_t> prefixes;
+  std::map<std::string, std::string> prefix_of;  // of a name without it
+  std::string twice;
+  for (const WeightTensor& tensor : file->tensors) {
+    if (tensor.name.starts_with(kMomentumPrefix)) continue;
+    const size_t length = prefix_length(tensor.name);
+    if (length == std::string::npos) return {};               // something else: not to be guessed at
+    if (is_classifier(tensor.name.substr(length))) continue;  // which naming.cc leaves out
+    if (length > 0) ++prefixes[tensor.name.substr(0, length)];
+    const auto [other, first] = prefix_of.emplace(tensor.name.substr(length), tensor.name.substr(0, length));
+    if (!first) twice = std::max(other->second, tensor.name.substr(0, length));
+  }
+  if (!twice.empty()) return twice;
+  for (const auto& [prefix, count] : prefixes) {
+    take_off(file, prefix, [&, length = prefix.size()](std::string_view name) {
+      return name.starts_with(prefix) && prefix_length(name) == length && !is_classifier(name.substr(length));
+    });
+  }
+  return {};
+}
+
 /// Takes the names of wrappers out of the middle of names: torch.compile, checkpointing or FSDP around a part of a network.
 void take_off_inner_wrappers(WeightFile* file) {
   for (const std::string_view wrapper : {"._orig_mod.", "._checkpoint_wrapped_module.", "._fsdp_wrapped_module."}) {
@@ -104,7 +129,7 @@ void leave_out(WeightFile* file, const char* why, const std::function<bool(const
   if (!names.empty()) file->notes.push_back(fmt::format("{} left out, {}: {}", names.size(), why, name_list(names)));
 }
 
-void take_off_surroundings(WeightFile* file) {
+void take_off_surroundings(WeightFile* file, const std::string& place) {
   const std::string prefix = network_prefix(*file);
   const auto inside = [&](std::string_view name) {
     if (!name.starts_with(prefix)) return false;
@@ -129,10 +154,14 @@ void take_off_surroundings(WeightFile* file) {
   leave_out(file, "counters", [&](const WeightTensor& tensor) {
     // Batch norm's own counters stay; what else is one whole number is no part of a network.
     const bool counts = is_counter(tensor.name) || (is_integer(tensor.dtype) && tensor.count() == 1);
-    return is_of_tool(tensor.name) || (counts && !inside(tensor.name));
+    return is_of_tool(tensor.name) || (counts && !looks_like_network(tensor.name));
   });
   take_off(file, prefix, inside);
   take_off_inner_wrappers(file);
+  const std::string other = take_off_each(file);
+  check<Refusal>(other.empty(), "{}: holds a second network below \"{}\", beside the one {}; save one of them alone",
+                 place, quotable(other),
+                 prefix.empty() ? "without a prefix" : fmt::format("below \"{}\"", quotable(prefix)));
   // A backbone of semseg, timm or the authors' ImageNet files inside of somebody's network: theirs is no name that mmsegmentation has.
   for (const std::string_view stem : {"backbone.layer0.", "backbone.conv1.0.", "backbone.conv3."}) {
     const auto begins = [&](const WeightTensor& tensor) { return tensor.name.starts_with(stem); };

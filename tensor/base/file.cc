@@ -12,6 +12,7 @@
 #include <charconv>
 #include <cstring>
 #include <filesystem>
+#include <map>
 #include <mutex>
 #include <set>
 #include <utility>
@@ -153,6 +154,53 @@ std::vector<uint8_t> read_file(const std::string& path, size_t limit) {
   return bytes;
 }
 
+namespace {
+
+/// What the KeptFiles that live have added: how often, and by which name first.
+struct Kept {
+  std::mutex mutex;
+  std::map<std::pair<uint64_t, uint64_t>, std::pair<int, std::string>> files;
+};
+
+Kept& kept() {
+  static Kept all;
+  return all;
+}
+
+void check_not_kept(const std::string& path, const struct stat& status) {
+  const std::lock_guard lock(kept().mutex);
+  const auto found = kept().files.find({status.st_dev, status.st_ino});
+  if (found == kept().files.end()) return;
+  const std::string& name = found->second.second;
+  throw Refusal(fmt::format("{}: is read by this command{}, and would be overwritten; give the results another place",
+                            path, name == path ? "" : fmt::format(" as {}", name)));
+}
+
+}  // namespace
+
+KeptFiles::KeptFiles(const std::vector<std::string>& paths) {
+  const std::lock_guard lock(kept().mutex);
+  for (const std::string& path : paths) {
+    struct stat status {};
+    if (::stat(path.c_str(), &status) != 0 || !S_ISREG(status.st_mode)) continue;
+    added_.emplace_back(status.st_dev, status.st_ino);
+    ++kept().files.try_emplace(added_.back(), 0, path).first->second.first;
+  }
+}
+
+KeptFiles::~KeptFiles() {
+  const std::lock_guard lock(kept().mutex);
+  for (const auto& file : added_) {
+    const auto found = kept().files.find(file);
+    if (--found->second.first == 0) kept().files.erase(found);
+  }
+}
+
+void check_not_kept(const std::string& path) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) == 0) check_not_kept(path, status);
+}
+
 OutputFile::OutputFile(const std::string& path, Durability durability) : path_(path), durability_(durability) {
   check<Refusal>(!path.empty(), "the path of a file to write is empty");
   if (const int given = inherited_descriptor(path); given >= 0) {
@@ -169,6 +217,7 @@ OutputFile::OutputFile(const std::string& path, Durability durability) : path_(p
     if (descriptor_ < 0) fail("cannot be opened for writing");
     return;
   }
+  if (exists) check_not_kept(path, before);
   remove_abandoned(folder_of(target_));
   open_temporary();
   if (!exists) return;
@@ -241,6 +290,8 @@ void write_file(const std::string& path, std::span<const uint8_t> bytes, OutputF
 }
 
 void point_link_at(const std::string& path, const std::string& name) {
+  struct stat before {};
+  if (::lstat(path.c_str(), &before) == 0) check_not_kept(path, before);  // a link's target stays
   const std::string folder = folder_of(path), temporary = temporary_name(folder), target = folder + "/" + name;
   // A link cannot be overwritten in place, so a new one is renamed over it.
   std::error_code error;

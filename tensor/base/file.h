@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace giza {
@@ -64,6 +65,21 @@ std::vector<uint8_t> read_file_prefix(const std::string& path, size_t prefix);
 /// The whole file. Throws Refusal as InputFile, and for a file larger than `limit`, before reading it.
 std::vector<uint8_t> read_file(const std::string& path, size_t limit);
 
+/// Files that nothing of this process may write over as long as this lives, by whatever name: those that it reads.
+class KeptFiles {
+ public:
+  /// Paths that lead to no file are left out.
+  explicit KeptFiles(const std::vector<std::string>& paths);
+  ~KeptFiles();
+  KeptFiles(const KeptFiles&) = delete;
+  KeptFiles& operator=(const KeptFiles&) = delete;
+
+ private:
+  std::vector<std::pair<uint64_t, uint64_t>> added_;  // device and number
+};
+/// Throws Refusal "PATH: ..." if one of them is there.
+void check_not_kept(const std::string& path);
+
 /// A file that nobody ever sees half of: bytes go to a temporary file beside `path`, and commit() syncs it, renames it to
 /// `path` and syncs the folder. A kill at any moment leaves the old file or the new one. What stands at `path` already
 /// decides the rest:
@@ -76,7 +92,7 @@ class OutputFile {
  public:
   /// unsynced: for what can be made again, such as pictures; a crash of the whole machine may then lose it.
   enum class Durability { synced, unsynced };
-  /// Throws Refusal if `path` is a folder, Error "FILE: ..." if no file can be made.
+  /// Throws Refusal if `path` is a folder or a KeptFile, Error "FILE: ..." if no file can be made.
   explicit OutputFile(const std::string& path, Durability durability = Durability::synced);
   /// Removes the temporary file unless commit() was called.
   ~OutputFile();

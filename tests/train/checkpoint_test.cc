@@ -13,6 +13,7 @@
 #include "tensor/base/check.h"
 #include "tests/support/refusal.h"
 #include "tests/support/temp_folder.h"
+#include "train/resume.h"
 
 namespace giza::train {
 namespace {
@@ -110,6 +111,29 @@ TEST_CASE("checkpoint: only the newest few are kept, and last points at the newe
   const std::string written = save_checkpoint(folder, run.model, run.optimizer.velocities(), state_at(200000001), 0);
   CHECK(files(folder.path()) == std::vector<std::string>{"iter_200000001.safetensors", "last.safetensors"});
   CHECK(fs::exists(written));
+}
+
+TEST_CASE("checkpoint: a copy, or a link to a checkpoint elsewhere, is found where it is the only one") {
+  const TempFolder temp;
+  const RunFolder folder(temp.file("run"));
+  const Run run(1);
+  const std::string written = save_checkpoint(folder, run.model, run.optimizer.velocities(), state_at(10), 5);
+  const std::string other = temp.file("other"), last = other + "/last.safetensors";
+  fs::create_directory(other);
+  std::vector<std::string> warnings;
+  fs::copy_file(written, last);
+  CHECK(newest_checkpoint(other, &warnings)->path == last);
+  CHECK(contains(message_of<Refusal>([&] { checkpoint_to_resume("", other); }), "earlier run"));
+  CHECK(checkpoint_to_resume("auto", other)->path == last);
+  fs::remove(last);
+  fs::create_symlink(written, last);
+  CHECK(newest_checkpoint(other, &warnings)->path == last);
+  CHECK(warnings.empty());
+  fs::remove(last);
+  write_bytes(last, "somebody's own");
+  CHECK_FALSE(newest_checkpoint(other, &warnings));
+  CHECK(warnings.size() == 1);
+  CHECK(contains(message_of<Refusal>([&] { checkpoint_to_resume("", other); }), "none of its checkpoints is whole"));
 }
 
 TEST_CASE("checkpoint: a damaged newest one is passed over, with the reason") {

@@ -85,6 +85,10 @@ class PartScan {
       report.palette_labels += label.kind.type == PngKind::Type::palette;
       report.color_labels += label.kind.type == PngKind::Type::rgb || label.kind.alpha;
       report.wide_labels += label.kind.bits > 8;
+      report.narrow_labels += label.kind.bits < 8 && label.kind.type == PngKind::Type::grey;
+      if (label.orientation >= 2 && label.orientation <= 8) {
+        part_.turned_labels.add(index, label.orientation, examples_);
+      }
       if (label.kind.type == PngKind::Type::palette && palettes_.size() < kMaxPalettes) {
         palettes_.insert(label.kind.palette);
       }
@@ -295,8 +299,15 @@ int64_t DataReport::faults() const {
 }
 
 bool DataReport::can_start() const {
-  return ok() && std::none_of(problems.begin(), problems.end(),
-                              [](const Problem& problem) { return problem.kind == kWeightKind; });
+  return ok() && std::none_of(problems.begin(), problems.end(), [](const Problem& problem) {
+           return problem.kind == kWeightKind || problem.kind == kStartKind;
+         });
+}
+
+void DataReport::add_refusal(const std::string& why) {
+  const auto notes = std::find_if(problems.begin(), problems.end(),
+                                  [](const Problem& problem) { return problem.severity == Problem::Severity::note; });
+  problems.insert(notes, {Problem::Severity::warning, kStartKind, "giza train would refuse: " + why, 1, {}});
 }
 
 DataReport check_data(const Config& config, const CheckOptions& options) {

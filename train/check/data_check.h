@@ -43,6 +43,7 @@ struct PartReport {
   int64_t smaller_than_crop = 0;             ///< in width or height
   int64_t grey = 0;                          ///< images without colour
   int64_t palette_labels = 0, color_labels = 0, wide_labels = 0;
+  int64_t narrow_labels = 0;                  ///< grey, of 1, 2 or 4 bits
   int64_t palettes = 0;                       ///< different ones among palette_labels
   std::array<double, 3> mean{}, deviation{};  ///< of the pixels, in 0..1, red green blue
   std::array<ValueCount, 256> values;
@@ -63,8 +64,8 @@ struct Problem {
   std::vector<std::string> examples;  ///< the first ones, at most CheckOptions::examples
 };
 
-/// Problem::kind of initial weights that training would not find.
-inline constexpr const char* kWeightKind = "weight";
+/// Problem::kind of what training would refuse, though the data fits: initial weights that it would not find, and others.
+inline constexpr const char *kWeightKind = "weight", *kStartKind = "start";
 
 /// Settings that would make the data fit, as KEY VALUE pairs.
 struct Proposal {
@@ -86,6 +87,8 @@ struct DataReport {
   /// The data fits. What else training needs may be missing: see can_start.
   bool ok() const { return faults() == 0; }
   bool can_start() const;
+  /// Adds why giza train would refuse to start, though the data fits.
+  void add_refusal(const std::string& why);
 };
 
 struct CheckOptions {

@@ -61,7 +61,7 @@ std::vector<std::string> glance_at_labels(const Dataset& dataset) {
                         listing_place(options), which, kRemedy)};
   }
   if (seen.classes.size() == 1) {
-    return {fmt::format("{}: {} hold class {} alone, so that there is nothing to tell apart; {}",
+    return {fmt::format("{}: {} hold no class but {}, so that there is nothing to tell apart; {}",
                         listing_place(options), which, *seen.classes.begin(), kRemedy)};
   }
   return {};

@@ -44,7 +44,9 @@ class Finder {
       file_faults(part);
       values(part);
       colors(part);
-      turned_images(part);
+      turned(part, part.turned, &ListEntry::image, "image is", "images are", "label maps must fit the turned image");
+      turned(part, part.turned_labels, &ListEntry::label, "label file is", "label files are",
+             "other programs may show it as it lies");
       size_of_list(part);
       output_names(part);
       notes(part);
@@ -145,16 +147,17 @@ class Finder {
     for (const auto& [entry, text] : found->second.first) example(problem, line_of(part, entry) + text);
   }
 
-  void turned_images(const PartFindings& part) {
-    const auto& [count, first] = part.turned;
+  /// Files that were turned by their EXIF orientation; `path` is which of an entry's they are.
+  void turned(const PartFindings& part, const FirstFew<int>& found, std::string ListEntry::*path, const char* one,
+              const char* many, const char* rest) {
+    const auto& [count, first] = found;
     if (count == 0) return;
     Problem& problem =
-        add_count(part.report, Severity::warning, "orientation", count, "image is", "images are",
-                  " turned or mirrored by the EXIF orientation in the file, as OpenCV does it; label maps "
-                  "must fit the turned image");
+        add_count(part.report, Severity::warning, "orientation", count, one, many,
+                  fmt::format(" turned or mirrored by the EXIF orientation in the file, as OpenCV does it; {}", rest));
     for (const auto& [entry, orientation] : first) {
       example(problem,
-              fmt::format("{}{}: orientation {}", line_of(part, entry), part.entries[entry].image, orientation));
+              fmt::format("{}{}: orientation {}", line_of(part, entry), part.entries[entry].*path, orientation));
     }
   }
 
@@ -193,7 +196,7 @@ class Finder {
   void notes(const PartFindings& part) {
     const PartReport& report = part.report;
     if (!report.note.empty()) add(Severity::note, "layout", fmt::format("{}: {}", report.name, report.note));
-    if (report.palette_labels > 0) {
+    if (report.palette_labels > 0 && config_.data.label_colors.empty()) {
       add_count(report, Severity::note, "palette", report.palette_labels, "label file is a palette PNG",
                 "label files are palette PNGs", ": the index is read as the label, the colours play no part");
       if (report.palettes > 1) {
@@ -202,6 +205,10 @@ class Finder {
                         "files, read them by colour with DATA.label_colors",
                         report.name, report.palettes));
       }
+    }
+    if (report.narrow_labels > 0) {
+      add_count(report, Severity::note, "narrow", report.narrow_labels, "label file has", "label files have",
+                " 1, 2 or 4 bits per pixel: the values are the labels, where other programs spread them from 0 to 255");
     }
     if (report.wide_labels > 0) {
       add_count(report, Severity::note, "wide", report.wide_labels, "label file has", "label files have",

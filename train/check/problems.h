@@ -32,7 +32,8 @@ struct PartFindings {
   std::vector<ListEntry> entries;
   std::vector<uint64_t> hashes;  ///< of the image files, 0 for those that could not be read
   std::map<FileFault::Kind, FirstFew<std::string>> faults;
-  FirstFew<int> turned;  ///< images that were turned by their EXIF orientation, 2 to 8
+  FirstFew<int> turned;         ///< images that were turned by their EXIF orientation, 2 to 8
+  FirstFew<int> turned_labels;  ///< label files likewise
 };
 
 /// What the configuration's files say of the classes.

@@ -110,7 +110,7 @@ std::string report_text(const DataReport& report, const CommandWith& command) {
   const int64_t faults = report.faults();
   const std::string answer =
       report.can_start() ? "everything fits: training can start"
-      : report.ok()      ? "the data fits, but training cannot start: TRAIN.weight cannot be read"
+      : report.ok()      ? "the data fits, but training cannot start"
                          : fmt::format("training cannot start: {} kind{} of fault", faults, faults == 1 ? "" : "s");
   text += fmt::format("\n{} ({})\n", answer, format_duration(report.seconds));
   return text;

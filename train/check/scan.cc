@@ -112,7 +112,13 @@ void scan_label(const std::string& path, const LabelColors* colors, FileScan& re
   }
   scan.kind = png_kind(path, bytes);
   if (colors != nullptr) check_color_depth(path, *colors);
+  scan.orientation = scan.kind.orientation;
   const bool in_colors = scan.kind.type == PngKind::Type::rgb || scan.kind.alpha;
+  check<Refusal>(
+      !in_colors || scan.kind.bits <= 8,
+      "{}: holds colours of {} bits for each value, expected class indices in one channel, or masks in colours "
+      "of 8 bits with DATA.label_colors; save it so",
+      path, scan.kind.bits);
   if (colors == nullptr && !in_colors) {
     const LabelMap labels = decode_png_labels(path, bytes);
     count_values(labels, scan);

@@ -130,7 +130,7 @@ Starter write_starter(const StarterOptions& options) {
   std::vector<FoundPair> train, val;
   std::vector<std::array<int, 2>> sizes;
   int largest = -1;
-  for (const std::string& image_path : pictures_below(options.images)) {
+  for (const std::string& image_path : pictures_below(options.images, &starter.others)) {
     const fs::path image = image_path;
     const std::string mask = mask_of(options, image);
     if (mask.empty()) {

@@ -21,6 +21,7 @@ struct Starter {
   int classes = 0;                        ///< from the masks, or the number of names
   int width = 0, height = 0;              ///< of the middle picture by size
   std::vector<std::string> without_mask;  ///< pictures that were left out
+  std::vector<std::string> others;        ///< files that are no pictures by their names
 };
 
 /// Pairs each picture with the mask of the same name (NAME.png, NAME_label.png, NAME_mask.png or NAME_L.png, in the same

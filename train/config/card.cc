@@ -84,7 +84,7 @@ void read_entry(const std::map<std::string, std::string>& metadata, const char* 
     take(models::parse_metadata<CardJson>(found->second));
   } catch (const std::exception& error) {
     throw Refusal(fmt::format("{}: \"{}\" in the metadata is not what giza writes ({}); was the file tampered with?",
-                              place, key, quotable(error.what())));
+                              place, key, quotable(models::json_fault(error))));
   }
 }
 

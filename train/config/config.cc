@@ -59,6 +59,10 @@ Values read_sections(const YamlNode& root, const std::string& name) {
   for (const auto& [section, body] : root.entries) {
     const std::vector<std::string> known = section_names();
     if (std::find(known.begin(), known.end(), section.text) == known.end()) {
+      for (const Key& key : config_keys()) {
+        check<Refusal>(section.text != key.name, "{}:{}: {} stands outside of a section, expected it below \"{}:\"",
+                       name, section.line, key.name, key.section);
+      }
       throw Refusal(fmt::format("{}:{}: unknown section {}, the nearest is {} (sections are {})", name, section.line,
                                 quote_for_message(section.text), nearest_name(section.text, known), sections));
     }

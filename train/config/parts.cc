@@ -204,6 +204,18 @@ DatasetOptions dataset_options(const Config& config, Split split) {
   return options;
 }
 
+std::vector<std::string> input_files(std::vector<std::string> others, const Config& config,
+                                     const DatasetOptions& options, const std::vector<ListEntry>& entries) {
+  for (const std::string& path : {options.list, config.names_path(), config.colors_path(), options.label_colors}) {
+    others.push_back(path);
+  }
+  for (const ListEntry& entry : entries) {
+    others.push_back(entry.image);
+    if (!entry.label.empty()) others.push_back(entry.label);
+  }
+  return others;
+}
+
 DatasetOptions dataset_options(const Config& config, const std::string& list) {
   DatasetOptions options;
   options.data_root = config.data.data_root;

@@ -40,6 +40,9 @@ bool has_pictures(const Config& config, Split split);
 DatasetOptions dataset_options(const Config& config, Split split);
 /// The same with a list file of its own.
 DatasetOptions dataset_options(const Config& config, const std::string& list);
+/// The files that are read for a data set: `others`, its list, pictures and labels, and those of names and colours.
+std::vector<std::string> input_files(std::vector<std::string> others, const Config& config,
+                                     const DatasetOptions& options, const std::vector<ListEntry>& entries);
 /// DATA.mean and DATA.std; where one is left to the weights, what they tell (card.h), else ImageNet's.
 Normalization normalization_of(const Config& config, const std::optional<Normalization>& told = {});
 /// Section TRAIN -> the learning rate of a training of so many iterations.

@@ -147,13 +147,44 @@ class TreeBuilder : public YAML::EventHandler {
 
 namespace {
 
-/// True where one of the lines up to number `last`, from 0, begins as a comment of other languages does.
-bool has_slashes_before(std::string_view text, int last) {
+/// True where `is` holds for one of the lines up to number `last`, from 0.
+template <class Is>
+bool any_line(std::string_view text, int last, const Is& is) {
   for (int line = 0; line <= last && !text.empty(); ++line) {
-    if (trimmed(text.substr(0, text.find('\n'))).starts_with("//")) return true;
+    if (is(text.substr(0, text.find('\n')))) return true;
     text.remove_prefix(std::min(text.find('\n'), text.size() - 1) + 1);
   }
   return false;
+}
+
+/// The library's message about line `line`, from 0, with what people know it by.
+std::string yaml_fault(const std::string& message, std::string_view text, int line) {
+  struct Words {
+    std::string_view library;
+    const char* ours;
+  };
+  constexpr Words kWords[] = {
+      {"illegal map value",
+       "\": \" where no key can stand: is the line indented as those beside it, with all of its text "
+       "in quotes if that holds \": \"?"},
+      {"end of map flow not found", "a { without its }"},
+      {"end of sequence flow not found", "a [ without its ]"},
+      {"unknown escape character",
+       "in double quotes a backslash begins a sign of its own; put the text in single quotes"},
+      {"illegal block entry", "\"- \" where no entry of a list can stand: is the line indented as those beside it?"},
+      {"end of map not found", "the line is indented less than those before it, and more than their section"},
+  };
+  if (any_line(text, line, [](std::string_view each) {
+        return each.substr(0, each.find_first_not_of(" \t")).find('\t') != std::string_view::npos;
+      })) {
+    return "a line is indented by a tab; indent by blanks";
+  }
+  std::string fault = message;
+  for (const Words& words : kWords) {
+    if (message.starts_with(words.library)) fault = words.ours;
+  }
+  const bool slashes = any_line(text, line, [](std::string_view each) { return trimmed(each).starts_with("//"); });
+  return slashes ? fault + "; a comment begins with #, not with //" : fault;
 }
 
 }  // namespace
@@ -188,9 +219,8 @@ YamlNode parse_yaml(std::string_view text, const std::string& name) {
     parser.HandleNextDocument(builder);  // which refuses it
     return root;
   } catch (const YAML::Exception& error) {
-    throw Refusal(
-        fmt::format("{}:{}: not valid YAML: {}{}", name, error.mark.line + 1, error.msg,
-                    has_slashes_before(lines, error.mark.line) ? "; a comment begins with #, not with //" : ""));
+    throw Refusal(fmt::format("{}:{}: not valid YAML: {}", name, error.mark.line + 1,
+                              yaml_fault(error.msg, lines, error.mark.line)));
   }
 }
 

@@ -51,7 +51,10 @@ std::vector<std::string> class_folders(const std::string& root) {
 Layout read_class_folders(const std::string& root, Split split, int classes, std::vector<std::string> names) {
   Layout layout{part_of_set(root, split_name(split)), {}, {}};
   if (split == Split::test) {
-    for (std::string& image : pictures_below(layout.place)) layout.entries.push_back({std::move(image), "", 0});
+    std::vector<std::string> others;
+    for (std::string& image : pictures_below(layout.place, &others))
+      layout.entries.push_back({std::move(image), "", 0});
+    layout.note = passed_over(others);
     return layout;
   }
   const bool named = !names.empty();
@@ -62,16 +65,18 @@ Layout read_class_folders(const std::string& root, Split split, int classes, std
                    (fs::path(root) / split_name(Split::train)).string(), names.size(), classes, names.size());
   }
   const std::vector<std::string> folders = folders_in(layout.place);
+  std::vector<std::string> others;
   for (const std::string& folder : folders) {
     const auto found = std::find(names.begin(), names.end(), folder);
     check<Refusal>(found != names.end(), "{}: is the folder of no class: {}; remove it, or {}",
                    (fs::path(layout.place) / folder).string(),
                    named ? "the file of class names has no such line" : "train has none of that name",
                    named ? "add the name" : "put pictures of the class into train");
-    for (std::string& image : pictures_below((fs::path(layout.place) / folder).string())) {
+    for (std::string& image : pictures_below((fs::path(layout.place) / folder).string(), &others)) {
       layout.entries.push_back({std::move(image), "", 0, static_cast<int>(found - names.begin())});
     }
   }
+  layout.note = passed_over(others);
   check<Refusal>(!folders.empty(), "{}: holds no folders, expected {}", layout.place, kLayout);
   if (split == Split::train) {
     const auto absent = std::find_if(names.begin(), names.end(), [&](const std::string& name) {

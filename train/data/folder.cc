@@ -11,6 +11,7 @@
 
 #include "tensor/base/check.h"
 #include "tensor/base/spelling.h"
+#include "tensor/base/text.h"
 
 namespace giza::train {
 namespace {
@@ -65,7 +66,20 @@ bool is_picture_name(const std::string& name) {
   return std::find(std::begin(kExtensions), std::end(kExtensions), extension) != std::end(kExtensions);
 }
 
-std::vector<std::string> pictures_below(const std::string& folder) {
+std::string passed_over(const std::vector<std::string>& others) {
+  if (others.empty()) return {};
+  constexpr size_t kNamed = 3;
+  std::string names;
+  for (size_t i = 0; i < std::min(others.size(), kNamed); ++i) {
+    names += i == 0 ? "" : i + 1 == others.size() ? " and " : ", ";
+    names += quotable(fs::path(others[i]).filename().string());
+  }
+  if (others.size() > kNamed) names += fmt::format(" and {} more", others.size() - kNamed);
+  return fmt::format("{} {} passed over: no JPEG or PNG by {}", names, others.size() == 1 ? "is" : "are",
+                     others.size() == 1 ? "its name" : "their names");
+}
+
+std::vector<std::string> pictures_below(const std::string& folder, std::vector<std::string>* others) {
   std::vector<std::string> found;
   std::vector<Open> open = {{folder, {}}};
   while (!open.empty()) {
@@ -85,6 +99,7 @@ std::vector<std::string> pictures_below(const std::string& folder) {
       check<Refusal>(mode != 0 || fs::path(name).has_extension(), "{}: is a link to a folder that is not there", path);
       if (S_ISDIR(mode)) open.push_back({path, here.around});
       if (S_ISREG(mode) && picture) found.push_back(path);
+      if (S_ISREG(mode) && !picture && others != nullptr) others->push_back(path);
       check<Refusal>(found.size() <= kMaxFiles, "{}: holds more than {} pictures; is it the right folder?", folder,
                      kMaxFiles);
     }
@@ -92,6 +107,7 @@ std::vector<std::string> pictures_below(const std::string& folder) {
   check<Refusal>(!found.empty(),
                  "{}: holds no pictures (.jpg, .jpeg, .jpe, .jfif, .jif, .png), nor do the folders in it", folder);
   std::sort(found.begin(), found.end(), [](const fs::path& a, const fs::path& b) { return a < b; });
+  if (others != nullptr) std::sort(others->begin(), others->end());
   return found;
 }
 

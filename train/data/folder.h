@@ -21,7 +21,9 @@ bool is_picture_name(const std::string& name);
 
 /// The pictures by their names (is_picture_name) of a folder and of the folders in it, links followed, sorted; nothing that begins with a
 /// dot. Throws Refusal for a folder that cannot be read or has none, for links that lead nowhere or back to a folder that
-/// they are in, and above ten million.
-std::vector<std::string> pictures_below(const std::string& folder);
+/// they are in, and above ten million. Other files go to `others`, if given.
+std::vector<std::string> pictures_below(const std::string& folder, std::vector<std::string>* others = nullptr);
+/// "a.webp, c.tif and 2 more are passed over: no JPEG or PNG by their names"; empty without any.
+std::string passed_over(const std::vector<std::string>& others);
 
 }  // namespace giza::train

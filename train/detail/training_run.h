@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "models/scene_parser.h"
+#include "tensor/base/file.h"
 #include "tensor/base/stopwatch.h"
 #include "tensor/ops/batch_share.h"
 #include "train/checkpoint.h"
@@ -54,7 +55,8 @@ class TrainingRun {
   const Config& config_;
   const TrainConfig& train_;
   const ops::BatchShare share_;
-  Dataset dataset_;  // before the folder: a bad list must not leave an empty one
+  Dataset dataset_;       // before the folder: a bad list must not leave an empty one
+  const KeptFiles kept_;  // what is read
   RunFolder folder_;
   LabelRounds labels_;
   std::unique_ptr<Dataset> validation_set_;

@@ -1,6 +1,7 @@
 // Predictions as files in semseg's layout: gray/NAME.png with indices, color/NAME.png with the classes' colours.
 #include "train/eval/mask_folder.h"
 
+#include <algorithm>
 #include <string_view>
 #include <utility>
 
@@ -14,6 +15,12 @@ MaskFolder::MaskFolder(std::string folder, std::vector<Color> colors)
   for (const char* kind : {"/gray", "/color"}) {
     if (colors_.empty() && kind != std::string_view("/gray")) continue;
     make_folder(folder_ + kind);
+  }
+}
+
+void check_masks_new(const std::string& folder, std::span<const ListEntry> entries, size_t begin, size_t end) {
+  for (size_t i = begin; i < std::min(end, entries.size()); ++i) {
+    for (const char* kind : {"/gray/", "/color/"}) check_not_kept(folder + kind + output_name(entries[i]) + ".png");
   }
 }
 

@@ -1,6 +1,8 @@
 // Predictions as files in semseg's layout: gray/NAME.png with indices, color/NAME.png with the classes' colours.
 #pragma once
 
+#include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -22,5 +24,9 @@ class MaskFolder {
   std::string folder_;
   std::vector<Color> colors_;
 };
+
+/// Throws Refusal where a mask of entries [begin, end) would be written over a KeptFile (tensor/base/file.h).
+void check_masks_new(const std::string& folder, std::span<const ListEntry> entries, size_t begin = 0,
+                     size_t end = SIZE_MAX);
 
 }  // namespace giza::train

@@ -42,9 +42,9 @@ std::string html_document(const std::string& title, const std::string& style, co
              "<meta http-equiv='Content-Security-Policy' content=\"default-src 'none'; img-src data:; style-src "
              "'unsafe-inline'; script-src 'unsafe-inline'; base-uri 'none'; form-action 'none'\">\n"
              "<meta name='viewport' content='width=device-width, initial-scale=1'>\n"
-             "<meta name='color-scheme' content='light dark'>\n<meta name='generator' content='giza'>\n"
+             "<meta name='color-scheme' content='light dark'>\n{}\n"
              "<title>{}</title>\n<style>{}</style>\n</head>\n<body>\n",
-             escape_markup(title), style) +
+             kPageGenerator, escape_markup(title), style) +
          body + "<script>" + script + "</script>\n</body>\n</html>\n";
 }
 

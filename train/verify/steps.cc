@@ -6,6 +6,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "models/weights/metadata_json.h"
 #include "tensor/base/check.h"
 #include "tensor/base/text.h"
 #include "train/optim/poly_lr.h"
@@ -44,7 +45,7 @@ void read_schedule(const std::string& place, Steps& steps) {
     throw Refusal(
         fmt::format("{}: {}; expected an object of numbers base_lr, iterations, power, momentum, weight_decay, "
                     "new_layer_lr and aux_weight",
-                    place, quotable(error.what(), 200)));
+                    place, quotable(models::json_fault(error), 200)));
   }
   check<Refusal>(steps.total >= 1, "{}: {} iterations, expected 1 or more", place, steps.total);
 }

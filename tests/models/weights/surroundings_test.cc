@@ -56,6 +56,29 @@ void check_whole(WeightFile file, const std::vector<std::string>& notes) {
   for (const std::string& note : notes) CHECK(contains(told, note));
 }
 
+TEST_CASE("surroundings: parts of a network with prefixes of their own") {
+  WeightFile file = whole();
+  for (WeightTensor& tensor : file.tensors) {
+    tensor.name = (tensor.name.starts_with("layer") ? "net.body." : "net.head.") + tensor.name;
+  }
+  check_whole(file, {"the prefix \"net.body.\" of the names is taken off", "the prefix \"net.head.\" of the names"});
+  // Every second tensor below a wrapper.
+  file = whole();
+  for (size_t i = 0; i < file.tensors.size(); i += 2) file.tensors[i].name = "module." + file.tensors[i].name;
+  CHECK(to_semseg_names(file, "f").tensors.size() == whole().tensors.size());
+}
+
+TEST_CASE("surroundings: two networks in a file are refused by name") {
+  for (const char* other : {"encoder_k.", ""}) {
+    WeightFile file = prefixed("encoder_q.");
+    for (WeightTensor& tensor : prefixed(other).tensors) file.tensors.push_back(tensor);
+    const std::string text = message_of<Refusal>([&] { to_semseg_names(file, "f"); });
+    CAPTURE(text);
+    CHECK(contains(text, "f: holds a second network below \"encoder_"));
+    CHECK(contains(text, "save one of them alone"));
+  }
+}
+
 TEST_CASE("surroundings: any prefix that the network's tensors share is taken off and told") {
   check_whole(whole(), {});
   for (const char* prefix : {"module.", "_orig_mod.", "module._orig_mod.", "_orig_mod.module.", "model.", "student.",

@@ -154,6 +154,32 @@ TEST_CASE("point_link_at: a link, or where there are none another name") {
   CHECK(files_in(folder.path()) == 3);
 }
 
+TEST_CASE("kept files: none is written over, by whatever name, as long as they are kept") {
+  const TempFolder folder;
+  for (const char* name : {"a", "b"}) write_bytes(folder.file(name), name);
+  fs::create_symlink("a", folder.file("link"));
+  fs::create_hard_link(folder.file("a"), folder.file("twin"));
+  const auto refusal = [&](const char* name) {
+    return message_of<Refusal>([&] { write_file(folder.file(name), std::string_view("new")); });
+  };
+  {
+    const KeptFiles kept({folder.file("a"), folder.file("none")});
+    const KeptFiles again({folder.file("link")});
+    CHECK(contains(refusal("a"), "a: is read by this command, and would be overwritten"));
+    CHECK(contains(refusal("link"), "link: is read by this command as " + folder.file("a")));
+    CHECK(contains(refusal("twin"), "twin: is read by this command as "));
+    CHECK_THROWS_AS(check_not_kept(folder.file("a")), Refusal);
+    CHECK_THROWS_AS(point_link_at(folder.file("a"), "b"), Refusal);
+    point_link_at(folder.file("link"), "b");  // the link goes, not what it led to
+    CHECK(read_bytes(folder.file("a")) == "a");
+    write_file(folder.file("b"), std::string_view("new"));
+    write_file(folder.file("none"), std::string_view("new"));
+  }
+  check_not_kept(folder.file("a"));
+  write_file(folder.file("a"), std::string_view("new"));
+  CHECK(read_bytes(folder.file("a")) == "new");
+}
+
 TEST_CASE("input file: the end, pipes and folders") {
   const TempFolder folder;
   write_bytes(folder.file("a"), "12345");

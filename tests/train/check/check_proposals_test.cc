@@ -145,7 +145,7 @@ TEST_CASE("check: initial weights that are not there") {
   CHECK(find_problem(report, "weight")->severity == Problem::Severity::warning);
   CHECK(contains(find_problem(report, "weight")->message, "TRAIN.weight ''"));
   CHECK_FALSE(contains(report_text(report), "training can start"));
-  CHECK(contains(report_text(report), "TRAIN.weight cannot be read"));
+  CHECK(contains(report_text(report), "the data fits, but training cannot start"));
   CHECK(find_problem(set.check({"DATA.val_list", "", "TRAIN.weight", fs::temp_directory_path().string()}), "weight"));
   write_bytes(set.file("none.pth"), "x");
   CHECK(set.check(missing).can_start());

@@ -150,6 +150,25 @@ TEST_CASE("check: images that EXIF turns are named") {
   CHECK(contains(find_problem(report, "size")->examples[0], "turned by its EXIF orientation 8"));
 }
 
+TEST_CASE("check: label files that EXIF turns, of few bits, or in colours of 16 bits are named") {
+  Set set;
+  const PictureVariants variants;
+  for (const char* name : {"a", "b", "c"}) set.add("train", name, {0, 1, 2});
+  set.add("val", "v", {0, 1, 2});
+  const auto text = [&] { return report_text(set.check()); };
+  CHECK(find_problem(set.check(), "narrow") == nullptr);
+  variants.write("png_grey2_13x8", set.file("b_l.png"));
+  CHECK(contains(text(), "train: 1 label file has 1, 2 or 4 bits per pixel"));
+  variants.write("png_labels_exif_3", set.file("a_l.png"));
+  CHECK(contains(text(), "train: 1 label file is turned or mirrored by the EXIF orientation"));
+  CHECK(contains(text(), set.file("a_l.png") + ": orientation 3"));
+  variants.write("png_rgb16_13x8", set.file("c_l.png"));
+  const DataReport report = set.check();
+  CHECK(is_fault(report, "unreadable"));
+  CHECK(contains(report_text(report), "c_l.png: holds colours of 16 bits for each value"));
+  CHECK(find_problem(report, "color") == nullptr);
+}
+
 TEST_CASE("check: hostile files") {
   Set set;
   set.add("train", "a", {0, 1, 2});

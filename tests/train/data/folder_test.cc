@@ -30,6 +30,17 @@ TEST_CASE("folder: pictures in it and below, through links, sorted") {
     expected.push_back(temp.file(std::string("photos/") + name));
   }
   CHECK(pictures_below(temp.file("photos")) == expected);
+  std::vector<std::string> others;
+  CHECK(pictures_below(temp.file("photos"), &others) == expected);
+  CHECK(others == std::vector<std::string>{temp.file("photos/b/f.jpx"), temp.file("photos/b/notes.txt")});
+}
+
+TEST_CASE("folder: what is passed over is told in a few words") {
+  CHECK(passed_over({}).empty());
+  CHECK(passed_over({"x/a.webp"}) == "a.webp is passed over: no JPEG or PNG by its name");
+  CHECK(passed_over({"a", "b"}) == "a and b are passed over: no JPEG or PNG by their names");
+  CHECK(passed_over({"a", "b", "c"}) == "a, b and c are passed over: no JPEG or PNG by their names");
+  CHECK(passed_over({"a", "b", "c", "d", "e"}) == "a, b, c and 2 more are passed over: no JPEG or PNG by their names");
 }
 
 TEST_CASE("folder: links that lead nowhere, or back, are refused by name") {

@@ -22,8 +22,9 @@ constexpr size_t kHeaderBytes = size_t{1} << 16;
 void check_format(const std::string& path, std::span<const uint8_t> start) {
   check<Refusal>(!start.empty(), "{}: is empty; expected a JPEG or PNG picture", path);
   if (is_png(start) || is_jpeg(start)) return;
-  throw Refusal(fmt::format("{}: is {}, whatever its name; expected a JPEG or PNG picture: convert it", path,
-                            foreign_format(start)));
+  const ForeignFormat format = foreign_format(start);
+  throw Refusal(fmt::format("{}: is {}, whatever its name; expected a JPEG or PNG picture: {}", path, format.name,
+                            format.remedy));
 }
 
 }  // namespace

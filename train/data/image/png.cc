@@ -260,7 +260,9 @@ Image decode_png(const std::string& path, std::span<const uint8_t> bytes) {
 PngKind png_kind(const std::string& path, std::span<const uint8_t> bytes) {
   Decoder decoder;
   open(decoder, path, bytes);
-  return kind_of(decoder);
+  PngKind kind = kind_of(decoder);
+  kind.orientation = read_png_chunks(bytes).orientation.value_or(1);
+  return kind;
 }
 
 LabelMap decode_png_labels(const std::string& path, std::span<const uint8_t> bytes) {

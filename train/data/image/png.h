@@ -21,9 +21,10 @@ struct PngKind {
   Type type = Type::grey;
   bool alpha = false;
   int bits = 8;                ///< of a sample
+  int orientation = 1;         ///< as Image::orientation
   std::vector<Color> palette;  ///< of Type::palette
 };
-/// From the header. Throws Refusal.
+/// From the header and the EXIF data. Throws Refusal.
 PngKind png_kind(const std::string& path, std::span<const uint8_t> bytes);
 
 /// Decodes a whole file as 8-bit RGB, or as raw indices; turned as its EXIF data say. `path` is for messages. Throw

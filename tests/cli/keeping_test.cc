@@ -1,0 +1,150 @@
+// Files that people have: what a command reads, or what it did not write, is not written over.
+#include <doctest/doctest.h>
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "tests/cli/program.h"
+#include "tests/support/refusal.h"
+#include "tests/support/temp_folder.h"
+
+namespace giza::testing {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+const std::string kTrain = "train --config tiny.yaml --quiet TRAIN.epochs 1 ";
+
+}  // namespace
+
+TEST_CASE("eval and check write no mask over a picture or label that they read") {
+  const TempFolder folder;
+  make_tiny_run(folder.path());
+  REQUIRE(run_giza(kTrain, folder.path()).status == 0);
+  for (const char* part : {"gray", "color"}) fs::create_directories(folder.file(std::string("own/") + part));
+  std::string list;
+  for (const std::string name : {"scene_00000.png", "scene_00001.png"}) {
+    fs::copy_file(folder.file("scenes/valannot/" + name), folder.file("own/gray/" + name));
+    fs::copy_file(folder.file("scenes/val/" + name), folder.file("own/color/" + name));
+    list += "color/" + name + " gray/" + name + "\n";
+  }
+  write_file(folder.file("own/l.txt"), list);
+  const std::string label = read_file(folder.file("own/gray/scene_00000.png"));
+  const std::string eval = "eval --config tiny.yaml --quiet DATA.data_root own TEST.test_list own/l.txt ";
+  for (const char* save : {"TEST.save_folder own", "TEST.save_folder own/../own TEST.split test"}) {
+    CAPTURE(save);
+    const Outcome outcome = run_giza(eval + save, folder.path());
+    CAPTURE(outcome.err);
+    CHECK(outcome.status == 2);
+    CHECK(one_line_refusal(outcome.err));
+    CHECK(contains(outcome.err, "is read by this command"));
+    CHECK(read_file(folder.file("own/gray/scene_00000.png")) == label);
+    CHECK_FALSE(fs::exists(folder.file("own/metrics.json")));
+  }
+  fs::rename(folder.file("own/l.txt"), folder.file("own/metrics.json"));
+  CHECK(run_giza("eval --config tiny.yaml --quiet DATA.data_root own TEST.test_list own/metrics.json TEST.save_masks "
+                 "false TEST.save_folder own",
+                 folder.path())
+            .status == 2);
+  CHECK(read_file(folder.file("own/metrics.json")) == list);
+  const Outcome labels = run_giza(
+      "check --config tiny.yaml --quiet DATA.data_root own DATA.train_list own/metrics.json DATA.val_list '' "
+      "TEST.test_list '' TRAIN.batch_size 2 "
+      "DATA.weak_labels box DATA.thing_classes '[8,9]' --labels own",
+      folder.path());
+  CAPTURE(labels.out);
+  CHECK(labels.status == 2);
+  CHECK(contains(labels.err, "is read by this command"));
+  CHECK(read_file(folder.file("own/gray/scene_00000.png")) == label);
+}
+
+TEST_CASE("train writes over no file that another program wrote, nor over what it reads") {
+  const TempFolder folder;
+  make_tiny_run(folder.path());
+  fs::create_directory(folder.file("mine"));
+  const auto refused = [&](const std::string& command, const std::string& why) {
+    const Outcome outcome = run_giza(command, folder.path());
+    CAPTURE(outcome.err);
+    CHECK(outcome.status == 2);
+    CHECK(one_line_refusal(outcome.err));
+    CHECK(contains(outcome.err, why));
+  };
+  const std::string yaml = "# my own notes\n" + read_file(folder.file("tiny.yaml"));
+  write_file(folder.file("mine/config.yaml"), yaml);
+  refused("train --quiet --config mine/config.yaml TRAIN.epochs 1 TRAIN.save_path mine",
+          "mine/config.yaml: has comments, so that no run wrote it");
+  CHECK(read_file(folder.file("mine/config.yaml")) == yaml);
+  fs::remove(folder.file("mine/config.yaml"));
+  for (const char* name : {"report.html", "log.jsonl"}) {
+    write_file(folder.file(std::string("mine/") + name), "somebody's");
+    refused(kTrain + "TRAIN.save_path mine", std::string("mine/") + name + ": is another ");
+    CHECK(read_file(folder.file(std::string("mine/") + name)) == "somebody's");
+    fs::remove(folder.file(std::string("mine/") + name));
+  }
+  const std::string list = read_file(folder.file("scenes/train.txt"));
+  write_file(folder.file("mine/log.jsonl"), list);
+  refused(kTrain + "TRAIN.save_path mine DATA.train_list mine/log.jsonl", "mine/log.jsonl: is read by this command");
+  CHECK(read_file(folder.file("mine/log.jsonl")) == list);
+  fs::remove(folder.file("mine/log.jsonl"));
+  // A run's own files: begun again after a kill before the first checkpoint, and gone on with by its own configuration.
+  REQUIRE(run_giza(kTrain + "TRAIN.save_path mine", folder.path()).status == 0);
+  const Outcome on =
+      run_giza("train --quiet --config mine/config.yaml TRAIN.epochs 2 TRAIN.resume auto", folder.path());
+  CAPTURE(on.err);
+  CHECK(on.status == 0);
+  for (const auto& entry : fs::directory_iterator(folder.file("mine"))) {
+    if (entry.path().extension() == ".safetensors") fs::remove(entry.path());
+  }
+  CHECK(run_giza("train --quiet --config mine/config.yaml", folder.path()).status == 0);
+}
+
+TEST_CASE("check says what training would refuse, though the data fits") {
+  const TempFolder folder;
+  make_tiny_run(folder.path());
+  const auto check = [&](const std::string& settings) {
+    return run_giza("check --config tiny.yaml --quiet " + settings, folder.path());
+  };
+  CHECK(check("").status == 0);
+  for (const auto& [settings, why] : {std::pair{"TRAIN.batch_size 1", "a single value per channel"},
+                                      std::pair{"TRAIN.resume nix", "nix: there is no such"},
+                                      std::pair{"TRAIN.weight tiny.yaml", "tiny.yaml: this is a text file"}}) {
+    CAPTURE(settings);
+    const Outcome outcome = check(settings);
+    CAPTURE(outcome.out);
+    CHECK(outcome.status == 1);
+    CHECK(contains(outcome.out, "giza train would refuse: "));
+    CHECK(contains(outcome.out, why));
+    CHECK(contains(outcome.out, "the data fits, but training cannot start"));
+    CHECK(run_giza(kTrain + settings, folder.path()).status == 2);
+  }
+  REQUIRE(run_giza(kTrain, folder.path()).status == 0);
+  CHECK(contains(check("").out, "holds the checkpoints of an earlier run"));
+  CHECK(contains(check("TRAIN.resume auto TRAIN.base_lr 0.5").out, "was trained with other settings"));
+  CHECK(check("TRAIN.resume auto").status == 0);
+}
+
+TEST_CASE("train reports one loss, now and when nothing is left to do") {
+  const TempFolder folder;
+  make_tiny_run(folder.path());
+  const std::string train = "train --config tiny.yaml --quiet --json TRAIN.print_freq 3 TRAIN.resume auto";
+  const auto first = nlohmann::json::parse(run_giza(train, folder.path()).out);
+  const auto second = nlohmann::json::parse(run_giza(train, folder.path()).out);
+  CHECK(first["loss"] == second["loss"]);
+  CHECK(first["iterations"] == second["iterations"]);
+}
+
+TEST_CASE("predict names the files of a folder that it passes over") {
+  const TempFolder folder;
+  make_tiny_run(folder.path());
+  REQUIRE(run_giza(kTrain, folder.path()).status == 0);
+  fs::create_directory(folder.file("photos"));
+  fs::copy_file(folder.file("scenes/val/scene_00000.png"), folder.file("photos/a.png"));
+  for (const char* name : {"b.webp", "noext"}) write_file(folder.file(std::string("photos/") + name), "x");
+  const Outcome outcome = run_giza("predict --weights run/last.safetensors --out seen --quiet photos", folder.path());
+  CHECK(outcome.status == 0);
+  CHECK(contains(outcome.err, "giza: photos: b.webp and noext are passed over: no JPEG or PNG by their names"));
+}
+
+}  // namespace giza::testing
