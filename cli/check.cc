@@ -25,8 +25,9 @@ class CheckCommand : public Command {
 folders of DATA.dataset. Prints the share of each class, the mean of the pixels, and what is wrong
 or odd: files that are missing or broken, label values and sizes that do not fit, masks in colours,
 classes that never occur, pictures in both training and validation. Where the labels do not fit, it
-proposes the keys that would make them fit. Exit status: 0 everything fits, 1 something does not,
-2 the configuration or a list cannot be read.
+proposes the keys that would make them fit. What giza train would refuse is told too. Exit status: 0
+everything fits, but perhaps for initial weights that are not there yet; 1 something does not; 2 the
+configuration or a list cannot be read.
 
   giza check --config my.yaml DATA.classes 12)") {}
 
@@ -47,11 +48,13 @@ proposes the keys that would make them fit. Exit status: 0 everything fits, 1 so
     // Whoever only looks at data has no settings of training.
     const bool trains = std::any_of(config.origins.begin(), config.origins.end(),
                                     [](const auto& origin) { return origin.first.starts_with("TRAIN."); });
+    bool refused = false;
     if (trains && train::has_pictures(config, train::Split::train) && report.can_start()) {
       try {
         train::check_training_starts(config);
       } catch (const Refusal& refusal) {
         report.add_refusal(refusal.what());
+        refused = true;
       }
     }
     // What was given on the command line stays, but for what a proposal replaces.
@@ -65,7 +68,7 @@ proposes the keys that would make them fit. Exit status: 0 everything fits, 1 so
     };
     fmt::print("{}", common.json ? train::report_json(report, again) : train::report_text(report, again));
     if (report.ok() && !labels_.empty()) write_training_labels(config);
-    return report.can_start() ? 0 : 1;
+    return report.ok() && !refused ? 0 : 1;  // initial weights may come later
   }
 
  private:

@@ -117,6 +117,12 @@ std::string what_is_wrong(const CLI::ParseError& error, const CLI::App& app) {
       names.push_back(part->get_name());
     return fmt::format("expected one of these behind it: {}", fmt::join(names, ", "));
   }
+  if (dynamic_cast<const CLI::RequiredError*>(&error) != nullptr) {
+    // A slip in a flag's name, where KEY VALUE pairs may follow, is why another is missed.
+    for (const std::string& extra : app.remaining()) {
+      if (extra.starts_with("--")) return fmt::format("unknown flag {}", extra);
+    }
+  }
   if (dynamic_cast<const CLI::ArgumentMismatch*>(&error) != nullptr) {
     if (text.find("At Most") != std::string::npos) return name + ": is given more than once";
     if (text.find("missing") != std::string::npos) return name + ": expected a value behind it";

@@ -44,7 +44,8 @@ using StepObserver = std::function<void(int64_t iteration, double loss)>;
 /// Throws Refusal for data, weights or checkpoints that do not fit.
 TrainResult train(const Config& config, const StepObserver& after_step = {});
 
-/// Throws Refusal for what train() would refuse before its first step, and leaves nothing behind.
+/// Throws Refusal for what train() would refuse before its first step, whatever is in the run folder already unless the
+/// training is to go on from it. Leaves nothing behind.
 void check_training_starts(const Config& config);
 
 }  // namespace giza::train

@@ -222,7 +222,9 @@ void check_training_starts(const Config& config) {
   check_training_fits(config);
   const int64_t iterations =
       std::max<int64_t>(1, dataset.size() / config.train.batch_size) * int64_t{config.train.epochs};
-  if (const std::optional<FoundCheckpoint> found = checkpoint_to_resume(config.train.resume, config.train.save_path)) {
+  std::optional<FoundCheckpoint> found;
+  if (!config.train.resume.empty()) found = checkpoint_to_resume(config.train.resume, config.train.save_path);
+  if (found) {
     check_resumed(state_of_checkpoint(found->file, found->path), found->path, config, dataset, iterations);
   } else if (!config.train.weight.empty()) {
     const models::NetworkOptions options = model_options(config);

@@ -120,7 +120,7 @@ TEST_CASE("check says what training would refuse, though the data fits") {
     CHECK(run_giza(kTrain + settings, folder.path()).status == 2);
   }
   REQUIRE(run_giza(kTrain, folder.path()).status == 0);
-  CHECK(contains(check("").out, "holds the checkpoints of an earlier run"));
+  CHECK(check("").status == 0);  // what the folder holds is no matter of the data
   CHECK(contains(check("TRAIN.resume auto TRAIN.base_lr 0.5").out, "was trained with other settings"));
   CHECK(check("TRAIN.resume auto").status == 0);
 }

@@ -63,6 +63,7 @@ TEST_CASE("bad usage is refused in one line with status 2") {
       {"info --config /no/such.yaml", "/no/such.yaml: there is no such file"},
       {"info --config /dev/null TRAIN.layers 51", "51"},
       {"train", "--config is required"},
+      {"train --conf tiny.yaml", "train: unknown flag --conf"},
       {"train --config /no/such.yaml", "/no/such.yaml: there is no such file"},
       {"train --config /dev/null", "DATA.classes has no value"},
       {"train --config /dev/null --confg x", "unknown flag --confg"},
