@@ -72,8 +72,8 @@ void check_threads_start() {
   static std::atomic<int> known = 1;
   const int wanted = num_threads();
   if (wanted <= known) return;
+  std::latch all_tried(1);  // before the threads, which are joined first
   std::vector<std::jthread> threads;
-  std::latch all_tried(1);
   int started = 1;  // this one
   try {
     for (; started < wanted; ++started) threads.emplace_back([&] { all_tried.wait(); });
