@@ -13,10 +13,9 @@
 #include "cli/command.h"
 #include "cli/step_arguments.h"
 #include "tensor/base/check.h"
-#include "tensor/base/spelling.h"
+#include "tensor/base/text.h"
 #include "tensor/parallel.h"
 #include "tensor/simd.h"
-#include "train/cost/rehearsal.h"
 
 namespace giza::cli {
 namespace {
@@ -80,8 +79,8 @@ ComputeSetting with(ComputeSetting setting, const std::string& side, const std::
 }
 
 std::string words_of(const ComputeSetting& setting) {
-  return fmt::format("{} thread{}, {}, {}, {}", setting.threads, setting.threads == 1 ? "" : "s", setting.isa,
-                     to_string(setting.conv.backend), to_string(setting.conv.algorithm));
+  return fmt::format("{}, {}, {}, {}", counted(setting.threads, "thread"), setting.isa, to_string(setting.conv.backend),
+                     to_string(setting.conv.algorithm));
 }
 
 ordered_json json_of(const ComputeSetting& setting) {

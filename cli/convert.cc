@@ -114,14 +114,14 @@ tensor, is refused with what is missing, extra or misshaped, and nothing is writ
     const auto model = whole_network(file, in_);
     if (model != nullptr) file.metadata[models::kModelKey] = models::options_to_json(model->description());
 
-    train::normalization_from_metadata(file.metadata, in_);  // refuses what predict and eval would
+    const auto normalization = train::normalization_from_metadata(file.metadata, in_);  // or what predict would refuse
     if (onnx) {
       check<Refusal>(model != nullptr, "{}: is a backbone without a head, expected a whole network to export", in_);
       models::OnnxOptions graph{.height = height, .width = width, .batch = batch_};
       for (const char* key : train::kCardKeys) {
         if (const auto entry = file.metadata.find(key); entry != file.metadata.end()) graph.metadata.insert(*entry);
       }
-      if (const auto normalization = train::normalization_from_metadata(file.metadata, in_)) {
+      if (normalization) {
         std::copy_n(normalization->mean.begin(), 3, graph.mean.begin());
         std::copy_n(normalization->std.begin(), 3, graph.std.begin());
       }

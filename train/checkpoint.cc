@@ -124,24 +124,21 @@ std::optional<FoundCheckpoint> newest_checkpoint(const std::string& folder, std:
   // A run that does not see its checkpoints would begin anew, and remove them.
   check<Refusal>(!error || error == std::errc::no_such_file_or_directory, "{}: the folder cannot be read: {}", folder,
                  error.message());
+  std::vector<std::string> paths;
   for (auto entry = checkpoints.rbegin(); entry != checkpoints.rend(); ++entry) {
-    const std::string path = folder + "/" + entry->second;
+    paths.push_back(folder + "/" + entry->second);
+  }
+  // A copy that somebody put there, or a link to a checkpoint elsewhere: it would be replaced by this run's.
+  const std::string last = folder + "/" + kLast;
+  const bool known = std::any_of(paths.begin(), paths.end(),
+                                 [&](const std::string& path) { return fs::equivalent(path, last, error); });
+  if (!known && fs::exists(last, error)) paths.push_back(last);
+  for (const std::string& path : paths) {
     try {
       return FoundCheckpoint{path, read_checkpoint(path)};
     } catch (const Refusal& refusal) {
       warnings->push_back(refusal.what());
     }
-  }
-  // A copy that somebody put there, or a link to a checkpoint elsewhere: it would be replaced by this run's.
-  const std::string last = folder + "/" + kLast;
-  const bool known = std::any_of(checkpoints.begin(), checkpoints.end(), [&](const auto& entry) {
-    return fs::equivalent(folder + "/" + entry.second, last, error);
-  });
-  if (known || !fs::exists(last, error)) return std::nullopt;
-  try {
-    return FoundCheckpoint{last, read_checkpoint(last)};
-  } catch (const Refusal& refusal) {
-    warnings->push_back(refusal.what());
   }
   return std::nullopt;
 }

@@ -47,7 +47,11 @@ InitialWeights load_initial_weights(const Config& config, const models::NetworkO
     told.notes.push_back(fmt::format("{} {}", path, note));
   }
   std::set<std::string> known;
-  for (const models::WeightTensor& tensor : models::state_dict(model).tensors) known.insert(tensor.name);
+  for (const layers::NamedParameter& parameter : model.parameters()) known.insert(parameter.name);
+  for (const layers::NamedBuffer& buffer : model.buffers()) {
+    known.insert(buffer.name);
+    known.insert(fmt::format("{}.num_batches_tracked", layers::module_of(buffer.name)));
+  }
   std::vector<std::string> unused;
   for (const models::WeightTensor& tensor : file.tensors) {
     if (models::is_new_layer(tensor.name) && !models::is_auxiliary(tensor.name) && !known.contains(tensor.name)) {

@@ -115,8 +115,10 @@ TrainingRun::TrainingRun(const Config& config)
 
 /// Puts the run where it is to begin: a checkpoint, given weights, or random ones. The rank that leads reads them.
 void TrainingRun::start() {
-  if (ranks::leads()) check_own_files(folder_);
-  if (ranks::leads()) found_ = checkpoint_to_resume(train_.resume, folder_.path());
+  if (ranks::leads()) {
+    check_own_files(folder_);
+    found_ = checkpoint_to_resume(train_.resume, folder_.path());
+  }
   if (!ranks::from_leader(found_ ? "found" : "").empty()) {
     resume();
   } else {

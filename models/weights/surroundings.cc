@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -80,7 +81,7 @@ void take_off(WeightFile* file, const std::string& prefix, const std::function<b
 /// Where parts of the network have prefixes of their own (encoder.layer1..., head.cls...), takes off each; but where names
 /// would then stand twice, it is a second network, and its prefix is returned.
 std::string take_off_each(WeightFile* file) {
-  std::map<std::string, size_t> prefixes;
+  std::set<std::string> prefixes;
   std::map<std::string, std::string> prefix_of;  // of a name without it
   std::string twice;
   for (const WeightTensor& tensor : file->tensors) {
@@ -88,12 +89,12 @@ std::string take_off_each(WeightFile* file) {
     const size_t length = prefix_length(tensor.name);
     if (length == std::string::npos) return {};               // something else: not to be guessed at
     if (is_classifier(tensor.name.substr(length))) continue;  // which naming.cc leaves out
-    if (length > 0) ++prefixes[tensor.name.substr(0, length)];
+    if (length > 0) prefixes.insert(tensor.name.substr(0, length));
     const auto [other, first] = prefix_of.emplace(tensor.name.substr(length), tensor.name.substr(0, length));
     if (!first) twice = std::max(other->second, tensor.name.substr(0, length));
   }
   if (!twice.empty()) return twice;
-  for (const auto& [prefix, count] : prefixes) {
+  for (const std::string& prefix : prefixes) {
     take_off(file, prefix, [&, length = prefix.size()](std::string_view name) {
       return name.starts_with(prefix) && prefix_length(name) == length && !is_classifier(name.substr(length));
     });

@@ -86,8 +86,8 @@ class PartScan {
       report.color_labels += label.kind.type == PngKind::Type::rgb || label.kind.alpha;
       report.wide_labels += label.kind.bits > 8;
       report.narrow_labels += label.kind.bits < 8 && label.kind.type == PngKind::Type::grey;
-      if (label.orientation >= 2 && label.orientation <= 8) {
-        part_.turned_labels.add(index, label.orientation, examples_);
+      if (label.kind.orientation >= 2 && label.kind.orientation <= 8) {
+        part_.turned_labels.add(index, label.kind.orientation, examples_);
       }
       if (label.kind.type == PngKind::Type::palette && palettes_.size() < kMaxPalettes) {
         palettes_.insert(label.kind.palette);

@@ -112,7 +112,6 @@ void scan_label(const std::string& path, const LabelColors* colors, FileScan& re
   }
   scan.kind = png_kind(path, bytes);
   if (colors != nullptr) check_color_depth(path, *colors);
-  scan.orientation = scan.kind.orientation;
   const bool in_colors = scan.kind.type == PngKind::Type::rgb || scan.kind.alpha;
   check<Refusal>(
       !in_colors || scan.kind.bits <= 8,

@@ -37,7 +37,6 @@ struct LabelScan {
   bool read = false;          ///< `pixels` is filled
   int width = 0, height = 0;  ///< 0: not readable
   PngKind kind;
-  int orientation = 1;                  ///< as Image::orientation
   std::array<int64_t, 256> pixels{};    ///< per raw value
   std::array<int64_t, 256> first{};     ///< place in the picture, in reading order
   std::map<Color, PlacedColor> colors;  ///< of a file that is no index map, or those that DATA.label_colors lacks
