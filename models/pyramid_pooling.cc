@@ -30,7 +30,10 @@ PyramidPooling::PyramidPooling(int64_t in_channels, std::vector<int64_t> bins, P
   check(!bins_.empty(), "pyramid pooling: no bins");
   const auto count = static_cast<int64_t>(bins_.size());
   const int64_t branch_channels = reduce ? in_channels / count : in_channels;
-  check(branch_channels >= 1, "pyramid pooling: {} channels for {} bins", in_channels, count);
+  check(branch_channels >= 1,
+        "pyramid pooling: {} channels leave none for each of {} bins; use a wider network, fewer bins or ppm_reduce "
+        "false",
+        in_channels, count);
   for (int64_t bin : bins_) check(bin >= 1, "pyramid pooling: bin {}", bin);
   out_channels_ = in_channels + count * branch_channels;
   if (!reduce) return;

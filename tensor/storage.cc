@@ -74,8 +74,12 @@ char* Arena::allocate(size_t bytes) {
   const std::lock_guard lock(mutex_);
   // First fit by address keeps the live blocks together at the low end, where pages are already touched.
   auto block = std::find_if(free_.begin(), free_.end(), [&](const auto& b) { return b.second >= bytes; });
-  check<Error>(block != free_.end(), "out of memory: {:.1f} MiB more than the {:.1f} MiB in use", bytes / 1048576.0,
-               statistics_.in_use / 1048576.0);
+  check<Error>(
+      block != free_.end(),
+      "out of memory: tensors of {:.1f} MB are held, {:.1f} MB more are asked for, and there are addresses for "
+      "{:.1f} MB; use a smaller batch, crop or model, or raise the limit on addresses (ulimit -v)",
+      static_cast<double>(statistics_.in_use) / 1e6, static_cast<double>(bytes) / 1e6,
+      static_cast<double>(size_) / 1e6);
   const auto [offset, size] = *block;
   check_grows_to(offset + bytes);
   free_.erase(block);

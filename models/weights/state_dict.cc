@@ -45,13 +45,6 @@ std::vector<Slot> slots_of(const layers::Module& module) {
   return slots;
 }
 
-std::vector<int64_t> file_shape(const Tensor& tensor) {
-  std::vector<int64_t> shape;
-  for (int axis = 0; axis < tensor.rank(); ++axis) shape.push_back(tensor.dim(axis));
-  if (tensor.rank() == 4) std::rotate(shape.begin() + 1, shape.end() - 1, shape.end());
-  return shape;
-}
-
 /// Calls body(index in the file, index in memory) for every element.
 template <class Body>
 void for_each_index(const Tensor& tensor, Body&& body) {
@@ -129,7 +122,7 @@ std::string number_fault(const WeightTensor& tensor) {
 WeightFile shapes_only(const layers::Module& module) {
   WeightFile file;
   for (const Slot& slot : slots_of(module))
-    file.tensors.push_back({slot.name, file_shape(slot.tensor), DType::f32, {}, {}});
+    file.tensors.push_back({slot.name, pytorch_shape(slot.tensor), DType::f32, {}, {}});
   return file;
 }
 
@@ -146,6 +139,13 @@ void check_numbers(const WeightFile& file, const std::string& place, bool moment
                  "weights from before they went wrong (first in each: {})",
                  place, faults.size() == 1 ? "1 tensor has" : fmt::format("{} tensors have", faults.size()),
                  name_list(faults));
+}
+
+std::vector<int64_t> pytorch_shape(const Tensor& tensor) {
+  std::vector<int64_t> shape;
+  for (int axis = 0; axis < tensor.rank(); ++axis) shape.push_back(tensor.dim(axis));
+  if (tensor.rank() == 4) std::rotate(shape.begin() + 1, shape.end() - 1, shape.end());
+  return shape;
 }
 
 std::vector<float> to_pytorch_layout(const Tensor& tensor) {
@@ -167,7 +167,7 @@ void from_pytorch_layout(const std::vector<float>& data, const Tensor& tensor) {
 WeightFile state_dict(const layers::Module& module, int64_t batches_tracked) {
   WeightFile file;
   for (const Slot& slot : slots_of(module)) {
-    file.tensors.push_back({slot.name, file_shape(slot.tensor), DType::f32, to_pytorch_layout(slot.tensor), {}});
+    file.tensors.push_back({slot.name, pytorch_shape(slot.tensor), DType::f32, to_pytorch_layout(slot.tensor), {}});
     constexpr std::string_view kVariance = "running_var";
     if (slot.name.ends_with(kVariance)) {
       const std::string owner = slot.name.substr(0, slot.name.size() - kVariance.size());
@@ -196,15 +196,15 @@ std::vector<std::string> load_state_dict(const layers::Module& module, const Wei
     }
     const WeightTensor& tensor = *found->second;
     any = true;
-    if (tensor.shape == file_shape(slot.tensor) && !is_integer(tensor.dtype)) {
+    if (tensor.shape == pytorch_shape(slot.tensor) && !is_integer(tensor.dtype)) {
       copies.emplace_back(&tensor, slot.tensor);
     } else if (options.backbone_only && new_layer) {
       kept.push_back(slot.name);
-    } else if (tensor.shape == file_shape(slot.tensor)) {
+    } else if (tensor.shape == pytorch_shape(slot.tensor)) {
       no_floats.push_back(fmt::format("{} {}", slot.name, dtype_name(tensor.dtype)));
     } else {
       misshaped.push_back(fmt::format("{} [{}] instead of [{}]", slot.name, fmt::join(tensor.shape, ","),
-                                      fmt::join(file_shape(slot.tensor), ",")));
+                                      fmt::join(pytorch_shape(slot.tensor), ",")));
     }
     index.erase(found);
   }

@@ -39,7 +39,8 @@ void check_numbers(const WeightFile& file, const std::string& place, bool moment
 std::vector<std::string> load_state_dict(const layers::Module& module, const WeightFile& file, const std::string& place,
                                          const LoadOptions& options = {});
 
-/// [K,R,S,C] -> [K,C,R,S], and other ranks as they are: dense floats of one tensor.
+/// [K,R,S,C] -> [K,C,R,S], and other ranks as they are: the shape of one tensor, and its floats densely.
+std::vector<int64_t> pytorch_shape(const Tensor& tensor);
 std::vector<float> to_pytorch_layout(const Tensor& tensor);
 /// The way back, into `tensor`.
 void from_pytorch_layout(const std::vector<float>& data, const Tensor& tensor);

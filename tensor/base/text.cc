@@ -2,6 +2,7 @@
 #include "tensor/base/text.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 
 #include "tensor/base/check.h"
@@ -38,14 +39,17 @@ void for_each_line(const std::string& path, const std::function<void(int number,
   const std::vector<uint8_t> bytes = read_file(path, size_t{256} << 20);
   std::string_view text = without_byte_order_mark({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, path);
   const char ending = line_end(text);
+  // Before the first line is looked at: what is said of a picture's first line would mislead.
+  if (const size_t zero = text.find('\0'); zero != std::string_view::npos) {
+    const auto line = 1 + std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(zero), ending);
+    throw Refusal(fmt::format("{}:{}: holds a zero byte; expected a plain text file (UTF-8 or ASCII)", path, line));
+  }
   int number = 0;
   while (!text.empty()) {
     ++number;
     const size_t end = text.find(ending);
     std::string_view line = text.substr(0, end);
     text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
-    check<Refusal>(line.find('\0') == std::string_view::npos,
-                   "{}:{}: holds a zero byte; expected a plain text file (UTF-8 or ASCII)", path, number);
     line = trimmed(line, " \t\r\v\f");
     if (!line.empty()) body(number, line);
   }

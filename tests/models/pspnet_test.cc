@@ -4,9 +4,11 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <vector>
 
 #include "autograd/variable.h"
 #include "tests/support/mixed.h"
+#include "tests/support/refusal.h"
 #include "tests/support/scopes.h"
 
 namespace giza {
@@ -22,6 +24,16 @@ double relative_difference(const Tensor& actual, const Tensor& expected) {
     norm += r * r;
   }
   return std::sqrt(difference / norm);
+}
+
+TEST_CASE("a pyramid of more bins than channels names the settings that help") {
+  models::PspnetOptions options;
+  options.backbone = models::ResnetOptions::of_depth(18);
+  options.backbone.width = 0.0625;  // 32 channels
+  options.bins = std::vector<int64_t>(33, 1);
+  const std::string message = message_of<Error>([&] { models::Pspnet net(options); });
+  CHECK(contains(message, "32 channels leave none for each of 33 bins"));
+  CHECK(contains(message, "ppm_reduce false"));
 }
 
 TEST_CASE("the structured head is the plain one: logits, frozen too, and every gradient") {

@@ -150,13 +150,15 @@ Sensitivity sensitivity_of(const NetworkBuilder& build, const Tensor& x, const L
 }
 
 /// The gradients of a file in the order of the parameters.
-Gradients read_gradients(const models::SceneParser& model, const Gradients& ours, const std::string& place) {
+Gradients read_gradients(const models::SceneParser& model, const std::string& place) {
   WeightFile file = models::to_semseg_names(models::read_weights(place), place);
   Gradients gradients;
   std::vector<std::string> faults;
   for (const layers::NamedParameter& parameter : model.parameters()) {
     const models::WeightTensor* tensor = file.find(parameter.name);
-    if (tensor == nullptr || tensor->data.size() != ours[gradients.size()].size()) faults.push_back(parameter.name);
+    const bool fits = tensor != nullptr && !is_integer(tensor->dtype) &&
+                      tensor->shape == models::pytorch_shape(parameter.variable.value());
+    if (!fits) faults.push_back(parameter.name);
     gradients.push_back(tensor == nullptr ? std::vector<float>() : tensor->data);
   }
   check<Refusal>(faults.empty(), "{}: {} parameters have no gradient of their shape there: {}; expected one for each",
@@ -168,7 +170,7 @@ Gradients read_gradients(const models::SceneParser& model, const Gradients& ours
 
 void verify_gradients(const NetworkBuilder& build, const models::SceneParser& model, const Tensor& x,
                       const Labels& labels, const std::string& place, const Bounds& bounds, Verification& result) {
-  const Gradients ours = gradients_of(model), theirs = read_gradients(model, ours, place);
+  const Gradients ours = gradients_of(model), theirs = read_gradients(model, place);
   const Distance distance = distance_of(ours, theirs);
   Sensitivity sensitivity{std::vector<double>(ours.size())};
   // Not > anywhere, which is false for a NaN.

@@ -129,6 +129,8 @@ TEST_CASE("list: malformed lists are refused with the line") {
   CHECK(starts_with(list_fault("a b\n\na b c\n"), "3: has 3 fields"));
   CHECK(starts_with(list_fault("a b c\n", LabelColumn::optional), "1: has 3 fields, expected 'IMAGE [LABEL]'"));
   CHECK(starts_with(list_fault(std::string("a b\nc\0d e\n", 10)), "2: holds a zero byte"));
+  // A picture, whose first line would be refused for its fields.
+  CHECK(starts_with(list_fault(std::string("\x89PNG\r\n\x1a\n\0\0\0\rIHDR", 16)), "3: holds a zero byte"));
   CHECK(starts_with(list_fault(std::string("\xFF\xFE"
                                            "a\0",
                                            4)),

@@ -131,6 +131,13 @@ TEST_CASE("verify: folders that do not fit are refused with the file and what wa
   });
   CHECK(contains(missing.refusal(), "2 parameters have no gradient"));
 
+  // As many numbers, in another shape.
+  const Copy flat;
+  flat.as_safetensors("grads", [](models::WeightFile& file) {
+    file.tensors.front().shape = {static_cast<int64_t>(file.tensors.front().data.size())};
+  });
+  CHECK(contains(flat.refusal(), "1 parameters have no gradient of their shape there: layer0.0.weight;"));
+
   const Copy both;
   models::write_safetensors(both.folder.file("weights.safetensors"), {});
   CHECK(contains(both.refusal(), "both weights.pth and weights.safetensors"));
