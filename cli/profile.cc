@@ -16,10 +16,12 @@
 #include "tensor/base/check.h"
 #include "tensor/base/file.h"
 #include "tensor/base/machine.h"
+#include "tensor/base/text.h"
 #include "tensor/parallel.h"
 #include "tensor/profile/counters.h"
 #include "tensor/profile/peak.h"
 #include "tensor/simd.h"
+#include "train/cost/many_cores.h"
 #include "train/cost/profile_summary.h"
 #include "train/cost/profile_table.h"
 #include "train/cost/roofline.h"
@@ -36,7 +38,66 @@ struct MeasuredSteps {
   MachinePeak peak;
   std::vector<profile::Event> events;
   std::string why_no_counters;  // empty if there are some
+  train::CoresForecast here;    // computed for the threads that ran
+  train::CoresForecast cores;   // for --cores; of no kernels without it
 };
+
+/// A machine of many cores, and what of it is guessed from this one.
+struct CoresArguments {
+  int cores = 0;                              // 0: not asked for
+  double bandwidth_gbs = -1, region_us = -1;  // negative: as here, for each core
+
+  void declare(CLI::App& app) {
+    CLI::Option* cores_flag =
+        app.add_option("--cores", cores, "also what a machine of so many cores would take")->transform(within(1, 4096));
+    app.add_option("--bandwidth", bandwidth_gbs, "its memory's GB/s (this one's for each thread)")
+        ->transform(within(0.1, 1e6))
+        ->needs(cores_flag);
+    app.add_option("--region-us", region_us, "microseconds of a parallel region on it (this one's for each thread)")
+        ->transform(within(0.0, 1e6))
+        ->needs(cores_flag);
+  }
+};
+
+ordered_json forecast_json(const train::CoresForecast& forecast) {
+  const auto row_json = [&](const train::CoresRow& row) {
+    return ordered_json{{"regions", row.regions},
+                        {"tasks", row.tasks},
+                        {"measured_s", row.measured_s},
+                        {"one_core_s", row.one_core_s},
+                        {"cores_s", row.cores_s},
+                        {"longest_first_s", row.longest_first_s},
+                        {"efficiency", row.efficiency(forecast.machine.cores)},
+                        {"lost_s",
+                         {{"serial", row.loss.serial},
+                          {"uneven", row.loss.uneven},
+                          {"regions", row.loss.regions},
+                          {"memory", row.loss.memory}}}};
+  };
+  ordered_json json = {{"cores", forecast.machine.cores},
+                       {"region_us", forecast.machine.region_s * 1e6},
+                       {"bandwidth_gbs", forecast.machine.bandwidth_gbs}};
+  json.update(row_json(forecast.step));
+  json["kernels"] = ordered_json::array();
+  for (const train::CoresRow& row : forecast.kernels) {
+    ordered_json item = {{"kernel", row.kernel}, {"algorithm", row.algorithm}};
+    item.update(row_json(row));
+    json["kernels"].push_back(std::move(item));
+  }
+  return json;
+}
+
+std::string forecast_lines(const MeasuredSteps& measured) {
+  const train::CoresForecast &cores = measured.cores, &here = measured.here;
+  const int n = cores.machine.cores;
+  return fmt::format(
+      "on {}: {:.4g} s a step, {:.3g} times as fast as one of them ({:.4g} s): {:.1f} % of {} times\n"
+      "taken for granted: cores as fast as these, {:.3g} us for a region, {:.4g} GB/s from memory\n"
+      "computed in the same way for the {} here: {:.4g} s; by the clock {:.4g} s\n",
+      counted(n, "core"), cores.step.cores_s, cores.step.one_core_s / cores.step.cores_s, cores.step.one_core_s,
+      100 * cores.efficiency(), n, cores.machine.region_s * 1e6, cores.machine.bandwidth_gbs,
+      counted(here.machine.cores, "thread"), here.step.cores_s, here.step.measured_s);
+}
 
 ordered_json figures(const WorkTotal& total, const MeasuredSteps& measured) {
   ordered_json json = {{"calls", total.calls},
@@ -85,7 +146,11 @@ and k output channels, r kernel size (or RxS), s stride, d dilation, p padding.
 With --config the network, classes, crop, batch and loss are those of a configuration, and KEY VALUE
 pairs replace its keys.
 
+--cores computes what a machine of many cores would take, from the tasks that threads share here and
+how long each took.
+
   giza profile --config configs/camvid/psp.yaml --mode train
+  giza profile --depth 50 --size 473 --cores 64
   giza profile --depth 50 --size 473 --mode train --svg roofline.svg --trace trace.json
   giza profile --op 'conv2d n1h60w60c512k512r3d4')") {}
 
@@ -100,10 +165,11 @@ pairs replace its keys.
     app.add_flag("--kernels", kernels_, "only the table of kernels");
     app.add_flag("--layers", layers_, "only the table of layers");
     app.add_flag("--all", all_, "every layer, not only the 25 that take longest");
+    cores_.declare(app);
     app.add_option("--svg", svg_, "write the roofline picture")->type_name("FILE");
     app.add_option("--trace", trace_, "write a trace for ui.perfetto.dev or about:tracing")->type_name("FILE");
     op->excludes("--config", "--weights", "--depth", "--size", "--batch", "--classes", "--width", "--mode", "--kernels",
-                 "--layers", "--all", "--svg", "--trace");
+                 "--layers", "--all", "--cores", "--svg", "--trace");
   }
 
   int run(const Common& common) override {
@@ -144,6 +210,7 @@ pairs replace its keys.
     const MachinePeak before = measure_peak();
     profile::HardwareCounters counters;
     MeasuredSteps measured;
+    std::vector<profile::Region> regions;
     {
       const profile::Recording recording(counters.available() ? &counters : nullptr);
       for (int i = 0; i < runs_; ++i) {
@@ -152,13 +219,32 @@ pairs replace its keys.
         step();
       }
       measured.events = recording.events();
+      regions = recording.regions();
     }
     progress.update(runs_ + 1);
     progress.finish();
     measured.peak = faster(before, measure_peak());
     measured.summary = train::summarize(measured.events);
     measured.why_no_counters = counters.why_not();
+    const auto forecast = [&](const train::ManyCores& machine) {
+      return train::on_many_cores(measured.events, regions, machine);
+    };
+    const int threads = num_threads();
+    const double region_s = threads > 1 || cores_.cores > 1 ? train::region_cost(std::max(2, threads)) : 0;
+    measured.here = forecast({threads, threads > 1 ? region_s : 0, 0});
+    if (cores_.cores > 0) measured.cores = forecast(many_cores(region_s, measured.peak));
     return measured;
+  }
+
+  /// What is not given grows with the cores, from what was measured here.
+  train::ManyCores many_cores(double region_s, const MachinePeak& peak) const {
+    const double more = static_cast<double>(cores_.cores) / num_threads();
+    train::ManyCores machine{cores_.cores, region_s * cores_.cores / std::max(2, num_threads()),
+                             WorkTotal::bandwidth(peak) * more};
+    if (cores_.cores == 1) machine.region_s = 0;
+    if (cores_.bandwidth_gbs >= 0) machine.bandwidth_gbs = cores_.bandwidth_gbs;
+    if (cores_.region_us >= 0) machine.region_s = cores_.region_us * 1e-6;
+    return machine;
   }
 
   ordered_json to_json(const Common& common, const MeasuredSteps& measured) const {
@@ -204,6 +290,8 @@ pairs replace its keys.
         {"counters", measured.why_no_counters.empty() ? ordered_json(true) : ordered_json(measured.why_no_counters)}});
     json["kernels"] = std::move(kernels);
     json["layers"] = std::move(layers);
+    json["here"] = forecast_json(measured.here);
+    if (cores_.cores > 0) json["many_cores"] = forecast_json(measured.cores);
     return json;
   }
 
@@ -229,6 +317,9 @@ pairs replace its keys.
           "\nlayers of the median step, with the ms of the forward and backward pass and the update\n{}",
           train::layer_table(measured.summary, measured.peak, all_ ? std::numeric_limits<size_t>::max() : kUsual));
     }
+    if (cores_.cores > 0) {
+      fmt::print("\n{}\n{}", forecast_lines(measured), train::cores_table(measured.cores));
+    }
     if (!measured.why_no_counters.empty()) {
       fmt::print("\nno hardware counters: {}\n", measured.why_no_counters);
     } else if (both || kernels_) {
@@ -237,6 +328,7 @@ pairs replace its keys.
   }
 
   StepArguments step_;
+  CoresArguments cores_;
   int runs_ = 0;
   bool layers_ = false, kernels_ = false, all_ = false;
   std::string op_, weights_, svg_, trace_;

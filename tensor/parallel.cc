@@ -11,6 +11,7 @@
 
 #include "tensor/base/check.h"
 #include "tensor/dry_run.h"
+#include "tensor/profile/profile.h"
 #include "tensor/storage.h"
 
 #ifdef GIZA_HAVE_OPENMP
@@ -34,6 +35,15 @@ std::atomic<int>& thread_count() {
 }
 
 thread_local bool inside_task = false;
+
+/// While one lives, this thread is inside a task: a parallel_for there is a part of the task.
+class InsideTask {
+ public:
+  InsideTask() { inside_task = true; }
+  ~InsideTask() { inside_task = false; }
+  InsideTask(const InsideTask&) = delete;
+  InsideTask& operator=(const InsideTask&) = delete;
+};
 
 // Keeps the first exception of a parallel region; none may leave a thread.
 class FirstException {
@@ -101,10 +111,12 @@ const char* thread_backend() {
 #endif
 }
 
-void detail::run_tasks(int64_t tasks, TaskFunction function, void* context) {
-  if (tasks_off) return;
-  const int threads = num_threads();
-  if (std::min<int64_t>(threads, tasks) <= 1 || inside_task) {
+namespace {
+
+/// Runs `tasks` > 1 tasks on `threads` threads.
+void run_region(int threads, int64_t tasks, detail::TaskFunction function, void* context) {
+  if (threads == 1) {
+    const InsideTask inside;
     for (int64_t task = 0; task < tasks; ++task) function(context, task);
     return;
   }
@@ -114,22 +126,20 @@ void detail::run_tasks(int64_t tasks, TaskFunction function, void* context) {
   // All of them, even for fewer tasks: OpenMP's library ends those that a region does without, and starts others for the next.
 #pragma omp parallel num_threads(threads)
   {
-    inside_task = true;
+    const InsideTask inside;
     // Dynamic: on a shared machine one core is often slower. Which thread runs a task changes no result.
 #pragma omp for schedule(dynamic, 1)
     for (int64_t task = 0; task < tasks; ++task) {
       error.guard([&] { function(context, task); });
     }
-    inside_task = false;
   }
 #else
   std::atomic<int64_t> next = 0;
   auto work = [&] {
-    inside_task = true;
+    const InsideTask inside;
     for (int64_t task = next++; task < tasks; task = next++) {
       error.guard([&] { function(context, task); });
     }
-    inside_task = false;
   };
   std::vector<std::jthread> helpers;
   for (int i = 1; i < std::min<int64_t>(threads, tasks); ++i) helpers.emplace_back(work);
@@ -137,6 +147,24 @@ void detail::run_tasks(int64_t tasks, TaskFunction function, void* context) {
   helpers.clear();
 #endif
   error.rethrow();
+}
+
+}  // namespace
+
+void detail::run_tasks(int64_t tasks, TaskFunction function, void* context) {
+  if (tasks_off) return;
+  if (tasks <= 1 || inside_task) {
+    for (int64_t task = 0; task < tasks; ++task) function(context, task);
+    return;
+  }
+  if (!profile::on()) {
+    run_region(num_threads(), tasks, function, context);
+    return;
+  }
+  profile::RegionScope region(tasks);
+  auto timed = [&](int64_t task) { region.time(task, [&] { function(context, task); }); };
+  run_region(
+      num_threads(), tasks, [](void* each, int64_t task) { (*static_cast<decltype(timed)*>(each))(task); }, &timed);
 }
 
 float* thread_scratch(size_t floats) {

@@ -110,6 +110,20 @@ void Recording::close_kernel() {
   }
 }
 
+RegionScope::RegionScope(int64_t tasks)
+    : recording_(detail::active),
+      event_(recording_->open_.empty() ? -1 : recording_->open_.back()),
+      task_ns_(static_cast<size_t>(tasks)) {
+  begin_ns_ = now_ns() - recording_->start_ns_;
+}
+
+RegionScope::~RegionScope() {
+  const int64_t end_ns = now_ns() - recording_->start_ns_;
+  recording_->regions_.push_back({event_, begin_ns_, end_ns, std::move(task_ns_)});
+}
+
+int64_t RegionScope::now_ns() { return profile::now_ns(); }
+
 std::string current_layer() {
   if (!on()) return {};
   const Recording& recording = *detail::active;

@@ -57,6 +57,16 @@ struct Event {
   Counts self_counts() const { return counts - inside_counts; }
 };
 
+/// A call of parallel_for from the recorded thread: what many threads may share, and the barrier at its end.
+struct Region {
+  int64_t event = -1;    ///< index of the innermost event around it; -1 for none
+  int64_t begin_ns = 0;  ///< since the recording began
+  int64_t end_ns = 0;
+  std::vector<int64_t> task_ns;  ///< how long each task took, in the order in which they are handed out
+
+  int64_t total_ns() const { return end_ns - begin_ns; }
+};
+
 /// The name of the innermost layer around an event of a recording; empty without one.
 std::string layer_of(const std::vector<Event>& events, const Event& event);
 
@@ -72,11 +82,14 @@ class Recording {
 
   /// In order of their begin. The parent of an event stands before it.
   const std::vector<Event>& events() const { return events_; }
+  /// Those of more than one task, in order of their begin. One inside a task is a part of that task.
+  const std::vector<Region>& regions() const { return regions_; }
 
  private:
   friend class Span;
   friend class Layer;
   friend class Scope;
+  friend class RegionScope;
   friend std::string current_layer();
   Pass current_pass() const;
   void open(Event event);
@@ -87,6 +100,7 @@ class Recording {
   Recording* previous_;
   HardwareCounters* counters_;
   std::vector<Event> events_;
+  std::vector<Region> regions_;
   std::vector<int64_t> open_;
   int64_t start_ns_;
   int hidden_ = 0;  // scopes open inside a leaf
@@ -147,6 +161,30 @@ class Scope {
 
  private:
   Recording* recording_;
+};
+
+/// One region, for parallel_for itself (tensor/parallel.cc). Only while something is recorded.
+class RegionScope {
+ public:
+  explicit RegionScope(int64_t tasks);
+  ~RegionScope();
+  RegionScope(const RegionScope&) = delete;
+  RegionScope& operator=(const RegionScope&) = delete;
+
+  /// Calls run(), and keeps how long it took as the time of `task`. From any thread, once for each task.
+  template <class Run>
+  void time(int64_t task, Run&& run) {
+    const int64_t begin = now_ns();
+    run();
+    task_ns_[static_cast<size_t>(task)] = now_ns() - begin;
+  }
+
+ private:
+  static int64_t now_ns();
+
+  Recording* recording_;
+  int64_t event_, begin_ns_;
+  std::vector<int64_t> task_ns_;
 };
 
 /// Bytes of the numbers of tensors, padding left out; undefined ones have none.

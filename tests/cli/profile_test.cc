@@ -43,6 +43,14 @@ bool well_formed(const std::string& xml) {
   return open.empty();
 }
 
+void check_width(const std::string& table) {
+  for (size_t begin = 0; begin < table.size();) {
+    const size_t end = table.find('\n', begin);
+    CHECK_MESSAGE(end - begin <= 120, table.substr(begin, end - begin));
+    begin = end + 1;
+  }
+}
+
 }  // namespace
 
 TEST_CASE("bench and profile run a step of a configuration's own network") {
@@ -154,15 +162,36 @@ TEST_CASE("profile of a forward pass prints tables of at most 120 columns") {
   CHECK(outcome.out.find("conv2d_forward") != std::string::npos);
   CHECK(outcome.out.find("(unattributed)") != std::string::npos);
   CHECK(outcome.out.find("other layers)") != std::string::npos);
-  for (size_t begin = 0; begin < outcome.out.size();) {
-    const size_t end = outcome.out.find('\n', begin);
-    CHECK_MESSAGE(end - begin <= 120, outcome.out.substr(begin, end - begin));
-    begin = end + 1;
-  }
+  check_width(outcome.out);
   const Outcome layers = run_giza(kTiny + "--layers --all");
   CHECK(layers.out.find("(unattributed)") != std::string::npos);
   CHECK(layers.out.find("other layers)") == std::string::npos);
   CHECK(layers.out.find("median step\nkernel ") == std::string::npos);
+}
+
+TEST_CASE("profile --cores: what more cores would take, of the tasks that ran here") {
+  const Outcome outcome = run_giza(kTiny + "--mode train --cores 8 --bandwidth 1e6 --region-us 2 --json");
+  REQUIRE_MESSAGE(outcome.status == 0, outcome.err);
+  const auto json = nlohmann::json::parse(outcome.out);
+  const auto &here = json["here"], &many = json["many_cores"];
+  CHECK(here["cores"] == 1);
+  CHECK(here["cores_s"].get<double>() == doctest::Approx(here["one_core_s"].get<double>()));
+  CHECK(many["cores"] == 8);
+  CHECK(many["region_us"].get<double>() == doctest::Approx(2));
+  CHECK(many["regions"].get<int>() > 100);
+  CHECK(many["regions"] == here["regions"]);
+  CHECK(many["cores_s"].get<double>() < many["one_core_s"].get<double>());
+  CHECK(many["cores_s"].get<double>() > many["one_core_s"].get<double>() / 8);
+  CHECK(many["lost_s"]["regions"].get<double>() == doctest::Approx(2e-6 * many["regions"].get<double>()));
+  for (const char* field : {"regions", "tasks", "one_core_s", "cores_s"}) {
+    CHECK(sum_of(many["kernels"], field) == doctest::Approx(many[field].get<double>()));
+  }
+  CHECK_FALSE(nlohmann::json::parse(run_giza(kTiny + "--json").out).contains("many_cores"));
+
+  const Outcome people = run_giza(kTiny + "--cores 16 --kernels");
+  CHECK(people.out.find("on 16 cores: ") != std::string::npos);
+  CHECK(people.out.find("for the 1 thread here: ") != std::string::npos);
+  check_width(people.out);
 }
 
 TEST_CASE("profile --op times every algorithm and holds it to its error bound") {
@@ -198,6 +227,9 @@ TEST_CASE("profile refuses what it cannot do in one line") {
       {"--op conv2d", "expected conv2d and a shape"},
       {"--op 'softmax n1'", "expected conv2d and a shape"},
       {"--op 'conv2d h1w1c1k1' --svg a.svg", "--op excludes --svg"},
+      {"--op 'conv2d h1w1c1k1' --cores 2", "--op excludes --cores"},
+      {"--cores 0", "0 is not a whole number from 1 to 4096"},
+      {"--region-us 3", "--region-us requires --cores"},
       {"--depth 19", "depth 19"},
       {"--mode neither", "--mode"},
       {"--weights w --depth 18", "excludes"},

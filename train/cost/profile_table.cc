@@ -144,4 +144,22 @@ std::string counter_table(const ProfileSummary& summary) {
   return table.text(kKernelWidth);
 }
 
+std::string cores_table(const CoresForecast& forecast) {
+  TextTable table({"kernel", "algorithm", "regions", "tasks", "ms here", "1 core", "ms", "%", "serial", "uneven",
+                   "regions", "memory"});
+  const auto add = [&](const CoresRow& row) {
+    const auto loss = [](double seconds) { return seconds < 5e-6 ? "-" : milliseconds(seconds); };
+    const double each = static_cast<double>(row.tasks) / static_cast<double>(std::max<int64_t>(1, row.regions));
+    table.add({row.kernel, row.algorithm.empty() ? "-" : row.algorithm, std::to_string(row.regions),
+               row.regions > 0 ? three_digits(each) : "-", milliseconds(row.measured_s), milliseconds(row.one_core_s),
+               milliseconds(row.cores_s), percent(row.efficiency(forecast.machine.cores)), loss(row.loss.serial),
+               loss(row.loss.uneven), loss(row.loss.regions), loss(row.loss.memory)});
+  };
+  for (const CoresRow& row : forecast.kernels) add(row);
+  CoresRow step = forecast.step;
+  step.kernel = "step";
+  add(step);
+  return table.text(kKernelWidth - 4);
+}
+
 }  // namespace giza::train

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <string>
 
+#include "train/cost/many_cores.h"
 #include "train/cost/profile_summary.h"
 
 namespace giza::train {
@@ -17,6 +18,9 @@ std::string kernel_table(const ProfileSummary& summary, const MachinePeak& peak)
 std::string layer_table(const ProfileSummary& summary, const MachinePeak& peak, size_t limit);
 /// Cycles, instructions per cycle and cache misses of every kernel.
 std::string counter_table(const ProfileSummary& summary);
+
+/// What a step takes on many cores, kernel by kernel, and what of it is lost to what.
+std::string cores_table(const CoresForecast& forecast);
 
 /// Rows of cells as lines: the first column to the left, the others to the right, a line below the heading.
 class TextTable {
