@@ -53,7 +53,9 @@ Pass hear_pass(const SceneParser& model, const OnnxOptions& options) {
     const auto place_of = [](const Tensor& tensor) { return tensor.defined() ? tensor.data() : nullptr; };
     Step step{{}, {}, output.data(), place_of(residual), place_of(positions), {}, output.shape()};
     for (const Tensor& input : op.inputs) step.inputs.push_back(input.data());
-    if (op.layer.empty() && op.inputs.size() == 2) step.numbers = op.inputs[1];
+    // A sum's second input has no numbers, and must not outlive the dry run.
+    const bool fixed = op.name == "conv2d" || op.name == "conv_transpose2d" || op.name == "l2_normalize";
+    if (fixed && op.layer.empty() && op.inputs.size() == 2) step.numbers = op.inputs[1];
     op.inputs.clear();
     step.op = op;
     pass.steps.push_back(std::move(step));
