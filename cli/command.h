@@ -64,6 +64,10 @@ struct Common {
 std::string to_line(const nlohmann::ordered_json& json);
 /// The line, on stdout.
 void print_json(const nlohmann::ordered_json& json);
+/// What a command that has written `file` says: on stdout, or on stderr where the file itself went to stdout.
+void print_result(const std::string& file, const std::string& line, bool quiet);
+/// Throws Refusal where a file on stdout would stand beside JSON. `flag` names it.
+void check_not_beside_json(const std::string& flag, const std::string& file, bool json);
 
 /// Throws Refusal where the file that a command is to write is one of those that it reads ("" for none): by another name or
 /// a link, too. `flag` names the output in the message.

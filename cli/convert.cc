@@ -89,6 +89,7 @@ tensor, is refused with what is missing, extra or misshaped, and nothing is writ
 
   int run(const Common& common) override {
     check_not_input("OUT", out_, {in_});
+    check_not_beside_json("OUT", out_, common.json);
     const bool onnx = std::filesystem::path(out_).extension() == ".onnx";
     check<Refusal>(!onnx || naming_.empty(), "--naming {}: an ONNX graph has names of its own, expected none with {}",
                    naming_, out_);
@@ -151,13 +152,17 @@ tensor, is refused with what is missing, extra or misshaped, and nothing is writ
                   {"numbers", numbers},
                   {"whole_network", model != nullptr && nameless.empty()}});
     } else if (onnx) {
-      fmt::print("{}: {}, input {}x3x{}x{}, opset 17\n", one_line(out_), counted(model->classes(), "class", "classes"),
-                 batch_, height, width);
+      print_result(out_,
+                   fmt::format("{}: {}, input {}x3x{}x{}, opset 17", one_line(out_),
+                               counted(model->classes(), "class", "classes"), batch_, height, width),
+                   common.quiet);
     } else {
-      fmt::print("{}: {}, {:.2f} M numbers, names of {} (were {}'s), {}\n", one_line(out_),
-                 counted(static_cast<int64_t>(file.tensors.size()), "tensor"), static_cast<double>(numbers) / 1e6,
-                 names, models::to_string(was),
-                 model != nullptr && nameless.empty() ? "a whole network" : "a backbone");
+      print_result(out_,
+                   fmt::format("{}: {}, {:.2f} M numbers, names of {} (were {}'s), {}", one_line(out_),
+                               counted(static_cast<int64_t>(file.tensors.size()), "tensor"),
+                               static_cast<double>(numbers) / 1e6, names, models::to_string(was),
+                               model != nullptr && nameless.empty() ? "a whole network" : "a backbone"),
+                   common.quiet);
     }
     return 0;
   }

@@ -26,9 +26,11 @@ namespace giza::cli {
 namespace {
 
 /// TEST.split test: the list has no labels, so pictures are only predicted.
-int predict_unlabelled(const train::Config& config, const train::TestedNetwork& tested) {
+int predict_unlabelled(const train::Config& config, const train::TestedNetwork& tested, bool quiet) {
   const train::DatasetOptions options = train::dataset_options(config, train::Split::test);
-  const std::vector<train::ListEntry> entries = train::list_pictures(options, train::LabelColumn::optional);
+  std::string note;
+  const std::vector<train::ListEntry> entries = train::list_pictures(options, train::LabelColumn::optional, &note);
+  if (!quiet && !note.empty()) tell("{}", note);
   train::check_list_files(train::listing_place(options), entries, options.data_root, train::LabelColumn::optional);
   const KeptFiles kept(train::input_files({config.file, config.test.model_path}, config, options, entries));
   const train::Network network = train::network_of(*tested.model, config.test.model_path);
@@ -136,9 +138,10 @@ TEST.save_folder/predictions.jsonl, a line per picture.
       check<Refusal>(tested.has_value(),
                      "{}: TEST.split test has no labels to judge predictions by, expected train or val",
                      train::config_place(config, "TEST.split"));
-      return predict_unlabelled(config, *tested);
+      return predict_unlabelled(config, *tested, common.quiet);
     }
     const train::Dataset dataset(train::dataset_options(config, train::Split::test));
+    if (!common.quiet && !dataset.note().empty()) tell("{}", dataset.note());
     if (!tested) {
       const train::PictureSpan span = train::tested_pictures(config.test);
       train::check_output_names(train::listing_place(dataset.options()), dataset.entries(),

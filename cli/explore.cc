@@ -76,6 +76,7 @@ the size of the picture come from --config, else from the weights, else from a c
     std::vector<std::string> inputs = weights_;
     inputs.insert(inputs.end(), {images[0], label_, swap_, config_});
     check_not_input("--out", out_, inputs);
+    check_not_beside_json("--out", out_, common.json);
 
     std::vector<train::LoadedNetwork> networks;
     std::vector<train::ExploreSubject> subjects;
@@ -108,7 +109,7 @@ the size of the picture come from --config, else from the weights, else from a c
     const std::string page = train::explore_page(
         exploration, {.picture = file_name(images[0]), .other = file_name(swap_), .command = command(images[0])});
     write_file(out_, page);
-    print_result(exploration, page.size(), common.json);
+    print_figures(exploration, page.size(), common);
     return 0;
   }
 
@@ -164,7 +165,7 @@ the size of the picture come from --config, else from the weights, else from a c
     return line + " " + quoted_for_shell(image);
   }
 
-  void print_result(const train::Exploration& exploration, size_t bytes, bool json) const {
+  void print_figures(const train::Exploration& exploration, size_t bytes, const Common& common) const {
     size_t states = 0, fields = 0;
     for (const train::ExploredNetwork& network : exploration.networks) {
       for (const train::ExploredState& state : network.states) {
@@ -172,7 +173,7 @@ the size of the picture come from --config, else from the weights, else from a c
         if (!state.fields.index.empty()) fields += exploration.points.size();
       }
     }
-    if (json) {
+    if (common.json) {
       print_json({{"page", out_},
                   {"bytes", bytes},
                   {"points", exploration.points.size()},
@@ -180,8 +181,10 @@ the size of the picture come from --config, else from the weights, else from a c
                   {"fields", fields}});
       return;
     }
-    fmt::print("{}: {} points, {} states of the bins, {} receptive fields, {:.1f} MB\n", one_line(out_),
-               exploration.points.size(), states, fields, static_cast<double>(bytes) / 1e6);
+    print_result(out_,
+                 fmt::format("{}: {} points, {} states of the bins, {} receptive fields, {:.1f} MB", one_line(out_),
+                             exploration.points.size(), states, fields, static_cast<double>(bytes) / 1e6),
+                 common.quiet);
   }
 
   TrailingArguments images_;

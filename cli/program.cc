@@ -292,4 +292,18 @@ std::string to_line(const nlohmann::ordered_json& json) {
 
 void print_json(const nlohmann::ordered_json& json) { fmt::print("{}", to_line(json)); }
 
+void print_result(const std::string& file, const std::string& line, bool quiet) {
+  if (!is_standard_output(file)) {
+    fmt::print("{}\n", line);
+  } else if (!quiet) {
+    tell("{}", line);
+  }
+}
+
+void check_not_beside_json(const std::string& flag, const std::string& file, bool json) {
+  check<Refusal>(!json || !is_standard_output(file),
+                 "{} {}: standard output is where --json writes to; give the name of a file, or leave --json out", flag,
+                 file);
+}
+
 }  // namespace giza::cli

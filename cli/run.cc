@@ -35,6 +35,7 @@ N,classes,1,1). Both are .npy files of float32.
 
   int run(const Common& common) override {
     check_not_input("--output", output_, {input_, weights_});
+    check_not_beside_json("--output", output_, common.json);
     const models::NpyArray input = models::read_npy(input_);
     const Tensor x = models::activation_from_nchw(input, input_);
     check<Refusal>(x.channels() == 3, "{}: shape ({}) has {} channels, expected N,3,H,W", input_,
@@ -54,7 +55,9 @@ N,classes,1,1). Both are .npy files of float32.
     if (common.json) {
       print_json({{"output", output_}, {"shape", output.shape}, {"seconds", seconds}});
     } else {
-      fmt::print("{}: logits ({}), {:.3f} s\n", one_line(output_), fmt::join(output.shape, ", "), seconds);
+      print_result(output_,
+                   fmt::format("{}: logits ({}), {:.3f} s", one_line(output_), fmt::join(output.shape, ", "), seconds),
+                   common.quiet);
     }
     return 0;
   }

@@ -48,7 +48,7 @@ threads.
     try {
       print(train::train(config), config, common.json);
     } catch (const train::Diverged& error) {
-      if (trace_nan_) throw;
+      if (trace_nan_ || !error.op_known()) throw;
       throw Error(fmt::format("{}; --trace-nan names the first op", error.what()));
     }
     return 0;

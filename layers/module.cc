@@ -44,6 +44,10 @@ std::string Module::first_non_finite() const {
   for (const NamedParameter& parameter : parameters()) {
     if (!ops::all_finite(parameter.variable.value())) return parameter.name;
   }
+  return first_non_finite_buffer();
+}
+
+std::string Module::first_non_finite_buffer() const {
   for (const NamedBuffer& buffer : buffers()) {
     if (!ops::all_finite(buffer.tensor)) return buffer.name;
   }

@@ -39,7 +39,16 @@ InitialWeights load_initial_weights(const Config& config, const models::NetworkO
   const models::WeightFile file = models::read_semseg_weights(path);
   check_same_pictures(config, file);
   if (const auto model_of = file.metadata.find(models::kModelKey); model_of != file.metadata.end()) {
-    models::options_from_json(model_of->second, path);  // what other commands refuse is refused here too
+    // What other commands refuse is refused here too.
+    const models::NetworkOptions theirs = models::options_from_json(model_of->second, path);
+    std::vector<std::string> others;
+    for (const auto& [key, value] : models::settings_that_differ(theirs, options)) {
+      if (key != "arch") others.push_back(fmt::format("{} {}", key, value));
+    }
+    if (!others.empty()) {
+      told.notes.push_back(fmt::format("{} is of a network with {}, which this configuration has otherwise", path,
+                                       fmt::join(others, ", ")));
+    }
   }
   const std::vector<std::string> kept = models::load_state_dict(model, file, path, {.backbone_only = true});
   for (const std::string& note : file.notes) told.notes.push_back(fmt::format("{}: {}", path, note));

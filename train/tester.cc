@@ -1,7 +1,11 @@
 // Testing: a configuration's network on its pictures.
 #include "train/tester.h"
 
+#include <fmt/ranges.h>
+
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "models/weights/infer.h"
 #include "models/weights/naming.h"
@@ -22,9 +26,19 @@ TestedNetwork load_tested_network(const Config& config) {
   const std::string& path = config.test.model_path;
   const models::WeightFile file = models::read_semseg_weights(path);
   models::NetworkOptions options = model_options(config);
+  std::vector<std::string> notes = file.notes;
   if (file.metadata.contains(models::kModelKey)) {
     const ConvEngine conv = options.backbone.conv;
-    options = models::options_from_weights(file, path);
+    const models::NetworkOptions told = models::options_from_weights(file, path);
+    std::vector<std::string> others;
+    for (const auto& [key, value] : models::settings_that_differ(told, options)) {
+      if (config.origins.contains("TRAIN." + key)) others.push_back(fmt::format("{} {}", key, value));
+    }
+    if (!others.empty()) {
+      notes.push_back(fmt::format("the file's own network is tested, with {}, whatever the configuration says of TRAIN",
+                                  fmt::join(others, ", ")));
+    }
+    options = told;
     options.backbone.conv = conv;
   } else if (file.metadata.contains(models::kNamingKey)) {
     const models::NetworkOptions guess = models::options_from_weights(file, path);
@@ -46,7 +60,7 @@ TestedNetwork load_tested_network(const Config& config) {
   options.aux = false;  // used in training only
   auto model = models::make_parser(options);
   models::load_state_dict(*model, file, path);
-  return {std::move(model), test_protocol(config, normalization_from_metadata(file.metadata, path)), file.notes};
+  return {std::move(model), test_protocol(config, normalization_from_metadata(file.metadata, path)), std::move(notes)};
 }
 
 PictureSpan tested_pictures(const TestConfig& test) {

@@ -33,11 +33,14 @@ models::ParserLoss TrainingRun::forward(const Batch& batch) {
 /// One update. Returns the loss.
 double TrainingRun::step(const Batch& batch, double learning_rate) {
   const ops::Sharing sharing(share_);
-  const auto stop = [&](const std::string& what, const std::vector<std::string>& samples) {
+  const auto stop = [&](const std::string& what, const std::vector<std::string>& samples, bool op_known = true) {
     throw Diverged(
-        fmt::format("iteration {}: {}; nothing was updated or saved since the last checkpoint; samples: {}; lower "
-                    "TRAIN.base_lr or lengthen TRAIN.warmup_iters",
-                    iteration_ + 1, what, fmt::join(samples, ", ")));
+        fmt::format("iteration {}: {}; nothing was updated or saved since the last checkpoint; samples: {}; {}",
+                    iteration_ + 1, what, fmt::join(samples, ", "),
+                    iteration_ == 0 && !train_.weight.empty()
+                        ? "no step was made yet, so the weights of TRAIN.weight are not sound"
+                        : "lower TRAIN.base_lr or lengthen TRAIN.warmup_iters"),
+        op_known);
   };
   // Where all ranks stop, those of the whole batch.
   const auto all_samples = [&] {
@@ -54,6 +57,10 @@ double TrainingRun::step(const Batch& batch, double learning_rate) {
   try {
     losses = forward(batch);
     if (!std::isfinite(losses.total.value().item())) stop("the loss is NaN or infinite", all_samples());
+    // What is normalised by an infinite variance is finite: no op and no loss shows it.
+    if (const std::string statistics = model_->first_non_finite_buffer(); !statistics.empty()) {
+      stop(statistics + " became NaN or infinite: the activations are too large", all_samples(), /*op_known=*/false);
+    }
     autograd::backward(losses.total);
     ops::finish_gradients();
   } catch (const autograd::NonFinite& error) {

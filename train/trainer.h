@@ -21,10 +21,15 @@ struct TrainResult {
   std::optional<Evaluation> validation;  ///< the last one
 };
 
-/// Loss or gradient became NaN or infinite.
+/// Loss, gradient, statistics or weights became NaN or infinite.
 class Diverged : public Error {
  public:
-  using Error::Error;
+  /// `op_known`: an op's output or gradient went wrong, and tracing names it.
+  Diverged(const std::string& what, bool op_known) : Error(what), op_known_(op_known) {}
+  bool op_known() const { return op_known_; }
+
+ private:
+  bool op_known_;
 };
 
 /// Called after each step with the number of steps done so far and the step's loss.
@@ -40,7 +45,8 @@ using StepObserver = std::function<void(int64_t iteration, double loss)>;
 ///   {"type": "validation", iteration, epoch, protocol, mIoU, mAcc, allAcc, mIoU_present, seconds}.
 ///
 /// SIGINT, SIGTERM and SIGHUP (train/signals.h; train() holds the guard) finish the step, save, and throw Interrupted. NaN or
-/// infinity in loss or gradient throws Diverged before the update, naming the iteration, the parameter and the samples.
+/// infinity in loss, gradient or running statistics throws Diverged before the update, naming the iteration, the parameter
+/// or buffer, and the samples.
 /// Throws Refusal for data, weights or checkpoints that do not fit.
 TrainResult train(const Config& config, const StepObserver& after_step = {});
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <initializer_list>
 #include <sstream>
 #include <string_view>
 #include <utility>
@@ -140,6 +141,11 @@ void TrainingRun::start() {
 
 void TrainingRun::open_log() {
   write_file(folder_.file(kConfigFile), to_yaml(config_));
+  for (const Dataset* set : std::initializer_list<const Dataset*>{&dataset_, validation_set_.get()}) {
+    if (set != nullptr && !set->note().empty()) {
+      notes_.push_back(fmt::format("{}: {}", split_name(set->options().split), set->note()));
+    }
+  }
   if (iteration_ < iterations_) {
     for (auto& warning : glance_at_labels(dataset_)) warnings_.push_back(std::move(warning));
     for (auto& warning : glance_at_settings(config_, iterations_)) warnings_.push_back(std::move(warning));
@@ -186,12 +192,12 @@ void TrainingRun::resume() {
 void TrainingRun::save() {
   const std::string broken = model_->first_non_finite();
   if (!broken.empty()) {
-    throw Diverged(
-        fmt::format("iteration {}: {} became NaN or infinite; it was not saved; {}; lower TRAIN.base_lr or "
-                    "lengthen TRAIN.warmup_iters",
-                    iteration_, broken,
-                    result_.checkpoint.empty() ? "no checkpoint was written before"
-                                               : fmt::format("{} is whole", result_.checkpoint)));
+    throw Diverged(fmt::format("iteration {}: {} became NaN or infinite; it was not saved; {}; lower TRAIN.base_lr or "
+                               "lengthen TRAIN.warmup_iters",
+                               iteration_, broken,
+                               result_.checkpoint.empty() ? "no checkpoint was written before"
+                                                          : fmt::format("{} is whole", result_.checkpoint)),
+                   /*op_known=*/false);
   }
   const std::vector<Sgd::Velocity> velocities = optimizer_->velocities();
   try {

@@ -275,6 +275,35 @@ std::string naming_note(const WeightFile& file, const NetworkOptions& options) {
                      to_string(naming), fmt::join(keys, " and "));
 }
 
+std::vector<std::pair<std::string, std::string>> settings_that_differ(const NetworkOptions& theirs,
+                                                                      const NetworkOptions& ours) {
+  const bool same_arch = theirs.arch == ours.arch;
+  const auto compared = [&](const NetworkOptions& options) {
+    const ResnetOptions& resnet = options.backbone;
+    Json json{{"stride_in", resnet.stride_in}, {"ceil_pool", resnet.ceil_pool}, {"arch", options.arch}};
+    if (!same_arch) return json;
+    json.update({{"blocks", resnet.blocks},
+                 {"block", resnet.block},
+                 {"stem", resnet.stem},
+                 {"stem_channels", resnet.stem_channels},
+                 {"width", resnet.width},
+                 {"output_stride", resnet.output_stride},
+                 {"first_block_dilation", resnet.first_block},
+                 {"align_corners", options.align_corners}});
+    for (const SettingRow& row : find_architecture(options.arch)->settings) {
+      const auto given = options.settings.find(row.name);
+      json[row.name] = to_json(given == options.settings.end() ? row.standard : given->second);
+    }
+    return json;
+  };
+  const Json theirs_json = compared(theirs), ours_json = compared(ours);
+  std::vector<std::pair<std::string, std::string>> differ;
+  for (const auto& [key, value] : theirs_json.items()) {
+    if (value != ours_json.at(key)) differ.emplace_back(key, value.dump());
+  }
+  return differ;
+}
+
 std::unique_ptr<SceneParser> build_parser(const NetworkOptions& options, const WeightFile& file,
                                           const std::string& place) {
   std::unique_ptr<SceneParser> model;

@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "models/scene_parser.h"
@@ -30,6 +31,11 @@ NetworkOptions options_from_weights(const WeightFile& file, const std::string& p
 /// For weights that options of other origin are used with: which of those do otherwise than the networks that the file's
 /// names come from, "goes with TRAIN.stride_in 1x1 and TRAIN.ceil_pool true, ..."; empty where none does.
 std::string naming_note(const WeightFile& file, const NetworkOptions& options);
+
+/// What decides a network's output beside its weights and is not alike: TRAIN's key and the value of `theirs`, {"bins",
+/// "[1,2,3,6]"}. Of two architectures only what their backbones share.
+std::vector<std::pair<std::string, std::string>> settings_that_differ(const NetworkOptions& theirs,
+                                                                      const NetworkOptions& ours);
 
 /// The network of these options with the file's weights, strictly (state_dict.h). Throws Refusal "PLACE: ..." for options
 /// that fit no network, and for weights that do not fit it.

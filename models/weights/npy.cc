@@ -8,6 +8,7 @@
 #include <array>
 #include <bit>
 #include <charconv>
+#include <cmath>
 #include <limits>
 #include <map>
 #include <optional>
@@ -179,8 +180,11 @@ struct OpenNpy {
   /// The numbers, each held as From in the file, in row order.
   template <class From, class To>
   std::vector<To> numbers() const {
-    std::vector<To> data =
-        read_numbers<From>(file, data_begin, count, [](From value) { return static_cast<To>(value); });
+    return numbers<From>([](From value) { return static_cast<To>(value); });
+  }
+  template <class From, class Convert>
+  auto numbers(Convert convert) const {
+    const auto data = read_numbers<From>(file, data_begin, count, convert);
     return header.fortran_order ? from_fortran(data, header.shape) : data;
   }
 
@@ -210,7 +214,14 @@ struct OpenNpy {
 NpyArray read_npy(const std::string& path) {
   const OpenNpy file(path, {{"<f4", 4}, {"<f8", 8}});
   const bool wide = file.header.descr == "<f8";
-  return {file.header.shape, wide ? file.numbers<double, float>() : file.numbers<float, float>()};
+  if (!wide) return {file.header.shape, file.numbers<float, float>()};
+  const auto narrowed = [&](double value) {
+    const auto number = static_cast<float>(value);
+    check<Refusal>(std::isfinite(number) || !std::isfinite(value), "{}: holds {}, more than single precision does",
+                   path, value);
+    return number;
+  };
+  return {file.header.shape, file.numbers<double>(narrowed)};
 }
 
 NpyIntegers read_npy_integers(const std::string& path) {

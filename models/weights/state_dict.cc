@@ -71,6 +71,17 @@ std::map<std::string, const WeightTensor*> index_file(const WeightFile& file, co
   return index;
 }
 
+/// The setting that gives a ResNet these blocks.
+std::string blocks_key(const std::vector<int64_t>& blocks, bool bottlenecks) {
+  for (const int depth : {18, 34, 50, 101, 152, 269}) {
+    const ResnetOptions usual = ResnetOptions::of_depth(depth);
+    const bool same = std::equal(blocks.begin(), blocks.end(), usual.blocks.begin(), usual.blocks.end());
+    if (same && bottlenecks == (usual.block == BlockKind::bottleneck)) return fmt::format("TRAIN.layers {}", depth);
+  }
+  return fmt::format("TRAIN.blocks '[{}]' and TRAIN.block {}", fmt::join(blocks, ", "),
+                     bottlenecks ? "bottleneck" : "basic");
+}
+
 /// What differs as a whole between the file's network and the model, and the key of a configuration that decides it; empty
 /// where nothing stands out.
 std::string likely_cause(const WeightFile& file, const WeightFile& model) {
@@ -94,8 +105,14 @@ std::string likely_cause(const WeightFile& file, const WeightFile& model) {
   const std::vector<int64_t> here = blocks(theirs), there = blocks(ours);
   const bool whole = std::find(here.begin(), here.end(), 0) == here.end();
   if (whole && (here != there || kind(theirs) != kind(ours))) {
-    return fmt::format("the file's ResNet has {} {} blocks, the model's {} {}; set TRAIN.layers", fmt::join(here, "+"),
-                       kind(theirs), fmt::join(there, "+"), kind(ours));
+    return fmt::format("the file's ResNet has {} {} blocks, the model's {} {}; set {}", fmt::join(here, "+"),
+                       kind(theirs), fmt::join(there, "+"), kind(ours), blocks_key(here, theirs.bottlenecks()));
+  }
+  const int64_t narrow = theirs.channels({"layer4.0.bn1", "layer4.0.conv1"});
+  const int64_t wide = ours.channels({"layer4.0.bn1", "layer4.0.conv1"});
+  if (narrow != 0 && wide != 0 && narrow != wide) {
+    return fmt::format("the file's ResNet has {} channels in layer4, the model's {}; set TRAIN.width {:.6g}", narrow,
+                       wide, static_cast<double>(narrow) / 512);
   }
   const int64_t stem = theirs.channels({"layer0.0", "layer0.1"}), wanted = ours.channels({"layer0.0", "layer0.1"});
   if (stem != 0 && stem != wanted) {

@@ -42,6 +42,18 @@ int inherited_descriptor(const std::string& path) {
   return -1;
 }
 
+}  // namespace
+
+bool is_standard_output(const std::string& path) {
+  if (inherited_descriptor(path) == STDOUT_FILENO) return true;
+  struct stat file {
+  }, output{};
+  return ::stat(path.c_str(), &file) == 0 && ::fstat(STDOUT_FILENO, &output) == 0 && !S_ISCHR(file.st_mode) &&
+         file.st_dev == output.st_dev && file.st_ino == output.st_ino;
+}
+
+namespace {
+
 /// Where links lead, be it to a file that does not exist. Throws Error for a circle of links.
 std::string follow_links(std::string path) {
   for (int links = 0; links < 40; ++links) {

@@ -80,6 +80,9 @@ class KeptFiles {
 /// Throws Refusal "PATH: ..." if one of them is there.
 void check_not_kept(const std::string& path);
 
+/// True if what is written to `path` goes where standard output goes: /dev/stdout, or the file or pipe that it is.
+bool is_standard_output(const std::string& path);
+
 /// A file that nobody ever sees half of: bytes go to a temporary file beside `path`, and commit() syncs it, renames it to
 /// `path` and syncs the folder. A kill at any moment leaves the old file or the new one. What stands at `path` already
 /// decides the rest:

@@ -28,6 +28,9 @@ std::string_view trimmed(std::string_view text, std::string_view blanks) {
 }
 
 std::string_view without_byte_order_mark(std::string_view text, const std::string& name) {
+  using std::string_view_literals::operator""sv;
+  check<Refusal>(!text.starts_with("\xFF\xFE\0\0"sv) && !text.starts_with("\0\0\xFE\xFF"sv),
+                 "{}: is text in UTF-32, expected UTF-8 or ASCII; save it so", name);
   check<Refusal>(!text.starts_with("\xFF\xFE") && !text.starts_with("\xFE\xFF"),
                  "{}: is text in UTF-16, expected UTF-8 or ASCII; save it so", name);
   return text.substr(text.starts_with("\xEF\xBB\xBF") ? 3 : 0);

@@ -4,7 +4,9 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 
+#include "models/weights/npy.h"
 #include "tests/cli/program.h"
 #include "tests/support/refusal.h"
 #include "tests/support/temp_folder.h"
@@ -133,6 +135,41 @@ TEST_CASE("train reports one loss, now and when nothing is left to do") {
   const auto second = nlohmann::json::parse(run_giza(train, folder.path()).out);
   CHECK(first["loss"] == second["loss"]);
   CHECK(first["iterations"] == second["iterations"]);
+}
+
+TEST_CASE("a file on standard output stands there alone") {
+  const TempFolder folder;
+  make_tiny_run(folder.path());
+  REQUIRE(run_giza(kTrain, folder.path()).status == 0);
+  models::write_npy(folder.file("x.npy"), {{1, 3, 41, 57}, std::vector<float>(3 * 41 * 57, 0.5F)});
+  const std::string run = "run --weights run/last.safetensors --input x.npy --output ";
+  REQUIRE(run_giza(run + "y.npy", folder.path()).status == 0);
+  const Outcome piped = run_giza(run + "/dev/stdout >z.npy", folder.path());
+  CHECK(piped.status == 0);
+  CHECK(contains(piped.err, "giza: /dev/stdout: logits (1, 12, 41, 57)"));
+  CHECK(read_file(folder.file("z.npy")) == read_file(folder.file("y.npy")));
+  CHECK(run_giza(run + "/dev/stdout --quiet >z.npy", folder.path()).err.empty());
+  const Outcome both = run_giza(run + "/dev/stdout --json", folder.path());
+  CHECK(both.status == 2);
+  CHECK(one_line_refusal(both.err));
+  CHECK(contains(both.err, "--output /dev/stdout: standard output is where --json writes to"));
+}
+
+TEST_CASE("settings that the weights have otherwise are told") {
+  const TempFolder folder;
+  make_tiny_run(folder.path());
+  REQUIRE(run_giza(kTrain, folder.path()).status == 0);
+  const std::string eval = "eval --config tiny.yaml ";
+  CHECK_FALSE(contains(run_giza(eval, folder.path()).err, "the file's own network"));
+  const Outcome tested = run_giza(eval + "TRAIN.bins '[1, 2]' TRAIN.ceil_pool true", folder.path());
+  CHECK(tested.status == 0);
+  CHECK(
+      contains(tested.err, "last.safetensors: the file's own network is tested, with bins [1,2,3,6], ceil_pool false"));
+  const std::string train = "train --config tiny.yaml TRAIN.epochs 1 TRAIN.weight run/last.safetensors ";
+  CHECK_FALSE(contains(run_giza(train + "TRAIN.save_path a", folder.path()).err, "is of a network with"));
+  const Outcome trained = run_giza(train + "TRAIN.save_path b TRAIN.pool max", folder.path());
+  CHECK(trained.status == 0);
+  CHECK(contains(trained.err, "last.safetensors is of a network with pool \"average\", which this configuration has"));
 }
 
 TEST_CASE("predict names the files of a folder that it passes over") {

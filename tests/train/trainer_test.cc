@@ -245,9 +245,24 @@ TEST_CASE("train: numbers that are not finite stop it before the update, with it
   CHECK(contains(text, ".png, "));
   CHECK(contains(text, "TRAIN.base_lr"));
 
+  // Logits beyond float's range: an op's own output.
+  Config first = set.config("first");
+  first.train.epochs = 1;
+  train(first);
+  models::WeightFile file = models::read_weights(first.train.save_path + "/last.safetensors");
+  for (models::WeightTensor& tensor : file.tensors) {
+    if (tensor.name == "cls.4.weight") std::fill(tensor.data.begin(), tensor.data.end(), 3e38F);
+  }
+  file.metadata.clear();
+  config = set.config("beyond");
+  config.train.weight = set.file("beyond.safetensors");
+  models::write_weights(config.train.weight, file);
+  const std::string loss = message_of<Diverged>([&] { train(config); });
+  CHECK(contains(loss, "iteration 1: the loss is NaN or infinite"));
+  CHECK(contains(loss, "the weights of TRAIN.weight are not sound"));
   const autograd::TraceNonFinite trace;
-  const std::string traced = message_of<Error>([&] { train(config); });
-  CHECK(contains(traced, "gave NaN or infinity first"));
+  const std::string traced = message_of<Diverged>([&] { train(config); });
+  CHECK(contains(traced, "conv2d gave NaN or infinity first, in its output [2,4,4,3]"));
   CHECK(contains(traced, ".png, "));
 }
 
@@ -272,6 +287,34 @@ TEST_CASE("train: weights that an update makes infinite are not saved") {
   const std::string text = message_of<Diverged>([&] { train(config); });
   CHECK(contains(text, "iteration 1: cls.4.bias became NaN or infinite; it was not saved; no checkpoint"));
   CHECK(!std::filesystem::exists(config.train.save_path + "/last.safetensors"));
+}
+
+TEST_CASE("train: an infinite running variance stops the first step, though no output shows it") {
+  const Quiet quiet;
+  const TinySet set;
+  Config config = set.config("first");
+  config.train.epochs = 1;
+  train(config);
+  models::WeightFile file = models::read_weights(config.train.save_path + "/last.safetensors");
+  for (models::WeightTensor& tensor : file.tensors) {
+    if (tensor.name != "layer1.0.conv1.weight") continue;
+    for (float& value : tensor.data) value *= 1e30F;
+  }
+  file.metadata.clear();
+  config.train.weight = set.file("large.safetensors");
+  models::write_weights(config.train.weight, file);
+  config.train.save_path = set.file("infinite");
+  try {
+    train(config);
+    FAIL("it went on");
+  } catch (const Diverged& error) {
+    const std::string text = error.what();
+    CAPTURE(text);
+    CHECK(
+        contains(text, "iteration 1: layer1.0.bn1.running_var became NaN or infinite: the activations are too large"));
+    CHECK(contains(text, "the weights of TRAIN.weight are not sound"));
+    CHECK_FALSE(error.op_known());
+  }
 }
 
 TEST_CASE("train: initial weights; without an auxiliary head; class weights; warm-up; start_epoch") {

@@ -245,8 +245,16 @@ bool same_files(const std::vector<ListEntry>& a, const std::vector<ListEntry>& b
                     [](const ListEntry& x, const ListEntry& y) { return x.image == y.image && x.label == y.label; });
 }
 
-/// The parts that the configuration has, listed. A folder layout may lack the parts that nothing needs.
-std::vector<std::unique_ptr<PartScan>> list_parts(const Config& config, size_t examples) {
+/// The parts that the configuration has, listed. A folder layout may lack the parts that training does not need: those go
+/// to `problems`, and those that are there but cannot be listed.
+std::vector<std::unique_ptr<PartScan>> list_parts(const Config& config, size_t examples,
+                                                  std::vector<Problem>& problems) {
+  const auto add = [&](Problem::Severity severity, const char* kind, std::string text) {
+    const bool known = std::any_of(problems.begin(), problems.end(), [&](const Problem& problem) {
+      return problem.message.ends_with(text);  // TEST's part may be another's
+    });
+    if (!known) problems.push_back({severity, kind, std::move(text), 1, {}});
+  };
   std::vector<std::unique_ptr<PartScan>> parts;
   const bool any =
       has_pictures(config, Split::train) || has_pictures(config, Split::val) || has_pictures(config, Split::test);
@@ -263,8 +271,13 @@ std::vector<std::unique_ptr<PartScan>> list_parts(const Config& config, size_t e
     std::vector<ListEntry> entries;
     try {
       entries = list_pictures(options, report.labelled ? LabelColumn::required : LabelColumn::optional, &report.note);
-    } catch (const Refusal&) {
+    } catch (const MissingPart& missing) {
       if (needed) throw;
+      add(Problem::Severity::note, "absent", fmt::format("no {} part: {}", split_name(options.split), missing.what()));
+      continue;
+    } catch (const Refusal& refusal) {
+      if (needed) throw;
+      add(Problem::Severity::fault, "listing", refusal.what());
       continue;
     }
     if (!report.labelled) {
@@ -323,7 +336,8 @@ DataReport check_data(const Config& config, const CheckOptions& options) {
   if (!config.data.label_colors.empty()) {
     colors = std::make_unique<LabelColors>(config.data.label_colors, config.train.ignore_label);
   }
-  const std::vector<std::unique_ptr<PartScan>> parts = list_parts(config, options.examples);
+  std::vector<Problem> unlisted;
+  const std::vector<std::unique_ptr<PartScan>> parts = list_parts(config, options.examples, unlisted);
   {
     const SignalGuard guard;
     read_parts(parts, colors.get(), options.progress);
@@ -331,6 +345,10 @@ DataReport check_data(const Config& config, const CheckOptions& options) {
   std::vector<PartFindings> findings;
   for (const auto& part : parts) findings.push_back(part->finish());
   report.problems = find_problems(config, facts, findings, options.examples);
+  for (Problem& problem : unlisted) {
+    const bool fault = problem.severity == Problem::Severity::fault;  // faults stand before notes
+    report.problems.insert(fault ? report.problems.begin() : report.problems.end(), std::move(problem));
+  }
   if (const auto training = std::find_if(parts.begin(), parts.end(), [](const auto& part) { return part->is_weak(); });
       training != parts.end()) {
     const PartFindings& part = findings[static_cast<size_t>(training - parts.begin())];

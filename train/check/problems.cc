@@ -185,8 +185,9 @@ class Finder {
       }
     }
     if (count == 0) return;
-    // Validation during training writes nothing.
-    const Severity severity = part.report.name.ends_with("test") ? Severity::fault : Severity::warning;
+    // Validation during training writes nothing, nor do tests without masks.
+    const bool writes = config_.test.save_masks || config_.test.has_prediction || config_.test.split == "test";
+    const Severity severity = writes && part.report.name.ends_with("test") ? Severity::fault : Severity::warning;
     Problem& problem = add_count(part.report, severity, "name", count, "picture has", "pictures have",
                                  " the file name of another, so that one's masks would overwrite the other's; rename "
                                  "them, or split the list");

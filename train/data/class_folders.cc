@@ -19,8 +19,8 @@ constexpr const char* kLayout = "train/CLASS/*.png and val/CLASS/*.png (or .jpg)
 std::string part_of_set(const std::string& root, const char* part) {
   check<Refusal>(!root.empty(), "DATA.data_root has no value, expected a folder with {}", kLayout);
   std::string path = (fs::path(root) / part).string();
-  check<Refusal>(is_folder(path), "{}: has no folder {}, expected {} (DATA.dataset {})", root, part, kLayout,
-                 kClassFolders);
+  check<MissingPart>(is_folder(path), "{}: has no folder {}, expected {} (DATA.dataset {})", root, part, kLayout,
+                     kClassFolders);
   return path;
 }
 

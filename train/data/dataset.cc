@@ -88,12 +88,11 @@ std::vector<ListEntry> list_pictures(const DatasetOptions& options, LabelColumn 
     if (options.whole_picture) return read_class_list(options.list, options.data_root, options.classes, column);
     return read_list(options.list, options.data_root, column);
   }
-  if (options.layout == kClassFolders) {
-    return read_class_folders(options.data_root, options.split, options.classes, options.class_names).entries;
-  }
   const KnownDataset* known = find_known_dataset(options.layout);
-  check<Error>(known != nullptr, "no data set {} is known", options.layout);
-  Layout layout = read_layout(*known, options.data_root, options.split);
+  check<Error>(known != nullptr || options.layout == kClassFolders, "no data set {} is known", options.layout);
+  Layout layout = known == nullptr
+                      ? read_class_folders(options.data_root, options.split, options.classes, options.class_names)
+                      : read_layout(*known, options.data_root, options.split);
   if (note != nullptr) *note = std::move(layout.note);
   return std::move(layout.entries);
 }
@@ -163,7 +162,7 @@ Dataset::Dataset(DatasetOptions options) : options_(std::move(options)) {
   if (!options_.label_colors.empty()) {
     colors_ = std::make_unique<LabelColors>(options_.label_colors, options_.ignore_label);
   }
-  entries_ = list_pictures(options_);
+  entries_ = list_pictures(options_, LabelColumn::required, &note_);
   check_list_files(listing_place(options_), entries_, options_.data_root);
   cache_.resize(entries_.size());
 }

@@ -85,6 +85,8 @@ class Dataset {
   const ListEntry& entry(int64_t index) const { return entries_[static_cast<size_t>(index)]; }
   const std::vector<ListEntry>& entries() const { return entries_; }
   const DatasetOptions& options() const { return options_; }
+  /// What a layout chose or passed over; empty where there is nothing to say.
+  const std::string& note() const { return note_; }
 
   /// The label map of picture `index` as the file has it, before the label table and unchecked.
   LabelMap raw_labels(int64_t index) const;
@@ -108,6 +110,7 @@ class Dataset {
   DatasetOptions options_;
   std::unique_ptr<const LabelColors> colors_;  // nullptr: label files hold indices
   std::vector<ListEntry> entries_;
+  std::string note_;
   mutable std::mutex mutex_;
   mutable std::vector<std::shared_ptr<const Pair>> cache_;
   mutable int64_t cached_bytes_ = 0;

@@ -41,9 +41,28 @@ struct Open {
 
 }  // namespace
 
-bool is_folder(const std::string& path) { return S_ISDIR(status_of(path).st_mode); }
+namespace {
 
-bool is_file(const std::string& path) { return S_ISREG(status_of(path).st_mode); }
+/// As status_of. Throws Refusal for a link that leads nowhere: what it stood for was meant to be there.
+mode_t mode_of(const std::string& path) {
+  const mode_t mode = status_of(path).st_mode;
+  struct stat link {};
+  check<Refusal>(mode != 0 || ::lstat(path.c_str(), &link) != 0,
+                 "{}: is a link that leads nowhere; mend it, or remove it", path);
+  return mode;
+}
+
+}  // namespace
+
+bool is_folder(const std::string& path) { return S_ISDIR(mode_of(path)); }
+
+bool is_file(const std::string& path) { return S_ISREG(mode_of(path)); }
+
+std::vector<std::string> pictures_in(const std::string& folder, std::vector<std::string>* others) {
+  std::vector<std::string> pictures;
+  for (std::string& name : names_in(folder)) (is_picture_name(name) ? pictures : *others).push_back(std::move(name));
+  return pictures;
+}
 
 std::vector<std::string> names_in(const std::string& folder) {
   std::vector<std::string> names;
@@ -66,7 +85,7 @@ bool is_picture_name(const std::string& name) {
   return std::find(std::begin(kExtensions), std::end(kExtensions), extension) != std::end(kExtensions);
 }
 
-std::string passed_over(const std::vector<std::string>& others) {
+std::string passed_over(const std::vector<std::string>& others, const char* what) {
   if (others.empty()) return {};
   constexpr size_t kNamed = 3;
   std::string names;
@@ -75,7 +94,7 @@ std::string passed_over(const std::vector<std::string>& others) {
     names += quotable(fs::path(others[i]).filename().string());
   }
   if (others.size() > kNamed) names += fmt::format(" and {} more", others.size() - kNamed);
-  return fmt::format("{} {} passed over: no JPEG or PNG by {}", names, others.size() == 1 ? "is" : "are",
+  return fmt::format("{} {} passed over: no {} by {}", names, others.size() == 1 ? "is" : "are", what,
                      others.size() == 1 ? "its name" : "their names");
 }
 
@@ -95,8 +114,9 @@ std::vector<std::string> pictures_below(const std::string& folder, std::vector<s
       const std::string path = (fs::path(here.path) / name).string();
       const mode_t mode = status_of(path).st_mode;
       const bool picture = is_picture_name(name);
-      check<Refusal>(mode != 0 || !picture, "{}: is a link to a file that is not there", path);
-      check<Refusal>(mode != 0 || fs::path(name).has_extension(), "{}: is a link to a folder that is not there", path);
+      check<Refusal>(mode != 0 || !picture, "{}: is a link to a file that is not there; mend it, or remove it", path);
+      check<Refusal>(mode != 0 || fs::path(name).has_extension(),
+                     "{}: is a link to a folder that is not there; mend it, or remove it", path);
       if (S_ISDIR(mode)) open.push_back({path, here.around});
       if (S_ISREG(mode) && picture) found.push_back(path);
       if (S_ISREG(mode) && !picture && others != nullptr) others->push_back(path);

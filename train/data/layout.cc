@@ -9,6 +9,7 @@
 
 #include "tensor/base/check.h"
 #include "tensor/base/file.h"
+#include "tensor/base/spelling.h"
 #include "tensor/base/text.h"
 #include "train/data/folder.h"
 
@@ -26,30 +27,37 @@ fs::path find_root(const KnownDataset& dataset, const std::string& root, std::in
     fs::path path = *folder == '\0' ? fs::path(root) : fs::path(root) / folder;
     if (is_folder(path / mark)) return path;
   }
-  throw Refusal(fmt::format(
+  throw MissingPart(fmt::format(
       "{}: has no folder {}, expected the layout of {} (DATA.dataset {}); set DATA.data_root to its folder, or "
       "give list files",
       root, mark, dataset.title, dataset.name));
 }
 
 fs::path required_folder(const KnownDataset& dataset, const fs::path& path) {
-  check<Refusal>(is_folder(path),
-                 "{}: no such folder, expected the layout of {} (DATA.dataset {}); see docs/datasets.md", path.string(),
-                 dataset.title, dataset.name);
+  check<MissingPart>(is_folder(path),
+                     "{}: no such folder, expected the layout of {} (DATA.dataset {}); see docs/datasets.md",
+                     path.string(), dataset.title, dataset.name);
   return path;
+}
+
+/// The pictures of a folder, and label files in another: PNG, of the same name but for the extension.
+Layout with_labels_beside(const fs::path& images, const fs::path& labels, Split split) {
+  Layout layout{images.string(), {}, {}};
+  std::vector<std::string> others;
+  for (const std::string& name : pictures_in(images.string(), &others)) {
+    const bool png = lower_case(fs::path(name).extension().string()) == ".png";
+    const fs::path label = labels / (png ? name : fs::path(name).stem().string() + ".png");
+    layout.entries.push_back({(images / name).string(), split == Split::test ? "" : label.string(), 0});
+  }
+  layout.note = passed_over(others);
+  return layout;
 }
 
 Layout read_ade20k(const KnownDataset& dataset, const std::string& data_root, Split split) {
   const fs::path root = find_root(dataset, data_root, {"", "ADEChallengeData2016"}, "images");
   const char* part = split == Split::train ? "training" : split == Split::val ? "validation" : "testing";
   const fs::path images = required_folder(dataset, root / "images" / part), labels = root / "annotations" / part;
-  Layout layout{images.string(), {}, {}};
-  for (const std::string& name : names_in(images.string())) {
-    if (!is_picture_name(name)) continue;
-    const std::string label = (labels / fs::path(name).stem()).string() + ".png";
-    layout.entries.push_back({(images / name).string(), split == Split::test ? "" : label, 0});
-  }
-  return layout;
+  return with_labels_beside(images, labels, split);
 }
 
 /// A list of VOC's: an id per line (in train.txt and val.txt for segmentation nothing follows it), or the two paths of
@@ -87,8 +95,9 @@ Layout read_voc2012(const KnownDataset& dataset, const std::string& data_root, S
     }
   }
   const fs::path list = lists / (std::string(split_name(split)) + ".txt");
-  check<Refusal>(is_file(list), "{}: no such file, expected the layout of {} (DATA.dataset {}); see docs/datasets.md",
-                 list.string(), dataset.title, dataset.name);
+  check<MissingPart>(is_file(list),
+                     "{}: no such file, expected the layout of {} (DATA.dataset {}); see docs/datasets.md",
+                     list.string(), dataset.title, dataset.name);
   Layout layout = read_voc_list(root, list, root / "SegmentationClass", split);
   if (split == Split::train) {
     layout.note = fmt::format("training on {}, not on the augmented set of 10,582 pictures (no {} with train_aug.txt)",
@@ -103,11 +112,15 @@ Layout read_cityscapes(const KnownDataset& dataset, const std::string& data_root
   const fs::path labels = root / "gtFine" / split_name(split);
   constexpr std::string_view kEnd = "_leftImg8bit.png";
   Layout layout{images.string(), {}, {}};
+  std::vector<std::string> others;
   bool any_ids = false, all_train_ids = true;
   for (const std::string& city : names_in(images.string())) {
     if (!is_folder(images / city)) continue;
     for (const std::string& name : names_in((images / city).string())) {
-      if (!name.ends_with(kEnd)) continue;
+      if (!name.ends_with(kEnd)) {
+        others.push_back(name);
+        continue;
+      }
       ListEntry entry{(images / city / name).string(), "", 0};
       if (split != Split::test) {
         const std::string stem = (labels / city / name.substr(0, name.size() - kEnd.size())).string();
@@ -122,18 +135,16 @@ Layout read_cityscapes(const KnownDataset& dataset, const std::string& data_root
     for (ListEntry& entry : layout.entries) entry.label.replace(entry.label.rfind("labelIds"), 8, "labelTrainIds");
     layout.note = labels.string() + ": no labelIds files, so labelTrainIds are read, without the label map";
   }
+  if (const std::string text = passed_over(others, "*_leftImg8bit.png"); !text.empty()) {
+    layout.note += (layout.note.empty() ? "" : "; ") + text;
+  }
   return layout;
 }
 
 Layout read_camvid(const KnownDataset& dataset, const std::string& data_root, Split split) {
   const fs::path root = find_root(dataset, data_root, {"", "CamVid", "camvid"}, split_name(split));
   const fs::path images = root / split_name(split), labels = root / (std::string(split_name(split)) + "annot");
-  Layout layout{images.string(), {}, {}};
-  for (const std::string& name : names_in(images.string())) {
-    if (!is_picture_name(name)) continue;
-    layout.entries.push_back({(images / name).string(), split == Split::test ? "" : (labels / name).string(), 0});
-  }
-  return layout;
+  return with_labels_beside(images, labels, split);
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "tensor/base/check.h"
 #include "train/data/known_datasets.h"
 #include "train/data/list.h"
 
@@ -18,7 +19,13 @@ const char* split_name(Split split);
 struct Layout {
   std::string place;               ///< the folder or list that was read, for messages
   std::vector<ListEntry> entries;  ///< sorted by name, or in the order of the data set's own list
-  std::string note;                ///< what was chosen where there was a choice; may be empty
+  std::string note;                ///< what was chosen where there was a choice, or passed over; may be empty
+};
+
+/// The part of a data set is not there at all.
+class MissingPart : public Refusal {
+ public:
+  using Refusal::Refusal;
 };
 
 /// Finds the pictures of `split` below `root`, which is the data set's own folder or one that contains it:
@@ -28,7 +35,7 @@ struct Layout {
 ///   cityscapes  leftImg8bit/{train,val,test}/CITY/*_leftImg8bit.png, gtFine/.../*_gtFine_labelIds.png; where no
 ///               picture of the part has those, *_gtFine_labelTrainIds.png
 ///   camvid      {train,val,test} and {train,val,test}annot with the same file names
-/// Split::test gives no labels. Throws Refusal that names the missing folder and the layout, if it is not there or
+/// Split::test gives no labels. Throws MissingPart that names the missing folder and the layout, and Refusal for one that is
 /// empty.
 /// Label files are not looked for one by one: check_list_files does that.
 Layout read_layout(const KnownDataset& dataset, const std::string& root, Split split);

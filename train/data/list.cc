@@ -110,6 +110,11 @@ std::string path_hint(const std::string& path, const std::string& data_root) {
     return ::stat(file.c_str(), &status) == 0;
   };
   if (path.starts_with("//")) return "a comment in a list begins with #, not with //";
+  if (path.find('\\') != std::string::npos) {
+    std::string slashes = path;
+    std::replace(slashes.begin(), slashes.end(), '\\', '/');
+    if (is_there(slashes)) return "it is there with / in place of \\: replace them in the list";
+  }
   if (data_root.empty()) return {};
   if (path.front() == '/' && is_there(data_root + path)) {
     return "it is there below DATA.data_root: remove the / at the beginning of the list's paths";

@@ -25,9 +25,16 @@ ConfusionMatrix count(const LabelMap& prediction, const Pair& pair, const std::s
   check<Refusal>(prediction.width == pair.labels.width && prediction.height == pair.labels.height,
                  "{}: the prediction is {} x {}, the picture {} x {}; was it made for this data set?", image,
                  prediction.width, prediction.height, pair.labels.width, pair.labels.height);
-  const uint8_t highest = *std::max_element(prediction.index.begin(), prediction.index.end());
-  check<Refusal>(highest < options.classes, "{}: class {} was predicted, expected 0 to {}; check DATA.classes", image,
-                 highest, options.classes - 1);
+  const auto wrong = std::find_if(prediction.index.begin(), prediction.index.end(),
+                                  [&](uint8_t value) { return value >= options.classes; });
+  if (wrong != prediction.index.end()) {
+    const auto at = wrong - prediction.index.begin();
+    throw Refusal(
+        fmt::format("{}: class {} was predicted at x {}, y {}, expected 0 to {}; check DATA.classes, and where "
+                    "predictions are read "
+                    "(TEST.has_prediction) the file of this name",
+                    image, *wrong, at % prediction.width, at / prediction.width, options.classes - 1));
+  }
   ConfusionMatrix counts(options.classes);
   counts.add(widen(prediction), widen(pair.labels), options.ignore_label);
   return counts;

@@ -375,8 +375,13 @@ Predictor network_predictor(Network network, const ProtocolOptions& options) {
 }
 
 Predictor saved_predictor(const std::string& folder) {
-  return [folder](const Image&, const ListEntry& entry) {
-    return read_labels(folder + "/" + std::filesystem::path(entry.image).stem().string() + ".png");
+  return [folder](const Image& image, const ListEntry& entry) {
+    const std::string path = folder + "/" + std::filesystem::path(entry.image).stem().string() + ".png";
+    LabelMap labels = read_labels(path);
+    check<Refusal>(labels.width == image.width && labels.height == image.height,
+                   "{}: the prediction is {} x {}, the picture {} {} x {}; was it made for this data set?", path,
+                   labels.width, labels.height, entry.image, image.width, image.height);
+    return labels;
   };
 }
 

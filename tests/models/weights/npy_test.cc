@@ -7,9 +7,11 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <limits>
 #include <sstream>
 
 #include "tensor/base/check.h"
+#include "tests/support/refusal.h"
 #include "tests/support/temp_folder.h"
 
 namespace giza {
@@ -70,6 +72,10 @@ TEST_CASE("versions 1 to 3, float32 and float64") {
   }
   const File doubles(npy(1, dict("'<f8'", "False", "(3,)"), raw(std::vector<double>{0.1, -1, 2})));
   CHECK(models::read_npy(doubles.path).data == std::vector<float>{0.1F, -1, 2});
+  const File huge(npy(1, dict("'<f8'", "False", "(2,)"),
+                      raw(std::vector<double>{std::numeric_limits<double>::infinity(), -1e200})));
+  CHECK(
+      contains(message_of<Refusal>([&] { models::read_npy(huge.path); }), "holds -1e+200, more than single precision"));
   std::vector<double> many(10000);
   for (size_t i = 0; i < many.size(); ++i) many[i] = static_cast<double>(i);
   const File pieces(npy(1, dict("'<f8'", "False", "(10000,)"), raw(many)));

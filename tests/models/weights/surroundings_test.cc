@@ -208,8 +208,13 @@ TEST_CASE("load_state_dict: the likely cause comes first, the list is bounded") 
   options.backbone.blocks = {3, 4, 6, 3};
   const Pspnet large(options);
   const std::string text = message(deep, state_dict(large));
-  CHECK(
-      contains(text, "FILE: the file's ResNet has 3+4+6+3 basic blocks, the model's 1+1+1+1 basic; set TRAIN.layers"));
+  CHECK(contains(text,
+                 "FILE: the file's ResNet has 3+4+6+3 basic blocks, the model's 1+1+1+1 basic; set TRAIN.layers 34"));
+  CHECK(contains(message(large, state_dict(deep)), "set TRAIN.blocks '[1, 1, 1, 1]' and TRAIN.block basic ("));
+  PspnetOptions wide = tiny();
+  wide.backbone.width *= 2;
+  CHECK(contains(message(Pspnet(wide), state_dict(deep)),
+                 fmt::format("set TRAIN.width {:.6g} (", tiny().backbone.width)));
   CHECK(contains(text, "and "));
   CHECK(text.size() < 1000);
   options = tiny();

@@ -33,6 +33,12 @@ TEST_CASE("text: lines have their numbers, and neither blanks nor line ends arou
 
   write_bytes(path, "\xEF\xBBx\n");  // no byte order mark
   CHECK(lines_of_file() == Lines{{1, "\xEF\xBBx"}});
+  write_bytes(path, std::string("\xFF\xFE\0\0a\0\0\0", 8));
+  CHECK(contains(message_of<Refusal>([&] { lines_of_file(); }), path + ": is text in UTF-32"));
+  write_bytes(path, std::string("\xFF\xFE"
+                                "a\0",
+                                4));
+  CHECK(contains(message_of<Refusal>([&] { lines_of_file(); }), path + ": is text in UTF-16"));
   write_bytes(path, std::string("one\nt\0o\n", 8));
   CHECK(contains(message_of<Refusal>([&] { lines_of_file(); }), path + ":2: holds a zero byte"));
 }

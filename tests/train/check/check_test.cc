@@ -13,6 +13,7 @@
 #include "tests/support/refusal.h"
 #include "tests/support/scopes.h"
 #include "tests/train/check/check_set.h"
+#include "tests/train/picture_set.h"
 #include "train/data/known_datasets.h"
 
 namespace giza::train {
@@ -219,6 +220,40 @@ TEST_CASE("check: results of one name, and a test list without labels") {
   CHECK_FALSE(report.parts[1].labelled);
   CHECK(is_fault(report, "name"));
   CHECK(contains(find_problem(report, "name")->examples[0], set.file("test.txt") + ":2: "));
+  // Nothing is written of a test without masks.
+  write_bytes(set.file("test.txt"), "a.png a_l.png\nsub/a.png a_l.png\n");
+  const DataReport judged = set.check({"DATA.val_list", "", "TEST.test_list", set.file("test.txt")});
+  CHECK(judged.ok());
+  CHECK(find_problem(judged, "name")->severity == Problem::Severity::warning);
+  CHECK(is_fault(set.check({"DATA.val_list", "", "TEST.test_list", set.file("test.txt"), "TEST.save_masks", "true"}),
+                 "name"));
+}
+
+TEST_CASE("check: a part of a folder layout that is not there is said, one that is there and broken is a fault") {
+  const PictureSet set;
+  const auto check = [&] { return check_data(set.config("run"), {.examples = 5, .progress = false}); };
+  CHECK(check().ok());
+  CHECK(find_problem(check(), "absent") == nullptr);
+
+  fs::rename(set.file("val"), set.file("aside"));
+  const DataReport without = check();
+  CHECK(without.ok());
+  CHECK(without.parts.size() == 1);
+  REQUIRE(find_problem(without, "absent") != nullptr);
+  CHECK(contains(find_problem(without, "absent")->message,
+                 "no val part: " + set.file("val").substr(0, set.file("val").size() - 4)));
+  CHECK(contains(find_problem(without, "absent")->message, "has no folder val"));
+
+  fs::create_symlink("nowhere", set.file("val"));
+  CHECK(
+      contains(find_problem(check(), "listing")->message, "val: is a link that leads nowhere; mend it, or remove it"));
+  fs::remove(set.file("val"));
+  fs::rename(set.file("aside"), set.file("val"));
+  fs::create_directory(set.file("val/violet"));
+  const DataReport broken = check();
+  CHECK(is_fault(broken, "listing"));
+  CHECK(contains(find_problem(broken, "listing")->message, "val/violet: is the folder of no class"));
+  CHECK(broken.problems.front().severity == Problem::Severity::fault);
 }
 
 TEST_CASE("check: how far weak labels are from the masks") {

@@ -35,9 +35,19 @@ TEST_CASE("folder: pictures in it and below, through links, sorted") {
   CHECK(others == std::vector<std::string>{temp.file("photos/b/f.jpx"), temp.file("photos/b/notes.txt")});
 }
 
+TEST_CASE("folder: a link that leads nowhere is neither folder nor file, and said") {
+  const TempFolder folder;
+  std::filesystem::create_symlink("nowhere", folder.file("a"));
+  CHECK(contains(message_of<Refusal>([&] { is_folder(folder.file("a")); }), "a: is a link that leads nowhere"));
+  CHECK(contains(message_of<Refusal>([&] { is_file(folder.file("a")); }), "a: is a link that leads nowhere"));
+  CHECK_FALSE(is_folder(folder.file("b")));
+  CHECK_FALSE(is_file(folder.file("b")));
+}
+
 TEST_CASE("folder: what is passed over is told in a few words") {
   CHECK(passed_over({}).empty());
   CHECK(passed_over({"x/a.webp"}) == "a.webp is passed over: no JPEG or PNG by its name");
+  CHECK(passed_over({"x"}, "*_y.png") == "x is passed over: no *_y.png by its name");
   CHECK(passed_over({"a", "b"}) == "a and b are passed over: no JPEG or PNG by their names");
   CHECK(passed_over({"a", "b", "c"}) == "a, b and c are passed over: no JPEG or PNG by their names");
   CHECK(passed_over({"a", "b", "c", "d", "e"}) == "a, b, c and 2 more are passed over: no JPEG or PNG by their names");

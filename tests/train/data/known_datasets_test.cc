@@ -137,6 +137,11 @@ TEST_CASE("ADE20K's folders: 0 is ignored, the rest is one less") {
           list_pictures(dataset_options(
               parse_config("", "f", {"dataset", "ade20k", "data_root", folder.path(), "split", "test"}), Split::test));
         }).find("images/testing: no such folder") != std::string::npos);
+  CHECK(train.note().empty());
+  write_bytes(root + "/images/training/c.webp", "x");
+  fs::create_directory(root + "/images/training/more");
+  CHECK(Dataset(dataset_options(config, Split::train)).note() ==
+        "c.webp and more are passed over: no JPEG or PNG by their names");
   // A label that is missing is found before training.
   fs::remove(root + "/annotations/training/b.png");
   CHECK(

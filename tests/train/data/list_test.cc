@@ -117,6 +117,15 @@ TEST_CASE("list: a slash too many is told") {
   CHECK(contains(fault, "it is there below DATA.data_root: remove the /"));
 }
 
+TEST_CASE("list: paths of Windows are told") {
+  const TextFile file("in\\list.txt in\\list.txt\n");
+  std::filesystem::create_directory(file.folder + "/in");
+  std::filesystem::copy_file(file.path, file.folder + "/in/list.txt");
+  const std::vector<ListEntry> entries = read_list(file.path, file.folder);
+  const std::string fault = message_of<Refusal>([&] { check_list_files(file.path, entries, file.folder); });
+  CHECK(contains(fault, "it is there with / in place of \\: replace them in the list"));
+}
+
 TEST_CASE("list: the label may be missing only where it is optional") {
   CHECK(starts_with(list_fault("a b\nc\n"), "2: has 1 field, expected 'IMAGE LABEL'"));
   const TextFile file("a b\nc\n");

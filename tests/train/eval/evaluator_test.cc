@@ -345,7 +345,8 @@ TEST_CASE("evaluate: a part of the list; predictions that do not fit") {
       dataset, options);
   CHECK(seen == std::vector<std::string>{"p1.png", "p2.png"});
   CHECK(contains(message_of<Refusal>([&] { evaluate(constant(1, 0), dataset, options); }), "p1.png: the prediction"));
-  CHECK(contains(message_of<Refusal>([&] { evaluate(constant(0, 3), dataset, options); }), "class 3 was predicted"));
+  CHECK(contains(message_of<Refusal>([&] { evaluate(constant(0, 3), dataset, options); }),
+                 "class 3 was predicted at x 0, y 0"));
   options.begin = 4;
   options.end = INT64_MAX;
   CHECK_THROWS_AS(evaluate(constant(0, 0), dataset, options), Refusal);

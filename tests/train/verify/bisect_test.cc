@@ -46,7 +46,7 @@ TEST_CASE("bisect: threads and targets that fuse change no bit, forward, backwar
       hash = result.hash;
     }
     // 62 parameters and buffers, and more ops than layers; in training two steps of them with gradients.
-    CHECK(outputs > (training ? 400 : 80));
+    CHECK(outputs > (training ? 600 : 80));  // without the gradients they are about 420
     Config changed = small_steps(training).config;
     changed.train.manual_seed = 1;
     BisectedSteps other = small_steps(training);
