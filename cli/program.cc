@@ -20,6 +20,7 @@
 
 #include "cli/command.h"
 #include "tensor/base/check.h"
+#include "tensor/base/file.h"
 #include "tensor/base/spelling.h"
 #include "tensor/base/text.h"
 #include "tensor/parallel.h"
