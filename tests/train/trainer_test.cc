@@ -233,6 +233,25 @@ TEST_CASE("train: a terminal that is closed saves the work") {
   CHECK(losses_of(closed) == std::vector<double>(whole.begin() + 5, whole.end()));
 }
 
+namespace {
+
+/// Trains for one epoch, changes one tensor of the result, and makes `config` start from that in a folder of its own.
+template <class Edit>
+void start_from_altered(const TinySet& set, Config& config, const char* tensor_name, const Edit& edit) {
+  config.train.epochs = 1;
+  train(config);
+  models::WeightFile file = models::read_weights(config.train.save_path + "/last.safetensors");
+  for (models::WeightTensor& tensor : file.tensors) {
+    if (tensor.name == tensor_name) std::for_each(tensor.data.begin(), tensor.data.end(), edit);
+  }
+  file.metadata.clear();  // and with it the checksum of what it was
+  config.train.weight = set.file("altered.safetensors");
+  models::write_weights(config.train.weight, file);
+  config.train.save_path = set.file("altered");
+}
+
+}  // namespace
+
 TEST_CASE("train: numbers that are not finite stop it before the update, with iteration and samples named") {
   const Quiet quiet;
   const TinySet set;
@@ -246,17 +265,8 @@ TEST_CASE("train: numbers that are not finite stop it before the update, with it
   CHECK(contains(text, "TRAIN.base_lr"));
 
   // Logits beyond float's range: an op's own output.
-  Config first = set.config("first");
-  first.train.epochs = 1;
-  train(first);
-  models::WeightFile file = models::read_weights(first.train.save_path + "/last.safetensors");
-  for (models::WeightTensor& tensor : file.tensors) {
-    if (tensor.name == "cls.4.weight") std::fill(tensor.data.begin(), tensor.data.end(), 3e38F);
-  }
-  file.metadata.clear();
-  config = set.config("beyond");
-  config.train.weight = set.file("beyond.safetensors");
-  models::write_weights(config.train.weight, file);
+  config = set.config("first");
+  start_from_altered(set, config, "cls.4.weight", [](float& value) { value = 3e38F; });
   const std::string loss = message_of<Diverged>([&] { train(config); });
   CHECK(contains(loss, "iteration 1: the loss is NaN or infinite"));
   CHECK(contains(loss, "the weights of TRAIN.weight are not sound"));
@@ -270,18 +280,8 @@ TEST_CASE("train: weights that an update makes infinite are not saved") {
   const Quiet quiet;
   const TinySet set;
   Config config = set.config("first");
-  config.train.epochs = 1;
   config.train.batch_size = 8;  // all pictures: one update
-  train(config);
-  models::WeightFile file = models::read_weights(config.train.save_path + "/last.safetensors");
-  for (models::WeightTensor& tensor : file.tensors) {
-    if (tensor.name == "cls.4.bias") std::fill(tensor.data.begin(), tensor.data.end(), 1e35f);
-  }
-  file.metadata.clear();  // and with it the checksum of what it was
-  const std::string large = set.file("large.safetensors");
-  models::write_weights(large, file);
-  config.train.save_path = set.file("overflow");
-  config.train.weight = large;
+  start_from_altered(set, config, "cls.4.bias", [](float& value) { value = 1e35F; });
   config.train.weight_decay = 1;
   config.train.base_lr = 1000;
   const std::string text = message_of<Diverged>([&] { train(config); });
@@ -293,17 +293,7 @@ TEST_CASE("train: an infinite running variance stops the first step, though no o
   const Quiet quiet;
   const TinySet set;
   Config config = set.config("first");
-  config.train.epochs = 1;
-  train(config);
-  models::WeightFile file = models::read_weights(config.train.save_path + "/last.safetensors");
-  for (models::WeightTensor& tensor : file.tensors) {
-    if (tensor.name != "layer1.0.conv1.weight") continue;
-    for (float& value : tensor.data) value *= 1e30F;
-  }
-  file.metadata.clear();
-  config.train.weight = set.file("large.safetensors");
-  models::write_weights(config.train.weight, file);
-  config.train.save_path = set.file("infinite");
+  start_from_altered(set, config, "layer1.0.conv1.weight", [](float& value) { value *= 1e30F; });
   try {
     train(config);
     FAIL("it went on");

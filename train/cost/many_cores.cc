@@ -11,6 +11,7 @@
 #include "tensor/base/check.h"
 #include "tensor/base/stopwatch.h"
 #include "tensor/parallel.h"
+#include "train/cost/profile_summary.h"
 
 namespace giza::train {
 namespace {
@@ -38,12 +39,7 @@ struct Step {
 
 std::vector<Step> steps_of(const std::vector<Event>& events, const std::vector<Region>& regions) {
   std::vector<Step> steps;
-  for (size_t i = 0; i < events.size(); ++i) {
-    if (events[i].kind != Event::Kind::span || events[i].parent >= 0) continue;
-    if (!steps.empty()) steps.back().end = i;
-    steps.push_back({i, events.size(), {}});
-  }
-  check<Error>(!steps.empty(), "many cores: no step was recorded");
+  for (const auto& [begin, end] : recorded_steps(events)) steps.push_back({begin, end, {}});
   for (const Region& region : regions) {
     const auto step = std::find_if(steps.begin(), steps.end(), [&](const Step& each) {
       return region.event >= static_cast<int64_t>(each.begin) && region.event < static_cast<int64_t>(each.end);

@@ -69,20 +69,27 @@ void LayerRow::add(const LayerRow& other) {
   update += other.update;
 }
 
-ProfileSummary summarize(const std::vector<Event>& events) {
-  ProfileSummary summary;
-  std::vector<size_t> steps;
+std::vector<std::pair<size_t, size_t>> recorded_steps(const std::vector<Event>& events) {
+  std::vector<std::pair<size_t, size_t>> steps;
   for (size_t i = 0; i < events.size(); ++i) {
-    if (events[i].kind == Event::Kind::span && events[i].parent < 0) steps.push_back(i);
+    if (events[i].kind != Event::Kind::span || events[i].parent >= 0) continue;
+    if (!steps.empty()) steps.back().second = i;
+    steps.emplace_back(i, events.size());
   }
   check<Error>(!steps.empty(), "profile: no step was recorded");
-  for (const size_t i : steps) summary.steps_s.push_back(static_cast<double>(events[i].total_ns()) * 1e-9);
-  std::vector<size_t> by_time = steps;
-  std::stable_sort(by_time.begin(), by_time.end(),
-                   [&](size_t a, size_t b) { return events[a].total_ns() < events[b].total_ns(); });
-  const size_t begin = by_time[(by_time.size() - 1) / 2];
-  const auto next = std::upper_bound(steps.begin(), steps.end(), begin);
-  const size_t end = next == steps.end() ? events.size() : *next;
+  return steps;
+}
+
+ProfileSummary summarize(const std::vector<Event>& events) {
+  ProfileSummary summary;
+  std::vector<std::pair<size_t, size_t>> by_time = recorded_steps(events);
+  for (const auto& [begin, end] : by_time) {
+    summary.steps_s.push_back(static_cast<double>(events[begin].total_ns()) * 1e-9);
+  }
+  std::stable_sort(by_time.begin(), by_time.end(), [&](const auto& a, const auto& b) {
+    return events[a.first].total_ns() < events[b.first].total_ns();
+  });
+  const auto [begin, end] = by_time[(by_time.size() - 1) / 2];
   summary.wall_s = static_cast<double>(events[begin].total_ns()) * 1e-9;
 
   std::map<std::pair<std::string, std::string>, WorkTotal> kernels;

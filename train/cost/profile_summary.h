@@ -2,7 +2,9 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tensor/profile/peak.h"
@@ -73,7 +75,11 @@ struct ProfileSummary {
   double unattributed_s() const { return wall_s - attributed_s; }
 };
 
-/// Of the events, whose outermost spans are the steps, those of the step of median length: what other programs on the
+/// The steps of a recording, which are its outermost spans: where each one's events begin, and where the next step's do.
+/// Throws Error without a step.
+std::vector<std::pair<size_t, size_t>> recorded_steps(const std::vector<profile::Event>& events);
+
+/// Of the events those of the step of median length: what other programs on the
 /// machine take from one step does not reach it. Throws Error without a step.
 ProfileSummary summarize(const std::vector<profile::Event>& events);
 
