@@ -38,7 +38,7 @@ struct MeasuredSteps {
   MachinePeak peak;
   std::vector<profile::Event> events;
   std::string why_no_counters;  // empty if there are some
-  train::CoresForecast here;    // computed for the threads that ran
+  train::CoresForecast here;    // for --cores and JSON, computed for the threads that ran
   train::CoresForecast cores;   // for --cores; of no kernels without it
 };
 
@@ -183,7 +183,7 @@ how long each took.
     for (const auto& [flag, file] : {std::pair("--svg", svg_), std::pair("--trace", trace_)}) {
       check_not_input(flag, file, {weights_, step_.config().file});
     }
-    const MeasuredSteps measured = measure(common.quiet);
+    const MeasuredSteps measured = measure(common);
     if (!svg_.empty()) {
       write_file(svg_,
                  train::roofline_svg(measured.summary, measured.peak, num_threads(), {title(), subtitle(measured)}));
@@ -200,10 +200,10 @@ how long each took.
   }
 
  private:
-  MeasuredSteps measure(bool quiet) const {
+  MeasuredSteps measure(const Common& common) const {
     models::FileNotes told;
     const auto step = step_.step(weights_, &told);
-    if (!quiet) tell_notes(weights_, told.notes);
+    if (!common.quiet) tell_notes(weights_, told.notes);
     train::Progress progress("profile", runs_ + 1, "step");
     step();  // warms up: page faults, threads
     // The peaks before and after.
@@ -226,6 +226,7 @@ how long each took.
     measured.peak = faster(before, measure_peak());
     measured.summary = train::summarize(measured.events);
     measured.why_no_counters = counters.why_not();
+    if (cores_.cores == 0 && !common.json) return measured;
     const auto forecast = [&](const train::ManyCores& machine) {
       return train::on_many_cores(measured.events, regions, machine);
     };

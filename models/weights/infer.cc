@@ -153,6 +153,11 @@ Json with_arch(Json json) {
   return json;
 }
 
+const Setting& value_of(const SettingRow& row, const NetworkOptions& options) {
+  const auto given = options.settings.find(row.name);
+  return given == options.settings.end() ? row.standard : given->second;
+}
+
 Json to_json(const NetworkOptions& options) {
   const ResnetOptions& resnet = options.backbone;
   Json json{{"arch", options.arch},
@@ -174,8 +179,7 @@ Json to_json(const NetworkOptions& options) {
   if (resnet.stride_in != StrideIn::conv3x3) json["stride_in"] = resnet.stride_in;
   if (resnet.ceil_pool) json["ceil_pool"] = true;
   for (const SettingRow& row : find_architecture(options.arch)->settings) {
-    const auto given = options.settings.find(row.name);
-    const Setting& value = given == options.settings.end() ? row.standard : given->second;
+    const Setting& value = value_of(row, options);
     if (!row.added || value != row.standard) json[row.name] = to_json(value);
   }
   return json;
@@ -291,8 +295,7 @@ std::vector<std::pair<std::string, std::string>> settings_that_differ(const Netw
                  {"first_block_dilation", resnet.first_block},
                  {"align_corners", options.align_corners}});
     for (const SettingRow& row : find_architecture(options.arch)->settings) {
-      const auto given = options.settings.find(row.name);
-      json[row.name] = to_json(given == options.settings.end() ? row.standard : given->second);
+      json[row.name] = to_json(value_of(row, options));
     }
     return json;
   };

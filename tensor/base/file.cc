@@ -46,8 +46,8 @@ int inherited_descriptor(const std::string& path) {
 
 bool is_standard_output(const std::string& path) {
   if (inherited_descriptor(path) == STDOUT_FILENO) return true;
-  struct stat file {
-  }, output{};
+  struct stat file {};
+  struct stat output {};
   return ::stat(path.c_str(), &file) == 0 && ::fstat(STDOUT_FILENO, &output) == 0 && !S_ISCHR(file.st_mode) &&
          file.st_dev == output.st_dev && file.st_ino == output.st_ino;
 }

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "tensor/base/check.h"
+#include "tensor/base/median.h"
 #include "tensor/base/stopwatch.h"
 #include "tensor/parallel.h"
 #include "train/cost/profile_summary.h"
@@ -20,12 +21,6 @@ using profile::Event;
 using profile::Region;
 
 constexpr double kNano = 1e-9;
-
-double median(std::vector<double> values) {
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>((values.size() - 1) / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
-}
 
 /// One recorded step: its events, and its regions in the order of their begin.
 struct Step {

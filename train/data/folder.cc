@@ -39,10 +39,6 @@ struct Open {
   std::vector<Identity> around;
 };
 
-}  // namespace
-
-namespace {
-
 /// As status_of. Throws Refusal for a link that leads nowhere: what it stood for was meant to be there.
 mode_t mode_of(const std::string& path) {
   const mode_t mode = status_of(path).st_mode;
