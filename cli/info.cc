@@ -219,7 +219,6 @@ where a pass that does not run is null. The shape is what `giza profile --op 'co
         {"isa", isa()},
         {"isa_targets", isa_targets()},
         {"threads", num_threads()},
-        {"thread_backend", thread_backend()},
         {"conv", common.conv.empty() ? "native" : common.conv},
         {"onednn", onednn_available()},
         {"eigen", eigen_available()},
@@ -236,7 +235,7 @@ where a pass that does not run is null. The shape is what `giza profile --op 'co
     fmt::print("CPU          {}, {} processors\n", cpu, sysconf(_SC_NPROCESSORS_ONLN));
     fmt::print("memory       {:.1f} GB, {:.1f} GB available\n", memory_gb, available_gb);
     fmt::print("SIMD target  {} (of {}; choose with --isa)\n", isa(), fmt::join(isa_targets(), ", "));
-    fmt::print("threads      {} by {} (choose with --threads)\n", num_threads(), thread_backend());
+    fmt::print("threads      {} (choose with --threads)\n", num_threads());
     fmt::print("convolution  {} (of native, {}{}reference; choose with --conv)\n", json["conv"].get<std::string>(),
                onednn_available() ? "onednn, " : "", eigen_available() ? "eigen, " : "");
     fmt::print("oneDNN       {}\n", onednn_available() ? "found" : "not found when this was built");

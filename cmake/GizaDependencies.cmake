@@ -11,19 +11,6 @@ find_package(ZLIB REQUIRED)
 find_package(CLI11 REQUIRED)
 find_path(STB_INCLUDE_DIR stb_image_write.h PATH_SUFFIXES stb REQUIRED)
 
-# Threads: OpenMP, or plain std::thread where it is off or missing. Only tensor/parallel.cc knows.
-add_library(giza_threads INTERFACE)
-if(GIZA_OPENMP)
-  find_package(OpenMP COMPONENTS CXX)
-endif()
-if(GIZA_OPENMP AND OpenMP_CXX_FOUND)
-  target_link_libraries(giza_threads INTERFACE OpenMP::OpenMP_CXX)
-  target_compile_definitions(giza_threads INTERFACE GIZA_HAVE_OPENMP=1)
-else()
-  message(STATUS "giza: OpenMP off or not found, using std::thread")
-  target_link_libraries(giza_threads INTERFACE Threads::Threads)
-endif()
-
 # Many machines (docs/many-machines.md). Only tensor/ranks.cc knows.
 add_library(giza_mpi INTERFACE)
 set(GIZA_HAVE_MPI OFF)

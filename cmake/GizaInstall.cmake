@@ -7,10 +7,9 @@ install(TARGETS giza RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 
 list(TRANSFORM GIZA_FOLDERS PREPEND giza_ OUTPUT_VARIABLE libraries)
 # The interface targets go along because a static library still has to be linked with what it uses privately.
-set_target_properties(giza_threads PROPERTIES EXPORT_NAME threads)
 set_target_properties(giza_onednn PROPERTIES EXPORT_NAME onednn)
 set_target_properties(giza_mpi PROPERTIES EXPORT_NAME mpi)
-install(TARGETS ${libraries} giza_threads giza_onednn giza_mpi EXPORT gizaTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(TARGETS ${libraries} giza_onednn giza_mpi EXPORT gizaTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(EXPORT gizaTargets NAMESPACE giza:: DESTINATION ${GIZA_PACKAGE_DIR})
 
 # Headers keep their paths from the root, so that `#include "tensor/shape.h"` is the same in and out of the tree.
@@ -21,10 +20,6 @@ foreach(folder IN LISTS GIZA_FOLDERS)
     PATTERN pth EXCLUDE PATTERN detail EXCLUDE)
 endforeach()
 
-set(GIZA_USES_OPENMP OFF)
-if(GIZA_OPENMP AND OpenMP_CXX_FOUND)
-  set(GIZA_USES_OPENMP ON)
-endif()
 configure_package_config_file(${PROJECT_SOURCE_DIR}/cmake/gizaConfig.cmake.in ${PROJECT_BINARY_DIR}/gizaConfig.cmake
   INSTALL_DESTINATION ${GIZA_PACKAGE_DIR} NO_SET_AND_CHECK_MACRO)
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/gizaConfigVersion.cmake COMPATIBILITY SameMinorVersion)

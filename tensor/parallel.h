@@ -1,4 +1,4 @@
-// Threads. The only file that knows OpenMP.
+// Threads (tensor/detail/team.h tells how they wait and wake).
 #pragma once
 
 #include <cstddef>
@@ -11,10 +11,8 @@ namespace giza {
 int num_threads();
 /// Throws Error unless 1 <= threads <= 1024.
 void set_num_threads(int threads);
-/// Throws Error, with the number that can, if the system does not start num_threads() threads. Asked once for a number.
+/// Throws Error, with the number that can, if the system does not start num_threads() threads. They stay.
 void check_threads_start();
-/// What runs the threads: "OpenMP" or "std::thread".
-const char* thread_backend();
 
 namespace detail {
 using TaskFunction = void (*)(void* context, int64_t task);

@@ -205,8 +205,7 @@ std::string Sweep::fault_of(const Case& one) {
   if (ended.status < 0 || ended.status > 2) return "status " + std::to_string(ended.status) + ": " + ended.err;
   std::istringstream lines(ended.err);
   for (std::string line; std::getline(lines, line);) {
-    // OpenMP's library ends the process itself, after an empty line, where it finds no thread.
-    if (!line.empty() && !line.starts_with("giza: ") && !line.starts_with("libgomp: ")) return "says: " + line;
+    if (!line.starts_with("giza: ")) return "says: " + line;
   }
   const bool answers_no = ended.status == 1 && (command.name == "check" || command.name == "verify");  // on stdout
   if (ended.status != 0 && ended.err.empty() && !answers_no)

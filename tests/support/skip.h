@@ -8,7 +8,7 @@ namespace giza {
 /// The exit status of a test program none of whose cases failed and at least one of which could not run.
 constexpr int kSkipped = 77;
 
-/// True under the thread sanitizer, whose own memory, and threads in place of OpenMP's, would be measured by tests of memory.
+/// True under the thread sanitizer, whose own memory would be measured by tests of memory.
 #ifdef __SANITIZE_THREAD__
 constexpr bool kThreadSanitizer = true;
 #else

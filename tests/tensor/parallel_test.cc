@@ -4,8 +4,11 @@
 #include <doctest/doctest.h>
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
+#include <ctime>
 #include <stdexcept>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -85,6 +88,35 @@ TEST_CASE("parallel_for: nested calls run in the task's own thread") {
     parallel_for(50, [&](int64_t task) { ++after[static_cast<size_t>(task)]; });
     CHECK(after == std::vector<int>(50, 1));
   });
+}
+
+TEST_CASE("parallel_for: regions of several callers at once, and many short ones") {
+  at_each_thread_count([] {
+    constexpr int kCallers = 3, kRegions = 2000, kTasks = 5;
+    std::vector<int> count(kCallers * kTasks);
+    {
+      std::vector<std::jthread> callers;
+      for (int caller = 0; caller < kCallers; ++caller) {
+        callers.emplace_back([&count, caller] {
+          for (int region = 0; region < kRegions; ++region) {
+            parallel_for(kTasks, [&](int64_t task) { ++count[static_cast<size_t>(caller * kTasks + task)]; });
+          }
+        });
+      }
+    }
+    CHECK(count == std::vector<int>(kCallers * kTasks, kRegions));
+  });
+}
+
+TEST_CASE("parallel_for: nobody is kept busy between regions") {
+  const ThreadScope scope(8);
+  parallel_for(100, [](int64_t) {});
+  const std::clock_t before = std::clock();  // processor time of all threads
+  std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  CHECK(static_cast<double>(std::clock() - before) / CLOCKS_PER_SEC < 0.1);
+  std::atomic<int> done = 0;
+  parallel_for(100, [&](int64_t) { ++done; });
+  CHECK(done == 100);
 }
 
 TEST_CASE("set_num_threads: range") {

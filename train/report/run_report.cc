@@ -87,7 +87,7 @@ std::vector<ReportFact> machine_facts() {
   return {{"giza", fmt::format("{}, built by {}", GIZA_VERSION, compiler_name())},
           {"processor", fmt::format("{}, {} processors", processor_name(), sysconf(_SC_NPROCESSORS_ONLN))},
           {"SIMD target", fmt::format("{} (of {})", isa(), fmt::join(isa_targets(), ", "))},
-          {"threads", fmt::format("{} by {}", num_threads(), thread_backend())},
+          {"threads", std::to_string(num_threads())},
           {"memory",
            fmt::format("{:.1f} GB; this process used at most {:.2f} GB", static_cast<double>(physical_memory()) / 1e9,
                        static_cast<double>(usage.ru_maxrss) * 1024 / 1e9)},
