@@ -22,41 +22,56 @@ HWY_INLINE int64_t lanes() { return static_cast<int64_t>(hn::Lanes(D())); }
 
 GemmShape gemm_shape() { return {lanes(), kMaxVectors * lanes()}; }
 
+// Where the rows of a tile are stored, and what is added to them; of rows behind the last, memory that nobody reads.
+struct TileEnds {
+  float* to[kTileRows];
+  const float* residual[kTileRows];
+};
+
+/// Stores sums + (what is there or the bias) + residual, ReLU of it.
 template <int kVectors>
-HWY_INLINE void add_row(V (&sum)[kVectors], const float* from, int64_t columns) {
+HWY_INLINE void finish_tile(Tile<kTileRows, kVectors>& tile, const GatherPanel& p, const TileEnds& ends) {
   const D d;
-  if (columns == kVectors * lanes()) {
-    HWY_UNROLL(4)
-    for (int j = 0; j < kVectors; ++j) sum[j] = hn::Add(sum[j], hn::LoadU(d, from + j * lanes()));
-    return;
+  const auto each = [&](const auto& body) HWY_ATTR {
+    HWY_UNROLL(6)
+    for (int i = 0; i < kTileRows; ++i) {
+      HWY_UNROLL(4)
+      for (int j = 0; j < kVectors; ++j) body(i, j, tile.sum[i][j]);
+    }
+  };
+  if (p.accumulate) {
+    each([&](int i, int j, V& sum) HWY_ATTR { sum = hn::Add(sum, hn::LoadU(d, ends.to[i] + j * lanes())); });
+  } else if (p.bias != nullptr) {
+    each([&](int, int j, V& sum) HWY_ATTR { sum = hn::Add(sum, hn::LoadU(d, p.bias + p.column_begin + j * lanes())); });
   }
-  HWY_ALIGN float whole[kMaxVectors * HWY_MAX_BYTES / sizeof(float)] = {};
-  std::memcpy(whole, from, static_cast<size_t>(columns) * sizeof(float));
-  HWY_UNROLL(4)
-  for (int j = 0; j < kVectors; ++j) sum[j] = hn::Add(sum[j], hn::Load(d, whole + j * lanes()));
+  if (p.residual != nullptr) {
+    each([&](int i, int j, V& sum) HWY_ATTR { sum = hn::Add(sum, hn::LoadU(d, ends.residual[i] + j * lanes())); });
+  }
+  if (p.relu) each([&](int, int, V& sum) HWY_ATTR { sum = hn::IfThenZeroElse(hn::Lt(sum, hn::Zero(d)), sum); });
+  each([&](int i, int j, V& sum) HWY_ATTR { hn::StoreU(sum, d, ends.to[i] + j * lanes()); });
 }
 
+/// The same for a panel that is no whole number of vectors wide.
 template <int kVectors>
-HWY_INLINE void store_row(const V (&sum)[kVectors], float* to, int64_t columns) {
+HWY_INLINE void finish_part(const Tile<kTileRows, kVectors>& tile, const GatherPanel& p, const TileEnds& ends) {
   const D d;
-  if (columns == kVectors * lanes()) {
+  HWY_ALIGN float sums[kTileRows][kMaxVectors * hn::MaxLanes(D())];
+  HWY_UNROLL(6)
+  for (int i = 0; i < kTileRows; ++i) {
     HWY_UNROLL(4)
-    for (int j = 0; j < kVectors; ++j) hn::StoreU(sum[j], d, to + j * lanes());
-    return;
+    for (int j = 0; j < kVectors; ++j) hn::Store(tile.sum[i][j], d, sums[i] + j * lanes());
   }
-  HWY_ALIGN float whole[kMaxVectors * HWY_MAX_BYTES / sizeof(float)];
-  HWY_UNROLL(4)
-  for (int j = 0; j < kVectors; ++j) hn::Store(sum[j], d, whole + j * lanes());
-  std::memcpy(to, whole, static_cast<size_t>(columns) * sizeof(float));
-}
-
-// Asks for a tile's share of the next panel of b: the processor does not foresee it, and the first tile of a panel would
-// wait for memory.
-HWY_INLINE void prefetch_next(const GatherPanel& p, int64_t first) {
-  if (p.next_b == nullptr) return;
-  const int64_t lines = p.next_floats / 16, tiles = (p.count + kTileRows - 1) / kTileRows, tile = first / kTileRows;
-  for (int64_t line = lines * tile / tiles; line < lines * (tile + 1) / tiles; ++line) {
-    __builtin_prefetch(p.next_b + line * 16, /*rw=*/0, /*locality: L2=*/2);
+  for (int i = 0; i < kTileRows; ++i) {
+    for (int64_t c = 0; c < p.column_end - p.column_begin; ++c) {
+      float sum = sums[i][c];
+      if (p.accumulate) {
+        sum += ends.to[i][c];
+      } else if (p.bias != nullptr) {
+        sum += p.bias[p.column_begin + c];
+      }
+      if (p.residual != nullptr) sum += ends.residual[i][c];
+      ends.to[i][c] = p.relu && sum < 0 ? 0 : sum;
+    }
   }
 }
 
@@ -64,16 +79,33 @@ template <int kVectors>
 HWY_NOINLINE void gather_tiles(const GatherPanel& p) {
   const D d;
   const int64_t channels = p.channel_end - p.channel_begin;
-  const int64_t columns = p.column_end - p.column_begin;
   const int64_t stride = kVectors * lanes();
+  const bool whole = p.column_end - p.column_begin == stride;
+  // A tile's share of the next panel of b, in lines, where panels are wide: its first tile would wait for memory. Narrow
+  // ones the processor foresees; asking for them takes longer than it saves.
+  const int64_t lines = kMaxVectors == 4 && p.next_b != nullptr ? p.next_floats / 16 : 0;
+  const int64_t lines_per_tile = lines * kTileRows / p.count + 1;
+  HWY_ALIGN float nowhere[kMaxVectors * HWY_MAX_BYTES / sizeof(float)] = {};  // of rows behind the last
+  int64_t line = 0;
   for (int64_t first = 0; first < p.count; first += kTileRows) {
-    const int64_t valid = std::min(kTileRows, p.count - first);
     const float* const* rows = p.rows + first * p.taps;
+    // Asked for here, there when the sums are: the processor does not foresee where a row's outputs lie.
+    TileEnds ends;
+    for (int i = 0; i < kTileRows; ++i) {
+      const bool valid = first + i < p.count;
+      ends.to[i] = valid ? p.out[first + i] + p.column_begin : nowhere;
+      for (int64_t c = 0; c < stride; c += 16) __builtin_prefetch(ends.to[i] + c, /*rw=*/1);
+      if (p.residual == nullptr) continue;
+      ends.residual[i] = valid ? p.residual[first + i] + p.column_begin : nowhere;
+      for (int64_t c = 0; c < stride; c += 16) __builtin_prefetch(ends.residual[i] + c);
+    }
+    for (const int64_t end = std::min(line + lines_per_tile, lines); line < end; ++line) {
+      __builtin_prefetch(p.next_b + line * 16, /*rw=*/0, /*locality: L2=*/2);
+    }
     // Each block of the depth is summed from zero and added to what is there at the end: rounding errors then grow with
     // the block's depth, not with the whole sum's.
     Tile<kTileRows, kVectors> tile;
     tile.clear();
-    prefetch_next(p, first);
     for (int64_t t = p.tap_begin; t < p.tap_end; ++t) {
       const float* const* row = rows + t * kTileRows;
       if (row[0] == nullptr) continue;
@@ -96,21 +128,7 @@ HWY_NOINLINE void gather_tiles(const GatherPanel& p) {
         tile.step(vb, 5, a5[c]);
       }
     }
-    const bool add = p.accumulate || p.bias != nullptr;
-    HWY_UNROLL(6)
-    for (int i = 0; i < kTileRows; ++i) {
-      if (i >= valid) continue;
-      float* to = p.out[first + i] + p.column_begin;
-      if (add) add_row(tile.sum[i], p.accumulate ? to : p.bias + p.column_begin, columns);
-      if (p.residual != nullptr) add_row(tile.sum[i], p.residual[first + i] + p.column_begin, columns);
-      if (p.relu) {
-        HWY_UNROLL(4)
-        for (int j = 0; j < kVectors; ++j) {
-          tile.sum[i][j] = hn::IfThenZeroElse(hn::Lt(tile.sum[i][j], hn::Zero(d)), tile.sum[i][j]);
-        }
-      }
-      store_row(tile.sum[i], to, columns);
-    }
+    whole ? finish_tile(tile, p, ends) : finish_part(tile, p, ends);
   }
 }
 
@@ -119,19 +137,23 @@ HWY_NOINLINE void outer_tiles(const OuterPanel& p) {
   const D d;
   const int64_t stride = kVectors * lanes();
   const float* HWY_RESTRICT first = p.a;
-  for (int64_t c = 0; c < p.channels; c += kTileRows, first += outer_tile_stride(p.pixels)) {
+  for (int64_t c = 0; c < p.channels; c += kTileRows, first += p.tile_stride) {
+    float* sums = p.sums + c * stride;
     Tile<kTileRows, kVectors> tile;
-    tile.clear();
+    if (p.continues) {
+      tile.load(sums);
+    } else {
+      tile.clear();
+    }
     const float* HWY_RESTRICT a = first;
     const float* HWY_RESTRICT b = p.b;
-    for (int64_t pixel = 0; pixel < p.pixels; ++pixel, a += kTileRows, b += stride) {
+    for (int64_t pixel = 0; pixel < p.pixels; ++pixel, a += p.pixel_stride, b += p.b_stride) {
       V vb[kVectors];
       HWY_UNROLL(4)
       for (int j = 0; j < kVectors; ++j) vb[j] = hn::LoadU(d, b + j * lanes());
       HWY_UNROLL(6)
       for (int i = 0; i < kTileRows; ++i) tile.step(vb, i, a[i]);
     }
-    float* sums = p.sums + c * stride;
     HWY_UNROLL(6)
     for (int i = 0; i < kTileRows; ++i) {
       HWY_UNROLL(4)

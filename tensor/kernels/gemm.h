@@ -48,13 +48,18 @@ inline int64_t outer_tile_stride(int64_t pixels) { return (pixels * kTileRows + 
 
 /// sums[c][n] (+)= sum over pixels p of a[p][c] * b[p][n]: the product of backward-weights.
 struct OuterPanel {
-  const float* a;    ///< as pack_outer made it
-  int64_t channels;  ///< c
+  const float* a;  ///< channel c of a pixel lies at (c / kTileRows) * tile_stride + c % kTileRows; readable up to whole
+                   ///< tiles of channels
+  int64_t tile_stride;               ///< floats from a tile of channels to the next
+  int64_t pixel_stride = kTileRows;  ///< floats from a pixel to the next
+  int64_t channels;                  ///< c
   int64_t pixels;
-  const float* b;   ///< [pixels][columns rounded up to lanes]
-  int64_t columns;  ///< at most GemmShape::width
-  float* sums;      ///< [channels rounded up to kTileRows][columns rounded up to lanes]
-  bool accumulate;  ///< add to what sums holds
+  const float* b;          ///< columns of a pixel, readable up to whole vectors
+  int64_t b_stride;        ///< floats from a pixel to the next
+  int64_t columns;         ///< at most GemmShape::width
+  float* sums;             ///< [channels rounded up to kTileRows][columns rounded up to lanes]
+  bool accumulate;         ///< add to what sums holds
+  bool continues = false;  ///< go on with the sums over the pixels before these, as if all were of one call
 };
 void outer_panel(const OuterPanel& panel);
 

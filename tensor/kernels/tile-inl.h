@@ -51,6 +51,16 @@ struct Tile {
     }
   }
 
+  /// The rows lie one behind the other.
+  HWY_INLINE void load(const float* from) {
+    const D d;
+    HWY_UNROLL(6)
+    for (int i = 0; i < kRows; ++i) {
+      HWY_UNROLL(4)
+      for (int j = 0; j < kVectors; ++j) sum[i][j] = hn::LoadU(d, from + (i * kVectors + j) * hn::Lanes(d));
+    }
+  }
+
   HWY_INLINE void step(const V (&b)[kVectors], int row, float a) {
     const V broadcast = hn::Set(D(), a);
     HWY_UNROLL(4)

@@ -176,6 +176,15 @@ HWY_NOINLINE void pixels_to_positions(const float* const* rows, int64_t begin, i
   }
 }
 
+// Asks for the pixels of the next tile while this one is transformed: the processor does not foresee where they lie.
+template <int kPixels, bool kWrite>
+HWY_INLINE void prefetch_pixels(const float* const* rows, int64_t channels) {
+  for (int i = 0; i < kPixels; ++i) {
+    if (rows[i] == nullptr) continue;
+    for (int64_t c = 0; c < channels; c += 16) __builtin_prefetch(rows[i] + c, kWrite);
+  }
+}
+
 template <class Product>
 HWY_INLINE void to_positions(const TilePixels& pixels, const PositionLayout& to, int64_t first_tile) {
   constexpr int kPixels = Product::kIn * Product::kIn;
@@ -185,6 +194,7 @@ HWY_INLINE void to_positions(const TilePixels& pixels, const PositionLayout& to,
   for (int i = 0; i < kPixels; ++i) tail_rows[i] = tail + i * kLanes;
   for (int64_t tile = 0; tile < pixels.tiles; ++tile) {
     const float* const* rows = pixels.rows + tile * kPixels;
+    if (tile + 1 < pixels.tiles) prefetch_pixels<kPixels, false>(rows + kPixels, pixels.channels);
     for (int64_t first = 0, panel = 0; first < pixels.channels; first += to.panel_width, ++panel) {
       const int64_t last = first + to.panel_width;
       float* at = to.data + panel * to.panel_stride +
@@ -225,6 +235,7 @@ HWY_INLINE void from_positions(const PositionLayout& from, int64_t first_tile, c
   const int64_t whole = pixels.channels / kLanes * kLanes, rest = pixels.channels - whole;
   for (int64_t tile = 0; tile < pixels.tiles; ++tile) {
     float* const* rows = pixels.rows + tile * kPixels;
+    if (tile + 1 < pixels.tiles) prefetch_pixels<kPixels, true>(rows + kPixels, pixels.channels);
     const float* const* residual = epilogue.residual != nullptr ? epilogue.residual + tile * kPixels : nullptr;
     const float* at = from.data + (first_tile + tile) * from.tile_stride;
     if (whole > 0) positions_to_pixels<Product>(at, from.position_stride, 0, whole, rows, epilogue, residual);

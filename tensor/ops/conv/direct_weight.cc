@@ -89,9 +89,9 @@ void conv2d_backward_weight(const Tensor& dw, const Tensor& x, const Tensor& dy,
   const int64_t most_panels = std::min(cut.group_panels, panels),
                 most_channels = round_up(cut.part_channels, kTileRows);
   const int64_t levels = TreeCounter{std::min(cut.slice_pictures, cut.pictures)}.levels();
-  announce_scratch(
-      static_cast<size_t>(most_panels * ((1 + levels) * tap_count * most_channels * gemm.width + panel_floats) +
-                          most_channels / kTileRows * kernels::outer_tile_stride(kPixelBlock)));
+  announce_scratch(static_cast<size_t>(most_panels * (1 + levels) * tap_count * most_channels * gemm.width +
+                                       most_channels / kTileRows * kernels::outer_tile_stride(kPixelBlock) +
+                                       panel_floats));
   parallel_for(cut.tasks() * cut.slices(), [&](int64_t task) {
     const int64_t slice = task / cut.tasks(), part = task % cut.parts;
     const int64_t first_panel = task / cut.parts % cut.panel_groups * cut.group_panels;
@@ -102,11 +102,12 @@ void conv2d_backward_weight(const Tensor& dw, const Tensor& x, const Tensor& dy,
     const int64_t all_sums = (last_panel - first_panel) * tap_count * panel_sums;
     const int64_t x_floats =
         round_up(channel_end - channel_begin, kTileRows) / kTileRows * kernels::outer_tile_stride(kPixelBlock);
-    float* sums = thread_scratch(
-        static_cast<size_t>((1 + levels) * all_sums + (last_panel - first_panel) * panel_floats + x_floats));
-    float* packed = sums + (1 + levels) * all_sums;  // dy: [panel][pixel][column]
-    float* packed_x = packed + (last_panel - first_panel) * panel_floats;
-    const auto panel_columns = [&](int64_t panel) { return std::min(gemm.width, out_channels - panel * gemm.width); };
+    float* sums = thread_scratch(static_cast<size_t>((1 + levels) * all_sums + x_floats + panel_floats));
+    float* packed_x = sums + (1 + levels) * all_sums;
+    float* tail = packed_x + x_floats;  // of dy: [pixel][column]
+    const auto columns_of = [&](int64_t panel) { return std::min(gemm.width, out_channels - panel * gemm.width); };
+    // The kernel reads dy where it lies, but for a last panel that is no whole number of vectors wide.
+    const int64_t copied = out_channels % gemm.lanes == 0 ? panels : panels - 1;
 
     // Adds the products of pixels [first, end), counted over all pictures, to the sums.
     const auto add_products = [&](int64_t first, int64_t end) {
@@ -118,11 +119,9 @@ void conv2d_backward_weight(const Tensor& dw, const Tensor& x, const Tensor& dy,
           n[i] = pixel / (p * q);
           y[i] = pixel / q % p * options.stride;
           z[i] = pixel % q * options.stride;
-          for (int64_t panel = first_panel; panel < last_panel; ++panel) {
-            const int64_t columns = panel_columns(panel), stride = round_up(columns, gemm.lanes);
-            float* to = packed + (panel - first_panel) * panel_floats + i * stride;
-            std::copy_n(dy.row(pixel) + panel * gemm.width, columns, to);
-            std::fill(to + columns, to + stride, 0.0F);
+          if (copied < last_panel) {
+            float* to = std::copy_n(dy.row(pixel) + copied * gemm.width, columns_of(copied), tail + i * gemm.width);
+            std::fill(to, tail + (i + 1) * gemm.width, 0.0F);
           }
         }
         for (int64_t t = 0; t < tap_count; ++t) {
@@ -138,10 +137,12 @@ void conv2d_backward_weight(const Tensor& dw, const Tensor& x, const Tensor& dy,
           kernels::pack_outer(rows, count, channel_begin, channel_end, packed_x);
           for (int64_t panel = first_panel; panel < last_panel; ++panel) {
             kernels::outer_panel({.a = packed_x,
+                                  .tile_stride = kernels::outer_tile_stride(count),
                                   .channels = channel_end - channel_begin,
                                   .pixels = count,
-                                  .b = packed + (panel - first_panel) * panel_floats,
-                                  .columns = panel_columns(panel),
+                                  .b = panel == copied ? tail : dy.row(begin) + panel * gemm.width,
+                                  .b_stride = panel == copied ? gemm.width : dy.row_stride(),
+                                  .columns = columns_of(panel),
                                   .sums = sums + ((panel - first_panel) * tap_count + t) * panel_sums,
                                   .accumulate = true});
           }
@@ -162,7 +163,7 @@ void conv2d_backward_weight(const Tensor& dw, const Tensor& x, const Tensor& dy,
       }
     }
     for (int64_t panel = first_panel; panel < last_panel; ++panel) {
-      const int64_t columns = panel_columns(panel), stride = round_up(columns, gemm.lanes);
+      const int64_t columns = columns_of(panel), stride = round_up(columns, gemm.lanes);
       for (int64_t k = 0; k < columns; ++k) {
         for (int64_t t = 0; t < tap_count; ++t) {
           float* to = partials.row(slice) + ((panel * gemm.width + k) * tap_count + t) * in_channels;

@@ -76,7 +76,7 @@ void run_by_tiles(const Problem& problem, const Filters& filters, int64_t tiles_
   const Tiling& tiling = problem.tiling;
   const PictureCut cut(tiling.images, tiling.image_tiles(), tiles_per_task, kernels::kTileRows);
   const int64_t positions = tiling.positions();
-  const int64_t in_stride = round_up(problem.in.channels(), 16), out_stride = round_up(problem.out.channels(), 16);
+  const int64_t in_stride = tile_stride(problem.in.channels()), out_stride = tile_stride(problem.out.channels());
   const ZeroRow zeros(problem.in.channels());
   if (moments != nullptr) moments->start(cut.pictures, cut.blocks, problem.out.channels());
   const auto floats = [&](int64_t count) {
@@ -103,7 +103,7 @@ void run_by_positions(const Problem& problem, const Filters& filters, int64_t ti
   const int64_t chunk_tasks = even_chunk(cut, tile_bytes);
   const int64_t chunk_tiles = std::min(chunk_tasks * cut.largest(), tiling.count());
   const int64_t positions = tiling.positions(), panels = filters.layout.panels();
-  const int64_t in_stride = round_up(problem.in.channels(), 16), out_stride = round_up(problem.out.channels(), 16);
+  const int64_t in_stride = tile_stride(problem.in.channels()), out_stride = tile_stride(problem.out.channels());
   const ZeroRow zeros(problem.in.channels());
   if (moments != nullptr) moments->start(cut.pictures, cut.blocks, problem.out.channels());
   const Scratch<float> room(Workspace::floats(positions, chunk_tiles, in_stride, out_stride));
@@ -134,12 +134,11 @@ void run(const Problem& problem, const Filters& filters) {
   const int64_t tiles = problem.tiling.count();
   if (tiles == 0) return;
   const int64_t in = round_up(problem.in.channels(), 16), out = round_up(problem.out.channels(), 16);
-  const int64_t tile_bytes = problem.tiling.positions() * (in + out) * static_cast<int64_t>(sizeof(float));
+  const int64_t tile_floats = problem.tiling.positions() * (in + out);
   if (in * out <= 128 * 128) {
-    constexpr int64_t kCacheBytes = 900 << 10;  // of L2, beside the filters that pass
-    run_by_tiles(problem, filters, std::clamp<int64_t>(kCacheBytes / tile_bytes / 6 * 6, 12, 96));
+    run_by_tiles(problem, filters, tiles_in_cache(tile_floats, 96));
   } else {
-    run_by_positions(problem, filters, tile_bytes);
+    run_by_positions(problem, filters, tile_floats * static_cast<int64_t>(sizeof(float)));
   }
   if (problem.epilogue.moments != nullptr) problem.epilogue.moments->finish();
 }

@@ -10,6 +10,20 @@ namespace giza::ops::winograd {
 /// different cache sets.
 inline int64_t position_stride(int64_t tiles, int64_t stride) { return tiles * stride + 16; }
 
+/// Floats from a tile to the next. For many channels an odd number of lines, so that the tiles of one position fall into
+/// different cache sets; for few, the extra line costs more than it wins.
+inline int64_t tile_stride(int64_t channels) {
+  const int64_t lines = (channels + 15) / 16;
+  return 16 * (lines >= 8 ? lines | 1 : lines);
+}
+
+/// Tiles whose transforms, of so many floats each, fill an L2 cache, beside what passes through it: in whole register
+/// tiles, at least 12 and at most `most`.
+inline int64_t tiles_in_cache(int64_t tile_floats, int64_t most) {
+  constexpr int64_t kFloats = (900 << 10) / static_cast<int64_t>(sizeof(float));
+  return std::min(std::max<int64_t>(kFloats / tile_floats / kernels::kTileRows * kernels::kTileRows, 12), most);
+}
+
 /// [position][tile][channel]
 inline kernels::PositionLayout tile_major(float* data, int64_t tiles, int64_t stride) {
   return {data, position_stride(tiles, stride), stride, 0, stride, stride};

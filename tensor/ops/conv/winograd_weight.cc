@@ -12,9 +12,9 @@ namespace giza::ops::winograd {
 
 namespace {
 
-/// Products dU of the pictures of a round, by picture, position, panel of input channels, output channel.
+/// Products dU by block of tiles or by picture, position, panel of input channels, output channel.
 struct Products {
-  int64_t in_channels, out_channels, panels, panel_width, last_columns, rows, position_stride, picture_stride;
+  int64_t in_channels, out_channels, panels, panel_width, last_columns, rows, position_stride, block_stride;
 
   Products(int64_t positions, int64_t in, int64_t out)
       : in_channels(in), out_channels(out), rows(round_up(out, kernels::kTileRows)) {
@@ -24,14 +24,18 @@ struct Products {
     panels = (in + gemm.width - 1) / gemm.width;
     last_columns = padded - (panels - 1) * gemm.width;
     position_stride = rows * padded + 16;
-    picture_stride = positions * position_stride;
+    block_stride = positions * position_stride;
   }
   int64_t padded() const { return (panels - 1) * panel_width + last_columns; }
   int64_t panel_columns(int64_t panel) const { return panel + 1 == panels ? last_columns : panel_width; }
   int64_t panel_stride() const { return rows * panel_width; }
-  /// Pictures whose products are made before they are transformed back: few enough to stay in a cache.
-  int64_t round_pictures() const {
-    return std::max<int64_t>(1, (int64_t{4} << 20) / static_cast<int64_t>(sizeof(float)) / picture_stride);
+  /// Few enough that blocks are better summed each on its own than together.
+  bool few_channels() const { return in_channels * out_channels <= 64 * 128; }
+  /// Pictures whose products are made before they are transformed back, few enough to stay in a cache: of few channels
+  /// those of each block, which may take more.
+  int64_t round_pictures(int64_t blocks) const {
+    const int64_t bytes = block_stride * static_cast<int64_t>(sizeof(float));
+    return std::max<int64_t>(1, few_channels() ? (int64_t{16} << 20) / (blocks * bytes) : (int64_t{4} << 20) / bytes);
   }
 };
 
@@ -39,44 +43,111 @@ struct Products {
 void multiply_tiles(const PictureCut& cut, const Products& products, int64_t positions, int64_t first, int64_t last,
                     const kernels::PositionLayout& v, const kernels::PositionLayout& w, int64_t round_begin,
                     float* to) {
-  // A task multiplies one position by a few panels, for which it packs the gradient's tiles once.
+  // A task multiplies one position by a few panels, which share the gradient's tiles.
   constexpr int64_t kPanels = 4;
   const int64_t groups = (products.panels + kPanels - 1) / kPanels;
-  const int64_t packed_floats = products.rows / kernels::kTileRows * kernels::outer_tile_stride(cut.block);
-  const int64_t sums_floats = products.rows * std::min(products.padded(), kPanels * products.panel_width);
-  announce_scratch(static_cast<size_t>(packed_floats + sums_floats));
   parallel_for(positions * groups, [&](int64_t task) {
     const int64_t position = task / groups, first_panel = task % groups * kPanels;
     const int64_t last_panel = std::min(first_panel + kPanels, products.panels);
-    const int64_t columns =
-        (last_panel - 1 - first_panel) * products.panel_width + products.panel_columns(last_panel - 1);
-    const float* a = w.data + position * w.position_stride;
-    float* packed = thread_scratch(static_cast<size_t>(packed_floats + sums_floats));
-    float* sums = packed + packed_floats;         // of the picture in work
-    thread_local std::vector<const float*> rows;  // reused: a steady loop allocates nothing
-    rows.resize(static_cast<size_t>(cut.block));
-    cut.for_each_block(first, last, [&](int64_t number, int64_t begin, int64_t end) {
-      float* whole = to + (number / cut.blocks - round_begin) * products.picture_stride +
-                     position * products.position_stride + first_panel * products.panel_stride();
-      const int64_t floats = products.rows * columns;
-      const bool begins = number % cut.blocks == 0, ends = (number + 1) % cut.blocks == 0 || end == last;
-      float* target = begins && ends ? whole : sums;
-      if (!begins && begin == first) std::copy_n(whole, floats, sums);  // begun with tiles before these
-      for (int64_t i = begin; i < end; ++i) rows[static_cast<size_t>(i - begin)] = a + (i - first) * w.tile_stride;
-      kernels::pack_outer(rows.data(), end - begin, 0, products.out_channels, packed);
-      for (int64_t panel = first_panel; panel < last_panel; ++panel) {
-        kernels::outer_panel({.a = packed,
-                              .channels = products.out_channels,
-                              .pixels = end - begin,
-                              .b = v.data + position * v.position_stride + panel * v.panel_stride +
-                                   (begin - first) * products.panel_columns(panel),
-                              .columns = products.panel_columns(panel),
-                              .sums = target + (panel - first_panel) * products.panel_stride(),
-                              .accumulate = !begins});
-      }
-      if (ends && target == sums) std::copy_n(sums, floats, whole);
-    });
+    for (int64_t panel = first_panel; panel < last_panel; ++panel) {
+      const int64_t columns = products.panel_columns(panel);
+      cut.for_each_block(first, last, [&](int64_t number, int64_t begin, int64_t end) {
+        kernels::outer_panel(
+            {.a = w.data + position * w.position_stride + (begin - first) * w.tile_stride,
+             .tile_stride = kernels::kTileRows,
+             .pixel_stride = w.tile_stride,
+             .channels = products.out_channels,
+             .pixels = end - begin,
+             .b = v.data + position * v.position_stride + panel * v.panel_stride + (begin - first) * columns,
+             .b_stride = columns,
+             .columns = columns,
+             .sums = to + (number / cut.blocks - round_begin) * products.block_stride +
+                     position * products.position_stride + panel * products.panel_stride(),
+             .accumulate = number % cut.blocks != 0});
+      });
+    }
   });
+}
+
+/// Both operands of the products, and where their tiles come from.
+struct Operands {
+  int m;
+  const Tensor &x, &dy;
+  const Tiling& tiling;
+  int64_t origin;  // of the input tiles
+  const ZeroRow& zeros;
+  int64_t out_stride;
+
+  int64_t v_stride(int64_t tiles, const Products& products) const { return position_stride(tiles, products.padded()); }
+  int64_t w_stride(int64_t tiles) const { return position_stride(tiles, out_stride); }
+  /// Layouts of V and W for so many tiles at `data`.
+  kernels::PositionLayout v(int64_t tiles, const Products& products, float* data) const {
+    return {data,
+            v_stride(tiles, products),
+            products.panel_width,
+            tiles * products.panel_width,
+            products.panel_width,
+            products.last_columns};
+  }
+  kernels::PositionLayout w(int64_t tiles, float* data) const { return tile_major(data, tiles, out_stride); }
+  /// Transforms the tiles [begin, end), to the tiles from `first` on.
+  void transform(int64_t begin, int64_t end, const kernels::PositionLayout& v, const kernels::PositionLayout& w,
+                 int64_t first) const {
+    kernels::winograd_input(m, read_tiles(x, tiling, m + 2, origin, begin, end, zeros), v, first);
+    kernels::winograd_gradient(m, read_tiles(dy, tiling, m, 0, begin, end, zeros), w, first);
+  }
+};
+
+/// Few channels: a task takes a block of tiles through the transforms and the products, some at a time, in its own cache.
+/// The products of each block of the pictures from `first_picture` on go to `to`.
+void multiply_by_blocks(const Operands& operands, const PictureCut& cut, const Products& products,
+                        int64_t first_picture, int64_t pictures, float* to) {
+  const int64_t positions = operands.tiling.positions();
+  const int64_t tile_floats = positions * (products.padded() + operands.out_stride);
+  const int64_t most = tiles_in_cache(tile_floats, cut.block);
+  const int64_t v_floats = positions * operands.v_stride(most, products);
+  const auto floats = static_cast<size_t>(v_floats + positions * operands.w_stride(most));
+  announce_scratch(floats);
+  parallel_for(pictures * cut.blocks, [&](int64_t task) {
+    const int64_t picture = first_picture + task / cut.blocks;
+    const int64_t begin = picture * cut.units + task % cut.blocks * cut.block;
+    const int64_t end = std::min(begin + cut.block, (picture + 1) * cut.units);
+    float* scratch = thread_scratch(floats);
+    const kernels::PositionLayout v = operands.v(most, products, scratch), w = operands.w(most, scratch + v_floats);
+    for (int64_t first = begin; first < end; first += most) {
+      const int64_t last = std::min(first + most, end);
+      operands.transform(first, last, v, w, 0);
+      for (int64_t position = 0; position < positions; ++position) {
+        float* sums = to + task * products.block_stride + position * products.position_stride;
+        for (int64_t panel = 0; panel < products.panels; ++panel) {
+          kernels::outer_panel({.a = w.data + position * w.position_stride,
+                                .tile_stride = kernels::kTileRows,
+                                .pixel_stride = w.tile_stride,
+                                .channels = products.out_channels,
+                                .pixels = last - first,
+                                .b = v.data + position * v.position_stride + panel * v.panel_stride,
+                                .b_stride = products.panel_columns(panel),
+                                .columns = products.panel_columns(panel),
+                                .sums = sums + panel * products.panel_stride(),
+                                .accumulate = false,
+                                .continues = first > begin});
+        }
+      }
+    }
+  });
+}
+
+/// Adds the products of a picture's blocks, one after the other, to those of its first: of filters [begin, end).
+void add_blocks(const Products& products, int64_t positions, int64_t blocks, int64_t begin, int64_t end, float* first) {
+  for (int64_t block = 1; block < blocks; ++block) {
+    for (int64_t position = 0; position < positions; ++position) {
+      for (int64_t panel = 0; panel < products.panels; ++panel) {
+        const int64_t columns = products.panel_columns(panel);
+        float* to = first + position * products.position_stride + panel * products.panel_stride() + begin * columns;
+        kernels::add({to, 0}, {to + block * products.block_stride, 0}, {to, 0}, 1, (end - begin) * columns);
+      }
+    }
+  }
 }
 
 /// dw = G^T dU G of each picture, added over pictures in the tree. dw [K,3,3,C] of x, whose channels are a part of it or
@@ -87,38 +158,37 @@ void backward_weight(int m, const Tensor& x, const Tensor& dy, const Tensor& dw,
   const Tiling tiling(m, dy.dim(0), dy.dim(1), dy.dim(2), options.dilation);
   const int64_t positions = tiling.positions(), image_tiles = tiling.image_tiles();
   const Products products(positions, x.channels(), dy.channels());
-  const int64_t out_stride = round_up(dy.channels(), 16);
   if (tiling.count() == 0) return Tensor(dw).fill(0.0F);
   const PictureCut cut(tiling.images, image_tiles, kTileBlock, 1);
+  const ZeroRow zeros(std::max(products.in_channels, products.out_channels));
+  const Operands operands{m, x, dy, tiling, -options.padding, zeros, tile_stride(dy.channels())};
 
   // Transformed tiles of a chunk: of a round of pictures, or of a part of a large picture.
+  const bool by_blocks = products.few_channels();
   const int64_t tile_bytes =
-      positions * (round_up(products.in_channels, 16) + out_stride) * static_cast<int64_t>(sizeof(float));
+      positions * (round_up(products.in_channels, 16) + operands.out_stride) * static_cast<int64_t>(sizeof(float));
   const int64_t most = std::max<int64_t>((int64_t{40} << 20) / tile_bytes, 256);
-  const int64_t round_pictures =
-      std::min({products.round_pictures(), std::max<int64_t>(1, most / image_tiles), tiling.images});
-  const int64_t chunk = std::min(round_pictures * image_tiles, round_up(most, cut.block));
-  const int64_t v_stride = position_stride(chunk, products.padded()), w_stride = position_stride(chunk, out_stride);
-  const Scratch<float> room(positions * (v_stride + w_stride));
-  const kernels::PositionLayout v = {room.data(),          v_stride,
-                                     products.panel_width, chunk * products.panel_width,
-                                     products.panel_width, products.last_columns};
-  const kernels::PositionLayout w = tile_major(room.data() + positions * v_stride, chunk, out_stride);
-  const ZeroRow zeros(std::max(products.in_channels, products.out_channels));
+  const int64_t fitting = by_blocks ? tiling.images : std::max<int64_t>(1, most / image_tiles);
+  const int64_t round_pictures = std::min({products.round_pictures(cut.blocks), fitting, tiling.images});
+  const int64_t chunk = by_blocks ? 0 : std::min(round_pictures * image_tiles, round_up(most, cut.block));
+  const int64_t v_floats = positions * operands.v_stride(chunk, products);
+  const Scratch<float> room(v_floats + positions * operands.w_stride(chunk));
+  const kernels::PositionLayout v = operands.v(chunk, products, room.data());
+  const kernels::PositionLayout w = operands.w(chunk, room.data() + v_floats);
 
-  const Scratch<float> round(round_pictures * products.picture_stride);
+  const int64_t blocks = by_blocks ? cut.blocks : 1, picture_stride = blocks * products.block_stride;
+  const Scratch<float> round(round_pictures * picture_stride);
   const TreeCounter counter{tiling.images};
   const int64_t filter = 9 * products.in_channels;
   const Scratch<float> kept(std::max<int64_t>(1, counter.levels() * products.out_channels * filter));
   for (int64_t picture = 0; picture < tiling.images; picture += round_pictures) {
     const int64_t pictures = std::min(round_pictures, tiling.images - picture);
-    for (int64_t first = picture * image_tiles, end = first + pictures * image_tiles; first < end; first += chunk) {
-      const int64_t last = std::min(first + chunk, end);
-      parallel_ranges(last - first, kGroup, [&](int64_t begin, int64_t stop) {
-        kernels::winograd_input(m, read_tiles(x, tiling, m + 2, -options.padding, first + begin, first + stop, zeros),
-                                v, begin);
-        kernels::winograd_gradient(m, read_tiles(dy, tiling, m, 0, first + begin, first + stop, zeros), w, begin);
-      });
+    const int64_t round_end = (picture + pictures) * image_tiles;
+    if (by_blocks) multiply_by_blocks(operands, cut, products, picture, pictures, round.data());
+    for (int64_t first = picture * image_tiles; first < round_end && !by_blocks; first += chunk) {
+      const int64_t last = std::min(first + chunk, round_end);
+      parallel_ranges(last - first, kGroup,
+                      [&](int64_t begin, int64_t end) { operands.transform(first + begin, first + end, v, w, begin); });
       multiply_tiles(cut, products, positions, first, last, v, w, picture, round.data());
     }
     constexpr int64_t kFilters = 8;
@@ -127,7 +197,9 @@ void backward_weight(int m, const Tensor& x, const Tensor& dy, const Tensor& dw,
       float* sum = thread_scratch(static_cast<size_t>(kFilters * filter));
       const int64_t floats = (end - begin) * filter;
       for (int64_t i = 0; i < pictures; ++i) {
-        const kernels::PositionLayout from = {round.data() + i * products.picture_stride,
+        float* whole = round.data() + i * picture_stride;
+        add_blocks(products, positions, blocks, begin, end, whole);
+        const kernels::PositionLayout from = {whole,
                                               products.position_stride,
                                               products.panel_width,
                                               products.panel_stride(),

@@ -31,9 +31,11 @@ std::vector<OpCase> cases() {
   for (const OpCase& row : op_cases("conv2d")) {
     if (row.kernel_h == 3 && row.kernel_w == 3 && row.stride == 1) rows.push_back(row);
   }
-  // Paddings that are not the dilation, whole panels and a rest, several blocks of tiles and of the depth.
+  // Paddings that are not the dilation, whole panels and a rest, several blocks of tiles and of the depth, blocks whose
+  // tiles do not fit into a cache at once.
   for (const char* text : {"conv2d n1h9w10c40k72r3d2p0", "conv2d n2h8w5c24k16r3p3", "conv2d n1h25w26c16k16r3d3p5",
-                           "conv2d n1h30w31c170k130r3", "conv2d n1h8w9c1100k520r3d2", "conv2d n1h62w61c17k18r3 bias"}) {
+                           "conv2d n1h30w31c170k130r3", "conv2d n1h8w9c1100k520r3d2", "conv2d n1h62w61c17k18r3 bias",
+                           "conv2d n2h46w49c64k60r3"}) {
     rows.push_back(OpCase::parse(text));
   }
   return rows;
