@@ -2,7 +2,9 @@
 #include "tensor/profile/conv_trial.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
+#include <thread>
 
 #include "tensor/backends/reference.h"
 #include "tensor/base/check.h"
@@ -191,7 +193,10 @@ ConvPassResult run_conv_trial(const ConvSpec& spec, ConvPass pass, const ConvTri
       options.runs > 0 ? options.runs : std::clamp(static_cast<int>(kSeconds / std::max(round_s, 1e-3)), 3, 25);
   for (int round = 0; round < outcome.rounds; ++round) {
     for (Candidate& candidate : list) {
-      if (candidate.result.failed.empty()) candidate.seconds.push_back(seconds_of_pass(in, pass, candidate));
+      if (!candidate.result.failed.empty()) continue;
+      candidate.seconds.push_back(seconds_of_pass(in, pass, candidate));
+      // oneDNN's threads are OpenMP's, which stay awake for a while and would take a core from the next candidate.
+      if (candidate.result.foreign) std::this_thread::sleep_for(std::chrono::milliseconds(5));
     }
   }
   for (Candidate& candidate : list) {
