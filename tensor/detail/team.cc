@@ -61,7 +61,7 @@ void Team::run(int helpers, int64_t tasks, Function function, void* context) {
   failed_.store(false, std::memory_order_relaxed);
   next_.store(0, std::memory_order_relaxed);
   door_.store(0, std::memory_order_release);
-  epoch_.fetch_add(1, std::memory_order_release);
+  epoch_.fetch_add(1);  // sequentially consistent, as whoever falls asleep is: nobody may miss the call
   epoch_.notify_all();
   work();
   close();
@@ -89,7 +89,7 @@ bool Team::enter() {
 }
 
 void Team::leave() {
-  if (door_.fetch_sub(1, std::memory_order_release) - 1 == kClosed) door_.notify_one();
+  if (door_.fetch_sub(1) - 1 == kClosed) door_.notify_one();
 }
 
 void Team::close() {
