@@ -99,12 +99,28 @@ TEST_CASE("parallel_for: regions of several callers at once, and many short ones
       for (int caller = 0; caller < kCallers; ++caller) {
         callers.emplace_back([&count, caller] {
           for (int region = 0; region < kRegions; ++region) {
-            parallel_for(kTasks, [&](int64_t task) { ++count[static_cast<size_t>(caller * kTasks + task)]; });
+            parallel_for(kTasks, [&](int64_t task) {
+              if (task == 1) std::this_thread::yield();  // in the middle of a region
+              ++count[static_cast<size_t>(caller * kTasks + task)];
+            });
           }
         });
       }
     }
     CHECK(count == std::vector<int>(kCallers * kTasks, kRegions));
+  });
+}
+
+TEST_CASE("parallel_for: returns when the last task has ended, whoever has it") {
+  at_each_thread_count([] {
+    for (int round = 0; round < 5; ++round) {
+      std::vector<int> done(8);
+      parallel_for(8, [&](int64_t task) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(task % 3 + 1));
+        done[static_cast<size_t>(task)] = 1;
+      });
+      CHECK(done == std::vector<int>(8, 1));
+    }
   });
 }
 
