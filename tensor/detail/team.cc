@@ -14,13 +14,12 @@ constexpr std::chrono::microseconds kActive{50};
 
 thread_local bool inside_task = false;
 
-/// While one lives, this thread runs a task.
+/// While one lives, this thread runs tasks.
 struct InTask {
   InTask() { inside_task = true; }
-  ~InTask() { inside_task = before; }
+  ~InTask() { inside_task = false; }
   InTask(const InTask&) = delete;
   InTask& operator=(const InTask&) = delete;
-  const bool before = inside_task;
 };
 
 /// Returns the value of `word` once it is another than `old`: waits awake for kActive, then asleep.
@@ -52,7 +51,7 @@ bool Team::in_task() { return inside_task; }
 
 void Team::run(int helpers, int64_t tasks, Function function, void* context) {
   const InTask inside;
-  const auto lock = inside.before ? std::unique_lock<std::mutex>() : std::unique_lock(caller_, std::try_to_lock);
+  const std::unique_lock lock(caller_, std::try_to_lock);
   if (!lock || helpers == 0) {
     for (int64_t task = 0; task < tasks; ++task) function(context, task);
     return;

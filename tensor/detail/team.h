@@ -23,7 +23,7 @@ class Team {
   int helpers() const { return started_; }
 
   /// Calls function(context, task) once for each task in [0, tasks), here and in up to `helpers` of the team; here alone
-  /// inside a task, and while another thread's region runs. Rethrows the first exception; tasks not begun by then are
+  /// while another thread's region runs. Not inside a task. Rethrows the first exception; tasks not begun by then are
   /// left out.
   void run(int helpers, int64_t tasks, Function function, void* context);
 

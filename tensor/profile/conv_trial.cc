@@ -196,7 +196,8 @@ ConvPassResult run_conv_trial(const ConvSpec& spec, ConvPass pass, const ConvTri
       if (!candidate.result.failed.empty()) continue;
       candidate.seconds.push_back(seconds_of_pass(in, pass, candidate));
       // oneDNN's threads are OpenMP's, which stay awake for a while and would take a core from the next candidate.
-      if (candidate.result.foreign) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+      if (candidate.options.engine.backend == ConvBackend::onednn)
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));
     }
   }
   for (Candidate& candidate : list) {

@@ -39,6 +39,35 @@ struct Products {
   }
 };
 
+/// Both operands of the products, and where their tiles come from.
+struct Operands {
+  int m;
+  const Tensor &x, &dy;
+  const Tiling& tiling;
+  int64_t origin;  // of the input tiles
+  const ZeroRow& zeros;
+  int64_t out_stride;
+
+  int64_t v_stride(int64_t tiles, const Products& products) const { return position_stride(tiles, products.padded()); }
+  int64_t w_stride(int64_t tiles) const { return position_stride(tiles, out_stride); }
+  /// Layouts of V and W for so many tiles at `data`.
+  kernels::PositionLayout v(int64_t tiles, const Products& products, float* data) const {
+    return {data,
+            v_stride(tiles, products),
+            products.panel_width,
+            tiles * products.panel_width,
+            products.panel_width,
+            products.last_columns};
+  }
+  kernels::PositionLayout w(int64_t tiles, float* data) const { return tile_major(data, tiles, out_stride); }
+  /// Transforms the tiles [begin, end), to the tiles from `first` on.
+  void transform(int64_t begin, int64_t end, const kernels::PositionLayout& v, const kernels::PositionLayout& w,
+                 int64_t first) const {
+    kernels::winograd_input(m, read_tiles(x, tiling, m + 2, origin, begin, end, zeros), v, first);
+    kernels::winograd_gradient(m, read_tiles(dy, tiling, m, 0, begin, end, zeros), w, first);
+  }
+};
+
 /// Adds the products of the tiles [first, last) of both operands' tiles to `to`, whose first picture is `round_begin`.
 void multiply_tiles(const PictureCut& cut, const Products& products, int64_t positions, int64_t first, int64_t last,
                     const kernels::PositionLayout& v, const kernels::PositionLayout& w, int64_t round_begin,
@@ -69,34 +98,25 @@ void multiply_tiles(const PictureCut& cut, const Products& products, int64_t pos
   });
 }
 
-/// Both operands of the products, and where their tiles come from.
-struct Operands {
-  int m;
-  const Tensor &x, &dy;
-  const Tiling& tiling;
-  int64_t origin;  // of the input tiles
-  const ZeroRow& zeros;
-  int64_t out_stride;
-
-  int64_t v_stride(int64_t tiles, const Products& products) const { return position_stride(tiles, products.padded()); }
-  int64_t w_stride(int64_t tiles) const { return position_stride(tiles, out_stride); }
-  /// Layouts of V and W for so many tiles at `data`.
-  kernels::PositionLayout v(int64_t tiles, const Products& products, float* data) const {
-    return {data,
-            v_stride(tiles, products),
-            products.panel_width,
-            tiles * products.panel_width,
-            products.panel_width,
-            products.last_columns};
+/// Many channels: the tiles of the pictures from `first_picture` on are transformed, at most about `most` at a time, and
+/// then multiplied. The products of each picture go to `to`.
+void multiply_by_chunks(const Operands& operands, const PictureCut& cut, const Products& products,
+                        int64_t first_picture, int64_t pictures, int64_t most, float* to) {
+  constexpr int64_t kGroup = 6;  // tiles of a transform task
+  const int64_t positions = operands.tiling.positions();
+  const int64_t chunk = std::min(pictures * cut.units, round_up(most, cut.block));
+  const int64_t v_floats = positions * operands.v_stride(chunk, products);
+  const Scratch<float> room(v_floats + positions * operands.w_stride(chunk));
+  const kernels::PositionLayout v = operands.v(chunk, products, room.data());
+  const kernels::PositionLayout w = operands.w(chunk, room.data() + v_floats);
+  const int64_t all_end = (first_picture + pictures) * cut.units;
+  for (int64_t first = first_picture * cut.units; first < all_end; first += chunk) {
+    const int64_t last = std::min(first + chunk, all_end);
+    parallel_ranges(last - first, kGroup,
+                    [&](int64_t begin, int64_t end) { operands.transform(first + begin, first + end, v, w, begin); });
+    multiply_tiles(cut, products, positions, first, last, v, w, first_picture, to);
   }
-  kernels::PositionLayout w(int64_t tiles, float* data) const { return tile_major(data, tiles, out_stride); }
-  /// Transforms the tiles [begin, end), to the tiles from `first` on.
-  void transform(int64_t begin, int64_t end, const kernels::PositionLayout& v, const kernels::PositionLayout& w,
-                 int64_t first) const {
-    kernels::winograd_input(m, read_tiles(x, tiling, m + 2, origin, begin, end, zeros), v, first);
-    kernels::winograd_gradient(m, read_tiles(dy, tiling, m, 0, begin, end, zeros), w, first);
-  }
-};
+}
 
 /// Few channels: a task takes a block of tiles through the transforms and the products, some at a time, in its own cache.
 /// The products of each block of the pictures from `first_picture` on go to `to`.
@@ -153,7 +173,6 @@ void add_blocks(const Products& products, int64_t positions, int64_t blocks, int
 /// dw = G^T dU G of each picture, added over pictures in the tree. dw [K,3,3,C] of x, whose channels are a part of it or
 /// all.
 void backward_weight(int m, const Tensor& x, const Tensor& dy, const Tensor& dw, const Conv2dOptions& options) {
-  constexpr int64_t kGroup = 6;        // tiles of a transform task
   constexpr int64_t kTileBlock = 128;  // of the sum: its panel of V stays in L1 while the channels of W pass
   const Tiling tiling(m, dy.dim(0), dy.dim(1), dy.dim(2), options.dilation);
   const int64_t positions = tiling.positions(), image_tiles = tiling.image_tiles();
@@ -163,19 +182,13 @@ void backward_weight(int m, const Tensor& x, const Tensor& dy, const Tensor& dw,
   const ZeroRow zeros(std::max(products.in_channels, products.out_channels));
   const Operands operands{m, x, dy, tiling, -options.padding, zeros, tile_stride(dy.channels())};
 
-  // Transformed tiles of a chunk: of a round of pictures, or of a part of a large picture.
   const bool by_blocks = products.few_channels();
+  // Transformed tiles of a chunk: of a round of pictures, or of a part of a large picture.
   const int64_t tile_bytes =
       positions * (round_up(products.in_channels, 16) + operands.out_stride) * static_cast<int64_t>(sizeof(float));
   const int64_t most = std::max<int64_t>((int64_t{40} << 20) / tile_bytes, 256);
   const int64_t fitting = by_blocks ? tiling.images : std::max<int64_t>(1, most / image_tiles);
   const int64_t round_pictures = std::min({products.round_pictures(cut.blocks), fitting, tiling.images});
-  const int64_t chunk = by_blocks ? 0 : std::min(round_pictures * image_tiles, round_up(most, cut.block));
-  const int64_t v_floats = positions * operands.v_stride(chunk, products);
-  const Scratch<float> room(v_floats + positions * operands.w_stride(chunk));
-  const kernels::PositionLayout v = operands.v(chunk, products, room.data());
-  const kernels::PositionLayout w = operands.w(chunk, room.data() + v_floats);
-
   const int64_t blocks = by_blocks ? cut.blocks : 1, picture_stride = blocks * products.block_stride;
   const Scratch<float> round(round_pictures * picture_stride);
   const TreeCounter counter{tiling.images};
@@ -183,13 +196,10 @@ void backward_weight(int m, const Tensor& x, const Tensor& dy, const Tensor& dw,
   const Scratch<float> kept(std::max<int64_t>(1, counter.levels() * products.out_channels * filter));
   for (int64_t picture = 0; picture < tiling.images; picture += round_pictures) {
     const int64_t pictures = std::min(round_pictures, tiling.images - picture);
-    const int64_t round_end = (picture + pictures) * image_tiles;
-    if (by_blocks) multiply_by_blocks(operands, cut, products, picture, pictures, round.data());
-    for (int64_t first = picture * image_tiles; first < round_end && !by_blocks; first += chunk) {
-      const int64_t last = std::min(first + chunk, round_end);
-      parallel_ranges(last - first, kGroup,
-                      [&](int64_t begin, int64_t end) { operands.transform(first + begin, first + end, v, w, begin); });
-      multiply_tiles(cut, products, positions, first, last, v, w, picture, round.data());
+    if (by_blocks) {
+      multiply_by_blocks(operands, cut, products, picture, pictures, round.data());
+    } else {
+      multiply_by_chunks(operands, cut, products, picture, pictures, most, round.data());
     }
     constexpr int64_t kFilters = 8;
     announce_scratch(static_cast<size_t>(kFilters * filter));
