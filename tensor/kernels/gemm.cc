@@ -22,16 +22,65 @@ HWY_INLINE int64_t lanes() { return static_cast<int64_t>(hn::Lanes(D())); }
 
 GemmShape gemm_shape() { return {lanes(), kMaxVectors * lanes()}; }
 
-// Where the rows of a tile are stored, and what is added to them; of rows behind the last, memory that nobody reads.
+// The wide tile asks the caches for what comes next while it multiplies, a line or two with each step: so many at once
+// would fill the processor's list of lines under way, and everything would wait. On targets with narrow panels the
+// processor foresees enough by itself, and asking takes longer than it saves.
+constexpr bool kAsksAhead = kMaxVectors == 4;
+
+// Where the rows of a tile are stored, and what is added to them. Of eight, as a step counts; the last two are repeated.
 struct TileEnds {
-  float* to[kTileRows];
-  const float* residual[kTileRows];
+  float* to[8];
+  const float* residual[8];
+};
+
+HWY_INLINE TileEnds tile_ends(const GatherPanel& p, int64_t first) {
+  TileEnds ends;
+  HWY_UNROLL(8)
+  for (int i = 0; i < 8; ++i) {
+    const int64_t row = first + (i < kTileRows ? i : 0);
+    ends.to[i] = p.out[row] + p.column_begin;
+    ends.residual[i] = p.residual != nullptr ? p.residual[row] + p.column_begin : ends.to[i];
+  }
+  return ends;
+}
+
+/// Asks for all lines of a tile's ends at once.
+HWY_INLINE void ask_for(const TileEnds& ends, bool residual, int64_t columns) {
+  HWY_UNROLL(6)
+  for (int i = 0; i < kTileRows; ++i) {
+    for (int64_t c = 0; c < columns; c += 16) {
+      __builtin_prefetch(ends.to[i] + c, /*rw=*/1);
+      if (residual) __builtin_prefetch(ends.residual[i] + c);
+    }
+  }
+}
+
+/// The panel that is read after this one, in lines, for L2: the first tile to read it would wait for memory.
+class NextPanel {
+ public:
+  explicit NextPanel(const GatherPanel& p) : at_(p.next_b), end_(p.next_b + p.next_floats) {}
+  /// Before a tile. When all has been asked for, any line in L1 costs least.
+  HWY_INLINE void begin_tile(const void* in_l1) {
+    step_ = at_ < end_ ? 16 : 0;
+    if (step_ == 0) at_ = static_cast<const float*>(in_l1);
+  }
+  HWY_INLINE void ask_for_two() {
+    __builtin_prefetch(at_, /*rw=*/0, /*locality: L2=*/2);
+    __builtin_prefetch(at_ + step_, /*rw=*/0, /*locality: L2=*/2);
+    at_ += 2 * step_;
+  }
+
+ private:
+  const float* at_;
+  const float* end_;
+  int64_t step_ = 0;
 };
 
 /// Stores sums + (what is there or the bias) + residual, ReLU of it.
 template <int kVectors>
 HWY_INLINE void finish_tile(Tile<kTileRows, kVectors>& tile, const GatherPanel& p, const TileEnds& ends) {
   const D d;
+  // All loads come before all stores, so that rows which repeat the last one store the same numbers once more.
   const auto each = [&](const auto& body) HWY_ATTR {
     HWY_UNROLL(6)
     for (int i = 0; i < kTileRows; ++i) {
@@ -53,7 +102,8 @@ HWY_INLINE void finish_tile(Tile<kTileRows, kVectors>& tile, const GatherPanel& 
 
 /// The same for a panel that is no whole number of vectors wide.
 template <int kVectors>
-HWY_INLINE void finish_part(const Tile<kTileRows, kVectors>& tile, const GatherPanel& p, const TileEnds& ends) {
+HWY_INLINE void finish_part(const Tile<kTileRows, kVectors>& tile, const GatherPanel& p, const TileEnds& ends,
+                            int64_t rows) {
   const D d;
   HWY_ALIGN float sums[kTileRows][kMaxVectors * hn::MaxLanes(D())];
   HWY_UNROLL(6)
@@ -61,7 +111,7 @@ HWY_INLINE void finish_part(const Tile<kTileRows, kVectors>& tile, const GatherP
     HWY_UNROLL(4)
     for (int j = 0; j < kVectors; ++j) hn::Store(tile.sum[i][j], d, sums[i] + j * lanes());
   }
-  for (int i = 0; i < kTileRows; ++i) {
+  for (int64_t i = 0; i < rows; ++i) {
     for (int64_t c = 0; c < p.column_end - p.column_begin; ++c) {
       float sum = sums[i][c];
       if (p.accumulate) {
@@ -75,33 +125,36 @@ HWY_INLINE void finish_part(const Tile<kTileRows, kVectors>& tile, const GatherP
   }
 }
 
+/// Adds the outer product of six numbers and a row of b.
 template <int kVectors>
+HWY_INLINE void add_product(Tile<kTileRows, kVectors>& tile, const float* b, float a0, float a1, float a2, float a3,
+                            float a4, float a5) {
+  V vb[kVectors];
+  HWY_UNROLL(4)
+  for (int j = 0; j < kVectors; ++j) vb[j] = hn::LoadU(D(), b + j * lanes());
+  tile.step(vb, 0, a0);
+  tile.step(vb, 1, a1);
+  tile.step(vb, 2, a2);
+  tile.step(vb, 3, a3);
+  tile.step(vb, 4, a4);
+  tile.step(vb, 5, a5);
+}
+
+// kFresh: the rows of the next tile are asked for as well.
+template <int kVectors, bool kFresh>
 HWY_NOINLINE void gather_tiles(const GatherPanel& p) {
-  const D d;
   const int64_t channels = p.channel_end - p.channel_begin;
   const int64_t stride = kVectors * lanes();
   const bool whole = p.column_end - p.column_begin == stride;
-  // A tile's share of the next panel of b, in lines, where panels are wide: its first tile would wait for memory. Narrow
-  // ones the processor foresees; asking for them takes longer than it saves.
-  const int64_t lines = kMaxVectors == 4 && p.next_b != nullptr ? p.next_floats / 16 : 0;
-  const int64_t lines_per_tile = lines * kTileRows / p.count + 1;
-  HWY_ALIGN float nowhere[kMaxVectors * HWY_MAX_BYTES / sizeof(float)] = {};  // of rows behind the last
-  int64_t line = 0;
+  // Sixteen channels ask for a line of each row: with 64, all are there when the sums are. The processor does not foresee
+  // where a row's outputs lie.
+  const bool ends_by_step = kAsksAhead && channels >= 64 && p.tap_end == p.tap_begin + 1;
+  NextPanel next_panel(p);
   for (int64_t first = 0; first < p.count; first += kTileRows) {
     const float* const* rows = p.rows + first * p.taps;
-    // Asked for here, there when the sums are: the processor does not foresee where a row's outputs lie.
-    TileEnds ends;
-    for (int i = 0; i < kTileRows; ++i) {
-      const bool valid = first + i < p.count;
-      ends.to[i] = valid ? p.out[first + i] + p.column_begin : nowhere;
-      for (int64_t c = 0; c < stride; c += 16) __builtin_prefetch(ends.to[i] + c, /*rw=*/1);
-      if (p.residual == nullptr) continue;
-      ends.residual[i] = valid ? p.residual[first + i] + p.column_begin : nowhere;
-      for (int64_t c = 0; c < stride; c += 16) __builtin_prefetch(ends.residual[i] + c);
-    }
-    for (const int64_t end = std::min(line + lines_per_tile, lines); line < end; ++line) {
-      __builtin_prefetch(p.next_b + line * 16, /*rw=*/0, /*locality: L2=*/2);
-    }
+    const TileEnds ends = tile_ends(p, first);
+    if (!ends_by_step) ask_for(ends, p.residual != nullptr, stride);
+    next_panel.begin_tile(&ends);
     // Each block of the depth is summed from zero and added to what is there at the end: rounding errors then grow with
     // the block's depth, not with the whole sum's.
     Tile<kTileRows, kVectors> tile;
@@ -116,44 +169,66 @@ HWY_NOINLINE void gather_tiles(const GatherPanel& p) {
       const float* HWY_RESTRICT a3 = row[3] + p.channel_begin;
       const float* HWY_RESTRICT a4 = row[4] + p.channel_begin;
       const float* HWY_RESTRICT a5 = row[5] + p.channel_begin;
-      for (int64_t c = 0; c < channels; ++c, b += stride) {
-        V vb[kVectors];
-        HWY_UNROLL(4)
-        for (int j = 0; j < kVectors; ++j) vb[j] = hn::LoadU(d, b + j * lanes());
-        tile.step(vb, 0, a0[c]);
-        tile.step(vb, 1, a1[c]);
-        tile.step(vb, 2, a2[c]);
-        tile.step(vb, 3, a3[c]);
-        tile.step(vb, 4, a4[c]);
-        tile.step(vb, 5, a5[c]);
+      const float* next_rows[8];
+      if (kFresh) {
+        const float* const* next = row + p.taps * kTileRows;
+        if (first + kTileRows >= p.count || next[0] == nullptr) next = row;
+        for (int i = 0; i < 8; ++i) next_rows[i] = next[i % kTileRows] + p.channel_begin;
       }
+      int64_t c = 0;
+      for (; c + 1 < channels; c += 2, b += 2 * stride) {
+        if (kAsksAhead) {
+          // Two steps ask for a line of one row, sixteen for one of each.
+          const int64_t i = c / 2 % 8;
+          __builtin_prefetch(ends.to[i] + c % 64 / 16 * 16, /*rw=*/1);
+          __builtin_prefetch(ends.residual[i] + c % 64 / 16 * 16);
+          if (kFresh) __builtin_prefetch(next_rows[i] + c / 16 * 16);
+          next_panel.ask_for_two();
+        }
+        add_product(tile, b, a0[c], a1[c], a2[c], a3[c], a4[c], a5[c]);
+        add_product(tile, b + stride, a0[c + 1], a1[c + 1], a2[c + 1], a3[c + 1], a4[c + 1], a5[c + 1]);
+      }
+      if (c < channels) add_product(tile, b, a0[c], a1[c], a2[c], a3[c], a4[c], a5[c]);
     }
-    whole ? finish_tile(tile, p, ends) : finish_part(tile, p, ends);
+    whole ? finish_tile(tile, p, ends) : finish_part(tile, p, ends, std::min(p.count - first, kTileRows));
   }
 }
 
+// from: sums to go on with, or null.
 template <int kVectors>
-HWY_NOINLINE void outer_tiles(const OuterPanel& p) {
+HWY_NOINLINE void outer_tiles(const OuterPanel& p, const float* from) {
   const D d;
   const int64_t stride = kVectors * lanes();
   const float* HWY_RESTRICT first = p.a;
   for (int64_t c = 0; c < p.channels; c += kTileRows, first += p.tile_stride) {
     float* sums = p.sums + c * stride;
     Tile<kTileRows, kVectors> tile;
-    if (p.continues) {
-      tile.load(sums);
+    if (from != nullptr) {
+      tile.load(from + c * stride);
     } else {
       tile.clear();
     }
     const float* HWY_RESTRICT a = first;
     const float* HWY_RESTRICT b = p.b;
-    for (int64_t pixel = 0; pixel < p.pixels; ++pixel, a += p.pixel_stride, b += p.b_stride) {
-      V vb[kVectors];
-      HWY_UNROLL(4)
-      for (int j = 0; j < kVectors; ++j) vb[j] = hn::LoadU(d, b + j * lanes());
-      HWY_UNROLL(6)
-      for (int i = 0; i < kTileRows; ++i) tile.step(vb, i, a[i]);
+    // Each of the first tiles asks for a line of each pixel that comes after b, every tile for the next one's sums.
+    const int64_t line = c / kTileRows;
+    const bool asks = p.next_b != nullptr && line < kVectors;
+    const float* next_b = asks ? p.next_b + line * 16 : b;
+    const int64_t next_stride = asks ? p.b_stride : 0;
+    const float* next_sums = sums + kTileRows * stride;
+    int64_t pixel = 0;
+    for (; pixel + 1 < p.pixels; pixel += 2, a += 2 * p.pixel_stride, b += 2 * p.b_stride) {
+      if (kAsksAhead) {
+        __builtin_prefetch(next_sums + pixel % 64 / 2 * 16, /*rw=*/1);
+        __builtin_prefetch(next_b, /*rw=*/0, /*locality: L2=*/2);
+        __builtin_prefetch(next_b + next_stride, /*rw=*/0, /*locality: L2=*/2);
+        next_b += 2 * next_stride;
+      }
+      const float* a1 = a + p.pixel_stride;
+      add_product(tile, b, a[0], a[1], a[2], a[3], a[4], a[5]);
+      add_product(tile, b + p.b_stride, a1[0], a1[1], a1[2], a1[3], a1[4], a1[5]);
     }
+    if (pixel < p.pixels) add_product(tile, b, a[0], a[1], a[2], a[3], a[4], a[5]);
     HWY_UNROLL(6)
     for (int i = 0; i < kTileRows; ++i) {
       HWY_UNROLL(4)
@@ -176,11 +251,29 @@ HWY_INLINE void with_vectors(int64_t columns, const Body& body) {
 }
 
 void gather_panel(const GatherPanel& p) {
-  with_vectors(p.column_end - p.column_begin, [&](auto vectors) HWY_ATTR { gather_tiles<vectors>(p); });
+  with_vectors(p.column_end - p.column_begin, [&](auto vectors) HWY_ATTR {
+    kAsksAhead&& p.fresh ? gather_tiles<vectors, kAsksAhead>(p) : gather_tiles<vectors, false>(p);
+  });
 }
 
 void outer_panel(const OuterPanel& p) {
-  with_vectors(p.columns, [&](auto vectors) HWY_ATTR { outer_tiles<vectors>(p); });
+  with_vectors(p.columns, [&](auto vectors) HWY_ATTR {
+    const float* from = p.continues ? p.sums : nullptr;
+    // Of a wide panel, 64 pixels are half of an L1 cache of 32 KiB and lie in no more pages than its TLB has entries. The
+    // second half goes on with the first one's sums, to the same bits as in one pass.
+    constexpr int64_t kPixels = kMaxVectors == 4 ? 64 : 128;
+    if (p.pixels <= kPixels) return outer_tiles<vectors>(p, from);
+    OuterPanel begin = p, rest = p;
+    begin.pixels = kPixels;
+    begin.sums = p.accumulate ? p.partial : p.sums;
+    begin.accumulate = false;
+    rest.a += kPixels * p.pixel_stride;
+    rest.b += kPixels * p.b_stride;
+    rest.pixels -= kPixels;
+    begin.next_b = rest.b;
+    outer_tiles<vectors>(begin, from);
+    outer_tiles<vectors>(rest, begin.sums);
+  });
 }
 
 }  // namespace HWY_NAMESPACE

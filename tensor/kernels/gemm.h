@@ -28,14 +28,15 @@ struct GatherPanel {
   int64_t tap_begin, tap_end;              ///< this block's part of them
   int64_t channel_begin, channel_end;      ///< this block's channels within each tap
   const float* b;                          ///< [tap_end - tap_begin][channels][columns rounded up to lanes]
-  float* const* out;                       ///< [count]: first output column of each row
+  float* const* out;                       ///< [tiles][kTileRows]: first output column of each row, repeated as in rows
   int64_t count;                           ///< rows
   int64_t column_begin, column_end;        ///< output columns of this panel
   bool accumulate = false;                 ///< add to what out holds; otherwise start from bias
   const float* bias = nullptr;             ///< [all output columns] or null for zeros
   const float* next_b = nullptr;           ///< the panel that is read after this one, or null
   int64_t next_floats = 0;                 ///< its size
-  const float* const* residual = nullptr;  ///< [count]: rows that are added last, or null
+  bool fresh = false;                      ///< this is the first panel that reads these rows
+  const float* const* residual = nullptr;  ///< [tiles][kTileRows]: rows that are added last, or null
   bool relu = false;                       ///< and what is negative then becomes zero
 };
 void gather_panel(const GatherPanel& panel);
@@ -53,13 +54,15 @@ struct OuterPanel {
   int64_t tile_stride;               ///< floats from a tile of channels to the next
   int64_t pixel_stride = kTileRows;  ///< floats from a pixel to the next
   int64_t channels;                  ///< c
-  int64_t pixels;
-  const float* b;          ///< columns of a pixel, readable up to whole vectors
-  int64_t b_stride;        ///< floats from a pixel to the next
-  int64_t columns;         ///< at most GemmShape::width
-  float* sums;             ///< [channels rounded up to kTileRows][columns rounded up to lanes]
-  bool accumulate;         ///< add to what sums holds
-  bool continues = false;  ///< go on with the sums over the pixels before these, as if all were of one call
+  int64_t pixels;                    ///< at most 128
+  const float* b;                    ///< columns of a pixel, readable up to whole vectors
+  int64_t b_stride;                  ///< floats from a pixel to the next
+  int64_t columns;                   ///< at most GemmShape::width
+  float* sums;                       ///< [channels rounded up to kTileRows][columns rounded up to lanes]
+  bool accumulate;                   ///< add to what sums holds
+  float* partial = nullptr;          ///< room for as many sums, where they are accumulated
+  const float* next_b = nullptr;     ///< pixels that are read next, b_stride apart, or null
+  bool continues = false;            ///< go on with the sums over the pixels before these, as if all were of one call
 };
 void outer_panel(const OuterPanel& panel);
 

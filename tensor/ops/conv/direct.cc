@@ -66,8 +66,8 @@ void gather_rows(const Product& product, int64_t begin, int64_t end, const float
   const auto taps = static_cast<int64_t>(product.taps.size());
   const int64_t count = end - begin, tiles = (count + kTileRows - 1) / kTileRows;
   rows->in.resize(static_cast<size_t>(tiles * taps * kTileRows));
-  rows->out.resize(static_cast<size_t>(count));
-  rows->residual.resize(static_cast<size_t>(count));
+  rows->out.resize(static_cast<size_t>(tiles * kTileRows));
+  rows->residual.resize(static_cast<size_t>(tiles * kTileRows));
   const int64_t out_h = product.out.dim(1), out_w = product.out.dim(2);
   const Tensor& residual = product.epilogue.residual;
   for (int64_t tile = 0; tile < tiles; ++tile) {
@@ -77,12 +77,10 @@ void gather_rows(const Product& product, int64_t begin, int64_t end, const float
       x[i] = pixel % product.grid_w;
       y[i] = pixel / product.grid_w % product.grid_h;
       n[i] = pixel / product.grid_w / product.grid_h;
-      if (tile * kTileRows + i < count) {
-        const int64_t row =
-            (n[i] * out_h + product.out_y + y[i] * product.out_step) * out_w + product.out_x + x[i] * product.out_step;
-        rows->out[static_cast<size_t>(tile * kTileRows + i)] = product.out.row(row);
-        if (residual.defined()) rows->residual[static_cast<size_t>(tile * kTileRows + i)] = residual.row(row);
-      }
+      const int64_t row =
+          (n[i] * out_h + product.out_y + y[i] * product.out_step) * out_w + product.out_x + x[i] * product.out_step;
+      rows->out[static_cast<size_t>(tile * kTileRows + i)] = product.out.row(row);
+      if (residual.defined()) rows->residual[static_cast<size_t>(tile * kTileRows + i)] = residual.row(row);
     }
     for (int64_t t = 0; t < taps; ++t) {
       const Tap& tap = product.taps[static_cast<size_t>(t)];
@@ -133,6 +131,7 @@ void run(const Product& product, const PackedWeights& weights) {
                                .bias = product.epilogue.bias.data(),
                                .next_b = next.floats > 0 ? weights.data.data() + next.offset : nullptr,
                                .next_floats = next.floats,
+                               .fresh = panel == panel_begin,
                                .residual = last && product.epilogue.residual.defined() ? rows.residual.data() : nullptr,
                                .relu = last && product.epilogue.relu});
       }

@@ -91,7 +91,7 @@ void conv2d_backward_weight(const Tensor& dw, const Tensor& x, const Tensor& dy,
   const int64_t levels = TreeCounter{std::min(cut.slice_pictures, cut.pictures)}.levels();
   announce_scratch(static_cast<size_t>(most_panels * (1 + levels) * tap_count * most_channels * gemm.width +
                                        most_channels / kTileRows * kernels::outer_tile_stride(kPixelBlock) +
-                                       panel_floats));
+                                       panel_floats + most_channels * gemm.width));
   parallel_for(cut.tasks() * cut.slices(), [&](int64_t task) {
     const int64_t slice = task / cut.tasks(), part = task % cut.parts;
     const int64_t first_panel = task / cut.parts % cut.panel_groups * cut.group_panels;
@@ -102,9 +102,10 @@ void conv2d_backward_weight(const Tensor& dw, const Tensor& x, const Tensor& dy,
     const int64_t all_sums = (last_panel - first_panel) * tap_count * panel_sums;
     const int64_t x_floats =
         round_up(channel_end - channel_begin, kTileRows) / kTileRows * kernels::outer_tile_stride(kPixelBlock);
-    float* sums = thread_scratch(static_cast<size_t>((1 + levels) * all_sums + x_floats + panel_floats));
+    float* sums = thread_scratch(static_cast<size_t>((1 + levels) * all_sums + x_floats + panel_floats + panel_sums));
     float* packed_x = sums + (1 + levels) * all_sums;
     float* tail = packed_x + x_floats;  // of dy: [pixel][column]
+    float* partial = tail + panel_floats;
     const auto columns_of = [&](int64_t panel) { return std::min(gemm.width, out_channels - panel * gemm.width); };
     // The kernel reads dy where it lies, but for a last panel that is no whole number of vectors wide.
     const int64_t copied = out_channels % gemm.lanes == 0 ? panels : panels - 1;
@@ -144,7 +145,11 @@ void conv2d_backward_weight(const Tensor& dw, const Tensor& x, const Tensor& dy,
                                   .b_stride = panel == copied ? gemm.width : dy.row_stride(),
                                   .columns = columns_of(panel),
                                   .sums = sums + ((panel - first_panel) * tap_count + t) * panel_sums,
-                                  .accumulate = true});
+                                  .accumulate = true,
+                                  .partial = partial,
+                                  .next_b = panel + 1 < last_panel ? dy.row(begin) + (panel + 1) * gemm.width
+                                            : begin + count < end  ? dy.row(begin + count) + first_panel * gemm.width
+                                                                   : nullptr});
           }
         }
       }

@@ -35,23 +35,26 @@ struct Workspace {
 /// out[tile] = in[tile] * filters for one position and the panels [panel_begin, panel_end).
 void multiply(const Filters& filters, int64_t position, const Workspace& space, int64_t tiles, int64_t panel_begin,
               int64_t panel_end) {
+  const int64_t positions = int64_t{filters.m + 2} * (filters.m + 2);
   thread_local std::vector<const float*> rows;  // reused: a steady loop allocates nothing
   thread_local std::vector<float*> out;
   const int64_t padded = round_up(tiles, kernels::kTileRows);
   rows.resize(static_cast<size_t>(padded));
-  out.resize(static_cast<size_t>(tiles));
+  out.resize(static_cast<size_t>(padded));
   for (int64_t i = 0; i < padded; ++i) {
     const int64_t tile = std::min(i, tiles - 1);
     rows[static_cast<size_t>(i)] = space.in.data + position * space.in.position_stride + tile * space.in.tile_stride;
-    if (i < tiles) {
-      out[static_cast<size_t>(i)] = space.out.data + position * space.out.position_stride + i * space.out.tile_stride;
-    }
+    out[static_cast<size_t>(i)] = space.out.data + position * space.out.position_stride + tile * space.out.tile_stride;
   }
   const PackedLayout& layout = filters.layout;
+  // Who multiplies all panels goes on with the next position's first.
+  const bool all_panels = panel_end - panel_begin == layout.panels() && position + 1 < positions;
   const float* base = filters.data.data() + position * filters.position_stride;
   for (int64_t panel = panel_begin; panel < panel_end; ++panel) {
     for (const DepthBlock& block : layout.blocks) {
-      const PackedLayout::Next next = layout.next(block, panel, panel_end);
+      PackedLayout::Next next = layout.next(block, panel, panel_end);
+      if (next.floats == 0 && all_panels)
+        next = {filters.position_stride, layout.panel_columns(0) * layout.blocks[0].depth()};
       kernels::gather_panel({.rows = rows.data(),
                              .taps = 1,
                              .tap_begin = 0,
@@ -65,7 +68,8 @@ void multiply(const Filters& filters, int64_t position, const Workspace& space, 
                              .column_end = panel * layout.width + layout.panel_columns(panel),
                              .accumulate = block.depth_begin > 0,
                              .next_b = next.floats > 0 ? base + next.offset : nullptr,
-                             .next_floats = next.floats});
+                             .next_floats = next.floats,
+                             .fresh = panel == panel_begin});
     }
   }
 }
@@ -116,11 +120,11 @@ void run_by_positions(const Problem& problem, const Filters& filters, int64_t ti
       kernels::winograd_input(tiling.m, read_tiles(problem.in, tiling, tiling.m + 2, problem.origin, begin, end, zeros),
                               space.in, begin - chunk);
     });
-    constexpr int64_t kPanels = 2;  // of a product task
-    const int64_t groups = (panels + kPanels - 1) / kPanels;
+    const int64_t task_panels = panels < 8 ? 2 : 4;
+    const int64_t groups = (panels + task_panels - 1) / task_panels;
     parallel_for(positions * groups, [&](int64_t task) {
-      const int64_t panel = task % groups * kPanels;
-      multiply(filters, task / groups, space, count, panel, std::min(panel + kPanels, panels));
+      const int64_t panel = task % groups * task_panels;
+      multiply(filters, task / groups, space, count, panel, std::min(panel + task_panels, panels));
     });
     parallel_for(tasks, [&](int64_t task) {
       const int64_t begin = cut.begin(first + task), end = cut.end(first + task);

@@ -75,6 +75,8 @@ void multiply_tiles(const PictureCut& cut, const Products& products, int64_t pos
   // A task multiplies one position by a few panels, which share the gradient's tiles.
   constexpr int64_t kPanels = 4;
   const int64_t groups = (products.panels + kPanels - 1) / kPanels;
+  const auto partial = static_cast<size_t>(products.panel_stride());
+  announce_scratch(partial);
   parallel_for(positions * groups, [&](int64_t task) {
     const int64_t position = task / groups, first_panel = task % groups * kPanels;
     const int64_t last_panel = std::min(first_panel + kPanels, products.panels);
@@ -92,7 +94,8 @@ void multiply_tiles(const PictureCut& cut, const Products& products, int64_t pos
              .columns = columns,
              .sums = to + (number / cut.blocks - round_begin) * products.block_stride +
                      position * products.position_stride + panel * products.panel_stride(),
-             .accumulate = number % cut.blocks != 0});
+             .accumulate = number % cut.blocks != 0,
+             .partial = thread_scratch(partial)});
       });
     }
   });
