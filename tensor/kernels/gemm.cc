@@ -27,19 +27,24 @@ GemmShape gemm_shape() { return {lanes(), kMaxVectors * lanes()}; }
 // processor foresees enough by itself, and asking takes longer than it saves.
 constexpr bool kAsksAhead = kMaxVectors == 4;
 
-// Where the rows of a tile are stored, and what is added to them. Of eight, as a step counts; the last two are repeated.
+// Where the rows of a tile are stored, and what is added to them. Who asks ahead counts to eight: the first rows again.
+constexpr int kEnds = kAsksAhead ? 8 : kTileRows;
 struct TileEnds {
-  float* to[8];
-  const float* residual[8];
+  float* to[kEnds];
+  const float* residual[kEnds];
 };
 
 HWY_INLINE TileEnds tile_ends(const GatherPanel& p, int64_t first) {
   TileEnds ends;
   HWY_UNROLL(8)
-  for (int i = 0; i < 8; ++i) {
-    const int64_t row = first + (i < kTileRows ? i : 0);
+  for (int i = 0; i < kEnds; ++i) {
+    const int64_t row = first + i % kTileRows;
     ends.to[i] = p.out[row] + p.column_begin;
-    ends.residual[i] = p.residual != nullptr ? p.residual[row] + p.column_begin : ends.to[i];
+    if (p.residual != nullptr) {
+      ends.residual[i] = p.residual[row] + p.column_begin;
+    } else if (kAsksAhead) {
+      ends.residual[i] = ends.to[i];
+    }
   }
   return ends;
 }

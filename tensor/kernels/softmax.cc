@@ -224,34 +224,46 @@ void cross_entropy_backward(ConstRows logits, const int32_t* labels, int32_t ign
   const D d;
   const auto iota = hn::Iota(DI(), 0);
   with_columns(width, [&](const auto& columns) HWY_ATTR {
-    for (int64_t r = 0; r < rows; ++r, logits.data += logits.stride, dx.data += dx.stride) {
-      const int32_t label = labels[r];
-      if (label == ignore_label) {
-        columns.for_each([&](auto lanes, int64_t i) HWY_ATTR { lanes.store(hn::Zero(d), dx.data + i); });
-        continue;
+    // exp(x - lse) is the softmax but for the rounding of lse, which is large for large logits: so divide by the sum.
+    // The label's own p - 1 is -(sum of the others), which keeps its digits where p is close to 1.
+    HWY_ALIGN float gains[kPixels], own[kPixels], others[kPixels];
+    for (int64_t first = 0; first < rows; first += kPixels) {
+      const int64_t count = std::min(kPixels, rows - first);
+      for (int64_t j = 0; j < count; ++j) {
+        const int32_t label = labels[first + j];
+        gains[j] = own[j] = others[j] = 0.0F;
+        if (label == ignore_label) continue;
+        const float* x = logits.row(first + j);
+        float* exps = dx.row(first + j);
+        const V log_sum = hn::Set(d, lse[first + j]);
+        LaneSums sums;
+        columns.for_each([&](auto lanes, int64_t i) HWY_ATTR {
+          const V e = exp_nonpositive(hn::Sub(lanes.load(x + i), log_sum));
+          lanes.store(e, exps + i);
+          sums.at(i) = hn::Add(sums.at(i), hn::IfThenZeroElse(is_column(iota, i, label), lanes.keep(e)));
+        });
+        gains[j] = class_weights != nullptr ? factor * class_weights[label] : factor;
+        own[j] = exps[label];
+        others[j] = sums.total();
       }
-      // exp(x - lse) is the softmax but for the rounding of lse, which is large for large logits: so divide by the sum.
-      // The label's own p - 1 is -(sum of the others), which keeps its digits where p is close to 1.
-      typename std::decay_t<decltype(columns)>::Buffer exps(dx.data);
-      const V log_sum = hn::Set(d, lse[r]);
-      LaneSums other_exps;
-      V own = hn::Zero(d);
-      columns.for_each([&](auto lanes, int64_t i) HWY_ATTR {
-        const V e = exp_nonpositive(hn::Sub(lanes.load(logits.data + i), log_sum));
-        exps.put(lanes, e, i);
-        const V real = lanes.keep(e);
-        const M mine = is_column(iota, i, label);
-        other_exps.at(i) = hn::Add(other_exps.at(i), hn::IfThenZeroElse(mine, real));
-        own = hn::Add(own, hn::IfThenElseZero(mine, real));
-      });
-      // `own` is one number among zeros: its sum is exact in any order.
-      const float others = other_exps.total(), total = others + hn::GetLane(hn::SumOfLanes(d, own));
-      const float gain = (class_weights != nullptr ? factor * class_weights[label] : factor) / total;
-      const V gains = hn::Set(d, gain), own_gradient = hn::Set(d, -gain * others);
-      columns.for_each([&](auto lanes, int64_t i) HWY_ATTR {
-        const V gradient = hn::Mul(exps.take(lanes, i), gains);
-        lanes.store(hn::IfThenElse(is_column(iota, i, label), own_gradient, gradient), dx.data + i);
-      });
+      for (int64_t j = count; j < kPixels; ++j) gains[j] = own[j] = others[j] = 0.0F;
+      for (int64_t j = 0; j < kPixels; j += kLanes) {
+        const V rest = hn::Load(d, others + j);
+        const V gain = hn::Div(hn::Load(d, gains + j), hn::Add(rest, hn::Load(d, own + j)));
+        hn::Store(gain, d, gains + j);
+        hn::Store(hn::Mul(hn::Neg(gain), rest), d, own + j);
+      }
+      for (int64_t j = 0; j < count; ++j) {
+        float* to = dx.row(first + j);
+        const int32_t label = labels[first + j];
+        const V gain = hn::Set(d, gains[j]);
+        if (label == ignore_label) {
+          columns.for_each([&](auto lanes, int64_t i) HWY_ATTR { lanes.store(hn::Zero(d), to + i); });
+        } else {
+          columns.for_each([&](auto lanes, int64_t i) HWY_ATTR { lanes.store(hn::Mul(lanes.load(to + i), gain), to + i); });
+          to[label] = own[j];
+        }
+      }
     }
   });
 }

@@ -36,16 +36,20 @@ profile::Work describe(const char* kernel, double flops_each, const Tensor& logi
           .bytes = profile::bytes_of(logits) + 8 * pixels};
 }
 
+/// Floats from an enlarged pixel to the next: at least a line. Were they closer, a load would touch what the masked store
+/// of the pixel before has not written yet, and wait for it.
+int64_t chunk_stride(int64_t channels) { return padded_stride(std::max<int64_t>(channels, 16)); }
+
 /// Scratch of a task of for_each_chunk.
 size_t chunk_floats(const BilinearRows& rows, int64_t channels) {
-  return static_cast<size_t>(kChunk * padded_stride(channels) + rows.row_floats());
+  return static_cast<size_t>(kChunk * chunk_stride(channels) + rows.row_floats());
 }
 
 /// Calls body(first pixel, pixels, enlarged logits, their stride) for chunks of the enlarged rows [begin, end).
 template <class Body>
 void for_each_chunk(const BilinearRows& rows, int64_t begin, int64_t end, int64_t width, int64_t channels,
                     const Body& body) {
-  const int64_t stride = padded_stride(channels);
+  const int64_t stride = chunk_stride(channels);
   float* pixels = thread_scratch(chunk_floats(rows, channels));
   float* row = pixels + kChunk * stride;
   for (int64_t i = begin; i < end; ++i) {
@@ -170,7 +174,7 @@ Tensor upsample_cross_entropy_backward(float dloss, const Tensor& logits, const 
   const auto factor = static_cast<float>(dloss / forward.weight);
 
   const int64_t channels = logits.channels(), h = logits.dim(1), w = logits.dim(2);
-  const int64_t height = labels.h, width = labels.w, stride = padded_stride(channels);
+  const int64_t height = labels.h, width = labels.w, stride = chunk_stride(channels);
   const BilinearRows rows(logits, height, width, align_corners);
   const ResizeAxisSources columns(w, width, align_corners);
   int64_t band_count = 0;
