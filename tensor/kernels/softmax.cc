@@ -260,7 +260,8 @@ void cross_entropy_backward(ConstRows logits, const int32_t* labels, int32_t ign
         if (label == ignore_label) {
           columns.for_each([&](auto lanes, int64_t i) HWY_ATTR { lanes.store(hn::Zero(d), to + i); });
         } else {
-          columns.for_each([&](auto lanes, int64_t i) HWY_ATTR { lanes.store(hn::Mul(lanes.load(to + i), gain), to + i); });
+          columns.for_each([&](auto lanes, int64_t i)
+                               HWY_ATTR { lanes.store(hn::Mul(lanes.load(to + i), gain), to + i); });
           to[label] = own[j];
         }
       }

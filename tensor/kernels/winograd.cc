@@ -163,25 +163,20 @@ HWY_INLINE void transform_square(const Load& load, const Store& store) {
   }
 }
 
-// Channels of one tile, `count` a multiple of the vector, from pixel rows to positions.
+// Channels of one tile, `count` a multiple of the vector, from pixel rows to positions. With each pixel the same channels of
+// one of the next tile are asked for: the processor does not foresee where they lie.
 template <class Product>
-HWY_NOINLINE void pixels_to_positions(const float* const* rows, int64_t begin, int64_t count, float* to,
-                                      int64_t position_stride) {
+HWY_NOINLINE void pixels_to_positions(const float* const* rows, const float* const* next_rows, int64_t begin,
+                                      int64_t count, float* to, int64_t position_stride) {
   const D d;
   constexpr int kIn = Product::kIn, kOut = Product::kOut;
   for (int64_t c = 0; c < count; c += kLanes) {
-    transform_square<Product>([&](int i, int j) HWY_ATTR { return hn::LoadU(d, rows[i * kIn + j] + begin + c); },
-                              [&](int i, int j, V v)
-                                  HWY_ATTR { hn::StoreU(v, d, to + (i * kOut + j) * position_stride + c); });
-  }
-}
-
-// Asks for the pixels of the next tile while this one is transformed: the processor does not foresee where they lie.
-template <int kPixels, bool kWrite>
-HWY_INLINE void prefetch_pixels(const float* const* rows, int64_t channels) {
-  for (int i = 0; i < kPixels; ++i) {
-    if (rows[i] == nullptr) continue;
-    for (int64_t c = 0; c < channels; c += 16) __builtin_prefetch(rows[i] + c, kWrite);
+    transform_square<Product>(
+        [&](int i, int j) HWY_ATTR {
+          __builtin_prefetch(next_rows[i * kIn + j] + begin + c);
+          return hn::LoadU(d, rows[i * kIn + j] + begin + c);
+        },
+        [&](int i, int j, V v) HWY_ATTR { hn::StoreU(v, d, to + (i * kOut + j) * position_stride + c); });
   }
 }
 
@@ -194,23 +189,24 @@ HWY_INLINE void to_positions(const TilePixels& pixels, const PositionLayout& to,
   for (int i = 0; i < kPixels; ++i) tail_rows[i] = tail + i * kLanes;
   for (int64_t tile = 0; tile < pixels.tiles; ++tile) {
     const float* const* rows = pixels.rows + tile * kPixels;
-    if (tile + 1 < pixels.tiles) prefetch_pixels<kPixels, false>(rows + kPixels, pixels.channels);
+    const float* const* next_rows = tile + 1 < pixels.tiles ? rows + kPixels : rows;
     for (int64_t first = 0, panel = 0; first < pixels.channels; first += to.panel_width, ++panel) {
       const int64_t last = first + to.panel_width;
       float* at = to.data + panel * to.panel_stride +
                   (first_tile + tile) * (last >= pixels.channels ? to.last_stride : to.tile_stride);
       const int64_t count = std::min(last, whole) - first;
-      if (count > 0) pixels_to_positions<Product>(rows, first, count, at, to.position_stride);
+      if (count > 0) pixels_to_positions<Product>(rows, next_rows, first, count, at, to.position_stride);
       if (last < pixels.channels || rest == 0) continue;
       for (int i = 0; i < kPixels; ++i) std::memcpy(tail + i * kLanes, rows[i] + whole, sizeof(float) * rest);
-      pixels_to_positions<Product>(tail_rows, 0, kLanes, at + (whole - first), to.position_stride);
+      pixels_to_positions<Product>(tail_rows, tail_rows, 0, kLanes, at + (whole - first), to.position_stride);
     }
   }
 }
 
 template <class Product>
 HWY_NOINLINE void positions_to_pixels(const float* from, int64_t position_stride, int64_t begin, int64_t count,
-                                      float* const* rows, const TileEpilogue& epilogue, const float* const* residual) {
+                                      float* const* rows, float* const* next_rows, const TileEpilogue& epilogue,
+                                      const float* const* residual) {
   const D d;
   constexpr int kIn = Product::kIn, kOut = Product::kOut;
   for (int64_t c = begin; c < begin + count; c += kLanes) {
@@ -218,6 +214,7 @@ HWY_NOINLINE void positions_to_pixels(const float* from, int64_t position_stride
     transform_square<Product>([&](int i, int j)
                                   HWY_ATTR { return hn::LoadU(d, from + (i * kIn + j) * position_stride + c); },
                               [&](int i, int j, V v) HWY_ATTR {
+                                __builtin_prefetch(next_rows[i * kOut + j] + c, /*rw=*/1);
                                 float* to = rows[i * kOut + j];
                                 if (to == nullptr) return;
                                 v = hn::Add(v, bias);
@@ -235,10 +232,11 @@ HWY_INLINE void from_positions(const PositionLayout& from, int64_t first_tile, c
   const int64_t whole = pixels.channels / kLanes * kLanes, rest = pixels.channels - whole;
   for (int64_t tile = 0; tile < pixels.tiles; ++tile) {
     float* const* rows = pixels.rows + tile * kPixels;
-    if (tile + 1 < pixels.tiles) prefetch_pixels<kPixels, true>(rows + kPixels, pixels.channels);
+    float* const* next_rows = tile + 1 < pixels.tiles ? rows + kPixels : rows;
     const float* const* residual = epilogue.residual != nullptr ? epilogue.residual + tile * kPixels : nullptr;
     const float* at = from.data + (first_tile + tile) * from.tile_stride;
-    if (whole > 0) positions_to_pixels<Product>(at, from.position_stride, 0, whole, rows, epilogue, residual);
+    if (whole > 0)
+      positions_to_pixels<Product>(at, from.position_stride, 0, whole, rows, next_rows, epilogue, residual);
     if (rest == 0) continue;
     // The last channels through whole vectors of their own, because memory behind a row belongs to nobody.
     HWY_ALIGN float tail[2 * kPixels * kLanes] = {}, bias[kLanes] = {};
@@ -253,7 +251,7 @@ HWY_INLINE void from_positions(const PositionLayout& from, int64_t first_tile, c
     }
     if (epilogue.bias != nullptr) std::memcpy(bias, epilogue.bias + whole, sizeof(float) * rest);
     const TileEpilogue tail_epilogue = {epilogue.bias != nullptr ? bias : nullptr, nullptr, epilogue.relu};
-    positions_to_pixels<Product>(at + whole, from.position_stride, 0, kLanes, tail_rows, tail_epilogue,
+    positions_to_pixels<Product>(at + whole, from.position_stride, 0, kLanes, tail_rows, tail_rows, tail_epilogue,
                                  residual != nullptr ? tail_residual : nullptr);
     for (int i = 0; i < kPixels; ++i) {
       if (rows[i] != nullptr) std::memcpy(rows[i] + whole, tail_rows[i], sizeof(float) * rest);
