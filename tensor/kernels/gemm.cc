@@ -22,9 +22,9 @@ HWY_INLINE int64_t lanes() { return static_cast<int64_t>(hn::Lanes(D())); }
 
 GemmShape gemm_shape() { return {lanes(), kMaxVectors * lanes()}; }
 
-// The wide tile asks the caches for what comes next while it multiplies, a line or two with each step: so many at once
-// would fill the processor's list of lines under way, and everything would wait. On targets with narrow panels the
-// processor foresees enough by itself, and asking takes longer than it saves.
+// The wide tile asks the caches for what comes next while it multiplies, a line or two with each step: many at once would
+// fill the processor's list of lines under way, and everything would wait. On targets with narrow panels the processor
+// foresees enough by itself, and asking takes longer than it saves.
 constexpr bool kAsksAhead = kMaxVectors == 4;
 
 // Where the rows of a tile are stored, and what is added to them. Who asks ahead counts to eight: the first rows again.
@@ -60,25 +60,25 @@ HWY_INLINE void ask_for(const TileEnds& ends, bool residual, int64_t columns) {
   }
 }
 
-/// The panel that is read after this one, in lines, for L2: the first tile to read it would wait for memory.
+/// The panel that is read after this one: asked for evenly while this one is read, for L2. Its first tile would wait for
+/// memory, and all at once would be more than memory delivers.
 class NextPanel {
  public:
-  explicit NextPanel(const GatherPanel& p) : at_(p.next_b), end_(p.next_b + p.next_floats) {}
-  /// Before a tile. When all has been asked for, any line in L1 costs least.
-  HWY_INLINE void begin_tile(const void* in_l1) {
-    step_ = at_ < end_ ? 16 : 0;
-    if (step_ == 0) at_ = static_cast<const float*>(in_l1);
+  NextPanel(const GatherPanel& p, int64_t depth) : at_(p.next_b) {
+    const int64_t askings = (p.count + kTileRows - 1) / kTileRows * depth;
+    distance_ = std::min<int64_t>(p.next_floats / std::max<int64_t>(askings, 1) + 1, 16);
+    if (at_ == nullptr) at_ = p.b, distance_ = 0;
   }
-  HWY_INLINE void ask_for_two() {
+  /// Once for two steps.
+  HWY_INLINE void ask() {
     __builtin_prefetch(at_, /*rw=*/0, /*locality: L2=*/2);
-    __builtin_prefetch(at_ + step_, /*rw=*/0, /*locality: L2=*/2);
-    at_ += 2 * step_;
+    __builtin_prefetch(at_ + distance_, /*rw=*/0, /*locality: L2=*/2);
+    at_ += 2 * distance_;
   }
 
  private:
   const float* at_;
-  const float* end_;
-  int64_t step_ = 0;
+  int64_t distance_;
 };
 
 /// Stores sums + (what is there or the bias) + residual, ReLU of it.
@@ -145,8 +145,7 @@ HWY_INLINE void add_product(Tile<kTileRows, kVectors>& tile, const float* b, flo
   tile.step(vb, 5, a5);
 }
 
-// kFresh: the rows of the next tile are asked for as well.
-template <int kVectors, bool kFresh>
+template <int kVectors>
 HWY_NOINLINE void gather_tiles(const GatherPanel& p) {
   const int64_t channels = p.channel_end - p.channel_begin;
   const int64_t stride = kVectors * lanes();
@@ -154,12 +153,11 @@ HWY_NOINLINE void gather_tiles(const GatherPanel& p) {
   // Sixteen channels ask for a line of each row: with 64, all are there when the sums are. The processor does not foresee
   // where a row's outputs lie.
   const bool ends_by_step = kAsksAhead && channels >= 64 && p.tap_end == p.tap_begin + 1;
-  NextPanel next_panel(p);
+  NextPanel next_panel(p, (p.tap_end - p.tap_begin) * channels);
   for (int64_t first = 0; first < p.count; first += kTileRows) {
     const float* const* rows = p.rows + first * p.taps;
     const TileEnds ends = tile_ends(p, first);
     if (!ends_by_step) ask_for(ends, p.residual != nullptr, stride);
-    next_panel.begin_tile(&ends);
     // Each block of the depth is summed from zero and added to what is there at the end: rounding errors then grow with
     // the block's depth, not with the whole sum's.
     Tile<kTileRows, kVectors> tile;
@@ -174,12 +172,6 @@ HWY_NOINLINE void gather_tiles(const GatherPanel& p) {
       const float* HWY_RESTRICT a3 = row[3] + p.channel_begin;
       const float* HWY_RESTRICT a4 = row[4] + p.channel_begin;
       const float* HWY_RESTRICT a5 = row[5] + p.channel_begin;
-      const float* next_rows[8];
-      if (kFresh) {
-        const float* const* next = row + p.taps * kTileRows;
-        if (first + kTileRows >= p.count || next[0] == nullptr) next = row;
-        for (int i = 0; i < 8; ++i) next_rows[i] = next[i % kTileRows] + p.channel_begin;
-      }
       int64_t c = 0;
       for (; c + 1 < channels; c += 2, b += 2 * stride) {
         if (kAsksAhead) {
@@ -187,8 +179,7 @@ HWY_NOINLINE void gather_tiles(const GatherPanel& p) {
           const int64_t i = c / 2 % 8;
           __builtin_prefetch(ends.to[i] + c % 64 / 16 * 16, /*rw=*/1);
           __builtin_prefetch(ends.residual[i] + c % 64 / 16 * 16);
-          if (kFresh) __builtin_prefetch(next_rows[i] + c / 16 * 16);
-          next_panel.ask_for_two();
+          next_panel.ask();
         }
         add_product(tile, b, a0[c], a1[c], a2[c], a3[c], a4[c], a5[c]);
         add_product(tile, b + stride, a0[c + 1], a1[c + 1], a2[c + 1], a3[c + 1], a4[c + 1], a5[c + 1]);
@@ -256,9 +247,7 @@ HWY_INLINE void with_vectors(int64_t columns, const Body& body) {
 }
 
 void gather_panel(const GatherPanel& p) {
-  with_vectors(p.column_end - p.column_begin, [&](auto vectors) HWY_ATTR {
-    kAsksAhead&& p.fresh ? gather_tiles<vectors, kAsksAhead>(p) : gather_tiles<vectors, false>(p);
-  });
+  with_vectors(p.column_end - p.column_begin, [&](auto vectors) HWY_ATTR { gather_tiles<vectors>(p); });
 }
 
 void outer_panel(const OuterPanel& p) {

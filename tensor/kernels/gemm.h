@@ -35,7 +35,6 @@ struct GatherPanel {
   const float* bias = nullptr;             ///< [all output columns] or null for zeros
   const float* next_b = nullptr;           ///< the panel that is read after this one, or null
   int64_t next_floats = 0;                 ///< its size
-  bool fresh = false;                      ///< this is the first panel that reads these rows
   const float* const* residual = nullptr;  ///< [tiles][kTileRows]: rows that are added last, or null
   bool relu = false;                       ///< and what is negative then becomes zero
 };

@@ -131,7 +131,6 @@ void run(const Product& product, const PackedWeights& weights) {
                                .bias = product.epilogue.bias.data(),
                                .next_b = next.floats > 0 ? weights.data.data() + next.offset : nullptr,
                                .next_floats = next.floats,
-                               .fresh = panel == panel_begin,
                                .residual = last && product.epilogue.residual.defined() ? rows.residual.data() : nullptr,
                                .relu = last && product.epilogue.relu});
       }

@@ -68,8 +68,7 @@ void multiply(const Filters& filters, int64_t position, const Workspace& space, 
                              .column_end = panel * layout.width + layout.panel_columns(panel),
                              .accumulate = block.depth_begin > 0,
                              .next_b = next.floats > 0 ? base + next.offset : nullptr,
-                             .next_floats = next.floats,
-                             .fresh = panel == panel_begin});
+                             .next_floats = next.floats});
     }
   }
 }
