@@ -214,7 +214,8 @@ HWY_NOINLINE void positions_to_pixels(const float* from, int64_t position_stride
     transform_square<Product>([&](int i, int j)
                                   HWY_ATTR { return hn::LoadU(d, from + (i * kIn + j) * position_stride + c); },
                               [&](int i, int j, V v) HWY_ATTR {
-                                __builtin_prefetch(next_rows[i * kOut + j] + c, /*rw=*/1);
+                                const float* next = next_rows[i * kOut + j];
+                                if (next != nullptr) __builtin_prefetch(next + c, /*rw=*/1);
                                 float* to = rows[i * kOut + j];
                                 if (to == nullptr) return;
                                 v = hn::Add(v, bias);
