@@ -12,7 +12,7 @@ namespace {
 
 using kernels::kTileRows;
 
-constexpr int64_t kPixelBlock = 128;  // its panel of dy stays in L1 while the channels of x pass
+constexpr int64_t kPixelBlock = 128;  // of the sum; its panel of dy, or half of it, stays in L1 while x passes
 
 // How the work is cut: a task owns a part of the input channels, some panels of output channels, all taps, and a slice
 // of the pixels. Its sums, at most 512 x 256, and a block of its pixels stay in L2, so that x is read once per 256

@@ -176,7 +176,7 @@ void add_blocks(const Products& products, int64_t positions, int64_t blocks, int
 /// dw = G^T dU G of each picture, added over pictures in the tree. dw [K,3,3,C] of x, whose channels are a part of it or
 /// all.
 void backward_weight(int m, const Tensor& x, const Tensor& dy, const Tensor& dw, const Conv2dOptions& options) {
-  constexpr int64_t kTileBlock = 128;  // of the sum: its panel of V stays in L1 while the channels of W pass
+  constexpr int64_t kTileBlock = 128;  // of the sum: its panel of V, or half of it, stays in L1 while W passes
   const Tiling tiling(m, dy.dim(0), dy.dim(1), dy.dim(2), options.dilation);
   const int64_t positions = tiling.positions(), image_tiles = tiling.image_tiles();
   const Products products(positions, x.channels(), dy.channels());
