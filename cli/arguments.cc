@@ -138,6 +138,10 @@ train::Config ConfigArguments::load(const Common& common) const {
   if (!config.unused.empty()) {
     tell("{}: without a meaning on a CPU, ignored: {}", config.file, fmt::join(config.unused, ", "));
   }
+  if (const auto others = config.of_other_networks(); !others.empty()) {
+    tell("{}: without a meaning for TRAIN.arch {}, ignored: {}", config.file, config.train.arch,
+         fmt::join(others, ", "));
+  }
   for (const std::string& note : train::built_in_notes(config)) tell("{}", note);
   const auto replace = [&](const char* key, auto& field, const auto& value) {
     field = value;

@@ -89,7 +89,7 @@ the list, and in groups.png for each group the one in which the last network gai
       train::SheetOptions sheet;
       sheet.pictures = pictures_;
       sheet.names = evaluate.names;
-      sheet.colors = train::class_colors(config);
+      sheet.colors = train::mask_colors(config);
       sheets = train::write_comparison_sheets(comparison, dataset, out_, sheet);
       const std::string by_group = train::write_group_sheet(comparison, groups, dataset, out_, sheet);
       if (!by_group.empty()) sheets.insert(sheets.begin(), by_group);

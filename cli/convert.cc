@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -47,7 +48,8 @@ std::vector<std::string> without_momentum(WeightFile& file) {
   // A checkpoint's own entries (counters, checksum) are of a run that goes on, which these weights no longer do.
   std::erase_if(file.metadata, [](const auto& entry) {
     const bool card = std::count(std::begin(train::kCardKeys), std::end(train::kCardKeys), entry.first) > 0;
-    return entry.first.starts_with("giza.") && entry.first != models::kModelKey && !card;
+    return entry.first.starts_with("giza.") && entry.first != models::kModelKey && entry.first != models::kToldByKey &&
+           !card;
   });
   return dropped;
 }
@@ -58,12 +60,28 @@ void note_dropped(const std::vector<std::string>& names, const char* why, Weight
   file->notes.push_back(fmt::format("{} left out, {}: {}", names.size(), why, models::name_list(names)));
 }
 
+/// Tells which tensors have numbers that round to 0 in half precision, whose smallest is 2^-24.
+void note_lost_in_half(WeightFile* file) {
+  int64_t numbers = 0;
+  std::vector<std::string> names;
+  for (const WeightTensor& tensor : file->tensors) {
+    const int64_t lost = std::count_if(tensor.data.begin(), tensor.data.end(),
+                                       [](float value) { return value != 0 && std::abs(value) <= 0x1p-25F; });
+    if (lost > 0) names.push_back(tensor.name);
+    numbers += lost;
+  }
+  if (names.empty()) return;
+  file->notes.push_back(
+      fmt::format("{} too small for half precision, 0 now: {}", counted(numbers, "number"), models::name_list(names)));
+}
+
 class ConvertCommand : public Command {
  public:
   ConvertCommand()
-      : Command("convert", "weights between .pth, .safetensors, other libraries' names, ONNX",
-                R"(IN is a .pth of PyTorch or a .safetensors file, of a PSPNet or a ResNet, under the names of semseg,
-torchvision, timm or mmsegmentation, which are recognised; what stands around the network (prefixes
+      : Command(
+            "convert", "weights between .pth, .safetensors, other libraries' names, ONNX",
+            R"(IN is a .pth of PyTorch or a .safetensors file, of one of giza's networks or a ResNet, under the names
+of semseg, torchvision, timm, mmsegmentation or kazuto1011's DeepLab, which are recognised; what stands around the network (prefixes
 of wrappers, optimiser, losses, counters, averages) is left out and named. Or it is a .caffemodel of
 the authors' PSPNets. OUT ends in .pth, .safetensors or .onnx. Without --naming the names stay,
 Caffe's apart, which become semseg's. A file that is no whole network, tensor by
@@ -113,6 +131,9 @@ tensor, is refused with what is missing, extra or misshaped, and nothing is writ
     const bool read_only = was == Naming::caffe || was == Naming::torchvision_vgg16;
     const Naming naming = !keep ? wanted : read_only ? Naming::semseg : was;
     const auto model = whole_network(file, in_);
+    if (model != nullptr && !file.metadata.contains(models::kModelKey)) {
+      file.metadata[models::kToldByKey] = models::to_string(was);
+    }
     if (model != nullptr) file.metadata[models::kModelKey] = models::options_to_json(model->description());
 
     const auto normalization = train::normalization_from_metadata(file.metadata, in_);  // or what predict would refuse
@@ -129,8 +150,12 @@ tensor, is refused with what is missing, extra or misshaped, and nothing is writ
       models::export_onnx(out_, *model, graph);
     } else {
       file = models::from_semseg_names(std::move(file), naming, in_, &nameless);
-      if (!nameless.empty()) file.metadata.erase(models::kModelKey);  // the rest is no whole network
+      if (!nameless.empty()) {  // the rest is no whole network
+        file.metadata.erase(models::kModelKey);
+        file.metadata.erase(models::kToldByKey);
+      }
       if (half_) {
+        note_lost_in_half(&file);
         models::write_safetensors(out_, file, models::DType::f16);
       } else {
         models::write_weights(out_, file);

@@ -83,6 +83,8 @@ the size of the picture come from --config, else from the weights, else from a c
     for (const std::string& file : weights_) {
       const train::LoadedNetwork& network =
           networks.emplace_back(train::load_network(file, config_, common.conv_engine()));
+      check<Refusal>(!models::find_architecture(network.model->description().arch)->whole_picture,
+                     "{}: is a classifier of whole pictures, expected a network that gives each pixel a class", file);
       if (!common.quiet) tell_notes(file, network.notes);
       subjects.push_back({.model = network.model.get(),
                           .title = title_of(*network.model),

@@ -185,8 +185,8 @@ benchmarks print.
 
 With --config nothing is measured or run: a table of every convolution of the configured network,
 at its training crop and batch and at one test crop: its shape, the algorithm of each pass, which
-is a function of shape and SIMD target (--isa) or forced by --algorithm, and the operations of the
-direct algorithm and of the one chosen. With --json one line
+is a function of the shape or forced by --algorithm, and the operations of the direct algorithm
+and of the one chosen. With --json one line
   {config, isa, conv, algorithm, network, loss: {aux_weight, ignore_label, class_weights},
    steps: [{step, input, convolutions: [{layer, shape, forward: {algorithm, gflop, executed_gflop},
    backward_input, backward_weight, gflop, executed_gflop}], total}]}

@@ -176,7 +176,7 @@ printed with their probabilities, and written to DIR/predictions.jsonl, a line p
 
   void declare(CLI::App& app) override {
     images_.declare(app, "IMAGE...");
-    app.add_option("--weights", weights_, "weights of a PSPNet")->required()->type_name("FILE");
+    app.add_option("--weights", weights_, "weights of a network")->required()->type_name("FILE");
     app.add_option("--out", out_, "folder of the results, made if need be")->required()->type_name("DIR");
     app.add_option("--config", config_, "configuration that the weights were trained by")->type_name("FILE");
     app.add_option("--tile", tile_, "largest side of a tile where no configuration says the protocol")
@@ -269,11 +269,17 @@ printed with their probabilities, and written to DIR/predictions.jsonl, a line p
     } catch (const Refusal& refusal) {
       return {{}, {}, refusal.what()};
     } catch (const std::bad_alloc&) {
-      return {{},
-              {},
-              fmt::format("{}: there is not enough memory for it; make the picture smaller, or cut it into tiles",
-                          picture.image)};
+      return too_large(picture);
+    } catch (const OutOfMemory&) {
+      return too_large(picture);
     }
+  }
+
+  static Outcome too_large(const Picture& picture) {
+    return {{},
+            {},
+            fmt::format("{}: there is not enough memory for it; make the picture smaller, or cut it into tiles",
+                        picture.image)};
   }
 
   /// One picture of a network of whole pictures: its line, in the file and for people.
@@ -307,7 +313,8 @@ printed with their probabilities, and written to DIR/predictions.jsonl, a line p
     memory_->check_fits(picture.image, {width, height}, protocol);
     if (network.whole_picture) return classify(picture.image, network, loaded, protocol, json);
     const train::Image image = train::read_image(picture.image);
-    const train::LabelMap labels = train::predict_labels(network, image, protocol);
+    const train::LabelMap labels =
+        with_place(picture.image, [&] { return train::predict_labels(network, image, protocol); });
     const train::Image color = train::colorize(labels, loaded.colors);
     train::write_labels(picture.stem + kResults[0], labels);
     train::write_image(picture.stem + kResults[1], color);

@@ -28,7 +28,7 @@ N,classes,1,1). Both are .npy files of float32.
   giza run --weights last.safetensors --input x.npy --output logits.npy)") {}
 
   void declare(CLI::App& app) override {
-    app.add_option("--weights", weights_, "weights of a PSPNet")->required()->type_name("FILE");
+    app.add_option("--weights", weights_, "weights of a network")->required()->type_name("FILE");
     app.add_option("--input", input_, "pictures, .npy")->required()->type_name("FILE");
     app.add_option("--output", output_, "where the logits go, .npy")->required()->type_name("FILE");
   }

@@ -9,8 +9,9 @@ target_compile_features(giza_options INTERFACE cxx_std_20)
 # -ffp-contract=off: a*b+c is fused only where a kernel says so, so both compilers give the same bits.
 # No -march: Highway compiles each kernel for every target and picks one when the program starts.
 target_compile_options(giza_options INTERFACE -Wall -Wextra -Wshadow -ffp-contract=off)
-# The scalar target is a target like the others (tests run on it); SSSE3 adds nothing beside SSE4.
-set(GIZA_SIMD_WITHOUT "HWY_SSSE3" CACHE STRING "Highway's targets that the kernels are not compiled for")
+# The scalar target is a target like the others (tests run on it); SSSE3 adds nothing beside SSE4. SVE's vectors have no size
+# at compile time, so they cannot be members of the register tiles: ARM has NEON.
+set(GIZA_SIMD_WITHOUT "(HWY_SSSE3|HWY_SVE|HWY_SVE2|HWY_SVE_256|HWY_SVE2_128)" CACHE STRING "Highway's targets that the kernels are not compiled for")
 target_compile_definitions(giza_options INTERFACE HWY_BROKEN_EMU128=1 "HWY_DISABLED_TARGETS=${GIZA_SIMD_WITHOUT}")
 # For programs without hot loops of their own, the command line and the tests: they build in half the time.
 add_library(giza_light INTERFACE)

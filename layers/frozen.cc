@@ -28,10 +28,8 @@ void announce(std::vector<Tensor> inputs, const Tensor& output, const Conv2d& co
 
 }  // namespace
 
-Frozen::Folded Frozen::fold(const Conv2d& conv, const BatchNorm2d* bn) {
-  if (bn == nullptr) return {conv.weight(), conv.bias()};
-  const auto [scale, shift] = bn->affine();
-  const Tensor& weight = conv.weight();
+FoldedConv fold_batch_norm(const Tensor& weight, const Tensor& bias, const BatchNorm2d& bn) {
+  const auto [scale, shift] = bn.affine();
   const int64_t taps = weight.rows() / weight.dim(0), channels = weight.channels();
   Tensor folded = Tensor::empty(weight.shape());
   parallel_for(weight.dim(0), [&, scale = scale](int64_t k) {
@@ -39,7 +37,6 @@ Frozen::Folded Frozen::fold(const Conv2d& conv, const BatchNorm2d* bn) {
       for (int64_t c = 0; c < channels; ++c) folded.row(row)[c] = weight.row(row)[c] * scale.data()[k];
     }
   });
-  const Tensor bias = conv.bias();
   for (int64_t k = 0; bias.defined() && k < bias.numel(); ++k) shift.data()[k] += scale.data()[k] * bias.data()[k];
   return {folded, shift};
 }
@@ -52,7 +49,8 @@ Frozen::Entry& Frozen::find(const Conv2d& conv, const BatchNorm2d* bn, const Sha
   const auto key = std::make_pair(&conv, plan.algorithm);
   auto found = entries_.find(key);
   if (found == entries_.end()) {
-    const Folded folded = fold(conv, bn);
+    const FoldedConv folded =
+        bn == nullptr ? FoldedConv{conv.weight(), conv.bias()} : fold_batch_norm(conv.weight(), conv.bias(), *bn);
     Entry entry{{folded.weight.channel_slice(0, own), conv.options(), plan.algorithm}, folded.bias};
     if (own < shape[3]) entry.map_weight = folded.weight.channel_slice(own, shape[3]).clone();
     found = entries_.emplace(key, std::move(entry)).first;

@@ -12,6 +12,14 @@ namespace giza::layers {
 class BatchNorm2d;
 class Conv2d;
 
+/// The weight [K,R,S,C] and bias [K] of a convolution and what follows it in one.
+struct FoldedConv {
+  Tensor weight, bias;
+};
+/// Those of a convolution with weight [K,R,S,C], whose rows may be strided, and bias [K] or undefined, before a batch norm
+/// of K channels that uses its running statistics: weight * s and bias * s + t, s = gamma / sqrt(var + eps), t = beta - mean * s.
+FoldedConv fold_batch_norm(const Tensor& weight, const Tensor& bias, const BatchNorm2d& bn);
+
 /// What convolutions need again and again while a model only infers. Filled as layers are met: the algorithm, hence the
 /// form of the weights, depends on the input's size. Valid while the model's numbers do not change; make another one
 /// after training or loading. The layers must outlive it. Not for several threads at once.
@@ -24,12 +32,6 @@ class Frozen {
   /// The same of x and the maps [N,b,b,Cb] of a pyramid, as ops::pyramid_conv.
   Tensor pyramid_conv(const Tensor& x, std::span<const Tensor> maps, const Conv2d& conv, const BatchNorm2d* bn,
                       bool relu);
-
-  /// The weight [K,R,S,C] and bias [K] of conv and bn in one.
-  struct Folded {
-    Tensor weight, bias;
-  };
-  static Folded fold(const Conv2d& conv, const BatchNorm2d* bn);
 
  private:
   struct Entry {

@@ -118,7 +118,20 @@ std::pair<Tensor, Tensor> Cascade::stream_weights(const Tensor& weights) const {
   return {stuff, object};
 }
 
-// Which classes are objects stands in the description alone; without one there is no telling.
+namespace {
+
+/// Which classes are objects stands in the description alone; without one there is no telling.
+bool infer_cascade(const TensorShapes& shapes, const std::string& place, NetworkOptions* /*options*/) {
+  check<Refusal>(
+      !shapes.any("stuff."),
+      "{}: is a CascadeNet, whose object classes stand in what giza writes beside the weights, which this file "
+      "lacks; expected a file of giza's",
+      place);
+  return false;
+}
+
+}  // namespace
+
 Architecture cascade_architecture() {
   return {.name = "cascade",
           .title = "CascadeNet",
@@ -130,7 +143,7 @@ Architecture cascade_architecture() {
                         .doc = "indices of the classes that are objects, for cascade"}},
           .heads = {"stuff.", "object.", "aux."},
           .make = make_network<Cascade>,
-          .infer = nullptr};
+          .infer = infer_cascade};
 }
 
 }  // namespace giza::models

@@ -8,7 +8,7 @@ namespace giza::models {
 ContextModule::ContextModule(const ContextOptions& options, Build& build) {
   const int64_t classes = options.classes;
   check(options.layers == 7 || options.layers == 8 || options.layers == 10,
-        "context module: {} layers, expected 7, 8 or 10", options.layers);
+        "context module: {} layers, expected 7, 8 or 10; set TRAIN.context_layers", options.layers);
   int64_t in = classes;
   const auto add = [&](const std::string& name, int64_t out, int64_t kernel, int64_t dilation) {
     // Eq. 5's noise breaks the tie between channels that begin alike; where every class has one channel, there is none.

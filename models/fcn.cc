@@ -73,7 +73,8 @@ bool infer_fcn(const TensorShapes& shapes, const std::string& /*place*/, Network
   if (!shapes.any("score_fr.")) return false;
   options->arch = shapes.any("score_pool3.") ? "fcn8s" : shapes.any("score_pool4.") ? "fcn16s" : "fcn32s";
   options->classes = shapes.channels({"score_fr", "score_pool4", "score_pool3"});
-  options->backbone.output_stride = 32;
+  // Its enlargements tell it where they are learned: pool4 doubles at once on a trunk of stride 16.
+  options->backbone.output_stride = shapes.any("upscore_pool4.") && !shapes.any("upscore2.") ? 16 : 32;
   // On VGG16 a fixed enlargement is in the file too.
   if (shapes.any("upscore") && !shapes.any("conv1_1.")) options->settings["upsample"] = "learned";
   infer_vgg16(shapes, options);

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <numbers>
 
+#include "tensor/elementary.h"
+
 namespace giza {
 
 std::array<uint32_t, 4> philox(const std::array<uint32_t, 4>& counter, uint64_t key) {
@@ -39,8 +41,8 @@ uint32_t Random::next_bits() {
 
 float Random::next_normal() {
   // 1 - u lies in (0, 1], so the logarithm is finite.
-  const double radius = std::sqrt(-2.0 * std::log(1.0 - static_cast<double>(next_uniform())));
-  return static_cast<float>(radius * std::cos(2.0 * std::numbers::pi * static_cast<double>(next_uniform())));
+  const double radius = std::sqrt(-2.0 * portable_log(1.0 - static_cast<double>(next_uniform())));
+  return static_cast<float>(radius * portable_cos(2.0 * std::numbers::pi * static_cast<double>(next_uniform())));
 }
 
 }  // namespace giza

@@ -26,7 +26,7 @@ class Shape {
   int64_t numel() const;
   /// Product of all sizes but the last: the number of pixels of an activation.
   int64_t rows() const;
-  /// The same shape with another size on one axis.
+  /// The same shape with another size on one axis. Throws ShapeError as the constructor.
   Shape with(int axis, int64_t size) const;
 
   bool operator==(const Shape&) const = default;
@@ -34,6 +34,8 @@ class Shape {
   std::string str() const;
 
  private:
+  void check_sizes() const;
+
   std::array<int64_t, kMaxRank> sizes_{};
   int rank_ = 0;
 };

@@ -74,7 +74,7 @@ char* Arena::allocate(size_t bytes) {
   const std::lock_guard lock(mutex_);
   // First fit by address keeps the live blocks together at the low end, where pages are already touched.
   auto block = std::find_if(free_.begin(), free_.end(), [&](const auto& b) { return b.second >= bytes; });
-  check<Error>(
+  check<OutOfMemory>(
       block != free_.end(),
       "out of memory: tensors of {:.1f} MB are held, {:.1f} MB more are asked for, and there are addresses for "
       "{:.1f} MB; use a smaller batch, crop or model, or raise the limit on addresses (ulimit -v)",
@@ -98,11 +98,12 @@ void Arena::check_grows_to(size_t end) {
   if (end <= granted_) return;
   // What was granted and not written yet is still counted as free, so it is the whole that has to fit.
   const int64_t all = most_bytes();
-  check<Error>(static_cast<int64_t>(end) <= all,
-               "out of memory: tensors of {:.1f} GB are held, {:.1f} GB more are asked for, and there are {:.1f} GB in "
-               "all; use a smaller batch, crop or model (`giza plan` says what fits)",
-               static_cast<double>(statistics_.in_use) / 1e9, static_cast<double>(end - granted_) / 1e9,
-               static_cast<double>(all) / 1e9);
+  check<OutOfMemory>(
+      static_cast<int64_t>(end) <= all,
+      "out of memory: tensors of {:.1f} GB are held, {:.1f} GB more are asked for, and there are {:.1f} GB in "
+      "all; use a smaller batch, crop or model (`giza plan` says what fits)",
+      static_cast<double>(statistics_.in_use) / 1e9, static_cast<double>(end - granted_) / 1e9,
+      static_cast<double>(all) / 1e9);
   granted_ = std::min(size_, end + kStep);
 }
 

@@ -1,4 +1,6 @@
-// Memory of tensors: blocks of one reused arena.
+// Memory of tensors: blocks of the process's one arena, a reserved range of addresses backed by huge pages where the kernel
+// grants them, cut into 64-byte aligned blocks, first fit with coalescing. Memory that was touched once stays with the
+// process and is reused, because first-touch page faults cost more than the arithmetic on many layers. Thread-safe.
 #pragma once
 
 #include <cstddef>
@@ -7,9 +9,6 @@
 
 namespace giza {
 
-/// The process's one arena for tensor data: a reserved range of addresses backed by huge pages where the kernel grants
-/// them, cut into 64-byte aligned blocks, first fit with coalescing. Memory that was touched once stays with the
-/// process and is reused, because first-touch page faults cost more than the arithmetic on many layers. Thread-safe.
 struct ArenaStatistics {
   int64_t in_use = 0;       ///< bytes in live blocks
   int64_t peak = 0;         ///< the most bytes ever in live blocks
@@ -20,7 +19,7 @@ ArenaStatistics arena_statistics();
 /// Sets peak back to in_use.
 void reset_arena_peak();
 
-/// A block of the arena, 64-byte aligned, contents undefined. Throws Error, naming the size, when memory does not suffice.
+/// A block of the arena, 64-byte aligned, contents undefined. Throws OutOfMemory, naming the size, when memory does not suffice.
 void* arena_allocate(size_t bytes);
 /// Gives back a block of that size.
 void arena_release(void* block, size_t bytes);
@@ -43,7 +42,7 @@ struct ArenaAllocator {
 /// A block of floats. Shared by all tensors that view it; freed into the arena with the last of them.
 class Storage {
  public:
-  /// 64-byte aligned, contents undefined. Throws Error, naming the size, when memory does not suffice.
+  /// 64-byte aligned, contents undefined. Throws OutOfMemory, naming the size, when memory does not suffice.
   static std::shared_ptr<Storage> allocate(size_t floats);
 
   Storage(float* data, size_t floats) : data_(data), floats_(floats) {}

@@ -72,8 +72,8 @@ InitialWeights load_initial_weights(const Config& config, const models::NetworkO
                                         unused.size(), models::name_list(unused)));
   }
   if (!kept.empty()) {
-    told.warnings.push_back(fmt::format("{} does not fit or lacks {} tensors, which begin at random: {}", path,
-                                        kept.size(), models::name_list(kept)));
+    told.warnings.push_back(fmt::format("{} does not fit or lacks {} tensors, which begin as in a new network: {}",
+                                        path, kept.size(), models::name_list(kept)));
   }
   return told;
 }

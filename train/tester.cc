@@ -22,12 +22,27 @@
 
 namespace giza::train {
 
+namespace {
+
+/// What the names of a file that does not fit say of its network, where that is another: "; its names are those of ...".
+std::string other_architecture(const models::WeightFile& file, const std::string& path, const std::string& arch) {
+  try {
+    const models::NetworkOptions guess = models::options_from_weights(file, path);
+    return guess.arch == arch ? "" : fmt::format("; its names are those of TRAIN.arch {}", guess.arch);
+  } catch (const Refusal&) {
+    return "";  // of none that giza has
+  }
+}
+
+}  // namespace
+
 TestedNetwork load_tested_network(const Config& config) {
   const std::string& path = config.test.model_path;
   const models::WeightFile file = models::read_semseg_weights(path);
   models::NetworkOptions options = model_options(config);
   std::vector<std::string> notes = file.notes;
-  if (file.metadata.contains(models::kModelKey)) {
+  const bool told_by_names = file.metadata.contains(models::kToldByKey) || file.metadata.contains(models::kNamingKey);
+  if (file.metadata.contains(models::kModelKey) && !file.metadata.contains(models::kToldByKey)) {
     const ConvEngine conv = options.backbone.conv;
     const models::NetworkOptions told = models::options_from_weights(file, path);
     std::vector<std::string> others;
@@ -40,7 +55,7 @@ TestedNetwork load_tested_network(const Config& config) {
     }
     options = told;
     options.backbone.conv = conv;
-  } else if (file.metadata.contains(models::kNamingKey)) {
+  } else if (told_by_names) {
     const models::NetworkOptions guess = models::options_from_weights(file, path);
     const auto given = [&](const char* key) { return config.origins.contains(key); };
     if (!given("TRAIN.stem_channels")) options.backbone.stem_channels = guess.backbone.stem_channels;
@@ -59,7 +74,11 @@ TestedNetwork load_tested_network(const Config& config) {
                  config_place(config, "TRAIN.arch"));
   options.aux = false;  // used in training only
   auto model = models::make_parser(options);
-  models::load_state_dict(*model, file, path);
+  try {
+    models::load_state_dict(*model, file, path);
+  } catch (const Refusal& refusal) {
+    throw Refusal(refusal.what() + other_architecture(file, path, options.arch));
+  }
   return {std::move(model), test_protocol(config, normalization_from_metadata(file.metadata, path)), std::move(notes)};
 }
 
@@ -72,7 +91,7 @@ Predictor bounded_predictor(const TestedNetwork& network, const std::string& wei
           memory = std::make_shared<PredictionMemory>(*network.model),
           protocol = network.protocol](const Image& image, const ListEntry& entry) {
     memory->check_fits(entry.image, {image.width, image.height}, protocol);
-    return predict(image, entry);
+    return with_place(entry.image, [&] { return predict(image, entry); });
   };
 }
 

@@ -127,7 +127,7 @@ void refuse_foreign(const InputFile& file, const std::string& head) {
   if (head.find_first_not_of('\0') == std::string::npos) {
     refuse(file, "zeros from its first byte on, as a download that broke off leaves", kDownload);
   }
-  if (head.size() >= 2 && head[0] == '\x80' && head[1] >= 0 && head[1] <= 5) {
+  if (head.size() >= 2 && head[0] == '\x80' && static_cast<unsigned char>(head[1]) <= 5) {
     refuse(file, "a plain pickle, without the magic number of torch.save",
            "in Python: torch.save(model.state_dict(), FILE)");
   }

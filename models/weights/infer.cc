@@ -105,6 +105,23 @@ void follow_naming(Naming naming, NetworkOptions* options) {
   if (deeplab) options->align_corners = false;
 }
 
+/// TRAIN.stem_channels of a deep stem whose first convolution has `first` channels and the third `third` (0: not told),
+/// both rounded up to multiples of 8 after the factor of the width.
+int64_t infer_stem_channels(const ResnetOptions& resnet, int64_t first, int64_t third) {
+  const auto fits = [&](int64_t channels) {
+    return resnet.scaled(channels) == first && (third == 0 || resnet.scaled(2 * channels) == third);
+  };
+  if (fits(resnet.stem_channels)) return resnet.stem_channels;
+  const double exact = static_cast<double>(first) / resnet.width, step = 8 / resnet.width;
+  // The nearest to what was not rounded at all: that is what people choose.
+  for (int64_t away = 0; static_cast<double>(away) <= step; ++away) {
+    for (const int64_t channels : {std::llround(exact) - away, std::llround(exact) + away}) {
+      if (channels >= 1 && fits(channels)) return channels;
+    }
+  }
+  return std::llround(exact);
+}
+
 /// What the tensors of a ResNet tell of it.
 NetworkOptions infer_backbone(const WeightFile& file, const TensorShapes& shapes, const std::string& place) {
   NetworkOptions options;
@@ -122,13 +139,17 @@ NetworkOptions infer_backbone(const WeightFile& file, const TensorShapes& shapes
     }
     planes = shapes.channels(paths) << (3 - i);
   }
+  check<Refusal>(planes > 0 || original_naming(file) != Naming::torchvision_vgg16,
+                 "{}: holds torchvision's VGG16 alone, which is no network for parsing; a training begins from it by "
+                 "TRAIN.backbone vgg16 and TRAIN.weight",
+                 place);
   check<Refusal>(planes > 0, "{}: layer1 to layer4 are missing, expected the weights of a PSPNet or ResNet", place);
+  check<Refusal>(shapes.foreign_bottlenecks().empty(), "{}: {}", place, shapes.foreign_bottlenecks());
   // Channels are rounded up to multiples of 8; the widest layer gives a factor that rounds to the same everywhere.
   resnet.width = static_cast<double>(planes) / 512;
   const int64_t stem = std::max<int64_t>(1, shapes.channels({"layer0.0", "layer0.1"}));
-  if (resnet.stem == Stem::deep && resnet.width > 0 && stem != resnet.scaled(resnet.stem_channels)) {
-    resnet.stem_channels = static_cast<int64_t>(std::round(static_cast<double>(stem) / resnet.width));
-  }
+  if (resnet.stem == Stem::deep)
+    resnet.stem_channels = infer_stem_channels(resnet, stem, shapes.channels({"layer0.6"}));
   follow_naming(original_naming(file), &options);
   check_bounds(options, place);
   return options;

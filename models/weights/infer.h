@@ -14,6 +14,8 @@ namespace giza::models {
 
 /// The __metadata__ key under which giza's files hold their NetworkOptions.
 inline constexpr const char* kModelKey = "giza.model";
+/// That what kModelKey says was told by names and shapes alone, and of whose (Naming); what these cannot tell is a default.
+inline constexpr const char* kToldByKey = "giza.model_told_by";
 /// That under which a file whose test protocol is not known tells what its pictures become, (RGB - mean) / std on the
 /// scale of 0 to 255: {"mean": [R, G, B], "std": [R, G, B]}.
 inline constexpr const char* kNormalizationKey = "giza.normalization";

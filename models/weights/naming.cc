@@ -14,6 +14,7 @@
 #include "models/weights/detail/naming_tables.h"
 #include "models/weights/input_blocks.h"
 #include "models/weights/names.h"
+#include "models/weights/shapes.h"
 #include "models/weights/surroundings.h"
 #include "tensor/base/check.h"
 #include "tensor/base/text.h"
@@ -71,6 +72,26 @@ std::optional<std::string> replace_path(std::string_view name, std::string_view 
     }
   }
   return result.append(name.substr(at));
+}
+
+/// Of torchvision's VGGs 16 has its 13th and last convolution at features.28, and no batch norm.
+bool is_vgg16(const WeightFile& file) {
+  const auto convolution = [&](const char* name) {
+    const WeightTensor* weight = file.find(name);
+    return weight != nullptr && weight->shape.size() == 4;
+  };
+  return convolution("features.0.weight") && convolution("features.28.weight") && !convolution("features.30.weight") &&
+         file.find("features.1.running_mean") == nullptr;
+}
+
+/// That the head's first convolution sees layer4's map, as it does in their networks without a pyramid.
+void check_sees_trunk(const WeightFile& file, const char* head, Naming naming, const std::string& place) {
+  const TensorShapes shapes(file);
+  const int64_t seen = shapes.inputs(head),
+                all = shapes.channels({shapes.bottlenecks() ? "layer4.0.bn3" : "layer4.0.bn2"});
+  check<Refusal>(seen == 0 || all == 0 || seen == all,
+                 "{}: {} sees {} channels, the trunk has {}: {} has no such network; expected the naming semseg", place,
+                 head, seen, all, to_string(naming));
 }
 
 std::optional<std::string> to_semseg(std::string_view name, const Table& table) {
@@ -168,9 +189,7 @@ std::optional<Naming> naming_of(const WeightFile& file) {
   if (has_prefix(file, "backbone.") && (has_prefix(file, "classifier.") || has_prefix(file, "aux_classifier."))) {
     return Naming::torchvision_segmentation;
   }
-  if (file.find("features.0.weight") != nullptr && file.find("features.28.weight") != nullptr) {
-    return Naming::torchvision_vgg16;
-  }
+  if (is_vgg16(file)) return Naming::torchvision_vgg16;
   if (has_prefix(file, "layer1.conv1.conv.")) return Naming::deeplab;
   for (const char* theirs : {"backbone.", "decode_head.", "auxiliary_head.", "stem."}) {
     if (has_prefix(file, theirs)) return Naming::mmseg;
@@ -204,6 +223,10 @@ WeightFile to_semseg_names(WeightFile file, const std::string& place) {
   take_off_surroundings(&file, place);
   check<Refusal>(!file.tensors.empty(), "{}: the file holds no tensors of a network, expected weights", place);
   const std::optional<Naming> naming = naming_of(file);
+  check<Refusal>(naming.has_value() || file.find("features.0.weight") == nullptr,
+                 "{}: has the names of torchvision's networks of features.*, of which giza reads vgg16 alone, without "
+                 "batch norm",
+                 place);
   check<Refusal>(naming.has_value(),
                  "{}: none of its {} tensors has a name of a PSPNet or ResNet of semseg, torchvision, timm or "
                  "mmsegmentation (the first: {}); expected the weights of one",
@@ -253,6 +276,7 @@ WeightFile from_semseg_names(WeightFile file, Naming naming, const std::string& 
       check<Refusal>(
           !aspp || theirs,
           "{}: torchvision's DeepLabv3 has three rates and a projection; expected these, or the naming mmseg", place);
+      if (!aspp && !has_prefix(file, "ppm.")) check_sees_trunk(file, "cls.0.weight", naming, place);
       table = join(aspp ? join(kTorchvisionDeeplab) : join(kTorchvisionFcn), kTorchvisionSegmentation);
       break;
     }
@@ -279,6 +303,7 @@ WeightFile from_semseg_names(WeightFile file, Naming naming, const std::string& 
       if (has_prefix(file, "cls.convs.")) {
         table = join(table, kMmsegFcn);
       } else if (!has_prefix(file, "ppm.")) {
+        check_sees_trunk(file, "cls.0.weight", naming, place);
         table = join(table, kMmsegNoPyramid);
       }
       check<Refusal>(
@@ -303,8 +328,11 @@ WeightFile from_semseg_names(WeightFile file, Naming naming, const std::string& 
       unknown.push_back(tensor.name);
     }
   }
-  check<Refusal>(unknown.empty(), "{}: {} tensors have no name in {}: {}; expected the names of a PSPNet", place,
-                 unknown.size(), to_string(naming), name_list(unknown));
+  check<Refusal>(unknown.empty(), "{}: {} tensors have no name in {}: {}; expected {}", place, unknown.size(),
+                 to_string(naming), name_list(unknown),
+                 std::all_of(unknown.begin(), unknown.end(), is_auxiliary)
+                     ? "a network without the auxiliary head, which is of training alone (TRAIN.aux_weight 0)"
+                     : "a network that has, or the naming semseg");
   check_unique(file, place);
   file.metadata.erase(kNamingKey);
   return file;

@@ -34,6 +34,23 @@ int64_t TensorShapes::inputs(const char* name) const {
 
 bool TensorShapes::bottlenecks() const { return count("layer1.0.conv") > 3 || count("layer1.0.bn") > 3; }
 
+std::string TensorShapes::foreign_bottlenecks() const {
+  if (!bottlenecks()) return "";
+  const int64_t narrow = channels({"layer4.0.conv1", "layer4.0.bn1"}),
+                wide = channels({"layer4.0.conv3", "layer4.0.bn3"});
+  const int64_t seen = inputs("layer4.0.conv2.weight");
+  if (narrow == 0) return "";
+  if (seen != 0 && seen != narrow) {
+    return "a ResNeXt, whose 3x3 convolutions have groups; giza has none, expected an ordinary ResNet";
+  }
+  if (wide != 0 && wide == 2 * narrow) {
+    return "a wide ResNet, whose bottlenecks are half as wide as their outputs; expected an ordinary ResNet, whose are "
+           "a "
+           "quarter";
+  }
+  return "";
+}
+
 int64_t TensorShapes::count(const std::string& prefix) const {
   std::set<int64_t> numbers;
   for (auto at = shapes_.lower_bound(prefix); at != shapes_.end() && at->first.starts_with(prefix); ++at) {

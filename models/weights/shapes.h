@@ -22,6 +22,9 @@ class TensorShapes {
   int64_t inputs(const char* name) const;
   /// True if the blocks are bottlenecks, of three convolutions instead of two.
   bool bottlenecks() const;
+  /// What bottlenecks that giza has not are called, with what it has; empty for its own. A ResNeXt's second convolution has
+  /// groups, a wide ResNet's first two have more than a quarter of the block's channels.
+  std::string foreign_bottlenecks() const;
   /// How many numbers stand right after the prefix in names: one more than the largest, if hardly any before it lacks.
   int64_t count(const std::string& prefix) const;
   /// True if any name begins so.

@@ -82,10 +82,33 @@ std::string blocks_key(const std::vector<int64_t>& blocks, bool bottlenecks) {
                      bottlenecks ? "bottleneck" : "basic");
 }
 
+/// Of two networks that are alike but for their classes, those of both; {0, 0} of others. Classifiers are alone in having no
+/// batch norm, and between them (a context module, enlargements) both sides of a weight are the classes.
+std::pair<int64_t, int64_t> classes_alone(const WeightFile& file, const WeightFile& model) {
+  std::pair<int64_t, int64_t> classes{0, 0};
+  for (const WeightTensor& ours : model.tensors) {
+    const WeightTensor* theirs = file.find(ours.name);
+    if (theirs == nullptr) continue;
+    if (theirs->shape == ours.shape) continue;
+    if (theirs->shape.size() != ours.shape.size() || theirs->shape.empty()) return {0, 0};
+    const std::pair<int64_t, int64_t> here{theirs->shape[0], ours.shape[0]};
+    if (here.first == here.second || (classes.first != 0 && here != classes)) return {0, 0};
+    classes = here;
+    for (size_t axis = 1; axis < ours.shape.size(); ++axis) {
+      const std::pair<int64_t, int64_t> sizes{theirs->shape[axis], ours.shape[axis]};
+      if (sizes.first != sizes.second && sizes != classes) return {0, 0};
+    }
+    // CascadeNet's streams have parts of the classes each.
+    if (ours.name.ends_with(".running_var") || ours.name.starts_with("stuff.")) return {0, 0};
+  }
+  return classes;
+}
+
 /// What differs as a whole between the file's network and the model, and the key of a configuration that decides it; empty
 /// where nothing stands out.
 std::string likely_cause(const WeightFile& file, const WeightFile& model) {
   const TensorShapes theirs(file), ours(model);
+  if (std::string foreign = theirs.foreign_bottlenecks(); !foreign.empty()) return "the file's trunk is " + foreign;
   const auto stem_size = [](const WeightFile& of) {
     const WeightTensor* weight = of.find("layer0.0.weight");
     return weight != nullptr && weight->shape.size() == 4 ? weight->shape[3] : 0;
@@ -118,9 +141,7 @@ std::string likely_cause(const WeightFile& file, const WeightFile& model) {
   if (stem != 0 && stem != wanted) {
     return fmt::format("the file's stem has {} channels, the model's {}; set TRAIN.stem_channels", stem, wanted);
   }
-  for (const char* head : {"cls.4", "fc"}) {
-    const int64_t classes = theirs.channels({head}), expected = ours.channels({head});
-    if (classes == 0 || expected == 0 || classes == expected) continue;
+  if (const auto [classes, expected] = classes_alone(file, model); classes != expected) {
     return fmt::format("the file's network has {} classes, the model {}; set DATA.classes", classes, expected);
   }
   return "";

@@ -27,16 +27,21 @@ bool is_vgg16_layer(std::string_view name) {
   return digit(name[4]) && digit(name[6]) && (rest.starts_with(".") || rest.starts_with("_bn."));
 }
 
+/// True for conv1. to conv4. of SegNet-Basic, and its batch norms behind them: conv1_bn.
+bool is_segnet_basic_layer(std::string_view name) {
+  if (!name.starts_with("conv") || name.size() < 6 || name[4] < '1' || name[4] > '4') return false;
+  return name[5] == '.' || name.substr(5).starts_with("_bn.");
+}
+
 /// What the names of a network's tensors begin with, in any of the namings (naming.cc); of backbones a block or a stem.
 bool begins_network(std::string_view name) {
   constexpr std::string_view kBackbone = "backbone.";
   // Behind "backbone." too, and not behind what else may begin so: "backbone.body." is somebody's prefix.
   if (name.starts_with(kBackbone)) name.remove_prefix(kBackbone.size());
-  constexpr std::array<std::string_view, 17> kBegins = {
-      "layer0.", "layer1.",      "layer2.",         "layer3.",         "layer4.",  "layer5.",
-      "stem.",   "conv1.",       "conv2.",          "conv3.",          "bn1.",     "bn2.",
-      "bn3.",    "decode_head.", "auxiliary_head.", "aux_classifier.", "features."};
-  return is_new_layer(name) || is_vgg16_layer(name) ||
+  constexpr std::array<std::string_view, 14> kBegins = {
+      "layer0.", "layer1.", "layer2.", "layer3.",      "layer4.",         "layer5.",         "stem.",
+      "bn1.",    "bn2.",    "bn3.",    "decode_head.", "auxiliary_head.", "aux_classifier.", "features."};
+  return is_new_layer(name) || is_vgg16_layer(name) || is_segnet_basic_layer(name) ||
          std::any_of(kBegins.begin(), kBegins.end(), [&](std::string_view begin) { return name.starts_with(begin); });
 }
 
@@ -51,8 +56,33 @@ size_t prefix_length(std::string_view name) {
   return std::string_view::npos;
 }
 
+/// A wrapper may be called as a head is ("classifier.layer1.0.conv1.weight"): what stands before all names, and before
+/// those of stages of a trunk, is no head. "backbone." apart, which mmsegmentation has.
+std::string wrapper_called_as_a_head(const WeightFile& file) {
+  std::string prefix;
+  while (true) {
+    bool stages = false;
+    std::string_view first;
+    for (const WeightTensor& tensor : file.tensors) {
+      if (tensor.name.starts_with(kMomentumPrefix)) continue;
+      if (!tensor.name.starts_with(prefix)) return prefix;
+      std::string_view rest = std::string_view(tensor.name).substr(prefix.size());
+      const size_t dot = rest.find('.');
+      if (dot == std::string_view::npos) return prefix;
+      const std::string_view part = rest.substr(0, dot + 1);
+      if (first.empty()) first = part;
+      if (part != first || part == "backbone.") return prefix;
+      rest.remove_prefix(part.size());
+      stages = stages || prefix_length(rest) == 0;
+    }
+    if (!stages) return prefix;
+    prefix += first;
+  }
+}
+
 /// The prefix of the network: that of most tensors; of a network and its average, the network's.
 std::string network_prefix(const WeightFile& file) {
+  if (std::string prefix = wrapper_called_as_a_head(file); !prefix.empty()) return prefix;
   std::map<std::string, size_t> tensors;
   for (const WeightTensor& tensor : file.tensors) {
     if (tensor.name.starts_with(kMomentumPrefix)) continue;

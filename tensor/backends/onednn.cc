@@ -91,18 +91,39 @@ Geometry geometry(const Shape& x, const Shape& w, const Shape& y, const Conv2dOp
   return {{o.stride, o.stride}, {o.dilation - 1, o.dilation - 1}, {o.padding, o.padding}, {end(1), end(2)}};
 }
 
+// oneDNN 2 (Debian 12) describes an operation before it plans it, oneDNN 3 (Debian 13) does both at once.
+#if DNNL_VERSION_MAJOR >= 3
+template <class Primitive, class... Args>
+auto plan_of(const Args&... args) {
+  return typename Primitive::primitive_desc(engine(), args...);
+}
+template <class Primitive, class... Args>
+auto gradient_plan_of(const dnnl::convolution_forward::primitive_desc& forward, const Args&... args) {
+  return typename Primitive::primitive_desc(engine(), args..., forward);
+}
+#else
+template <class Primitive, class... Args>
+auto plan_of(const Args&... args) {
+  return typename Primitive::primitive_desc(typename Primitive::desc(args...), engine());
+}
+template <class Primitive, class... Args>
+auto gradient_plan_of(const dnnl::convolution_forward::primitive_desc& forward, const Args&... args) {
+  return typename Primitive::primitive_desc(typename Primitive::desc(args...), engine(), forward);
+}
+#endif
+
 dnnl::convolution_forward::primitive_desc forward_plan(const Shape& x, const Shape& w, const Shape& y, bool bias,
                                                        const Conv2dOptions& options) {
   const Geometry g = geometry(x, w, y, options);
   const auto prop = dnnl::prop_kind::forward_training;
   const auto algorithm = dnnl::algorithm::convolution_direct;
   const memory::desc bias_desc({w[0]}, memory::data_type::f32, memory::format_tag::x);
-  const auto desc =
-      bias ? dnnl::convolution_forward::desc(prop, algorithm, any_layout(x), any_layout(w), bias_desc, any_layout(y),
-                                             g.strides, g.dilations, g.padding_begin, g.padding_end)
-           : dnnl::convolution_forward::desc(prop, algorithm, any_layout(x), any_layout(w), any_layout(y), g.strides,
-                                             g.dilations, g.padding_begin, g.padding_end);
-  return {desc, engine()};
+  if (bias) {
+    return plan_of<dnnl::convolution_forward>(prop, algorithm, any_layout(x), any_layout(w), bias_desc, any_layout(y),
+                                              g.strides, g.dilations, g.padding_begin, g.padding_end);
+  }
+  return plan_of<dnnl::convolution_forward>(prop, algorithm, any_layout(x), any_layout(w), any_layout(y), g.strides,
+                                            g.dilations, g.padding_begin, g.padding_end);
 }
 
 }  // namespace
@@ -131,11 +152,10 @@ Tensor conv2d_backward_input(const Tensor& dy, const Tensor& w, const Shape& x_s
   if (dx.numel() == 0) return dx;
   return guarded("conv2d_backward_input", [&] {
     const Geometry g = geometry(x_shape, w.shape(), dy.shape(), options);
-    const dnnl::convolution_backward_data::desc desc(dnnl::algorithm::convolution_direct, any_layout(x_shape),
-                                                     any_layout(w.shape()), any_layout(dy.shape()), g.strides,
-                                                     g.dilations, g.padding_begin, g.padding_end);
-    const dnnl::convolution_backward_data::primitive_desc plan(
-        desc, engine(), forward_plan(x_shape, w.shape(), dy.shape(), false, options));
+    const auto plan = gradient_plan_of<dnnl::convolution_backward_data>(
+        forward_plan(x_shape, w.shape(), dy.shape(), false, options), dnnl::algorithm::convolution_direct,
+        any_layout(x_shape), any_layout(w.shape()), any_layout(dy.shape()), g.strides, g.dilations, g.padding_begin,
+        g.padding_end);
     Stream stream;
     const Buffer gradient = stream.to_layout(view(dy), plan.diff_dst_desc());
     const Buffer weights = stream.to_layout(view(w), plan.weights_desc());
@@ -155,11 +175,10 @@ Tensor conv2d_backward_weight(const Tensor& x, const Tensor& dy, const Shape& w_
   }
   return guarded("conv2d_backward_weight", [&] {
     const Geometry g = geometry(x.shape(), w_shape, dy.shape(), options);
-    const dnnl::convolution_backward_weights::desc desc(dnnl::algorithm::convolution_direct, any_layout(x.shape()),
-                                                        any_layout(w_shape), any_layout(dy.shape()), g.strides,
-                                                        g.dilations, g.padding_begin, g.padding_end);
-    const dnnl::convolution_backward_weights::primitive_desc plan(
-        desc, engine(), forward_plan(x.shape(), w_shape, dy.shape(), false, options));
+    const auto plan = gradient_plan_of<dnnl::convolution_backward_weights>(
+        forward_plan(x.shape(), w_shape, dy.shape(), false, options), dnnl::algorithm::convolution_direct,
+        any_layout(x.shape()), any_layout(w_shape), any_layout(dy.shape()), g.strides, g.dilations, g.padding_begin,
+        g.padding_end);
     Stream stream;
     const Buffer source = stream.to_layout(view(x), plan.src_desc());
     const Buffer gradient = stream.to_layout(view(dy), plan.diff_dst_desc());

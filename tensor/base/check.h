@@ -15,6 +15,12 @@ class Error : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+/// There is no memory for a tensor.
+class OutOfMemory : public Error {
+ public:
+  using Error::Error;
+};
+
 /// An op was called with shapes or options that do not fit together.
 class ShapeError : public Error {
  public:
@@ -27,6 +33,16 @@ class Refusal : public Error {
  public:
   using Error::Error;
 };
+
+/// f(), whose refusals, which know nothing of the place, get "PLACE: " before them.
+template <class F>
+decltype(auto) with_place(const std::string& place, F&& f) {
+  try {
+    return std::forward<F>(f)();
+  } catch (const Refusal& refusal) {
+    throw Refusal(fmt::format("{}: {}", place, refusal.what()));
+  }
+}
 
 /// Throws E with a formatted message unless the condition holds.
 template <class E = ShapeError, class... Args>

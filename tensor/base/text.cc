@@ -2,6 +2,7 @@
 #include "tensor/base/text.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cstddef>
 #include <cstdint>
 
@@ -19,6 +20,13 @@ std::string quotable(std::string_view text, size_t longest) {
 std::string counted(int64_t number, std::string_view thing, std::string_view things) {
   if (number == 1) return fmt::format("1 {}", thing);
   return things.empty() ? fmt::format("{} {}s", number, thing) : fmt::format("{} {}", number, things);
+}
+
+double with_digits(double value, int digits) {
+  const std::string text = fmt::format("{:.{}g}", value, digits);
+  double result = 0;
+  std::from_chars(text.data(), text.data() + text.size(), result);  // leaves 0 where nothing but a subnormal is near
+  return result;
 }
 
 std::string_view trimmed(std::string_view text, std::string_view blanks) {

@@ -1,4 +1,4 @@
-// Text that comes from somewhere else: quoting it, and reading it line by line.
+// Text that comes from somewhere else: quoting it, and reading it line by line; numbers as text has them.
 #pragma once
 
 #include <cstddef>
@@ -18,6 +18,9 @@ inline bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || 
 
 /// "1 picture", "2 pictures": a number and what it counts, `things` being the plural where an s does not make it.
 std::string counted(int64_t number, std::string_view thing, std::string_view things = {});
+
+/// The number that `digits` decimal digits tell of a finite one: 3.14 of pi and 3. What is too small for them is 0.
+double with_digits(double value, int digits);
 
 /// Without the blanks at both ends.
 std::string_view trimmed(std::string_view text, std::string_view blanks = " \t");

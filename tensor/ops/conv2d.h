@@ -22,7 +22,7 @@ bool eigen_available();
 /// How the native backend computes. Winograd's F(m x m, 3 x 3) apply to 3x3 kernels at stride 1; elsewhere they mean
 /// direct.
 enum class ConvAlgorithm {
-  automatic,  ///< the cheapest of direct, F(2x2) and F(4x4): a function of shape and SIMD target
+  automatic,  ///< the cheapest of direct, F(2x2) and F(4x4): a function of the shape alone
   fast,       ///< F(5x5) too, and F(6x6) up to 64 channels: about 3 times the rounding error of F(4x4), below 5e-6
   direct,
   winograd2,
@@ -80,7 +80,7 @@ struct ConvPlan {
 
 namespace ops {
 
-/// The plan for x [N,H,W,C] and w [K,R,S,C]: a pure function of its arguments and the SIMD target.
+/// The plan for x [N,H,W,C] and w [K,R,S,C]: a pure function of its arguments.
 ConvPlan plan_conv2d(ConvPass pass, const Shape& x, const Shape& w, const Conv2dOptions& options);
 
 /// Output size along one axis: floor((in + 2 padding - dilation (kernel - 1) - 1) / stride) + 1.

@@ -3,9 +3,16 @@
 
 #include <memory>
 
+#include "tensor/base/check.h"
 #include "tensor/ops/pixel_filter.h"
 
 namespace giza::ops {
+
+/// Features that lie too far apart for a lattice: the standard deviations they are measured in are too small.
+class LatticeRange : public Error {
+ public:
+  using Error::Error;
+};
 
 /// K is about exp(-|f_i - f_j|^2 / 2), up to a factor that differs a little from pixel to pixel: the values of a pixel are
 /// spread over the D + 1 corners of the simplex around its feature (splat), blurred along each of the D + 1 axes of the
@@ -13,8 +20,8 @@ namespace giza::ops {
 /// touches: at most D + 1 for each. The points and weights are to the bit those of Kraehenbuehl and Koltun's program.
 class PermutohedralLattice : public PixelFilter {
  public:
-  /// features [1,H,W,D] in standard deviations; D = 2 or 5. Throws ShapeError, and Error for features that are not finite or
-  /// too far apart for 63 bits (those of pictures of 16,384 x 16,384 pixels fit at standard deviations from 1 on).
+  /// features [1,H,W,D] in standard deviations; D = 2 or 5. Throws ShapeError, Error for features that are not finite, and
+  /// LatticeRange for those too far apart for 63 bits (those of pictures of 16,384 x 16,384 pixels fit at standard deviations from 1 on).
   explicit PermutohedralLattice(const Tensor& features);
   ~PermutohedralLattice() override;
 

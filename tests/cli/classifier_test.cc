@@ -90,7 +90,7 @@ TEST_CASE("a folder per class is checked, trained on, judged and predicted; its 
       "TRAIN.save_path parser TRAIN.weight run/last.safetensors";
   const Outcome started = run_giza("train " + parser, folder);
   CHECK(started.status == 0);
-  CHECK(started.err.find("begin at random") != std::string::npos);
+  CHECK(started.err.find("begin as in a new network") != std::string::npos);
 }
 
 TEST_CASE("what classifiers cannot do is refused in one line") {

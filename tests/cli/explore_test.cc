@@ -37,6 +37,18 @@ TEST_CASE("explore writes a page of one network and of two, and refuses what doe
   CHECK(json["bytes"] == read_file(folder.file("page.html")).size());
   CHECK(contains(read_file(folder.file("page.html")), "taken from <bdi>scene_00001.png</bdi>"));
 
+  REQUIRE(run_giza("scenes --classify --out things --train 6 --val 6 --size 48x96 --quiet", folder.path()).status == 0);
+  REQUIRE(
+      run_giza(
+          "train --threads 1 --quiet --config tiny.yaml epochs 1 save_path whole TRAIN.arch classifier DATA.dataset "
+          "folders DATA.data_root things DATA.train_list '' DATA.val_list '' DATA.classes 6 DATA.names_path '' "
+          "DATA.colors_path '' TRAIN.aux_weight 0 TRAIN.evaluate false",
+          folder.path())
+          .status == 0);
+  const Outcome whole = run_giza(explore + "--weights whole/last.safetensors " + picture, folder.path());
+  CHECK(whole.status == 2);
+  CHECK(contains(whole.err, "whole/last.safetensors: is a classifier of whole pictures"));
+
   // The same page, whatever the number of threads.
   const std::string before = read_file(folder.file("page.html"));
   const std::string again = both + "--label " + labels + " --swap scenes/val/scene_00001.png --threads ";

@@ -3,7 +3,9 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <array>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <string>
 
 #include "models/weights/npy.h"
@@ -78,6 +80,19 @@ TEST_CASE("scenes, train, eval, predict, compare, run") {
     CHECK(compared.out.find("context") != std::string::npos);
     CHECK(fs::exists(folder.file("sheets/sheet_01.png")));
     CHECK(fs::exists(folder.file("sheets/groups.png")));
+    // Without colours of the data set the sheets have some all the same.
+    std::string plain = read_file(folder.file("tiny.yaml"));
+    const std::string colors = "  colors_path: scenes/colors.txt\n";
+    plain.erase(plain.find(colors), colors.size());
+    write_file(folder.file("plain.yaml"), plain);
+    REQUIRE(run_giza("compare --threads 1 --config plain.yaml --out plain first=run/val second=run/val --quiet",
+                     folder.path())
+                .status == 0);
+    const train::Image sheet = train::read_image(folder.file("plain/sheet_01.png"));
+    std::set<std::array<uint8_t, 3>> seen;
+    for (size_t i = 0; i + 2 < sheet.rgb.size(); i += 3)
+      seen.insert({sheet.rgb[i], sheet.rgb[i + 1], sheet.rgb[i + 2]});
+    CHECK(seen.contains(std::array<uint8_t, 3>(train::voc_color(2))));
   }
 
   SUBCASE("eval without labels only predicts") {
@@ -294,7 +309,8 @@ TEST_CASE("train: every warning is told, --quiet or not") {
   const Outcome second =
       run_giza(train + "second TRAIN.weight first/last.safetensors aux_channels 24 base_lr 0", folder.path());
   CHECK(second.status == 0);
-  CHECK(contains(second.err, "first/last.safetensors does not fit or lacks 6 tensors, which begin at random: aux.0"));
+  CHECK(contains(second.err,
+                 "first/last.safetensors does not fit or lacks 6 tensors, which begin as in a new network: aux.0"));
   CHECK(contains(second.err, "TRAIN.base_lr is 0"));
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "models/onnx/export.h"
+#include "models/weights/weight_file.h"
 #include "tests/cli/program.h"
 #include "tests/support/refusal.h"
 #include "tests/support/temp_folder.h"
@@ -31,6 +32,16 @@ TEST_CASE("convert: formats and names there and back give the same bytes") {
   // Without --naming the names stay.
   CHECK(convert("b.pth d.pth")["naming_out"] == "mmseg");
   CHECK(read_file(folder.file("b.pth")) == read_file(folder.file("d.pth")));
+  // Halves: what rounds to 0 is told.
+  models::WeightFile tiny = models::read_weights(folder.file("a.safetensors"));
+  tiny.tensors.front().data[0] = 2e-8F;
+  tiny.tensors.front().data[1] = 0;
+  models::write_weights(folder.file("tiny.safetensors"), tiny);
+  const Outcome halves = run_giza("convert tiny.safetensors halves.safetensors --half", folder.path());
+  CHECK(halves.status == 0);
+  CHECK(contains(halves.err, "1 number too small for half precision, 0 now: " + tiny.tensors.front().name));
+  // What names and shapes alone told of a network may be told better; what giza wrote of it may not.
+  CHECK(contains(read_file(folder.file("a.safetensors")), "giza.model_told_by"));
   // A backbone alone.
   const auto resnet = convert("a.safetensors e.pth --naming imagenet");
   CHECK(resnet["whole_network"] == false);

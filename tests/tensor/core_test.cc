@@ -31,6 +31,16 @@ TEST_CASE("Shape: sizes, products and text") {
   CHECK_THROWS_AS((void)shape.with(4, 1), ShapeError);
 }
 
+TEST_CASE("Shape: sizes that no tensor can have are refused, beside a 0 and by with() too") {
+  constexpr int64_t kHuge = int64_t{1} << 40;
+  CHECK_THROWS_AS(Shape({0, kHuge, kHuge}), ShapeError);
+  CHECK_THROWS_AS(Shape({1, -1}), ShapeError);
+  const Shape shape{2, kHuge};
+  CHECK_THROWS_AS(shape.with(0, kHuge), ShapeError);
+  CHECK_THROWS_AS(shape.with(0, -1), ShapeError);
+  CHECK(shape.with(0, 0).numel() == 0);
+}
+
 TEST_CASE("Tensor: rows, views and copies") {
   const Tensor x = Tensor::activation({2, 3, 5, 150});
   CHECK(x.row_stride() == padded_stride(150));

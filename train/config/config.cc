@@ -135,7 +135,8 @@ KeyValues apply_overrides(const std::vector<std::string>& overrides, Values& val
   for (size_t i = 0; i < overrides.size(); ++i) {
     // KEY=VALUE is one word, KEY VALUE are two. No key has a sign of equality in its name; a value may.
     const size_t sign = overrides[i].find('=');
-    const Key& key = find_override(overrides[i].substr(0, sign), values);
+    const std::string name = overrides[i].substr(0, sign);
+    const Key& key = find_override(name, values);
     check<Refusal>(sign != std::string::npos || i + 1 < overrides.size(),
                    "{}: {} has no value, expected KEY VALUE pairs", kOverridePlace, overrides[i]);
     const std::string value = sign != std::string::npos ? overrides[i].substr(sign + 1) : overrides[++i];
@@ -240,9 +241,9 @@ std::string read_text(const std::string& path) {
   return file.read_at(0, static_cast<size_t>(std::min<uint64_t>(file.size(), kMaxYamlBytes + 1)));
 }
 
-}  // namespace
-
-Config parse_config(std::string_view text, const std::string& name, const std::vector<std::string>& overrides) {
+/// `places`, if given, are those of the keys in place of the text's.
+Config config_of_text(std::string_view text, const std::string& name, const std::vector<std::string>& overrides,
+                      const std::map<std::string, std::string>* places) {
   Values values = read_sections(parse_yaml(text, name), name);
   Config config;
   config.overrides = apply_overrides(overrides, values);
@@ -250,8 +251,13 @@ Config parse_config(std::string_view text, const std::string& name, const std::v
   for (const Key& key : config_keys()) {
     const auto given = values.find(&key);
     if (given == values.end()) continue;
-    read_value(key, given->second.value, given->second.place, config);
-    config.origins[key.full_name()] = given->second.place;
+    std::string place = given->second.place;
+    if (places != nullptr) {
+      const auto known = places->find(key.full_name());
+      place = known != places->end() ? known->second : name;
+    }
+    read_value(key, given->second.value, place, config);
+    config.origins[key.full_name()] = place;
     if (key.rule.effect == Effect::unused) config.unused.push_back(key.full_name());
   }
   apply_dataset(config);
@@ -261,6 +267,17 @@ Config parse_config(std::string_view text, const std::string& name, const std::v
   check_together(config);
   check_picture_classes(config);
   return config;
+}
+
+}  // namespace
+
+Config parse_config(std::string_view text, const std::string& name, const std::vector<std::string>& overrides) {
+  return config_of_text(text, name, overrides, nullptr);
+}
+
+Config parse_made_config(std::string_view text, const std::string& name, const std::vector<std::string>& overrides,
+                         const std::map<std::string, std::string>& places) {
+  return config_of_text(text, name, overrides, &places);
 }
 
 Config load_config(const std::filesystem::path& file, const std::vector<std::string>& overrides) {
@@ -287,6 +304,15 @@ void require_keys(const Config& config, std::initializer_list<const char*> keys)
     check<Refusal>(!missing, "{}: {} has no value, expected {}: {}", config_place(config, name), name,
                    describe_type(*key), key->doc);
   }
+}
+
+std::vector<std::string> Config::of_other_networks() const {
+  std::vector<std::string> keys;
+  for (const Key& key : config_keys()) {
+    if (!given(key.full_name()) || applies(key, *this)) continue;
+    if (write_value(key, *this) != write_value(key, Config{})) keys.push_back(key.full_name());
+  }
+  return keys;
 }
 
 std::string to_yaml(const Config& config) {
@@ -333,10 +359,17 @@ std::vector<std::string> changed_settings(const std::string& before, const std::
   collect(before, &std::pair<std::string, std::string>::first);
   collect(now, &std::pair<std::string, std::string>::second);
   std::vector<std::string> changed;
-  const auto shown = [](const std::string& value) { return value.empty() ? "absent" : value; };
+  // A newer key at its default is not written.
+  const auto shown = [](const std::string& name, const std::string& value) -> std::string {
+    if (!value.empty()) return value;
+    for (const Key& key : config_keys()) {
+      if (key.rule.added && key.full_name() == name) return write_value(key, {});
+    }
+    return "absent";
+  };
   for (const auto& [key, value] : values) {
     if (value.first == value.second) continue;
-    changed.push_back(fmt::format("{}: {}, now {}", key, shown(value.first), shown(value.second)));
+    changed.push_back(fmt::format("{}: {}, now {}", key, shown(key, value.first), shown(key, value.second)));
   }
   return changed;
 }

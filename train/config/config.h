@@ -155,6 +155,8 @@ struct Config {
   std::string command;                         ///< that was given, for reports; the program's own words
   std::vector<std::string> unused;             ///< given keys that mean nothing on a CPU, in the order of the file
 
+  /// Given keys of networks that TRAIN.arch has not, in the order of the table, but for those at their defaults.
+  std::vector<std::string> of_other_networks() const;
   /// True if `key` was given, in the file or on the command line.
   bool given(const std::string& key) const { return origins.contains(key); }
   std::string names_path() const { return data.names_path.empty() ? test.names_path : data.names_path; }
@@ -168,6 +170,10 @@ struct Config {
 Config load_config(const std::filesystem::path& file, const std::vector<std::string>& overrides = {});
 /// The same from text; `name` stands for the file in messages.
 Config parse_config(std::string_view text, const std::string& name, const std::vector<std::string>& overrides = {});
+/// The same from text that a program made: messages and `origins` say that keys come from `places`, those that are not there
+/// from `name`, and never which line.
+Config parse_made_config(std::string_view text, const std::string& name, const std::vector<std::string>& overrides,
+                         const std::map<std::string, std::string>& places);
 
 /// Throws Refusal naming the first of `keys` ("DATA.train_list", ...) that has no value.
 void require_keys(const Config& config, std::initializer_list<const char*> keys);

@@ -159,11 +159,11 @@ bool any_line(std::string_view text, int last, const Is& is) {
 
 /// The library's message about line `line`, from 0, with what people know it by.
 std::string yaml_fault(const std::string& message, std::string_view text, int line) {
-  struct Words {
+  struct Fault {
     std::string_view library;
     const char* ours;
   };
-  constexpr Words kWords[] = {
+  constexpr Fault kFaults[] = {
       {"illegal map value",
        "\": \" where no key can stand: is the line indented as those beside it, with all of its text "
        "in quotes if that holds \": \"?"},
@@ -180,7 +180,7 @@ std::string yaml_fault(const std::string& message, std::string_view text, int li
     return "a line is indented by a tab; indent by blanks";
   }
   std::string fault = message;
-  for (const Words& words : kWords) {
+  for (const Fault& words : kFaults) {
     if (message.starts_with(words.library)) fault = words.ours;
   }
   const bool slashes = any_line(text, line, [](std::string_view each) { return trimmed(each).starts_with("//"); });

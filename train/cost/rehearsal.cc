@@ -315,12 +315,20 @@ void PredictionMemory::check_fits(const std::string& image, PictureSize picture,
   const auto gb = [](int64_t bytes) { return static_cast<double>(bytes) / 1e9; };
   const int64_t needed = prediction_bytes(model_, num_threads(), picture, protocol);
   const MemoryLimit limit = memory_limit();
+  const int64_t crf =
+      protocol.crf ? crf_bytes(int64_t{picture.width} * picture.height, model_.classes(), *protocol.crf) : 0;
+  const std::string remedy =
+      needed - crf <= limit.bytes
+          ? fmt::format("make the picture smaller, or leave out the CRF, which takes {:.1f} GB of it (TEST.crf false)",
+                        gb(crf))
+          : "make the picture smaller, cut it into tiles, or give a configuration with one of TEST.scales and a "
+            "smaller "
+            "TEST.test_h and TEST.test_w";
   check<Refusal>(
       needed <= limit.bytes,
       "{}: {} x {} pixels take about {:.1f} GB of memory by the protocol ({}), and there are {:.1f} GB ({}); "
-      "make the picture smaller, cut it into tiles, or give a configuration with one of TEST.scales and a "
-      "smaller TEST.test_h and TEST.test_w",
-      image, picture.width, picture.height, gb(needed), protocol_name(protocol), gb(limit.bytes), limit.source);
+      "{}",
+      image, picture.width, picture.height, gb(needed), protocol_name(protocol), gb(limit.bytes), limit.source, remedy);
   fitting_ = picture;
 }
 

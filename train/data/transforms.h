@@ -31,7 +31,7 @@ FloatImage to_float(const Image& image);
 /// round(side * factor), half to even, at least 1: the size that cv2.resize(fx, fy) gives a side.
 int scaled_side(int side, double factor);
 /// cv2.resize(fx=factor, fy=factor, INTER_LINEAR): half-pixel centres, no antialias, source step 1 / factor.
-/// Throws Refusal above 2^28 pixels.
+/// Throws Refusal above kMaxPixels (train/data/image/image.h).
 FloatImage scale_linear(const Image& image, double factor);
 FloatImage scale_linear(const FloatImage& image, double factor);
 /// cv2.resize(fx=factor, fy=factor, INTER_NEAREST): pixel floor(x / factor).

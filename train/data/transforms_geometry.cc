@@ -4,6 +4,7 @@
 #include <numbers>
 
 #include "tensor/base/check.h"
+#include "tensor/elementary.h"
 #include "train/data/transforms.h"
 
 namespace giza::train {
@@ -113,8 +114,8 @@ class Rotation {
   /// cv2.getRotationMatrix2D((width/2, height/2), degrees, 1), inverted as cv2.warpAffine does it.
   Rotation(int width, int height, double degrees) {
     const double angle = degrees * std::numbers::pi / 180;
-    const double cosine = std::cos(angle);
-    const double sine = std::sin(angle);
+    const double cosine = portable_cos(angle);
+    const double sine = portable_sin(angle);
     const double center_x = width / 2.0;
     const double center_y = height / 2.0;
     const double offset_x = (1 - cosine) * center_x - sine * center_y;

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tensor/base/check.h"
+#include "tensor/base/text.h"
 #include "train/draw/svg.h"
 
 namespace giza::train {
@@ -113,7 +114,7 @@ void draw_curve(Svg& svg, const Series& mean, size_t number, const Axis& x, cons
 }
 
 std::vector<double> five_digits(std::vector<double> values) {
-  for (double& value : values) value = std::isfinite(value) ? std::stod(fmt::format("{:.5g}", value)) : kNaN;
+  for (double& value : values) value = std::isfinite(value) ? with_digits(value, 5) : kNaN;
   return values;
 }
 

@@ -2,6 +2,7 @@
 #include "train/eval/bootstrap.h"
 
 #include <algorithm>
+#include <array>
 
 #include "tensor/base/check.h"
 #include "tensor/parallel.h"

@@ -87,12 +87,19 @@ bool is_exact(const CrfOptions& options, int64_t pixels) {
   return options.filter == "exact" || (options.filter == "auto" && pixels <= kExactCrfPixels);
 }
 
-std::unique_ptr<ops::PixelFilter> make_filter(const Tensor& features, const CrfOptions& options, double weight) {
+/// `deviations` are the keys of those that the features are measured in.
+std::unique_ptr<ops::PixelFilter> make_filter(const Tensor& features, const CrfOptions& options, double weight,
+                                              const char* deviations) {
   std::unique_ptr<ops::PixelFilter> filter;
   if (is_exact(options, features.rows())) {
     filter = std::make_unique<ops::ExactFilter>(features);
   } else {
-    filter = std::make_unique<ops::PermutohedralLattice>(features);
+    try {
+      filter = std::make_unique<ops::PermutohedralLattice>(features);
+    } catch (const ops::LatticeRange& error) {
+      throw Refusal(fmt::format("the CRF: {}; set {} larger, or for small pictures TEST.crf_filter exact", error.what(),
+                                deviations));
+    }
   }
   normalize(*filter, options.normalization, weight);
   return filter;
@@ -110,11 +117,12 @@ Tensor dense_crf(const Tensor& probabilities, const Image& picture, const CrfOpt
   std::vector<std::unique_ptr<ops::PixelFilter>> filters;
   if (options.bilateral_weight > 0) {
     filters.push_back(make_filter(features_of(picture, kBilateralFeatures, options.bilateral_xy, options.bilateral_rgb),
-                                  options, options.bilateral_weight));
+                                  options, options.bilateral_weight,
+                                  "TEST.crf_bilateral_xy or TEST.crf_bilateral_rgb"));
   }
   if (options.gaussian_weight > 0) {
-    filters.push_back(
-        make_filter(features_of(picture, kPositionFeatures, options.gaussian_xy, 0), options, options.gaussian_weight));
+    filters.push_back(make_filter(features_of(picture, kPositionFeatures, options.gaussian_xy, 0), options,
+                                  options.gaussian_weight, "TEST.crf_gaussian_xy"));
   }
 
   const int64_t classes = probabilities.channels();

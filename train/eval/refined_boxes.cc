@@ -75,7 +75,8 @@ LabelMap first_labels(const Pair& pair, const ListEntry& entry, int64_t index, c
       "picture smaller, or use another DATA.weak_labels than box_crf",
       entry.image, pair.image.width, pair.image.height, static_cast<double>(needed) / 1e9,
       static_cast<double>(limit.bytes) / 1e9, limit.source);
-  return refined_boxes(pair.labels, pair.image, options.weak, crf, options.ignore_label);
+  return with_place(entry.image,
+                    [&] { return refined_boxes(pair.labels, pair.image, options.weak, crf, options.ignore_label); });
 }
 
 int64_t refined_boxes_bytes(int64_t pixels, int64_t classes, const CrfOptions& crf) {

@@ -34,7 +34,7 @@ std::vector<Tensor> contributions(const models::Pspnet& network, const SwitchedN
   const layers::ConvBatchNorm& hidden = network.head().hidden();
   const layers::Conv2d& classifier = network.head().classifier();
   // With its batch norm folded in, the convolution is a sum over the channels of what it reads, plus the shift.
-  const auto [weight, shift] = layers::Frozen::fold(hidden.conv, &hidden.bn);
+  const auto [weight, shift] = layers::fold_batch_norm(hidden.conv.weight(), hidden.conv.bias(), hidden.bn);
   std::vector<Tensor> sums;  // of the hidden units, before the ReLU: one for each part, and the shift
   Tensor total;
   int64_t channel = 0;

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "tensor/base/text.h"
 #include "train/data/image/png.h"
 #include "train/draw/embedded_image.h"
 #include "train/draw/svg.h"
@@ -28,7 +29,7 @@ constexpr Color kIgnored = {154, 149, 140};
 constexpr size_t kFileLetters = 120;
 
 /// Four digits are more than anybody reads, and keep the page small.
-double four_digits(double value) { return std::stod(fmt::format("{:.4g}", value)); }
+double four_digits(double value) { return with_digits(value, 4); }
 
 std::string png_address(const std::vector<uint8_t>& bytes) { return "data:image/png;base64," + base64(bytes); }
 

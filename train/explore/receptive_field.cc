@@ -1,6 +1,7 @@
 // Effective receptive fields.
 #include "train/explore/receptive_field.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "tensor/base/check.h"

@@ -205,8 +205,8 @@ std::string machine_section(const ReportData& data) {
     section += "<h3>To make this again</h3>\n" +
                scroll_box("Command", "<pre><code>" + escape_markup(data.command) + "</code></pre>\n") +
                paragraph("caption",
-                         "The same build, SIMD target, configuration and data give the same bits at any number of "
-                         "threads.");
+                         "The same build, configuration and data give the same bits at any number of threads, on every "
+                         "processor with a fused multiply-add.");
   }
   return section;
 }

@@ -251,8 +251,10 @@ std::string rows_section(const StudyResult& result) {
 std::string machine_section(const StudyResult& result) {
   return facts(machine_facts()) + "<h3>To make this again</h3>\n" +
          scroll_box("Command", "<pre><code>" + escape_markup(result.data.config.command) + "</code></pre>\n") +
-         paragraph("caption",
-                   "The same build, SIMD target, configuration and data give the same bits at any number of threads.");
+         paragraph(
+             "caption",
+             "The same build, configuration and data give the same bits at any number of threads, on every processor "
+             "with a fused multiply-add.");
 }
 
 }  // namespace

@@ -24,9 +24,11 @@
 #include "train/config/parts.h"
 #include "train/config/yaml.h"
 #include "train/cost/network_cost.h"
+#include "train/data/dataset.h"
 #include "train/progress.h"
 #include "train/run_folder.h"
 #include "train/signals.h"
+#include "train/study/costs.h"
 #include "train/tester.h"
 #include "train/together.h"
 #include "train/trainer.h"
@@ -42,11 +44,9 @@ constexpr const char* kPlace = "giza study";
 using Words = std::vector<std::string>;
 
 /// What the study itself sets for each row and seed.
-constexpr std::array<const char*, 6> kOwnKeys{"TRAIN.manual_seed", "TRAIN.save_path", "TRAIN.resume",
-                                              "TRAIN.start_epoch", "TEST.model_path", "TEST.save_folder"};
-
-/// Multiply-adds in units of the progress bar, 10^9.
-int64_t units(double macs) { return static_cast<int64_t>(macs / 1e9) + 1; }
+constexpr std::array<const char*, 8> kOwnKeys{"TRAIN.manual_seed", "TRAIN.save_path",    "TRAIN.resume",
+                                              "TRAIN.start_epoch", "TEST.model_path",    "TEST.save_folder",
+                                              "TEST.split",        "TEST.has_prediction"};
 
 /// The text of a file that may not be there.
 std::optional<std::string> text_of(const std::string& path, size_t limit) {
@@ -86,9 +86,24 @@ bool has_parts(const Study& study) {
   return std::any_of(study.rows.begin(), study.rows.end(), [](const StudyRow& row) { return row.labels < 1; });
 }
 
+std::string test_folder(const std::string& training, const StudyRow& row) {
+  return fmt::format("{}/test_{}", training, row.name);
+}
+
 /// Of the classifier that the rows of a seed begin from.
 std::string pretraining_folder(const std::string& out, int64_t seed) {
   return fmt::format("{}/pretraining/seed_{}", out, seed);
+}
+
+/// What a study said at its end, or after a seed, must not be overwritten by another's.
+void check_earlier_study(const std::string& out, const std::string& study, const std::string& data) {
+  const std::string file = out + "/study.json";
+  const std::string text = text_of(file, kMetricsLimit).value_or("");
+  const nlohmann::json json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!json.is_object()) return;
+  const std::string other = json.value("study", study), its_data = json.value("data", data);
+  check<Refusal>(other == study && its_data == data, "{}: is of the study {} with --data {}; use another --out", file,
+                 other, its_data);
 }
 
 void check_earlier_run(const Config& config) {
@@ -125,6 +140,22 @@ std::vector<RowResult> empty_rows(const Study& study, const StudyData& data, con
   return rows;
 }
 
+/// Before the first of them is trained: a row that cannot be must not be found after hours.
+void check_rows(const Study& study, const StudyData& data, const StudyOptions& options) {
+  for (const StudyRow& row : study.rows) {
+    with_place(fmt::format("row \"{}\"", row.title), [&] {
+      Config config = row_config(study, data, row, options.out, options.first_seed);
+      if (row.pretrained) config.train.weight.clear();  // which the study makes
+      config.train.save_path = config.train.resume = "";
+      check_training_starts(config);
+      const Dataset tested(dataset_options(config, Split::test));
+      check<Refusal>(tested_pictures(config.test).begin < tested.size(),
+                     "{}: TEST.index_start {} leaves none of the {} pictures to test",
+                     config_place(config, "TEST.index_start"), config.test.index_start, tested.size());
+    });
+  }
+}
+
 class Runner {
  public:
   Runner(const Study& study, const StudyData& data, const StudyOptions& options);
@@ -132,11 +163,11 @@ class Runner {
 
  private:
   void check_earlier_runs();
-  void count_costs();
   void survey();
   void work(size_t seed, size_t row);
   /// Trains and remembers a divergence.
   void train_once(const Config& config, int64_t step_cost);
+  void forget_tests(const std::string& training) const;
   void train_row(const Config& config, SeedResult* result);
   void test_row(const Config& config, SeedResult* result);
 
@@ -150,15 +181,7 @@ class Runner {
 
   StudyResult result_;
   RunFolder folder_;  // made after all that can be refused before
-  struct Cost {
-    int64_t step = 0;  // an iteration, in multiply-adds of its forward pass
-    int64_t iterations = 0, training = 0, test = 0;
-  };
-  static Cost training_cost(const Config& config, double macs);
-  /// Of a training's iterations, those in its folder.
-  static int64_t done_of(const Cost& cost, const std::string& folder);
-  std::vector<Cost> costs_;                      // of each row
-  Cost pretraining_;                             // of a classifier; 0 without
+  StudyCosts costs_;
   std::map<std::string, std::string> failures_;  // of trainings that diverged, by folder
   int64_t total_ = 0, done_ = 0;
   std::unique_ptr<Progress> progress_;
@@ -179,6 +202,7 @@ bool Runner::trains(size_t row) const {
 
 /// A training of other settings must not be taken for one of this study, not even one whose epochs alone differ.
 void Runner::check_earlier_runs() {
+  check_earlier_study(result_.options.out, result_.study.name, result_.data.name);
   for (const RowResult& row : result_.rows) {
     for (const SeedResult& seed : row.seeds) {
       check_earlier_run(config_of(row, seed));
@@ -187,60 +211,23 @@ void Runner::check_earlier_runs() {
   }
 }
 
-void Runner::count_costs() {
-  for (const RowResult& row : result_.rows) {
-    const Config& config = row.config;
-    const Dataset tested(dataset_options(config, Split::test));
-    const double passes = config.test.mirror ? 2 : 1;
-    double scaled = 0;
-    for (const double scale : config.test.scales) scaled += passes * scale * scale;
-    Cost cost = training_cost(config, row.train_macs);
-    cost.test = units(row.macs * scaled * static_cast<double>(tested.size()));
-    costs_.push_back(cost);
-  }
-  if (!has_pretrained(result_.study)) return;
-  const Config classifier = pretraining_config(result_.data, result_.options.out, result_.options.first_seed);
-  double macs = 0;
-  for (const PartCost& part : network_cost(classifier, num_threads())) macs += part.train_macs;
-  pretraining_ = training_cost(classifier, macs);
-}
-
-Runner::Cost Runner::training_cost(const Config& config, double macs) {
-  const Dataset pictures(dataset_options(config, Split::train));
-  Cost cost;
-  cost.iterations = std::max<int64_t>(1, pictures.size() / config.train.batch_size) * config.train.epochs;
-  // A backward pass is about two forward passes.
-  cost.step = units(3 * macs * config.train.batch_size);
-  cost.training = cost.step * cost.iterations;
-  return cost;
-}
-
-int64_t Runner::done_of(const Cost& cost, const std::string& folder) {
-  std::error_code error;
-  std::vector<std::string> faults;  // the training tells them
-  if (!fs::is_directory(folder, error)) return 0;
-  const std::optional<FoundCheckpoint> found = newest_checkpoint(folder, &faults);
-  if (!found) return 0;
-  return cost.step * std::min(cost.iterations, state_of_checkpoint(found->file, found->path).iteration);
-}
-
 /// How much there is to do, and how much of it is done already.
 void Runner::survey() {
   for (size_t r = 0; r < result_.rows.size(); ++r) {
     const RowResult& row = result_.rows[r];
     for (const SeedResult& seed : row.seeds) {
       if (trains(r)) {
-        total_ += costs_[r].training;
-        done_ += done_of(costs_[r], seed.folder);
+        total_ += costs_.rows[r].training;
+        done_ += done_of(costs_.rows[r], seed.folder);
       }
       SeedResult there;
-      total_ += costs_[r].test;
-      if (read_result(config_of(row, seed), &there)) done_ += costs_[r].test;
+      total_ += costs_.rows[r].test;
+      if (read_result(config_of(row, seed), &there)) done_ += costs_.rows[r].test;
     }
   }
   for (const SeedResult& seed : result_.rows.front().seeds) {
-    total_ += pretraining_.training;
-    done_ += done_of(pretraining_, pretraining_folder(result_.options.out, seed.seed));
+    total_ += costs_.pretraining.training;
+    done_ += done_of(costs_.pretraining, pretraining_folder(result_.options.out, seed.seed));
   }
 }
 
@@ -259,11 +246,16 @@ void Runner::train_once(const Config& config, int64_t step_cost) {
   try {
     const TrainResult trained =
         train(config, [&](int64_t, double loss) { advance(step_cost, fmt::format("loss {:.4f}", loss)); });
-    if (trained.steps > 0 && ranks::leads()) fs::remove(config.test.save_folder + "/metrics.json");
+    if (trained.steps > 0 && ranks::leads()) forget_tests(config.train.save_path);
   } catch (const Diverged& error) {
     failures_[config.train.save_path] = error.what();
     progress_->warn(fmt::format("{}: {}", place(), error.what()));
   }
+}
+
+/// Of all rows that share the training in this folder: it went on, so what they came to is of other weights.
+void Runner::forget_tests(const std::string& training) const {
+  for (const RowResult& row : result_.rows) fs::remove(test_folder(training, row.row) + "/metrics.json");
 }
 
 void Runner::train_row(const Config& config, SeedResult* result) {
@@ -275,10 +267,10 @@ void Runner::train_row(const Config& config, SeedResult* result) {
   // What a row begins from is needed until it has a checkpoint of its own.
   if (result_.rows[row_].row.pretrained && at_leader([&] { return !fs::exists(config.test.model_path); })) {
     const Config classifier = pretraining_config(result_.data, result_.options.out, config.train.manual_seed);
-    train_once(classifier, pretraining_.step);
+    train_once(classifier, costs_.pretraining.step);
     if (failed(classifier.train.save_path)) return;
   }
-  if (trains(row_)) train_once(config, costs_[row_].step);
+  if (trains(row_)) train_once(config, costs_.rows[row_].step);
   failed(config.train.save_path);
 }
 
@@ -294,7 +286,7 @@ void Runner::test_row(const Config& config, SeedResult* result) {
   test(config, &network, Dataset(dataset_options(config, Split::test)), /*progress=*/true);
   if (!ranks::leads()) return;
   check<Error>(read_result(config, result), "{}/metrics.json: cannot be read back", folder);
-  advance(costs_[row_].test, fmt::format("mIoU {:.4f}", result->miou));
+  advance(costs_.rows[row_].test, fmt::format("mIoU {:.4f}", result->miou));
 }
 
 void Runner::work(size_t seed, size_t row) {
@@ -324,7 +316,8 @@ StudyResult Runner::run(const std::function<void(const StudyResult&)>& after_rou
     }
   }
   ranks::from_leader("");  // the others read what it wrote
-  count_costs();
+  if (!result_.data.scenes_folder.empty()) check_rows(result_.study, result_.data, result_.options);
+  costs_ = study_costs(result_);
   if (ranks::leads()) survey();
   progress_ = std::make_unique<Progress>("study", total_, "GMAC", done_);
   for (size_t seed = 0; seed < static_cast<size_t>(result_.options.seeds); ++seed) {
@@ -365,10 +358,11 @@ Config row_config(const Study& study, const StudyData& data, const StudyRow& row
     if (!key.of_network || applies(key, data.config) || !data.config.given(name) || taken.contains(name)) continue;
     words.insert(words.end(), {name, write_value(key, data.config)});
   }
-  Config config = parse_config(to_yaml(data.config), data.config.file, words);
-  // What was given, and where, is told by the file of the data, not by the text that was made of it.
-  config.origins = data.config.origins;
-  for (const auto& [key, value] : config.overrides) config.origins[key] = kPlace;
+  // What was given, and where, is told by the file of the data, not by the text that is made of it.
+  std::map<std::string, std::string> places = data.config.origins;
+  for (size_t i = 0; i + 1 < words.size(); i += 2) places[words[i]] = kPlace;
+  Config config = parse_made_config(to_yaml(data.config), data.config.file, words, places);
+  std::erase_if(config.origins, [&](const auto& key) { return !places.contains(key.first); });
   config.command = data.config.command;
   config.unused = data.config.unused;
   if (config.data.weak_labels != "full" && config.data.thing_classes.empty()) {
@@ -386,7 +380,7 @@ Config row_config(const Study& study, const StudyData& data, const StudyRow& row
   config.train.resume = "auto";
   config.train.start_epoch = 0;
   config.test.model_path = config.train.save_path + "/last.safetensors";
-  config.test.save_folder = fmt::format("{}/test_{}", config.train.save_path, row.name);
+  config.test.save_folder = test_folder(config.train.save_path, row);
   return config;
 }
 
@@ -397,12 +391,10 @@ StudyResult run_study(const Study& study, const StudyData& data, const StudyOpti
                  "--data {}: the study {} needs pictures of one thing each to pretrain a trunk on, which only --data "
                  "scenes has",
                  data.name, study.name);
-  // Before there is a folder: data that is not there must not leave an empty one.
+  // Before there is a folder: what cannot be trained must not leave an empty one.
   if (data.scenes_folder.empty()) {
     prepare_study_data(data);
-    for (const StudyRow& row : study.rows) {
-      dataset_options(row_config(study, data, row, options.out, options.first_seed), Split::train);
-    }
+    check_rows(study, data, options);
   }
   return Runner(study, data, options).run(after_round);
 }

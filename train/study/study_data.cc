@@ -4,12 +4,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <filesystem>
 
 #include "tensor/base/check.h"
 #include "tensor/base/file.h"
 #include "train/config/parts.h"
+#include "train/data/image/image.h"
 #include "train/data/scenes/scenes.h"
 #include "train/data/scenes/things.h"
 
@@ -145,6 +147,11 @@ int64_t count_things(const std::string& part) {
   return count;
 }
 
+bool has_size(const std::string& picture, int width, int height) {
+  std::error_code error;
+  return fs::is_regular_file(picture, error) && read_image_size(picture) == std::array{width, height};
+}
+
 SceneOptions scene_options(const StudyData& data) {
   SceneOptions options;
   options.height = data.config.train.train_h;
@@ -177,11 +184,12 @@ StudyData study_data(const std::string& data, bool quick, const std::string& out
 
 void prepare_study_data(const StudyData& data) {
   if (!data.scenes_folder.empty()) {
-    if (count_lines(data.scenes_folder + "/train.txt") == data.train_scenes &&
-        count_lines(data.scenes_folder + "/val.txt") == data.val_scenes) {
-      return;
+    const SceneOptions options = scene_options(data);
+    if (count_lines(data.scenes_folder + "/train.txt") != data.train_scenes ||
+        count_lines(data.scenes_folder + "/val.txt") != data.val_scenes ||
+        !has_size(data.scenes_folder + "/train/scene_00000.png", options.width, options.height)) {
+      write_scenes(data.scenes_folder, data.train_scenes, data.val_scenes, options);
     }
-    write_scenes(data.scenes_folder, data.train_scenes, data.val_scenes, scene_options(data));
     return;
   }
   try {

@@ -39,13 +39,14 @@ std::string study_data_name(const std::string& data);
 StudyData study_data(const std::string& data, bool quick, const std::string& out,
                      const std::vector<std::string>& settings);
 
-/// Makes the scenes, if they are not there in this number; asks other data whether their lists are there. Throws Refusal
+/// Makes the scenes, if they are not there in this number and size; asks other data whether their lists are there. Throws Refusal
 /// with a hint where they are not, Interrupted as write_scenes() does.
 void prepare_study_data(const StudyData& data);
 /// Makes the things likewise. The data has a folder for them.
 void prepare_study_things(const StudyData& data);
 
-/// The list file with a part of the training list, in the study's folder.
+/// The list file with a part of the training list, in the folder of its scenes. run_study() refuses other data for
+/// such rows.
 std::string part_list(const StudyData& data, double part);
 /// Writes it: the first lines. Throws Refusal for a list that cannot be read.
 void write_part_list(const StudyData& data, double part);

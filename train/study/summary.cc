@@ -117,6 +117,7 @@ nlohmann::ordered_json row_json(const RowResult& row, const RowSummary& summary)
           {"training", row.row.training},
           {"settings", settings_of(row)},
           {"group", row.row.group},
+          {"epochs", row.config.train.epochs},
           {"parameters", row.parameters},
           {"macs", row.macs},
           {"mIoU", spread_json(summary.miou, mious_of(row))},
@@ -188,7 +189,11 @@ std::string agreement_text(const StudySummary& summary) {
         fmt::format(" (95 % of {} resamplings of the seeds: {:.2f} to {:.2f})", miou.resamples, miou.low, miou.high);
   }
   if (std::isfinite(miou.chance)) {
-    text += fmt::format("; of all orders of {} rows {:.2g} % do as well", miou.rows, 100 * miou.chance);
+    const double percent = 100 * miou.chance;
+    text += fmt::format("; of all orders of {} rows {:.{}f} % do as well", miou.rows, percent,
+                        percent < 1    ? 2
+                        : percent < 10 ? 1
+                                       : 0);
   }
   text += ".";
   if (std::isfinite(summary.all_acc.rho)) text += fmt::format(" Of the pixel accuracy: {:.2f}.", summary.all_acc.rho);
@@ -255,7 +260,7 @@ std::string study_json(const StudyResult& result) {
                               {"data", result.data.name},
                               {"out", result.options.out},
                               {"seeds", nlohmann::ordered_json::array()},
-                              {"epochs", first.train.epochs},
+                              {"epochs", result.data.config.train.epochs},
                               {"batch", first.train.batch_size},
                               {"protocol", result.protocol},
                               {"published", result.study.source},

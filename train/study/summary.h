@@ -51,8 +51,8 @@ std::string count_text(double count);
 
 /// For a terminal of 120 columns.
 std::string study_table(const StudyResult& result);
-/// {study, title, data, out, seeds, iterations, batch, protocol, published,
-///  rows: [{name, title, training, settings, parameters, macs, mIoU: {mean, deviation, values}, allAcc: {...},
+/// {study, title, data, out, seeds, epochs, batch, protocol, published,
+///  rows: [{name, title, training, settings, epochs, parameters, macs, mIoU: {mean, deviation, values}, allAcc: {...},
 ///          group, difference: {mean, deviation, interval}, published: {mIoU, allAcc, difference}, failures}],
 ///  order: {mIoU: {spearman, interval, resamples, chance, rows}, allAcc: {...}, pairs, alike,
 ///          contradictions: [{better, worse, difference, interval}]}}

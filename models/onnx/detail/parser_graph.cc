@@ -8,6 +8,7 @@
 
 #include "autograd/listener.h"
 #include "layers/batch_norm.h"
+#include "layers/frozen.h"
 #include "models/onnx/detail/graph.h"
 #include "models/weights/infer.h"
 #include "tensor/base/check.h"
@@ -158,21 +159,16 @@ class ParserGraph {
     return op.relu ? graph_.relu(name + ".relu", y) : y;
   }
 
-  /// Weight and bias of a convolution with its batch norm folded in, as layers::Frozen does it.
-  std::pair<Tensor, Tensor> folded(const HeardOp& op) const {
+  /// Weight and bias of a convolution with its batch norm folded in.
+  layers::FoldedConv folded(const HeardOp& op) const {
     const Tensor& weight = tensors_.at(op.layer + ".weight");
     const auto found = tensors_.find(op.layer + ".bias");
     const Tensor bias = found != tensors_.end() ? found->second : Tensor::zeros({weight.dim(0)});
     if (op.norm.empty()) return {weight, bias};
-    layers::BatchNorm2d norm(weight.dim(0), /*momentum=*/0.1);
+    layers::BatchNorm2d norm(weight.dim(0), /*momentum=*/0.1);  // the momentum is of training
     for (const auto& [name, to] : norm.parameters()) to.value().copy_from(tensors_.at(op.norm + "." + name));
     for (const auto& [name, to] : norm.buffers()) to.copy_from(tensors_.at(op.norm + "." + name));
-    const auto [scale, shift] = norm.affine();
-    const Tensor scaled = weight.clone();
-    const int64_t each = weight.numel() / weight.dim(0);
-    for (int64_t i = 0; i < weight.numel(); ++i) scaled.data()[i] *= scale.data()[i / each];
-    for (int64_t k = 0; k < weight.dim(0); ++k) shift.data()[k] += scale.data()[k] * bias.data()[k];
-    return {scaled, shift};
+    return layers::fold_batch_norm(weight, bias, norm);
   }
 
   struct Layer {

@@ -17,7 +17,7 @@ namespace giza::models {
 namespace {
 
 // The pickle may hold arrays of a log: a training library's history of a hundred thousand steps takes tens of megabytes.
-constexpr uint64_t kMaxPickle = uint64_t{256} << 20, kMaxMetadata = uint64_t{1} << 20;
+constexpr uint64_t kMaxPickle = uint64_t{256} << 20;
 
 /// The folder, of any name, that all records of torch.save stand in; with its slash.
 std::string root_of(const ZipReader& zip, const std::string& path) {
@@ -36,7 +36,7 @@ std::map<std::string, std::string> read_metadata(const ZipReader& zip, const std
                                                  const std::string& path) {
   const ZipRecord* record = zip.find(root + "giza.json");
   if (record == nullptr) return {};
-  const nlohmann::json json = nlohmann::json::parse(zip.read(*record, kMaxMetadata), nullptr, false);
+  const nlohmann::json json = nlohmann::json::parse(zip.read(*record, kMaxPthMetadata), nullptr, false);
   const bool texts =
       json.is_object() && std::all_of(json.begin(), json.end(), [](const auto& v) { return v.is_string(); });
   check<Refusal>(texts, "{}: the record giza.json is not an object of strings", path);

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -108,11 +109,19 @@ std::string pickle_of(const WeightFile& file) {
   return pickle.bytes();
 }
 
+std::string json_of(const std::map<std::string, std::string>& metadata) {
+  return nlohmann::json(metadata).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
 }  // namespace
 
 void write_pth(const std::string& path, const WeightFile& file) {
   // The order of torch.save: the pickle, the byte order, the storages, the version of the archive.
   const std::string root = "archive/";
+  const std::string metadata = file.metadata.empty() ? "" : json_of(file.metadata);
+  check<Refusal>(metadata.size() <= kMaxPthMetadata,
+                 "{}: the metadata take {} bytes, and a .pth of giza holds at most {}; write .safetensors", path,
+                 metadata.size(), kMaxPthMetadata);
   const std::string pickle = pickle_of(file);
   ZipWriter zip(path);
   zip.add(root + "data.pkl", pickle);
@@ -127,10 +136,7 @@ void write_pth(const std::string& path, const WeightFile& file) {
     }
   }
   zip.add(root + "version", "3\n");
-  if (!file.metadata.empty()) {
-    const nlohmann::json json = file.metadata;
-    zip.add(root + "giza.json", json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
-  }
+  if (!metadata.empty()) zip.add(root + "giza.json", metadata);
   zip.finish();
 }
 

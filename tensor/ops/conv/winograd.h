@@ -1,4 +1,4 @@
-// Winograd convolutions: 3x3, stride 1, any dilation. A convolution becomes n x n independent products, of 36 / (4 * 16)
+// Winograd convolutions: 3x3, stride 1, any dilation. A convolution becomes n x n independent products, of 36 / (9 * 16)
 // of the direct multiplications for F(4x4, 3x3). docs/winograd.md has the derivation.
 #pragma once
 

@@ -40,8 +40,8 @@ LatticeKeys::LatticeKeys(const Tensor& features) : dimension_(static_cast<int>(f
       least += low[i];
       most += high[i];
     }
-    check<Error>(std::max(-least, most) < kFarthest,
-                 "permutohedral lattice: features lie {:.0f} standard deviations apart; use larger ones", most - least);
+    check<LatticeRange>(std::max(-least, most) < kFarthest,
+                        "permutohedral lattice: features lie {:.0f} standard deviations apart", most - least);
     // Rounding moves a quotient by one, bringing the sum to 0 by another, a corner and a neighbour by one each.
     constexpr int kMargin = 4;
     const double side = dimension_ + 1;
@@ -50,10 +50,8 @@ LatticeKeys::LatticeKeys(const Tensor& features) : dimension_(static_cast<int>(f
     shift_[j] = shift;
     shift += std::bit_width(static_cast<uint32_t>(highest - lowest_[j]));
   }
-  check<Error>(shift <= 63,
-               "permutohedral lattice: the features' ranges take {} bits together, expected at most 63; use larger "
-               "standard deviations",
-               shift);
+  check<LatticeRange>(shift <= 63,
+                      "permutohedral lattice: the features' ranges take {} bits together, expected at most 63", shift);
   for (int j = 0; j < dimension_; ++j) {
     unit_[j] = uint64_t{1} << shift_[j];
     all_ += unit_[j];

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <vector>
 
+#include "tensor/ops/permutohedral.h"
 #include "tensor/tensor.h"
 
 namespace giza::ops {
@@ -17,8 +18,8 @@ class LatticeKeys {
  public:
   static constexpr int kMost = 5;  ///< features
 
-  /// For features [1,H,W,D], D from 1 to 5. Throws Error for features that are not finite, or lie so far apart that their
-  /// coordinates lose digits (131,072 and more) or do not fit.
+  /// For features [1,H,W,D], D from 1 to 5. Throws Error for features that are not finite, LatticeRange where they lie so
+  /// far apart that their coordinates lose digits (131,072 and more) or do not fit.
   explicit LatticeKeys(const Tensor& features);
 
   /// Corner 0 of a simplex: its cell, value i at cell[i * stride].
@@ -49,7 +50,7 @@ class LatticeKeys {
 class KeyTable {
  public:
   struct Slot {
-    uint32_t tag;  // the hash's upper half: another number's is hardly ever the same
+    uint32_t tag;  // bits 16 to 47 of the hash (the top ones are the place): another number's are hardly ever the same
     int32_t row;   // 0: empty
   };
   /// For at most half of 2^bits numbers. Clears the slots.

@@ -247,6 +247,25 @@ TEST_CASE("naming: torchvision's VGG16 begins the networks on VGG16, its fully c
   CHECK(contains(message_of<Refusal>([&] { from_semseg_names(read, Naming::torchvision_vgg16, "f"); }), "read only"));
 }
 
+TEST_CASE("naming: of torchvision's VGGs 16 alone is read, and begins a training alone") {
+  const auto vgg = [](std::initializer_list<int> convolutions, bool batch_norm) {
+    WeightFile file;
+    for (const int i : convolutions) {
+      file.tensors.push_back({fmt::format("features.{}.weight", i), {1, 1, 1, 1}, DType::f32, {1}, {}});
+      if (batch_norm)
+        file.tensors.push_back({fmt::format("features.{}.running_mean", i + 1), {1}, DType::f32, {1}, {}});
+    }
+    return file;
+  };
+  const auto refused = [](const WeightFile& file) { return message_of<Refusal>([&] { to_semseg_names(file, "f"); }); };
+  CHECK(contains(refused(vgg({0, 3, 7, 10, 14, 17, 20, 24, 27, 30, 34, 37, 40}, true)), "reads vgg16 alone"));
+  CHECK(
+      contains(refused(vgg({0, 2, 5, 7, 10, 12, 14, 16, 19, 21, 23, 25, 28, 30, 32, 34}, false)), "reads vgg16 alone"));
+  const WeightFile sixteen = to_semseg_names(vgg({0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28}, false), "f");
+  CHECK(contains(message_of<Refusal>([&] { options_from_weights(sixteen, "f"); }), "TRAIN.backbone vgg16"));
+  CHECK(contains(message_of<Refusal>([&] { check_backbone(sixteen, "f"); }), "TRAIN.backbone vgg16"));
+}
+
 TEST_CASE("naming: weights for options of another origin: which differ is told") {
   const auto note = [](Naming naming, NetworkOptions options) {
     WeightFile file;
@@ -280,6 +299,22 @@ TEST_CASE("naming: heads alone tell whose they are, and a classifier below the b
   const WeightFile read = to_semseg_names(file, "f");
   CHECK(read.tensors.size() == tensors);
   CHECK(contains(read.notes.back(), "backbone.fc.weight"));
+}
+
+TEST_CASE("naming: a head that others' networks have not is not written under their names") {
+  NetworkOptions options = tiny(Stem::plain).network();
+  options.settings = {{"ppm_reduce", false}, {"bins", std::vector<int>{1}}};  // the pyramid has no tensors
+  const WeightFile file = state_dict(*make_parser(options));
+  for (const Naming naming : {Naming::mmseg, Naming::torchvision_segmentation}) {
+    CHECK(contains(message_of<Refusal>([&] { from_semseg_names(file, naming, "f"); }), "has no such network"));
+  }
+  // An auxiliary head has no name in some: the remedy is named.
+  options.arch = "aspp";
+  options.settings = {};
+  options.aux = true;
+  CHECK(
+      contains(message_of<Refusal>([&] { from_semseg_names(state_dict(*make_parser(options)), Naming::deeplab, "f"); }),
+               "TRAIN.aux_weight 0"));
 }
 
 TEST_CASE("naming: what has no name is refused, all at once") {

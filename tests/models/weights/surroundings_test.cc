@@ -83,9 +83,20 @@ TEST_CASE("surroundings: any prefix that the network's tensors share is taken of
   check_whole(whole(), {});
   for (const char* prefix : {"module.", "_orig_mod.", "module._orig_mod.", "_orig_mod.module.", "model.", "student.",
                              "ema.module.", "a.b.c.", "net.module.model._orig_mod.", "model_with_loss.model.",
-                             "criterion.net.", "module.backbone.0.", "backbone.body."}) {
+                             "criterion.net.", "module.backbone.0.", "backbone.body.",
+                             // As heads are called, or parts of trunks.
+                             "classifier.", "object.", "features.", "stem.", "aux.", "module.classifier."}) {
     CAPTURE(prefix);
     check_whole(prefixed(prefix), {"the prefix \"" + std::string(prefix) + "\""});
+  }
+  // SegNet-Basic, whose names are like no other's.
+  NetworkOptions basic = tiny().network();
+  basic.arch = "segnet";
+  basic.settings = {{"segnet_basic", true}};
+  const WeightFile segnet = state_dict(*make_parser(basic));
+  for (const char* prefix : {"module.", "net.module."}) {
+    const WeightFile read = to_semseg_names(prefixed(prefix, segnet), "f");
+    for (const WeightTensor& tensor : segnet.tensors) CHECK(read.find(tensor.name) != nullptr);
   }
   // Around the names of others.
   for (const Naming naming : {Naming::mmseg, Naming::imagenet, Naming::timm}) {
@@ -221,6 +232,27 @@ TEST_CASE("load_state_dict: the likely cause comes first, the list is bounded") 
   options.classes = 5;
   CHECK(contains(message_of<Refusal>([&] { load_state_dict(deep, state_dict(Pspnet(options)), "FILE"); }),
                  "FILE: the file's network has 5 classes, the model 3; set DATA.classes (4 misshaped"));
+  // Of other heads, too; of another width of them it is not said.
+  for (const char* arch : {"fcn8s", "fcn", "largefov", "aspp", "deeplabv3", "parsenet", "dilated", "segnet"}) {
+    CAPTURE(arch);
+    NetworkOptions ours = tiny().network();
+    ours.arch = arch;
+    ours.settings = {};
+    NetworkOptions theirs = ours;
+    if (std::string(arch) == "fcn8s") ours.settings["upsample"] = theirs.settings["upsample"] = "learned";
+    theirs.classes = 5;
+    CHECK(contains(
+        message_of<Refusal>([&] { load_state_dict(*make_parser(ours), state_dict(*make_parser(theirs)), "FILE"); }),
+        "FILE: the file's network has 5 classes, the model 3; set DATA.classes ("));
+    theirs.classes = 3;
+    theirs.head_channels = 24;
+    const WeightFile wider = state_dict(*make_parser(theirs));
+    try {
+      load_state_dict(*make_parser(ours), wider, "FILE");
+    } catch (const Refusal& refusal) {
+      CHECK(!contains(refusal.what(), "DATA.classes"));
+    }
+  }
   options = tiny();
   options.backbone.stem_channels = 128;
   CHECK(contains(message(deep, state_dict(Pspnet(options))), "set TRAIN.stem_channels"));

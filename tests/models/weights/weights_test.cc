@@ -258,6 +258,68 @@ TEST_CASE("options_from_weights: told by names and shapes") {
   CHECK(contains(message_of<Refusal>([&] { options_from_weights(file, "f"); }), "expected the weights of a PSPNet"));
 }
 
+TEST_CASE("options_from_weights: a deep stem's channels, whatever the roundings up") {
+  for (const double width : {0.07, 0.125, 0.25, 0.3, 0.5, 1.0}) {
+    for (const int64_t stem : {16, 32, 40, 64, 100, 128}) {
+      CAPTURE(width);
+      CAPTURE(stem);
+      PspnetOptions options = tiny_options();
+      options.aux = false;
+      options.backbone.width = width;
+      options.backbone.stem_channels = stem;
+      const WeightFile file = state_dict(Pspnet(options));
+      CHECK_NOTHROW(load_state_dict(*make_parser(options_from_weights(file, "f")), file, "f"));
+    }
+  }
+}
+
+TEST_CASE("options_from_weights: trunks that giza has not are named") {
+  PspnetOptions options = tiny_options();
+  options.backbone.block = BlockKind::bottleneck;
+  options.aux = false;
+  const WeightFile file = state_dict(Pspnet(options));
+  const auto changed = [&](const char* ending, size_t axis, double factor) {
+    WeightFile other = file;
+    for (WeightTensor& tensor : other.tensors) {
+      if (tensor.name.starts_with("layer") && tensor.name.find(ending) != std::string::npos &&
+          axis < tensor.shape.size())
+        tensor.shape[axis] = static_cast<int64_t>(static_cast<double>(tensor.shape[axis]) * factor);
+    }
+    return other;
+  };
+  const WeightFile grouped = changed(".conv2.weight", 1, 0.25);
+  CHECK(contains(message_of<Refusal>([&] { options_from_weights(grouped, "f"); }), "f: a ResNeXt"));
+  CHECK(contains(message_of<Refusal>([&] { load_state_dict(Pspnet(options), grouped, "f"); }),
+                 "the file's trunk is a ResNeXt"));
+  WeightFile wide = file;
+  for (WeightTensor& tensor : wide.tensors) {
+    for (const char* part : {".conv1.", ".bn1.", ".conv2.", ".bn2."}) {
+      if (!tensor.name.starts_with("layer4.") || tensor.shape.empty() || tensor.name.find(part) == std::string::npos)
+        continue;
+      tensor.shape[0] *= 2;
+      if (std::string_view(part) == ".conv2.") tensor.shape[1] *= 2;
+    }
+  }
+  CHECK(contains(message_of<Refusal>([&] { options_from_weights(wide, "f"); }), "f: a wide ResNet"));
+}
+
+TEST_CASE("options_from_weights: FCN's learned enlargements tell the trunk's stride, and a CascadeNet too little") {
+  for (const int64_t stride : {16, 32}) {
+    NetworkOptions options = tiny_options().network();
+    options.arch = "fcn8s";
+    options.settings = {{"upsample", "learned"}};
+    options.backbone.output_stride = stride;
+    const WeightFile file = state_dict(*make_parser(options));
+    CHECK(options_from_weights(file, "f").backbone.output_stride == stride);
+    CHECK_NOTHROW(load_state_dict(*make_parser(options), file, "f"));
+  }
+  NetworkOptions options = tiny_options().network();
+  options.arch = "cascade";
+  options.settings = {{"object_classes", std::vector<int>{1, 2}}};
+  const WeightFile file = state_dict(*make_parser(options));
+  CHECK(contains(message_of<Refusal>([&] { options_from_weights(file, "f"); }), "is a CascadeNet"));
+}
+
 TEST_CASE("options_from_weights: the width of layers that are not there follows from those that are") {
   const PspnetOptions options = tiny_options();
   WeightFile file = state_dict(Pspnet(options));

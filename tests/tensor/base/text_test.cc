@@ -49,6 +49,15 @@ TEST_CASE("text: fields between spaces and tabs") {
   CHECK(split_fields(" \t ").empty());
 }
 
+TEST_CASE("text: the number that some digits tell, and 0 of what is too small for them") {
+  CHECK(with_digits(3.14159265, 3) == 3.14);
+  CHECK(with_digits(-123456.0, 2) == -120000.0);
+  CHECK(with_digits(0, 4) == 0);
+  CHECK(with_digits(1.23456e300, 4) == 1.235e300);
+  CHECK(with_digits(1.234567e-310, 4) < 1e-300);
+  CHECK(with_digits(1.234567e-310, 4) >= 0);
+}
+
 TEST_CASE("FNV-1a: the authors' known answers") {
   const auto hash_of = [](std::string_view bytes) {
     Fnv1a hash;

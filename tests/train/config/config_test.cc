@@ -8,6 +8,7 @@
 #include <string>
 
 #include "tensor/base/check.h"
+#include "tests/support/refusal.h"
 #include "tests/train/config/refused_config.h"
 #include "train/config/keys.h"
 
@@ -265,6 +266,30 @@ TEST_CASE("the hash follows what decides the weights, and nothing else") {
            {"epochs", "3"}, {"base_lr", "0.02"}, {"bins", "[1]"}, {"manual_seed", "1"}}) {
     CHECK(hashes.insert(training_hash(parse_config("", "f", change))).second);
   }
+}
+
+TEST_CASE("given keys of networks that TRAIN.arch has not are told, but for defaults") {
+  const Config config =
+      parse_config("TRAIN:\n  arch: psp\n  backbone: vgg16\n  upsample: fixed\n  fov_rate: 3\n  bins: [2]\n", "f.yaml");
+  CHECK(config.of_other_networks() == std::vector<std::string>{"TRAIN.backbone", "TRAIN.fov_rate"});
+  CHECK(parse_config("TRAIN:\n  arch: fcn8s\n  backbone: vgg16\n", "f.yaml").of_other_networks().empty());
+}
+
+TEST_CASE("settings that changed: a newer key at its default is told by that") {
+  Config before, now;
+  now.train.weight = "";
+  now.data.weak_rounds = 3;
+  const auto changed = changed_settings(training_settings(before), training_settings(now));
+  CHECK(changed == std::vector<std::string>{"DATA.weak_rounds: 2, now 3"});
+}
+
+TEST_CASE("text that a program made: messages say where its keys were given, and no line of it") {
+  const std::string text = "DATA:\n  classes: 3\nTRAIN:\n  epochs: 3\n  start_epoch: 4\n";
+  const auto message = [&](const std::map<std::string, std::string>& places) {
+    return message_of<Refusal>([&] { parse_made_config(text, "f.yaml", {}, places); });
+  };
+  CHECK(contains(message({{"TRAIN.start_epoch", "own.yaml:7"}}), "own.yaml:7: TRAIN.start_epoch 4 is beyond"));
+  CHECK(contains(message({}), "f.yaml: TRAIN.start_epoch 4 is beyond"));
 }
 
 TEST_CASE("required keys") {

@@ -231,6 +231,11 @@ TEST_CASE("dense CRF: probabilities of 0 are clipped; others outside [0, 1] are 
   CHECK_THROWS_AS(dense_crf(p, picture, {.normalization = "both"}), Refusal);
   CHECK_THROWS_AS(dense_crf(p, picture, {.normalization = "before|after"}), Refusal);
   CHECK_THROWS_AS(dense_crf(p, picture, {.filter = ""}), Refusal);
+  // What the lattice cannot hold; the exact filter can.
+  const CrfOptions narrow{.bilateral_xy = 0.01, .bilateral_rgb = 0.01, .filter = "lattice"};
+  const std::string message = message_of<Refusal>([&] { dense_crf(p, picture, narrow); });
+  CHECK(contains(message, "TEST.crf_bilateral_xy or TEST.crf_bilateral_rgb"));
+  CHECK(is_distribution(dense_crf(p, picture, {.bilateral_xy = 0.01, .bilateral_rgb = 0.01, .filter = "exact"})));
 }
 
 TEST_CASE("dense CRF: switched on by TEST.crf, for testing and not for validation; told in the protocol and the card") {

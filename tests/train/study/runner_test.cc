@@ -165,6 +165,47 @@ TEST_CASE("a folder of other settings is refused, more epochs included") {
   CHECK(time() == before);
 }
 
+TEST_CASE("another study in the folder is refused, and a row that cannot be trained before any is") {
+  const QuietScope quiet;
+  const TinySet set;
+  StudyData data = tiny_data(set);
+  data.config.train.epochs = 1;
+  StudyOptions options = options_in(set, "study");
+  options.seeds = 1;
+  write_bytes(set.file("unused"), "");
+  fs::create_directories(options.out);
+  write_bytes(options.out + "/study.json", R"({"study": "other", "data": "tiny"})");
+  CHECK(contains(message_of<Refusal>([&] { run_study(tiny_study(), data, options); }), "is of the study other"));
+  fs::remove_all(options.out);
+  Study study = tiny_study();
+  study.rows.back().train.insert(study.rows.back().train.end(), {"TRAIN.weight", "nowhere.safetensors"});
+  CHECK(contains(message_of<Refusal>([&] { run_study(study, data, options); }), "row \"<maximum>\": "));
+  CHECK(!fs::exists(options.out));
+  data.config.test.index_start = 100;
+  CHECK(contains(message_of<Refusal>([&] { run_study(tiny_study(), data, options); }), "TEST.index_start 100"));
+  CHECK(!fs::exists(options.out));
+}
+
+TEST_CASE("a training that went on leaves no test of what it was, of any row that shares it") {
+  const QuietScope quiet;
+  const TinySet set;
+  StudyData data = tiny_data(set);
+  data.config.train.epochs = 1;
+  StudyOptions options = options_in(set, "study");
+  options.seeds = 1;
+  const nlohmann::json before = figures_of(run_study(tiny_study(), data, options));
+  for (const char* row : {"ave", "ave_ms"}) {
+    const std::string file = fmt::format("{}/ave/seed_5/test_{}/metrics.json", options.out, row);
+    std::string text = read_bytes(file);
+    text.replace(text.find("\"mIoU\":") + 7, 4, ":0.9");
+    write_bytes(file, text);
+  }
+  for (const auto& entry : fs::directory_iterator(options.out + "/ave/seed_5")) {
+    if (entry.path().extension() == ".safetensors") fs::remove(entry.path());
+  }
+  CHECK(figures_of(run_study(tiny_study(), data, options)) == before);
+}
+
 TEST_CASE("a row that diverges is a result, and the others go on") {
   const QuietScope quiet;
   const TinySet set;
