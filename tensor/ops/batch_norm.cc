@@ -1,6 +1,7 @@
 // Batch normalisation over the pixels of each channel.
 #include "tensor/ops/batch_norm.h"
 
+#include <algorithm>
 #include <cmath>
 #include <initializer_list>
 #include <iterator>

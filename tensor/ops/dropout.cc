@@ -1,6 +1,8 @@
 // Dropout of whole channels, and of elements.
 #include "tensor/ops/dropout.h"
 
+#include <algorithm>
+
 #include "tensor/base/check.h"
 #include "tensor/kernels/dropout.h"
 #include "tensor/kernels/elementwise.h"

@@ -1,6 +1,8 @@
 // Sums over many rows: numbered partial sums in double, added in a fixed tree.
 #include "tensor/ops/partials.h"
 
+#include <algorithm>
+
 #include "tensor/ops/batch_share.h"
 
 namespace giza::ops {

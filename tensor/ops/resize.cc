@@ -1,6 +1,8 @@
 // Bilinear resize: along rows and columns in turn, since the weights are products.
 #include "tensor/ops/resize.h"
 
+#include <algorithm>
+
 #include "tensor/base/check.h"
 #include "tensor/dry_run.h"
 #include "tensor/ops/cut.h"

@@ -1,6 +1,8 @@
 // Softmax over channels, and softmax cross-entropy.
 #include "tensor/ops/softmax.h"
 
+#include <algorithm>
+
 #include "tensor/base/check.h"
 #include "tensor/kernels/softmax.h"
 #include "tensor/ops/batch_share.h"

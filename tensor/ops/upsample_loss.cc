@@ -1,6 +1,8 @@
 // Bilinear enlargement fused with softmax cross-entropy, and with argmax.
 #include "tensor/ops/upsample_loss.h"
 
+#include <algorithm>
+
 #include "tensor/base/check.h"
 #include "tensor/dry_run.h"
 #include "tensor/kernels/softmax.h"

@@ -1,5 +1,6 @@
 // Every row of the op case table that has a differentiable function, its gradients against differences of its forward
 // pass. The numbers are this test's own, without kinks or ties: what the table's data do is held against the oracle.
+#include <algorithm>
 #include <map>
 
 #include "autograd/functions/functions.h"

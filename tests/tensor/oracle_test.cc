@@ -1,6 +1,7 @@
 // The oracles themselves: every backward against central differences of its forward, in double.
 #include "tests/support/oracle.h"
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 #include <random>

@@ -1,6 +1,8 @@
 // What each bin of the pyramid has added to a score.
 #include "train/explore/contributions.h"
 
+#include <algorithm>
+
 #include "layers/frozen.h"
 #include "tensor/base/check.h"
 #include "tensor/ops/conv2d.h"

@@ -1,6 +1,8 @@
 // The cut of products into blocks and tasks.
 #include "tensor/ops/conv/packed_matrix.h"
 
+#include <algorithm>
+
 namespace giza::ops {
 namespace {
 

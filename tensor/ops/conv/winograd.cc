@@ -1,6 +1,8 @@
 // Winograd convolutions forward and backward to the input: transform tiles, multiply by position, transform back.
 #include "tensor/ops/conv/winograd.h"
 
+#include <algorithm>
+
 #include "tensor/dry_run.h"
 #include "tensor/kernels/winograd.h"
 #include "tensor/ops/channel_moments.h"

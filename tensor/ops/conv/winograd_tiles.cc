@@ -1,6 +1,8 @@
 // Where the pixels of tiles lie.
 #include "tensor/ops/conv/winograd_tiles.h"
 
+#include <algorithm>
+
 #include "tensor/ops/channel_moments.h"
 
 namespace giza::ops::winograd {

@@ -1,6 +1,8 @@
 // Tiles of a picture in memory: what the Winograd passes share.
 #pragma once
 
+#include <algorithm>
+
 #include "tensor/kernels/winograd.h"
 #include "tensor/ops/conv/winograd.h"
 

@@ -1,6 +1,8 @@
 // Winograd convolutions, gradient of the weights: the adjoint of the forward pass. With V = B^T d B of the input tiles
 // and W = A dy A^T of the gradient tiles, dU = sum over a picture's tiles of W^T V by position, and dw = G^T dU G, summed
 // over pictures.
+#include <algorithm>
+
 #include "tensor/dry_run.h"
 #include "tensor/kernels/winograd.h"
 #include "tensor/ops/conv/winograd.h"

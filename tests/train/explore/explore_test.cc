@@ -1,6 +1,7 @@
 // giza explore: what is on its page, against the networks themselves.
 #include "train/explore/explore.h"
 
+#include <algorithm>
 #include <limits>
 
 #include "tests/support/refusal.h"

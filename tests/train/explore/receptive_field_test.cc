@@ -1,6 +1,8 @@
 // giza explore: receptive fields against differences of the score.
 #include "train/explore/receptive_field.h"
 
+#include <algorithm>
+
 #include "tests/support/op_testing.h"
 #include "tests/train/explore/tiny_networks.h"
 

@@ -1,6 +1,7 @@
 // giza explore: networks whose bins are switched off or swapped, against the networks themselves.
 #include "train/explore/switched_network.h"
 
+#include <algorithm>
 #include <set>
 
 #include "tests/support/op_testing.h"

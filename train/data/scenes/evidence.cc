@@ -1,4 +1,6 @@
 // What decides the context of a scene: the far skyline and the ground beyond the bank. Only this file knows the context.
+#include <algorithm>
+
 #include "train/data/scenes/world.h"
 
 namespace giza::train::scenes {

@@ -1,6 +1,8 @@
 // Things of the scenes.
 #include "train/data/scenes/objects.h"
 
+#include <algorithm>
+
 namespace giza::train::scenes {
 
 namespace {

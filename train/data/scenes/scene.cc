@@ -1,4 +1,6 @@
 // A scene from its numbers: paints from back to front, then labels, light and noise.
+#include <algorithm>
+
 #include "tensor/base/check.h"
 #include "train/data/scenes/objects.h"
 #include "train/data/scenes/scenes.h"

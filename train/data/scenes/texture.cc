@@ -1,6 +1,8 @@
 // Random draws and textures of the scenes.
 #include "train/data/scenes/texture.h"
 
+#include <algorithm>
+
 namespace giza::train::scenes {
 
 int Dice::between(int low, int high) {

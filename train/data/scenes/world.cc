@@ -1,6 +1,8 @@
 // Layout of a scene.
 #include "train/data/scenes/world.h"
 
+#include <algorithm>
+
 namespace giza::train::scenes {
 
 World::World(const SceneOptions& options, const Random& random)
