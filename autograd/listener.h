@@ -1,4 +1,5 @@
-// Hearing the ops of a forward pass as they are called: how an exporter learns what a network is, from the network itself.
+// Hearing the ops of a forward pass as they are called: how an exporter learns what a network is, from the network
+// itself.
 #pragma once
 
 #include <array>

@@ -126,8 +126,8 @@ void backward(const Variable& root, const Tensor& seed) {
     Tensor gradient;
   };
   std::map<uint64_t, Pending, std::greater<>> pending;
-  // In place where nobody else holds the sum: an op may return one tensor as the gradient of several inputs, and whoever
-  // asked for a leaf's gradient keeps what he got.
+  // In place where nobody else holds the sum: an op may return one tensor as the gradient of several inputs, and
+  // whoever asked for a leaf's gradient keeps what he got.
   const auto accumulate = [](Tensor& sum, Tensor gradient) {
     if (!sum.defined()) {
       sum = std::move(gradient);

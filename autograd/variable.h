@@ -66,9 +66,9 @@ class Variable {
   /// The value for a later backward pass.
   Saved save() const;
 
-  /// For functions/: the variable that `node` made. Without a node where no input requires a gradient. The node keeps of
-  /// its inputs only their place in the graph; numbers live as long as a variable or what a backward closure saved. With
-  /// `recompute`, save() hands that out instead of the numbers.
+  /// For functions/: the variable that `node` made. Without a node where no input requires a gradient. The node keeps
+  /// of its inputs only their place in the graph; numbers live as long as a variable or what a backward closure saved.
+  /// With `recompute`, save() hands that out instead of the numbers.
   static Variable from_op(Tensor value, const char* name, const std::vector<Variable>& inputs,
                           std::function<std::vector<Tensor>(const Tensor& dy)> backward, Recompute recompute = {});
 

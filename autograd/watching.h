@@ -1,4 +1,5 @@
-// Seeing everything that a pass makes: how a NaN is traced to where it began, and how two runs are held against each other.
+// Seeing everything that a pass makes: how a NaN is traced to where it began, and how two runs are held against each
+// other.
 #pragma once
 
 #include <functional>
@@ -17,8 +18,8 @@ struct Made {
   const Tensor& value;
 };
 
-/// While one lives, each thing made by ops of this thread is shown to `see`, in the order in which it was made. What `see`
-/// throws ends the pass. They nest; the innermost sees.
+/// While one lives, each thing made by ops of this thread is shown to `see`, in the order in which it was made. What
+/// `see` throws ends the pass. They nest; the innermost sees.
 class Watching {
  public:
   explicit Watching(std::function<void(const Made&)> see);

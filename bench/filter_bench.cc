@@ -1,5 +1,6 @@
-// Google Benchmark of the filters between pixels that the fully connected CRF is made of: 360 x 480 pixels of smooth regions
-// with noise, 11 classes, DeepLab's deviations. bench/versus/crf.py holds the whole CRF against another program.
+// Google Benchmark of the filters between pixels that the fully connected CRF is made of: 360 x 480 pixels of smooth
+// regions with noise, 11 classes, DeepLab's deviations. bench/versus/crf.py holds the whole CRF against another
+// program.
 #include <benchmark/benchmark.h>
 
 #include "bench/bench_numbers.h"

@@ -1,4 +1,5 @@
-// A subcommand of the program: each cli/NAME.cc defines one class, flags and printing only, and makes it by NAME_command().
+// A subcommand of the program: each cli/NAME.cc defines one class, flags and printing only, and makes it by
+// NAME_command().
 #pragma once
 
 #include <fmt/format.h>
@@ -22,9 +23,9 @@
 
 namespace giza::cli {
 
-/// Checks a number, strictly: decimal digits to the end, finite, and in [low, high], where CLI11 alone would read 010 as
-/// eight, and take the largest number for one that is too large. For CLI::Option::transform, since it writes the number out
-/// anew. The range is not spelt out in the help.
+/// Checks a number, strictly: decimal digits to the end, finite, and in [low, high], where CLI11 alone would read 010
+/// as eight, and take the largest number for one that is too large. For CLI::Option::transform, since it writes the
+/// number out anew. The range is not spelt out in the help.
 template <class T>
 CLI::Validator within(T low, T high) {
   const auto check = [low, high](std::string& text) -> std::string {
@@ -69,8 +70,8 @@ void print_result(const std::string& file, const std::string& line, bool quiet);
 /// Throws Refusal where a file on stdout would stand beside JSON. `flag` names it.
 void check_not_beside_json(const std::string& flag, const std::string& file, bool json);
 
-/// Throws Refusal where the file that a command is to write is one of those that it reads ("" for none): by another name or
-/// a link, too. `flag` names the output in the message.
+/// Throws Refusal where the file that a command is to write is one of those that it reads ("" for none): by another
+/// name or a link, too. `flag` names the output in the message.
 void check_not_input(const std::string& flag, const std::string& output, const std::vector<std::string>& inputs);
 
 /// What was left out or taken off when `path` was read (models::WeightFile::notes), a line each on stderr.
@@ -137,8 +138,8 @@ class ConfigArguments {
   /// True if there is a --config. Throws Refusal for KEY VALUE pairs without one.
   bool given() const;
 
-  /// Reads the configuration; --threads, --conv and --seed replace its keys. Names keys without a meaning here on stderr.
-  /// Config::command is what gives the same configuration again.
+  /// Reads the configuration; --threads, --conv and --seed replace its keys. Names keys without a meaning here on
+  /// stderr. Config::command is what gives the same configuration again.
   train::Config load(const Common& common) const;
 
  private:

@@ -322,7 +322,8 @@ printed with their probabilities, and written to DIR/predictions.jsonl, a line p
     return {describe_shares(picture.image, picture.stem, class_shares(labels, loaded.names), json), {}, {}};
   }
 
-  /// The CRF of --crf: with what the protocol says, but for the flags given, which are read like keys of a configuration.
+  /// The CRF of --crf: with what the protocol says, but for the flags given, which are read like keys of a
+  /// configuration.
   train::CrfOptions crf_options(const train::ProtocolOptions& protocol) const {
     train::Config config;
     if (protocol.crf) config.test.crf_options = *protocol.crf;

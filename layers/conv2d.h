@@ -40,8 +40,8 @@ class Conv2d : public Module {
   Variable weight_, bias_;
 };
 
-/// Convolution without bias, then batch norm, then what BatchNorm2d::forward is asked to fuse. Not a module: the two are
-/// registered beside each other under names that differ from place to place ("conv1", "bn1"; "0", "1").
+/// Convolution without bias, then batch norm, then what BatchNorm2d::forward is asked to fuse. Not a module: the two
+/// are registered beside each other under names that differ from place to place ("conv1", "bn1"; "0", "1").
 struct ConvBatchNorm {
   ConvBatchNorm(const ConvShape& shape, const Init& init, const Random& random, const ConvEngine& engine,
                 double momentum)

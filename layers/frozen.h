@@ -16,8 +16,9 @@ class Conv2d;
 struct FoldedConv {
   Tensor weight, bias;
 };
-/// Those of a convolution with weight [K,R,S,C], whose rows may be strided, and bias [K] or undefined, before a batch norm
-/// of K channels that uses its running statistics: weight * s and bias * s + t, s = gamma / sqrt(var + eps), t = beta - mean * s.
+/// Those of a convolution with weight [K,R,S,C], whose rows may be strided, and bias [K] or undefined, before a batch
+/// norm of K channels that uses its running statistics: weight * s and bias * s + t, s = gamma / sqrt(var + eps), t =
+/// beta - mean * s.
 FoldedConv fold_batch_norm(const Tensor& weight, const Tensor& bias, const BatchNorm2d& bn);
 
 /// What convolutions need again and again while a model only infers. Filled as layers are met: the algorithm, hence the

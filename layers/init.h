@@ -6,8 +6,8 @@
 
 namespace giza::layers {
 
-/// How a convolution's weight [K,R,S,C] begins. Its bias begins at zero, but with default_uniform and kaiming_normal as in
-/// PyTorch: uniform in +-1 / sqrt(fan_in).
+/// How a convolution's weight [K,R,S,C] begins. Its bias begins at zero, but with default_uniform and kaiming_normal as
+/// in PyTorch: uniform in +-1 / sqrt(fan_in).
 struct Init {
   enum class Rule { kaiming_normal, default_uniform, msra, normal, zero, identity };
   Rule rule = Rule::default_uniform;
@@ -23,8 +23,8 @@ struct Init {
   static const Init zero;
   static Init normal(double deviation) { return {Rule::normal, deviation}; }
   /// The identity on the channels of `classes` maps (Yu and Koltun, ICLR 2016, eq. 4 and 5): at the kernel's centre,
-  /// classes / K from channel a to channel b where both belong to one class, floor(a classes / C) = floor(b classes / K);
-  /// all else is normal with `deviation`, 0 for eq. 4. C and K are multiples of `classes`.
+  /// classes / K from channel a to channel b where both belong to one class, floor(a classes / C) = floor(b classes /
+  /// K); all else is normal with `deviation`, 0 for eq. 4. C and K are multiples of `classes`.
   static Init identity(int64_t classes, double deviation = 0) { return {Rule::identity, deviation, classes}; }
   bool operator==(const Init&) const = default;
 };
@@ -44,9 +44,9 @@ Tensor initial_bias(const Init& init, const Shape& krsc, const Random& random);
 /// Uniform in +-1 / sqrt(fan_in).
 Tensor default_uniform(const Shape& shape, int64_t fan_in, const Random& random);
 
-/// Bilinear enlargement by ceil(k / 2) as the weight [channels,k,k,channels] of conv_transpose2d, each channel for itself
-/// (Long et al., CVPR 2015, section 3.3): 1 - |i - centre| / f along each axis, f = (k + 1) / 2 rounded down, centre f - 0.5
-/// for even k and f - 1 for odd.
+/// Bilinear enlargement by ceil(k / 2) as the weight [channels,k,k,channels] of conv_transpose2d, each channel for
+/// itself (Long et al., CVPR 2015, section 3.3): 1 - |i - centre| / f along each axis, f = (k + 1) / 2 rounded down,
+/// centre f - 0.5 for even k and f - 1 for odd.
 Tensor bilinear_kernel(int64_t channels, int64_t k);
 
 }  // namespace giza::layers

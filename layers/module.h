@@ -63,8 +63,8 @@ class Module {
   /// state_dict for the models here), with paths joined by dots: "layer1.0.conv1.weight".
   std::vector<NamedParameter> parameters() const;
   std::vector<NamedBuffer> buffers() const;
-  /// The name of the first parameter or buffer, or of the first buffer (running statistics), that holds NaN or infinity;
-  /// empty if none does.
+  /// The name of the first parameter or buffer, or of the first buffer (running statistics), that holds NaN or
+  /// infinity; empty if none does.
   std::string first_non_finite() const;
   std::string first_non_finite_buffer() const;
 

@@ -1,5 +1,5 @@
-// Atrous spatial pyramid pooling (Chen et al., "DeepLab", 2017, section 3.2 and Figure 7) on the shared ResNet: convolutions
-// of several dilations straight to the classes, summed.
+// Atrous spatial pyramid pooling (Chen et al., "DeepLab", 2017, section 3.2 and Figure 7) on the shared ResNet:
+// convolutions of several dilations straight to the classes, summed.
 #pragma once
 
 #include <memory>

@@ -1,6 +1,6 @@
-// CascadeNet (Zhou et al., "Scene Parsing through ADE20K Dataset", CVPR 2017, section 4) on the shared ResNet: one head tells
-// stuff, and where it sees an object, another tells which. There is no public code: the streams here are two of the
-// baseline's heads, and the merge is the paper's.
+// CascadeNet (Zhou et al., "Scene Parsing through ADE20K Dataset", CVPR 2017, section 4) on the shared ResNet: one head
+// tells stuff, and where it sees an object, another tells which. There is no public code: the streams here are two of
+// the baseline's heads, and the merge is the paper's.
 #pragma once
 
 #include <memory>

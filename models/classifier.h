@@ -1,5 +1,5 @@
-// Networks that give a picture one class: the trunk, its last map made a vector, and a fully connected layer. Trained on
-// whole pictures, such a trunk is what parsers start from (docs/pretraining.md).
+// Networks that give a picture one class: the trunk, its last map made a vector, and a fully connected layer. Trained
+// on whole pictures, such a trunk is what parsers start from (docs/pretraining.md).
 #pragma once
 
 #include <memory>
@@ -12,8 +12,8 @@
 
 namespace giza::models {
 
-/// Architecture "classifier": the mean of the map (He et al., CVPR 2016; torchvision's ResNet where the stem is plain and
-/// the output stride 32). Architecture "spp": its maxima in a pyramid of windows (spatial_pyramid.h).
+/// Architecture "classifier": the mean of the map (He et al., CVPR 2016; torchvision's ResNet where the stem is plain
+/// and the output stride 32). Architecture "spp": its maxima in a pyramid of windows (spatial_pyramid.h).
 class Classifier : public TrunkParser {
  public:
   /// Throws ShapeError for options that fit no network.

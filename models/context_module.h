@@ -1,5 +1,5 @@
-// The context module of Yu and Koltun ("Multi-Scale Context Aggregation by Dilated Convolutions", ICLR 2016, section 3 and
-// Table 1): convolutions whose dilation doubles, on maps of class scores. The map keeps its size.
+// The context module of Yu and Koltun ("Multi-Scale Context Aggregation by Dilated Convolutions", ICLR 2016, section 3
+// and Table 1): convolutions whose dilation doubles, on maps of class scores. The map keeps its size.
 #pragma once
 
 #include <memory>

@@ -1,5 +1,6 @@
-// DeepLab v3 (Chen et al., "Rethinking Atrous Convolution for Semantic Image Segmentation", 2017, section 3.3) on the shared
-// ResNet: atrous spatial pyramid pooling with batch norm and the mean of the picture, concatenated. Names are torchvision's.
+// DeepLab v3 (Chen et al., "Rethinking Atrous Convolution for Semantic Image Segmentation", 2017, section 3.3) on the
+// shared ResNet: atrous spatial pyramid pooling with batch norm and the mean of the picture, concatenated. Names are
+// torchvision's.
 #pragma once
 
 #include <memory>

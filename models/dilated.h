@@ -1,5 +1,5 @@
-// The dilated network (Yu and Koltun, ICLR 2016) on the shared ResNet: a front end that scores each feature, and the context
-// module on its scores.
+// The dilated network (Yu and Koltun, ICLR 2016) on the shared ResNet: a front end that scores each feature, and the
+// context module on its scores.
 #pragma once
 
 #include <memory>

@@ -1,5 +1,5 @@
-// Fully convolutional networks (Long, Shelhamer and Darrell, CVPR 2015, section 4.2) on the shared ResNet: scores of coarse
-// features, enlarged step by step and added to those of finer ones.
+// Fully convolutional networks (Long, Shelhamer and Darrell, CVPR 2015, section 4.2) on the shared ResNet: scores of
+// coarse features, enlarged step by step and added to those of finer ones.
 #pragma once
 
 #include <memory>

@@ -1,5 +1,5 @@
-// The FCN head of mmsegmentation (its fcn_r50-d8) on the shared ResNet, dilated: 3x3 convolutions, and one more that sees
-// their result beside the trunk's own features.
+// The FCN head of mmsegmentation (its fcn_r50-d8) on the shared ResNet, dilated: 3x3 convolutions, and one more that
+// sees their result beside the trunk's own features.
 #pragma once
 
 #include <memory>

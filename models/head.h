@@ -12,8 +12,8 @@ namespace giza::models {
 /// Convolution 3x3, batch norm, ReLU, dropout, 1x1 convolution to the classes.
 class Head : public layers::Module {
  public:
-  /// `structured`: computes the first convolution over the maps of a pyramid as they are (docs/structured-head.md), where
-  /// that is possible; otherwise they are upsampled and concatenated, as Zhao et al. draw it in Figure 3.
+  /// `structured`: computes the first convolution over the maps of a pyramid as they are (docs/structured-head.md),
+  /// where that is possible; otherwise they are upsampled and concatenated, as Zhao et al. draw it in Figure 3.
   Head(int64_t in_channels, int64_t mid_channels, const ParserOptions& options, Build& build, bool structured = true);
   /// x [N,h,w,C] and the maps of a pyramid, if any: `in_channels` together -> logits [N,h,w,classes]
   Variable forward(const Variable& x, std::span<const Variable> maps, const layers::Context& context) const;

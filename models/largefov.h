@@ -1,5 +1,5 @@
-// DeepLab-LargeFOV (Chen et al., ICLR 2015; "DeepLab", 2017, section 4.1.1) on the shared ResNet: one convolution with a large
-// dilation as fc6, then fc7 and the scores.
+// DeepLab-LargeFOV (Chen et al., ICLR 2015; "DeepLab", 2017, section 4.1.1) on the shared ResNet: one convolution with
+// a large dilation as fc6, then fc7 and the scores.
 #pragma once
 
 #include <memory>

@@ -36,8 +36,8 @@ Variable at_scale(const Variable& x, InputScale scale, bool align_corners) {
     return autograd::resize_bilinear(x, (h - 1) * scale.numerator / scale.denominator + 1,
                                      (w - 1) * scale.numerator / scale.denominator + 1, align_corners);
   }
-  // resize_bilinear goes by the ratio of sizes, which is the scale where both are whole multiples. What is added for that
-  // no row or column that stays looks at.
+  // resize_bilinear goes by the ratio of sizes, which is the scale where both are whole multiples. What is added for
+  // that no row or column that stays looks at.
   const int64_t q = scale.denominator, whole_h = (h + q - 1) / q * q, whole_w = (w + q - 1) / q * q;
   Variable y = x;
   if (whole_h != h || whole_w != w) {

@@ -1,4 +1,5 @@
-// ParseNet (Liu et al., 2015) on the shared ResNet: the mean of all features joins each of them, both brought to one length.
+// ParseNet (Liu et al., 2015) on the shared ResNet: the mean of all features joins each of them, both brought to one
+// length.
 #pragma once
 
 #include <memory>

@@ -13,8 +13,8 @@ enum class PyramidPool { average, max };
 
 class PyramidPooling : public layers::Module {
  public:
-  /// One branch per bin: adaptive pooling to bins x bins and, with reduce, a 1x1 convolution to in_channels / bins.size()
-  /// with batch norm and ReLU. Throws ShapeError without bins, or where that quotient is below one.
+  /// One branch per bin: adaptive pooling to bins x bins and, with reduce, a 1x1 convolution to in_channels /
+  /// bins.size() with batch norm and ReLU. Throws ShapeError without bins, or where that quotient is below one.
   PyramidPooling(int64_t in_channels, std::vector<int64_t> bins, PyramidPool pool, bool reduce, Build& build);
   ~PyramidPooling() override;
   /// x [N,h,w,C] -> the branches' maps [N,bin,bin,..], in the order of the bins.

@@ -1,5 +1,5 @@
-// What every network here can do, and the one factory: the trainer, the evaluator, plan, profile, verify, ONNX and convert
-// know networks by this alone. docs/adding-a-network.md adds one.
+// What every network here can do, and the one factory: the trainer, the evaluator, plan, profile, verify, ONNX and
+// convert know networks by this alone. docs/adding-a-network.md adds one.
 #pragma once
 
 #include <cstdint>
@@ -109,8 +109,8 @@ bool is_new_layer(std::string_view tensor_name);
 bool is_auxiliary(std::string_view tensor_name);
 
 /// A network for inference: batch norm folded into the weights, which are packed or transformed once per algorithm, at
-/// the first picture that needs it. Memory follows the life of each activation: the arena hands a block on as soon as its
-/// last reader is done. `model` must outlive it, and keep its numbers.
+/// the first picture that needs it. Memory follows the life of each activation: the arena hands a block on as soon as
+/// its last reader is done. `model` must outlive it, and keep its numbers.
 class FrozenParser {
  public:
   explicit FrozenParser(const SceneParser& model) : model_(model) {}
@@ -132,16 +132,16 @@ struct Architecture {
   /// Throws ShapeError for options that fit no network.
   std::unique_ptr<SceneParser> (*make)(const NetworkOptions& options);
   /// If the tensors of a file are this network's: sets arch, settings and what else its heads tell (classes, channels,
-  /// aux), and returns true. `options` has what the backbone tells; `place` begins refusals. Null: never, because another
-  /// row recognises these too.
+  /// aux), and returns true. `options` has what the backbone tells; `place` begins refusals. Null: never, because
+  /// another row recognises these too.
   bool (*infer)(const TensorShapes& shapes, const std::string& place, NetworkOptions* options);
   int64_t output_stride = 8;  ///< of the trunk, where a configuration does not say
   bool resnet = true;         ///< always built on the ResNet layer0 to layer4
   /// It gives a picture one class, not each pixel one: label maps of 1x1, whatever the picture's size.
   bool whole_picture = false;
 };
-/// All of them. Files are tried from the last to the first: what no other knows is a PSPNet, or refused as one that lacks
-/// its head.
+/// All of them. Files are tried from the last to the first: what no other knows is a PSPNet, or refused as one that
+/// lacks its head.
 std::span<const Architecture> architectures();
 /// Null for a name that no row has.
 const Architecture* find_architecture(std::string_view name);

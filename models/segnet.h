@@ -1,5 +1,5 @@
-// SegNet and SegNet-Basic (Badrinarayanan, Kendall and Cipolla, PAMI 2017, section 3): an encoder whose poolings remember
-// where each maximum was, and a decoder that puts numbers back there. Names are the authors'.
+// SegNet and SegNet-Basic (Badrinarayanan, Kendall and Cipolla, PAMI 2017, section 3): an encoder whose poolings
+// remember where each maximum was, and a decoder that puts numbers back there. Names are the authors'.
 #pragma once
 
 #include <memory>

@@ -19,8 +19,8 @@ struct SettingRow {
   double min = 0, max = 0;   ///< of numbers, and of each number of a list
   const char* choices = "";  ///< of texts: "average|max"
   const char* doc = "";      ///< one line for listings of all options
-  /// Added when there were files already: at its standard value it stands neither in descriptions nor among the settings
-  /// of a training, so that these stay what they were.
+  /// Added when there were files already: at its standard value it stands neither in descriptions nor among the
+  /// settings of a training, so that these stay what they were.
   bool added = false;
 };
 

@@ -11,11 +11,11 @@ namespace giza::models {
 
 /// Where the n windows lie along an axis of a positions.
 enum class PyramidWindows {
-  /// The paper's section on training: ceil(a / n) long, floor(a / n) apart. Where a mod n is 2 or more, they end before the
-  /// axis does, and the last (a mod n) - 1 positions are not looked at.
+  /// The paper's section on training: ceil(a / n) long, floor(a / n) apart. Where a mod n is 2 or more, they end before
+  /// the axis does, and the last (a mod n) - 1 positions are not looked at.
   strided,
-  /// The authors' released code and PyTorch's adaptive pooling: from floor(i a / n) to ceil((i + 1) a / n), so that every
-  /// position is looked at. The same windows as `strided` where a mod n is 0 or 1.
+  /// The authors' released code and PyTorch's adaptive pooling: from floor(i a / n) to ceil((i + 1) a / n), so that
+  /// every position is looked at. The same windows as `strided` where a mod n is 0 or 1.
   adaptive,
 };
 

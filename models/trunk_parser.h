@@ -1,5 +1,5 @@
-// A scene parser on the dilated ResNet that all networks here share: the trunk, and the auxiliary head in training. What it
-// makes of the trunk's features is the network's own.
+// A scene parser on the dilated ResNet that all networks here share: the trunk, and the auxiliary head in training.
+// What it makes of the trunk's features is the network's own.
 #pragma once
 
 #include <memory>

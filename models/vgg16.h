@@ -1,5 +1,5 @@
-// VGG16's convolutions (Simonyan and Zisserman, ICLR 2015, configuration D), as the networks of their time use them: each
-// with a bias and a ReLU, no batch norm; poolings, borders and dilation are the network's choice.
+// VGG16's convolutions (Simonyan and Zisserman, ICLR 2015, configuration D), as the networks of their time use them:
+// each with a bias and a ReLU, no batch norm; poolings, borders and dilation are the network's choice.
 #pragma once
 
 #include <array>

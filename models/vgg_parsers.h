@@ -1,5 +1,6 @@
-// The networks that PSPNet is compared with as they were published: on VGG16, with their own borders, poolings and crops.
-// Options "backbone vgg16" of fcn*, largefov and dilated; the forms on the shared trunk are in files of their own.
+// The networks that PSPNet is compared with as they were published: on VGG16, with their own borders, poolings and
+// crops. Options "backbone vgg16" of fcn*, largefov and dilated; the forms on the shared trunk are in files of their
+// own.
 #pragma once
 
 #include <memory>
@@ -46,8 +47,8 @@ class VggParser : public SceneParser {
   layers::Dropout dropout6_, dropout7_;
 };
 
-/// FCN-32s, -16s and -8s (Long et al., CVPR 2015; shelhamer/fcn.berkeleyvision.org): 100 pixels of zeros around the picture,
-/// cut off again behind each transposed convolution. Logits at the picture's size.
+/// FCN-32s, -16s and -8s (Long et al., CVPR 2015; shelhamer/fcn.berkeleyvision.org): 100 pixels of zeros around the
+/// picture, cut off again behind each transposed convolution. Logits at the picture's size.
 class FcnVgg : public VggParser {
  public:
   explicit FcnVgg(const NetworkOptions& options);

@@ -30,8 +30,8 @@ class DryRun {
   std::unique_ptr<Arena> arena_;
 };
 
-/// Before a parallel_for whose tasks call thread_scratch(floats): in a DryRun this stands for their asking, and otherwise
-/// does nothing.
+/// Before a parallel_for whose tasks call thread_scratch(floats): in a DryRun this stands for their asking, and
+/// otherwise does nothing.
 void announce_scratch(size_t floats);
 
 /// True while results may not be what they should, because some arithmetic is left out: inside a DryRun or a

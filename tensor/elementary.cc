@@ -1,5 +1,5 @@
-// Argument reductions after Cody and Waite (1980), and Taylor's series of what is left: every constant can be checked by hand.
-// The project compiles with -ffp-contract=off, so no product is fused with a sum here.
+// Argument reductions after Cody and Waite (1980), and Taylor's series of what is left: every constant can be checked
+// by hand. The project compiles with -ffp-contract=off, so no product is fused with a sum here.
 #include "tensor/elementary.h"
 
 #include <cmath>

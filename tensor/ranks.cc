@@ -49,9 +49,9 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr int kValues = 1, kFailure = 2, kAsk = 3, kAlive = 4;  // tags
-// How long a rank waits before it asks whether the others are there, how long for their answer, and how long until it asks
-// again those that answered: they are at work. A rank that is to end has little time, as launchers kill a second after they
-// asked to end. Any other asks too, since of a machine without power, or behind a cut cable, nobody is told.
+// How long a rank waits before it asks whether the others are there, how long for their answer, and how long until it
+// asks again those that answered: they are at work. A rank that is to end has little time, as launchers kill a second
+// after they asked to end. Any other asks too, since of a machine without power, or behind a cut cable, nobody is told.
 struct Patience {
   std::chrono::milliseconds ask, answer, again;
 };
@@ -94,9 +94,9 @@ std::optional<int> receive_note(int tag) {
   return status.MPI_SOURCE;
 }
 
-// MPI moves messages only while it is called, which the main thread does not do during the sweep. Each look for a note here
-// hands on what the sockets take: Linux lets them grow to 4 MB, and 10 Gb/s are 1.25 MB in a millisecond. To look more often
-// would cost the main thread more than it gains.
+// MPI moves messages only while it is called, which the main thread does not do during the sweep. Each look for a note
+// here hands on what the sockets take: Linux lets them grow to 4 MB, and 10 Gb/s are 1.25 MB in a millisecond. To look
+// more often would cost the main thread more than it gains.
 void listen() {
   while (world.listening) {
     if (const std::optional<int> asker = receive_note(kAsk)) {
@@ -181,8 +181,9 @@ std::string library() {
 }
 
 Session::Session() {
-  // Over TCP, Open MPI lets the receiver ask for a large array in one piece, behind which the sums of the next batch norm
-  // queue up (docs/many-machines.md, "What it costs"). Whoever sets the variable, or mpirun's --mca, is not overruled.
+  // Over TCP, Open MPI lets the receiver ask for a large array in one piece, behind which the sums of the next batch
+  // norm queue up (docs/many-machines.md, "What it costs"). Whoever sets the variable, or mpirun's --mca, is not
+  // overruled.
   ::setenv("OMPI_MCA_btl_tcp_rdma_pipeline_frag_size", std::to_string(kPieceBytes).c_str(), 0);
   int provided = 0;
   check<Error>(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_MULTIPLE, &provided) == MPI_SUCCESS,

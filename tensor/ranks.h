@@ -31,8 +31,8 @@ class NoAnswer : public Error {
   bool first_;
 };
 
-/// The place that the launcher (mpirun, srun) gave this process, read from the environment; 0 of 1 without a launcher or
-/// without MPI in the build.
+/// The place that the launcher (mpirun, srun) gave this process, read from the environment; 0 of 1 without a launcher
+/// or without MPI in the build.
 struct Place {
   int rank = 0, count = 1;
   int on_machine = 1;  ///< ranks on this machine, as far as the launcher says
@@ -41,8 +41,8 @@ Place launched_as();
 /// "Open MPI 4.1.4", or "" where the build has no MPI.
 std::string library();
 
-/// While one lives, the ranks of a launch are joined. At most one in a program, made and used by its main thread. Without
-/// it, count() is 1.
+/// While one lives, the ranks of a launch are joined. At most one in a program, made and used by its main thread.
+/// Without it, count() is 1.
 class Session {
  public:
   /// Throws Error where the others do not come.
@@ -56,9 +56,9 @@ class Session {
 int count();
 int own();
 
-/// While one lives, this process takes itself for one of many, to find out what it would do then. Only where arithmetic is
-/// left out (simulating(), tensor/dry_run.h): there nothing is sent, and what would come from others is undefined. Not to
-/// be nested.
+/// While one lives, this process takes itself for one of many, to find out what it would do then. Only where arithmetic
+/// is left out (simulating(), tensor/dry_run.h): there nothing is sent, and what would come from others is undefined.
+/// Not to be nested.
 class Imagined {
  public:
   explicit Imagined(const Place& place);
@@ -95,8 +95,8 @@ std::vector<double> sums(const std::vector<double>& values);
 /// The largest of all ranks' numbers.
 int64_t largest(int64_t value);
 
-// Numbers under way. Messages between two ranks arrive in the order in which they are sent; the arrays must stay where they
-// are until finish() returns.
+// Numbers under way. Messages between two ranks arrive in the order in which they are sent; the arrays must stay where
+// they are until finish() returns.
 
 /// Over TCP large arrays travel in pieces of so many bytes, between which other messages pass.
 inline constexpr int kPieceBytes = 128 * 1024;

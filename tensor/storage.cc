@@ -38,8 +38,8 @@ Arena& current_arena() { return other_arena != nullptr ? *other_arena : own_aren
 }  // namespace
 
 Arena::Arena(size_t bytes, Pages pages) {
-  // Addresses only: a page costs memory when it is first written. Where a limit on addresses (ulimit -v) forbids so many,
-  // half of those that can be had: threads, pictures and libraries need some too.
+  // Addresses only: a page costs memory when it is first written. Where a limit on addresses (ulimit -v) forbids so
+  // many, half of those that can be had: threads, pictures and libraries need some too.
   void* base = MAP_FAILED;
   const size_t wanted = bytes;
   for (; bytes >= kFewestBytes; bytes /= 2) {

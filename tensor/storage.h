@@ -1,6 +1,7 @@
-// Memory of tensors: blocks of the process's one arena, a reserved range of addresses backed by huge pages where the kernel
-// grants them, cut into 64-byte aligned blocks, first fit with coalescing. Memory that was touched once stays with the
-// process and is reused, because first-touch page faults cost more than the arithmetic on many layers. Thread-safe.
+// Memory of tensors: blocks of the process's one arena, a reserved range of addresses backed by huge pages where the
+// kernel grants them, cut into 64-byte aligned blocks, first fit with coalescing. Memory that was touched once stays
+// with the process and is reused, because first-touch page faults cost more than the arithmetic on many layers.
+// Thread-safe.
 #pragma once
 
 #include <cstddef>
@@ -19,7 +20,8 @@ ArenaStatistics arena_statistics();
 /// Sets peak back to in_use.
 void reset_arena_peak();
 
-/// A block of the arena, 64-byte aligned, contents undefined. Throws OutOfMemory, naming the size, when memory does not suffice.
+/// A block of the arena, 64-byte aligned, contents undefined. Throws OutOfMemory, naming the size, when memory does not
+/// suffice.
 void* arena_allocate(size_t bytes);
 /// Gives back a block of that size.
 void arena_release(void* block, size_t bytes);

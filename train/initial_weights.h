@@ -16,8 +16,8 @@ struct InitialWeights {
 };
 
 /// Loads the file TRAIN.weight, if one is given, into the network, which was built by `options`: a whole network's, or
-/// those of a backbone alone. Throws Refusal for a file that is no weights of this network's, and for one that learned from
-/// pictures of another scale.
+/// those of a backbone alone. Throws Refusal for a file that is no weights of this network's, and for one that learned
+/// from pictures of another scale.
 InitialWeights load_initial_weights(const Config& config, const models::NetworkOptions& options,
                                     const models::SceneParser& model);
 

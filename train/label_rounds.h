@@ -21,11 +21,11 @@ struct LabelRound {
 /// floor(r E / (k + 1)). Every other training is one round.
 LabelRound label_round(const Config& config, int64_t epoch);
 
-/// The label maps of the round under way, as files that people can look at: RUN/weak_labels/ROUND/NUMBER_NAME.png, indices
-/// with the classes' colours as their palette. What a round's maps are depends on the configuration, the data and the
-/// weights at its beginning alone. They are made when it begins, always anew, so that a kill during that does no harm; and
-/// for a run that goes on in its middle, where those weights are gone, they are read again and held against a hash that its
-/// checkpoint keeps.
+/// The label maps of the round under way, as files that people can look at: RUN/weak_labels/ROUND/NUMBER_NAME.png,
+/// indices with the classes' colours as their palette. What a round's maps are depends on the configuration, the data
+/// and the weights at its beginning alone. They are made when it begins, always anew, so that a kill during that does
+/// no harm; and for a run that goes on in its middle, where those weights are gone, they are read again and held
+/// against a hash that its checkpoint keeps.
 class LabelRounds {
  public:
   /// `masks` is the training set with its masks, weakened; it must outlive this. `run_folder`: TRAIN.save_path.
@@ -33,12 +33,12 @@ class LabelRounds {
 
   /// The run goes on from this checkpoint, which keeps the hash.
   void resume(std::string hash, std::string checkpoint);
-  /// Makes the maps of a round that begins, if it has any; `predictor` is the network as it is now. They are synced to the
-  /// disk before this returns what was made, as a sentence; empty if nothing was. Throws Interrupted when a signal is
-  /// pending, Refusal for bad pictures, Error when writing fails.
+  /// Makes the maps of a round that begins, if it has any; `predictor` is the network as it is now. They are synced to
+  /// the disk before this returns what was made, as a sentence; empty if nothing was. Throws Interrupted when a signal
+  /// is pending, Refusal for bad pictures, Error when writing fails.
   std::string make(const LabelRound& round, const Predictor& predictor);
-  /// Takes the maps of a round in whose middle the run goes on. Those that lie beside its checkpoint and not in the run folder
-  /// are copied there. Throws Refusal where they are not those of the hash.
+  /// Takes the maps of a round in whose middle the run goes on. Those that lie beside its checkpoint and not in the run
+  /// folder are copied there. Throws Refusal where they are not those of the hash.
   void take(const LabelRound& round);
 
   /// The training set of the round.

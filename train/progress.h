@@ -9,15 +9,15 @@
 
 namespace giza::train {
 
-/// False after --quiet: no progress at all, of what begins from then on. Warnings (tensor/base/message.h) and refusals are
-/// not progress.
+/// False after --quiet: no progress at all, of what begins from then on. Warnings (tensor/base/message.h) and refusals
+/// are not progress.
 void set_progress_enabled(bool enabled);
 
-/// One piece of work of `total` steps. On a terminal of at least 40 columns that can move its cursor (TERM is not "dumb")
-/// one line is redrawn at most ten times a second:
+/// One piece of work of `total` steps. On a terminal of at least 40 columns that can move its cursor (TERM is not
+/// "dumb") one line is redrawn at most ten times a second:
 ///   train  34% [#######             ] 412/1200  loss 0.8123  3.41 it/s  3m51s left
-/// Elsewhere the same without the bar is printed as a line every ten seconds, and once at the end. A stderr that cannot be
-/// written to is no reason to stop. Not thread-safe.
+/// Elsewhere the same without the bar is printed as a line every ten seconds, and once at the end. A stderr that cannot
+/// be written to is no reason to stop. Not thread-safe.
 class Progress {
  public:
   /// `unit` is what a step is, for the rate: "it", "images".
@@ -51,8 +51,8 @@ class Progress {
   Stopwatch start_, drawn_;  // since the beginning, and since the line was drawn last
 };
 
-/// While one lives, only the progress of the whole is shown, not that of its parts, which begin from then on. Their warnings
-/// stand above its bar, each of them once.
+/// While one lives, only the progress of the whole is shown, not that of its parts, which begin from then on. Their
+/// warnings stand above its bar, each of them once.
 class ProgressPause {
  public:
   explicit ProgressPause(Progress& whole);

@@ -15,10 +15,10 @@ class Interrupted : public Error {
   int signal_;
 };
 
-/// While one lives, the first SIGINT, SIGTERM or SIGHUP (the terminal was closed) only sets a flag; a second one ends the
-/// process at once, as without a handler. A SIGHUP that the process was started to ignore (nohup) stays ignored. One
-/// inside another, as of a training within a study, leaves all to the outer one: what arrived before stays pending. Made
-/// and destroyed by one thread.
+/// While one lives, the first SIGINT, SIGTERM or SIGHUP (the terminal was closed) only sets a flag; a second one ends
+/// the process at once, as without a handler. A SIGHUP that the process was started to ignore (nohup) stays ignored.
+/// One inside another, as of a training within a study, leaves all to the outer one: what arrived before stays pending.
+/// Made and destroyed by one thread.
 class SignalGuard {
  public:
   SignalGuard();

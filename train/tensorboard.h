@@ -13,12 +13,12 @@
 namespace giza::train {
 
 /// Scalars train/loss, main_loss, aux_loss, accuracy, lr and images_per_second; val/mIoU, mAcc and allAcc; and pictures
-/// val/picture_0 to 3, the same at each validation: input, truth and prediction side by side. Steps are iterations done.
-/// The numbers are those of log.jsonl, as floats.
+/// val/picture_0 to 3, the same at each validation: input, truth and prediction side by side. Steps are iterations
+/// done. The numbers are those of log.jsonl, as floats.
 class TensorBoard {
  public:
-  /// A new event file in `folder` for a run that stands at `iteration`. As EventFile's constructor throws. Classes without
-  /// one of `colors` get voc_color.
+  /// A new event file in `folder` for a run that stands at `iteration`. As EventFile's constructor throws. Classes
+  /// without one of `colors` get voc_color.
   TensorBoard(const std::string& folder, int64_t iteration, std::vector<Color> colors);
 
   void write_steps(int64_t iteration, double learning_rate, const StepMeans& means);

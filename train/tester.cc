@@ -24,7 +24,8 @@ namespace giza::train {
 
 namespace {
 
-/// What the names of a file that does not fit say of its network, where that is another: "; its names are those of ...".
+/// What the names of a file that does not fit say of its network, where that is another: "; its names are those of
+/// ...".
 std::string other_architecture(const models::WeightFile& file, const std::string& path, const std::string& arch) {
   try {
     const models::NetworkOptions guess = models::options_from_weights(file, path);

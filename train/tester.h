@@ -19,9 +19,9 @@ struct TestedNetwork {
   std::vector<std::string> notes;  ///< what was left out or taken off when the file was read
 };
 
-/// The network of TEST.model_path: as the file says, if it does (giza's own files), else as the configuration says; what
-/// it leaves to its defaults is mmsegmentation's way in a file with its names. Without its auxiliary head. Throws Refusal
-/// for weights that do not fit.
+/// The network of TEST.model_path: as the file says, if it does (giza's own files), else as the configuration says;
+/// what it leaves to its defaults is mmsegmentation's way in a file with its names. Without its auxiliary head. Throws
+/// Refusal for weights that do not fit.
 TestedNetwork load_tested_network(const Config& config);
 
 /// The network's labels, of pictures for which there is memory. `network` must outlive the result.

@@ -19,8 +19,8 @@ struct Fact {
   /// Says how rank 0's value, the first, and another one differ; without it short values are shown.
   std::function<std::string(const std::string&, const std::string&)> difference = {};
 };
-/// Compares the version, what SIMD rounds like, and these, which are asked for where there are several ranks. Throws Refusal,
-/// at all ranks, that names the ranks that differ, and in what.
+/// Compares the version, what SIMD rounds like, and these, which are asked for where there are several ranks. Throws
+/// Refusal, at all ranks, that names the ranks that differ, and in what.
 void check_ranks_agree(const std::function<std::vector<Fact>()>& facts_of_rank);
 
 /// The signal that arrived at any rank, as pending_signal() of one; 0 without.
@@ -31,7 +31,8 @@ std::string packed(std::initializer_list<std::string_view> parts);
 std::vector<std::string> unpacked(std::string_view text);
 
 /// Calls work(i), i in [0, count), each at one rank, and hands what they return to collect(i, result) at the rank that
-/// leads, in order. Of one rank: one after the other. Returns how many were done: fewer than `count` where a signal came.
+/// leads, in order. Of one rank: one after the other. Returns how many were done: fewer than `count` where a signal
+/// came.
 int64_t share_out(int64_t count, const std::function<std::string(int64_t)>& work,
                   const std::function<void(int64_t, std::string)>& collect);
 

@@ -44,10 +44,9 @@ using StepObserver = std::function<void(int64_t iteration, double loss)>;
 ///   print_freq iterations and at the end of each epoch; losses are means over the iterations since the line before;
 ///   {"type": "validation", iteration, epoch, protocol, mIoU, mAcc, allAcc, mIoU_present, seconds}.
 ///
-/// SIGINT, SIGTERM and SIGHUP (train/signals.h; train() holds the guard) finish the step, save, and throw Interrupted. NaN or
-/// infinity in loss, gradient or running statistics throws Diverged before the update, naming the iteration, the parameter
-/// or buffer, and the samples.
-/// Throws Refusal for data, weights or checkpoints that do not fit.
+/// SIGINT, SIGTERM and SIGHUP (train/signals.h; train() holds the guard) finish the step, save, and throw Interrupted.
+/// NaN or infinity in loss, gradient or running statistics throws Diverged before the update, naming the iteration, the
+/// parameter or buffer, and the samples. Throws Refusal for data, weights or checkpoints that do not fit.
 TrainResult train(const Config& config, const StepObserver& after_step = {});
 
 /// Throws Refusal for what train() would refuse before its first step, whatever is in the run folder already unless the

@@ -28,8 +28,8 @@ Variable batch_norm_train(const Variable& x, const Variable& gamma, const Variab
   const bool has_residual = residual.defined();
   ops::BatchNormResult result = ops::batch_norm_train(x.value(), gamma.value(), beta.value(), running_mean, running_var,
                                                       has_residual ? residual.value() : Tensor(), options, moments);
-  // Without a residual the output is one multiply-add away from x, which is kept anyway: whoever reads it in the backward
-  // pass makes it again, and so is the ReLU mask. With one the mask is read off the output.
+  // Without a residual the output is one multiply-add away from x, which is kept anyway: whoever reads it in the
+  // backward pass makes it again, and so is the ReLU mask. With one the mask is read off the output.
   const bool again = !has_residual;
   const Tensor y_for_mask = options.relu && !again ? result.y : Tensor();
   const Tensor affine = again ? result.affine : Tensor();

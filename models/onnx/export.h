@@ -26,8 +26,8 @@ bool onnx_available();
 /// "input" [N,3,H,W] float32 -> "logits" [N,classes,H,W]. Initializers have semseg's names, the convolutions a ".bias"
 /// beside their ".weight". The metadata has "classes", "mean", "std" and kModelKey (models/weights/infer.h).
 /// The same model and options give the same bytes. The file is written whole or not at all.
-/// Throws Refusal "PATH: ..." without onnx_available(), for sizes or a batch below 1 or above 16384, and for a file above
-/// the 2 GB that the format allows; Error when writing fails.
+/// Throws Refusal "PATH: ..." without onnx_available(), for sizes or a batch below 1 or above 16384, and for a file
+/// above the 2 GB that the format allows; Error when writing fails.
 void export_onnx(const std::string& path, const SceneParser& model, const OnnxOptions& options = {});
 
 }  // namespace giza::models

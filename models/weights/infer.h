@@ -14,7 +14,8 @@ namespace giza::models {
 
 /// The __metadata__ key under which giza's files hold their NetworkOptions.
 inline constexpr const char* kModelKey = "giza.model";
-/// That what kModelKey says was told by names and shapes alone, and of whose (Naming); what these cannot tell is a default.
+/// That what kModelKey says was told by names and shapes alone, and of whose (Naming); what these cannot tell is a
+/// default.
 inline constexpr const char* kToldByKey = "giza.model_told_by";
 /// That under which a file whose test protocol is not known tells what its pictures become, (RGB - mean) / std on the
 /// scale of 0 to 255: {"mean": [R, G, B], "std": [R, G, B]}.
@@ -30,8 +31,8 @@ NetworkOptions options_from_json(const std::string& json, const std::string& pla
 /// Throws Refusal "PLACE: ..." where no row of the factory recognises it.
 NetworkOptions options_from_weights(const WeightFile& file, const std::string& place);
 
-/// For weights that options of other origin are used with: which of those do otherwise than the networks that the file's
-/// names come from, "goes with TRAIN.stride_in 1x1 and TRAIN.ceil_pool true, ..."; empty where none does.
+/// For weights that options of other origin are used with: which of those do otherwise than the networks that the
+/// file's names come from, "goes with TRAIN.stride_in 1x1 and TRAIN.ceil_pool true, ..."; empty where none does.
 std::string naming_note(const WeightFile& file, const NetworkOptions& options);
 
 /// What decides a network's output beside its weights and is not alike: TRAIN's key and the value of `theirs`, {"bins",
@@ -39,8 +40,8 @@ std::string naming_note(const WeightFile& file, const NetworkOptions& options);
 std::vector<std::pair<std::string, std::string>> settings_that_differ(const NetworkOptions& theirs,
                                                                       const NetworkOptions& ours);
 
-/// The network of these options with the file's weights, strictly (state_dict.h). Throws Refusal "PLACE: ..." for options
-/// that fit no network, and for weights that do not fit it.
+/// The network of these options with the file's weights, strictly (state_dict.h). Throws Refusal "PLACE: ..." for
+/// options that fit no network, and for weights that do not fit it.
 std::unique_ptr<SceneParser> build_parser(const NetworkOptions& options, const WeightFile& file,
                                           const std::string& place);
 

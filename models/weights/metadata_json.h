@@ -13,8 +13,8 @@
 
 namespace giza::models {
 
-/// Parses; the conversion of what comes of it to whole numbers of 32 bits or more is then defined. Throws Json's exceptions
-/// for what is no JSON, and std::out_of_range for a fraction or power of ten beyond 2^31.
+/// Parses; the conversion of what comes of it to whole numbers of 32 bits or more is then defined. Throws Json's
+/// exceptions for what is no JSON, and std::out_of_range for a fraction or power of ten beyond 2^31.
 template <class Json>
 Json parse_metadata(const std::string& text) {
   return Json::parse(text, [](int /*depth*/, typename Json::parse_event_t event, Json& value) {

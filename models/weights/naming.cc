@@ -151,7 +151,8 @@ void reorder_aspp(WeightFile* file, std::span<const int> order) {
   }
 }
 
-/// Fully connected layers [K, C 7 7] and [K,C] as the convolutions [K,C,7,7] and [K,C,1,1] that compute the same at a pixel.
+/// Fully connected layers [K, C 7 7] and [K,C] as the convolutions [K,C,7,7] and [K,C,1,1] that compute the same at a
+/// pixel.
 void make_convolutional(WeightFile* file) {
   for (WeightTensor& tensor : file->tensors) {
     const int64_t side = tensor.name == "fc6.weight" ? 7 : tensor.name == "fc7.weight" ? 1 : 0;

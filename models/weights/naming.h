@@ -21,7 +21,8 @@ enum class Naming {
   caffe,     ///< the authors' .caffemodel of a PSPNet, or He et al.'s of a ResNet (caffe/pspnet.h); read only
   timm,      ///< a ResNet-C of timm (resnet50c): conv1.0, conv1.3, conv1.6, bn1; its plain ResNets are torchvision's
 };
-/// "semseg", "torchvision", "torchvision_segmentation", "torchvision_vgg16", "mmseg", "deeplab", "imagenet", "timm" or "caffe".
+/// "semseg", "torchvision", "torchvision_segmentation", "torchvision_vgg16", "mmseg", "deeplab", "imagenet", "timm" or
+/// "caffe".
 const char* to_string(Naming naming);
 /// Throws Refusal for another word.
 Naming parse_naming(const std::string& word);
@@ -35,9 +36,9 @@ std::optional<Naming> naming_of(const WeightFile& file);
 Naming original_naming(const WeightFile& file);
 
 /// The file under semseg's names, without what stands around the network (surroundings.h) and without the classifier of
-/// somebody's backbone (a ResNet's own fc.* stays); notes tell what was left out. Names that nobody uses stay, for load_state_dict to refuse. Unless the names were
-/// semseg's, metadata[kNamingKey] tells whose they were. Throws Refusal "PLACE: ..." for a file in which no name is known,
-/// and where two tensors would get one name.
+/// somebody's backbone (a ResNet's own fc.* stays); notes tell what was left out. Names that nobody uses stay, for
+/// load_state_dict to refuse. Unless the names were semseg's, metadata[kNamingKey] tells whose they were. Throws
+/// Refusal "PLACE: ..." for a file in which no name is known, and where two tensors would get one name.
 WeightFile to_semseg_names(WeightFile file, const std::string& place);
 
 /// The way back from semseg's names. A ResNet's names have none for ppm.*, cls.* and aux.*, which are left out and

@@ -1,4 +1,5 @@
-// NumPy's .npy files (https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html), of floats, and of integers for labels.
+// NumPy's .npy files (https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html), of floats, and of
+// integers for labels.
 #pragma once
 
 #include <cstdint>
@@ -28,7 +29,8 @@ struct NpyIntegers {
 /// The same for little-endian i8 (int64), i4 and u1: label maps.
 NpyIntegers read_npy_integers(const std::string& path);
 
-/// Writes version 1, little-endian f4, C order, through a temporary file that is renamed. Throws Error if writing fails.
+/// Writes version 1, little-endian f4, C order, through a temporary file that is renamed. Throws Error if writing
+/// fails.
 void write_npy(const std::string& path, const NpyArray& array);
 
 /// [N,C,H,W] -> an activation [N,H,W,C]. Throws Refusal "PLACE: ..." for another number of axes or an empty one.

@@ -17,8 +17,8 @@ WeightFile read_safetensors(const std::string& path);
 std::map<std::string, std::string> read_safetensors_metadata(const std::string& path);
 
 /// Writes through a temporary file in the same folder, synced and renamed: a kill leaves the old file or the new one.
-/// `floats` is f32 or f16, to which the numbers are rounded; whole numbers are written as I64. Throws Error when writing
-/// fails, and Refusal for a number that is too large for a half.
+/// `floats` is f32 or f16, to which the numbers are rounded; whole numbers are written as I64. Throws Error when
+/// writing fails, and Refusal for a number that is too large for a half.
 void write_safetensors(const std::string& path, const WeightFile& file, DType floats = DType::f32);
 
 }  // namespace giza::models

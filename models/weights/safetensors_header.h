@@ -29,9 +29,9 @@ struct SafetensorsHeader {
 /// The format's own limit of the header's length.
 inline constexpr uint64_t kMaxSafetensorsHeader = 100'000'000;
 
-/// Parses without recursion and without building a tree: memory is bounded by a small multiple of the text. `data_bytes`
-/// is what the file holds after the header, all of which the tensors must cover once.
-/// Throws Refusal "PLACE: ...".
+/// Parses without recursion and without building a tree: memory is bounded by a small multiple of the text.
+/// `data_bytes` is what the file holds after the header, all of which the tensors must cover once. Throws Refusal
+/// "PLACE: ...".
 SafetensorsHeader parse_safetensors_header(std::string_view json, uint64_t data_bytes, const std::string& place);
 
 }  // namespace giza::models

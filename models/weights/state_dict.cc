@@ -82,8 +82,8 @@ std::string blocks_key(const std::vector<int64_t>& blocks, bool bottlenecks) {
                      bottlenecks ? "bottleneck" : "basic");
 }
 
-/// Of two networks that are alike but for their classes, those of both; {0, 0} of others. Classifiers are alone in having no
-/// batch norm, and between them (a context module, enlargements) both sides of a weight are the classes.
+/// Of two networks that are alike but for their classes, those of both; {0, 0} of others. Classifiers are alone in
+/// having no batch norm, and between them (a context module, enlargements) both sides of a weight are the classes.
 std::pair<int64_t, int64_t> classes_alone(const WeightFile& file, const WeightFile& model) {
   std::pair<int64_t, int64_t> classes{0, 0};
   for (const WeightTensor& ours : model.tensors) {
@@ -104,8 +104,8 @@ std::pair<int64_t, int64_t> classes_alone(const WeightFile& file, const WeightFi
   return classes;
 }
 
-/// What differs as a whole between the file's network and the model, and the key of a configuration that decides it; empty
-/// where nothing stands out.
+/// What differs as a whole between the file's network and the model, and the key of a configuration that decides it;
+/// empty where nothing stands out.
 std::string likely_cause(const WeightFile& file, const WeightFile& model) {
   const TensorShapes theirs(file), ours(model);
   if (std::string foreign = theirs.foreign_bottlenecks(); !foreign.empty()) return "the file's trunk is " + foreign;

@@ -31,11 +31,10 @@ struct LoadOptions {
 /// below zero. `momentum`: looks at the optimiser's tensors, which are passed over otherwise.
 void check_numbers(const WeightFile& file, const std::string& place, bool momentum = false);
 
-/// Copies `file`'s tensors, which have semseg's names (naming.h), into the module. num_batches_tracked may be absent, and
-/// the momentum of a checkpoint is passed over.
-/// Throws Refusal "PLACE: ..." with the likely cause and the missing, extra and misshaped names, or as check_numbers, with
-/// the module unchanged.
-/// Returns the module's tensors that the options let keep their numbers.
+/// Copies `file`'s tensors, which have semseg's names (naming.h), into the module. num_batches_tracked may be absent,
+/// and the momentum of a checkpoint is passed over. Throws Refusal "PLACE: ..." with the likely cause and the missing,
+/// extra and misshaped names, or as check_numbers, with the module unchanged. Returns the module's tensors that the
+/// options let keep their numbers.
 std::vector<std::string> load_state_dict(const layers::Module& module, const WeightFile& file, const std::string& place,
                                          const LoadOptions& options = {});
 

@@ -108,8 +108,8 @@ void take_off(WeightFile* file, const std::string& prefix, const std::function<b
   file->notes.push_back(fmt::format("the prefix \"{}\" of the names is taken off", quotable(prefix)));
 }
 
-/// Where parts of the network have prefixes of their own (encoder.layer1..., head.cls...), takes off each; but where names
-/// would then stand twice, it is a second network, and its prefix is returned.
+/// Where parts of the network have prefixes of their own (encoder.layer1..., head.cls...), takes off each; but where
+/// names would then stand twice, it is a second network, and its prefix is returned.
 std::string take_off_each(WeightFile* file) {
   std::set<std::string> prefixes;
   std::map<std::string, std::string> prefix_of;  // of a name without it
@@ -132,7 +132,8 @@ std::string take_off_each(WeightFile* file) {
   return {};
 }
 
-/// Takes the names of wrappers out of the middle of names: torch.compile, checkpointing or FSDP around a part of a network.
+/// Takes the names of wrappers out of the middle of names: torch.compile, checkpointing or FSDP around a part of a
+/// network.
 void take_off_inner_wrappers(WeightFile* file) {
   for (const std::string_view wrapper : {"._orig_mod.", "._checkpoint_wrapped_module.", "._fsdp_wrapped_module."}) {
     const std::string_view named = wrapper.substr(1);
@@ -193,7 +194,8 @@ void take_off_surroundings(WeightFile* file, const std::string& place) {
   check<Refusal>(other.empty(), "{}: holds a second network below \"{}\", beside the one {}; save one of them alone",
                  place, quotable(other),
                  prefix.empty() ? "without a prefix" : fmt::format("below \"{}\"", quotable(prefix)));
-  // A backbone of semseg, timm or the authors' ImageNet files inside of somebody's network: theirs is no name that mmsegmentation has.
+  // A backbone of semseg, timm or the authors' ImageNet files inside of somebody's network: theirs is no name that
+  // mmsegmentation has.
   for (const std::string_view stem : {"backbone.layer0.", "backbone.conv1.0.", "backbone.conv3."}) {
     const auto begins = [&](const WeightTensor& tensor) { return tensor.name.starts_with(stem); };
     if (std::none_of(file->tensors.begin(), file->tensors.end(), begins)) continue;

@@ -46,7 +46,8 @@ struct WeightFile {
   const WeightTensor* find(std::string_view name) const;
 };
 
-/// What all tensors of a file together may take in memory, whatever its size: a terabyte of zeros takes no room on a disk.
+/// What all tensors of a file together may take in memory, whatever its size: a terabyte of zeros takes no room on a
+/// disk.
 inline constexpr uint64_t kMaxWeightBytes = uint64_t{8} << 30;
 /// And for a file of this size, 4 times that and 1 MiB: views repeated by a stride of 0 could be of any size otherwise.
 constexpr uint64_t most_bytes_in_memory(uint64_t file_bytes) {
@@ -55,12 +56,13 @@ constexpr uint64_t most_bytes_in_memory(uint64_t file_bytes) {
 
 /// Reads a file of weights of any kind that giza knows, told apart by its first bytes: safetensors, PyTorch's .pth, or
 /// Caffe's .caffemodel.
-/// A checksum that the file carries is compared (checksum.h). Files may be hostile. Throws Refusal "FILE: ..." for anything
-/// else, saying what it is where that can be told (file_kind.h), and for faults as the reader of the kind does.
+/// A checksum that the file carries is compared (checksum.h). Files may be hostile. Throws Refusal "FILE: ..." for
+/// anything else, saying what it is where that can be told (file_kind.h), and for faults as the reader of the kind
+/// does.
 WeightFile read_weights(const std::string& path);
 
-/// Writes the format that the path ends in: .safetensors, .pth or .pt. Throws Refusal for another ending, and Error when
-/// writing fails.
+/// Writes the format that the path ends in: .safetensors, .pth or .pt. Throws Refusal for another ending, and Error
+/// when writing fails.
 void write_weights(const std::string& path, const WeightFile& file);
 
 }  // namespace giza::models

@@ -27,8 +27,8 @@ std::string folder_of(const std::string& path) {
   return folder.empty() ? "." : folder;
 }
 
-/// N of /dev/fd/N and its other names; -1 for other paths. Opening these anew would begin at the start of what a shell has
-/// appended to, and /dev/stdout may lead to a file that others write to at the same time.
+/// N of /dev/fd/N and its other names; -1 for other paths. Opening these anew would begin at the start of what a shell
+/// has appended to, and /dev/stdout may lead to a file that others write to at the same time.
 int inherited_descriptor(const std::string& path) {
   if (path == "/dev/stdout") return STDOUT_FILENO;
   if (path == "/dev/stderr") return STDERR_FILENO;

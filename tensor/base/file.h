@@ -83,14 +83,14 @@ void check_not_kept(const std::string& path);
 /// True if what is written to `path` goes where standard output goes: /dev/stdout, or the file or pipe that it is.
 bool is_standard_output(const std::string& path);
 
-/// A file that nobody ever sees half of: bytes go to a temporary file beside `path`, and commit() syncs it, renames it to
-/// `path` and syncs the folder. A kill at any moment leaves the old file or the new one. What stands at `path` already
-/// decides the rest:
+/// A file that nobody ever sees half of: bytes go to a temporary file beside `path`, and commit() syncs it, renames it
+/// to `path` and syncs the folder. A kill at any moment leaves the old file or the new one. What stands at `path`
+/// already decides the rest:
 /// - a link stays, and what it points to is replaced, or made where it is missing;
 /// - a file's mode and owner stay;
-/// - a pipe, a terminal or a device (/dev/null, /dev/stdout, `>(command)`) cannot be replaced, and is written to directly.
-/// What a killed process left of its temporary files in the folder (".giza-*.tmp") is removed; those of a process that
-/// still writes are locked, and stay.
+/// - a pipe, a terminal or a device (/dev/null, /dev/stdout, `>(command)`) cannot be replaced, and is written to
+///   directly. What a killed process left of its temporary files in the folder (".giza-*.tmp") is removed; those of a
+///   process that still writes are locked, and stay.
 class OutputFile {
  public:
   /// unsynced: for what can be made again, such as pictures; a crash of the whole machine may then lose it.
@@ -122,8 +122,9 @@ void write_file(const std::string& path, std::span<const uint8_t> bytes,
                 OutputFile::Durability durability = OutputFile::Durability::synced);
 /// Makes a folder and those above it, as far as they are not there. Throws Refusal "FOLDER: ...".
 void make_folder(const std::string& folder);
-/// Points the link `path`, in a folder that giza owns, at the file `name` beside it, without a moment when there is none.
-/// Where the file system has no symbolic links it becomes another name of the same file, or else a copy. Throws Error.
+/// Points the link `path`, in a folder that giza owns, at the file `name` beside it, without a moment when there is
+/// none. Where the file system has no symbolic links it becomes another name of the same file, or else a copy. Throws
+/// Error.
 void point_link_at(const std::string& path, const std::string& name);
 /// Makes the links and names of a folder last through a crash. Throws Error.
 void sync_folder(const std::string& folder);

@@ -18,13 +18,14 @@ std::optional<int64_t> available_bytes(const std::string& root = "");
 /// where that is less. `root` stands before /proc and /sys; for tests.
 MemoryLimit memory_limit(const std::string& root = "");
 
-/// Resident memory of this process now, and at most since it began or forget_peak was called, where the system knows how.
+/// Resident memory of this process now, and at most since it began or forget_peak was called, where the system knows
+/// how.
 int64_t resident_bytes(const std::string& root = "");
 int64_t peak_resident_bytes();
 void forget_peak();
 
-/// The most that this process can have in all: what it has, memory_limit(), and the swap that is free. INT64_MAX where the
-/// system does not say.
+/// The most that this process can have in all: what it has, memory_limit(), and the swap that is free. INT64_MAX where
+/// the system does not say.
 int64_t most_bytes(const std::string& root = "");
 
 }  // namespace giza

@@ -13,7 +13,8 @@ namespace giza {
 std::string one_line(std::string_view text) {
   std::string line(text);
   std::replace_if(line.begin(), line.end(), is_control, ' ');
-  // Those of Unicode, in UTF-8: U+0080 to U+009F, among them a terminal's other escape, and the line ends U+2028, U+2029.
+  // Those of Unicode, in UTF-8: U+0080 to U+009F, among them a terminal's other escape, and the line ends U+2028,
+  // U+2029.
   for (size_t i = 0; i + 1 < line.size(); ++i) {
     const auto byte = [&](size_t at) { return at < line.size() ? static_cast<unsigned char>(line[at]) : 0; };
     const bool control = byte(i) == 0xC2 && byte(i + 1) >= 0x80 && byte(i + 1) <= 0x9F;

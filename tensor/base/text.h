@@ -10,8 +10,8 @@
 
 namespace giza {
 
-/// Foreign text as a message may quote it: at most `longest` bytes, then "...", and control characters as '?', so that it
-/// stays one short line and no terminal obeys it.
+/// Foreign text as a message may quote it: at most `longest` bytes, then "...", and control characters as '?', so that
+/// it stays one short line and no terminal obeys it.
 std::string quotable(std::string_view text, size_t longest = 80);
 /// True for bytes 0 to 31 and 127.
 inline bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
@@ -30,9 +30,9 @@ std::string_view without_byte_order_mark(std::string_view text, const std::strin
 /// What ends its lines: a line feed, or old Macs' carriage return where there is none.
 char line_end(std::string_view text);
 
-/// Calls body(number from 1, text) for the lines of a text file of at most 256 MiB, without line ends, a UTF-8 byte order
-/// mark, and blanks around them; blank lines are left out. Throws Refusal "FILE[:LINE]: ..." as read_file (file.h), and for
-/// zero bytes: no text file.
+/// Calls body(number from 1, text) for the lines of a text file of at most 256 MiB, without line ends, a UTF-8 byte
+/// order mark, and blanks around them; blank lines are left out. Throws Refusal "FILE[:LINE]: ..." as read_file
+/// (file.h), and for zero bytes: no text file.
 void for_each_line(const std::string& path, const std::function<void(int number, std::string_view text)>& body);
 /// The fields of a line, separated by spaces and tabs.
 std::vector<std::string> split_fields(std::string_view line);

@@ -13,8 +13,8 @@ class Arena {
  public:
   enum class Pages { huge, small };
 
-  /// Reserves `bytes` of addresses, or as many as can be had; memory is used when a page is first written. Where the pages
-  /// are huge, they are going to be written.
+  /// Reserves `bytes` of addresses, or as many as can be had; memory is used when a page is first written. Where the
+  /// pages are huge, they are going to be written.
   Arena(size_t bytes, Pages pages);
   ~Arena();
   Arena(const Arena&) = delete;

@@ -11,20 +11,20 @@ namespace giza::detail {
 /// A caller and its helpers, who run the tasks of one region after the other. Made for machines on which other programs
 /// run as well: a task is handed to whoever is there, and the caller waits for helpers that hold a task, never for one
 /// that the system has not let run. Whoever waits does so actively for kActive, which is what a wake-up costs, and then
-/// sleeps. (OpenMP's barrier waits for all threads, awake and for milliseconds: with a busy neighbour two of its threads
-/// were slower than one.)
+/// sleeps. (OpenMP's barrier waits for all threads, awake and for milliseconds: with a busy neighbour two of its
+/// threads were slower than one.)
 class Team {
  public:
   using Function = void (*)(void* context, int64_t task);
 
-  /// Starts helpers until there are so many; they stay until the process ends. Throws std::system_error where the system
-  /// refuses one; those started before remain.
+  /// Starts helpers until there are so many; they stay until the process ends. Throws std::system_error where the
+  /// system refuses one; those started before remain.
   void grow(int helpers);
   int helpers() const { return started_; }
 
-  /// Calls function(context, task) once for each task in [0, tasks), here and in up to `helpers` of the team; here alone
-  /// while another thread's region runs. Not inside a task. Rethrows the first exception; tasks not begun by then are
-  /// left out.
+  /// Calls function(context, task) once for each task in [0, tasks), here and in up to `helpers` of the team; here
+  /// alone while another thread's region runs. Not inside a task. Rethrows the first exception; tasks not begun by then
+  /// are left out.
   void run(int helpers, int64_t tasks, Function function, void* context);
 
   /// True in a thread that runs a task: a region that begins there is a part of the task.

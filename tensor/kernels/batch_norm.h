@@ -22,8 +22,8 @@ struct BatchNormMask {
   const float *scale = nullptr, *offset = nullptr;  ///< per column; used without y
 };
 
-/// With d = x - center and g = dy where the mask lets it through: sums of g, g * d and d in double, one sum_stride apart.
-/// sums is padded to a multiple of 16.
+/// With d = x - center and g = dy where the mask lets it through: sums of g, g * d and d in double, one sum_stride
+/// apart. sums is padded to a multiple of 16.
 void batch_norm_backward_sums(ConstRows dy, ConstRows x, const BatchNormMask& mask, const float* center, int64_t rows,
                               int64_t width, double* sums, int64_t sum_stride);
 

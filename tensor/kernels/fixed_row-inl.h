@@ -23,7 +23,8 @@ class FixedRow {
   static constexpr int kLanes = static_cast<int>(hn::MaxLanes(D()));
 
  public:
-  // Not left to the compiler, whose own constructor would not be for this target: NEON's vectors have constructors to inline.
+  // Not left to the compiler, whose own constructor would not be for this target: NEON's vectors have constructors to
+  // inline.
   HWY_INLINE FixedRow() {}  // NOLINT(modernize-use-equals-default)
   HWY_INLINE void clear() {
     for (int v = 0; v < kVectors; ++v) row_[v] = hn::Zero(D());

@@ -15,8 +15,8 @@ struct FeatureColumns {
   int64_t pixels;
 };
 
-/// y[i] = base[i] + outputs[i] * sum over all j of exp(-|f_i - f_j|^2) inputs[j] x[j], for i in [begin, end). Sums over 64
-/// pixels at a time, then over these sums. width is 4, 8, 16 or 32; y may be base.
+/// y[i] = base[i] + outputs[i] * sum over all j of exp(-|f_i - f_j|^2) inputs[j] x[j], for i in [begin, end). Sums over
+/// 64 pixels at a time, then over these sums. width is 4, 8, 16 or 32; y may be base.
 void gaussian_filter(const FeatureColumns& features, const float* inputs, const float* outputs, ConstRows x,
                      ConstRows base, Rows y, int64_t begin, int64_t end, int64_t width);
 

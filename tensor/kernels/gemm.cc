@@ -22,9 +22,9 @@ HWY_INLINE int64_t lanes() { return static_cast<int64_t>(hn::Lanes(D())); }
 
 GemmShape gemm_shape() { return {lanes(), kMaxVectors * lanes()}; }
 
-// The wide tile asks the caches for what comes next while it multiplies, a line or two with each step: many at once would
-// fill the processor's list of lines under way, and everything would wait. On targets with narrow panels the processor
-// foresees enough by itself, and asking takes longer than it saves.
+// The wide tile asks the caches for what comes next while it multiplies, a line or two with each step: many at once
+// would fill the processor's list of lines under way, and everything would wait. On targets with narrow panels the
+// processor foresees enough by itself, and asking takes longer than it saves.
 constexpr bool kAsksAhead = kMaxVectors == 4;
 
 // Where the rows of a tile are stored, and what is added to them. Who asks ahead counts to eight: the first rows again.
@@ -60,8 +60,8 @@ HWY_INLINE void ask_for(const TileEnds& ends, bool residual, int64_t columns) {
   }
 }
 
-/// The panel that is read after this one: asked for evenly while this one is read, for L2. Its first tile would wait for
-/// memory, and all at once would be more than memory delivers.
+/// The panel that is read after this one: asked for evenly while this one is read, for L2. Its first tile would wait
+/// for memory, and all at once would be more than memory delivers.
 class NextPanel {
  public:
   NextPanel(const GatherPanel& p, int64_t depth) : at_(p.next_b) {
@@ -150,8 +150,8 @@ HWY_NOINLINE void gather_tiles(const GatherPanel& p) {
   const int64_t channels = p.channel_end - p.channel_begin;
   const int64_t stride = kVectors * lanes();
   const bool whole = p.column_end - p.column_begin == stride;
-  // Sixteen channels ask for a line of each row: with 64, all are there when the sums are. The processor does not foresee
-  // where a row's outputs lie.
+  // Sixteen channels ask for a line of each row: with 64, all are there when the sums are. The processor does not
+  // foresee where a row's outputs lie.
   const bool ends_by_step = kAsksAhead && channels >= 64 && p.tap_end == p.tap_begin + 1;
   NextPanel next_panel(p, (p.tap_end - p.tap_begin) * channels);
   for (int64_t first = 0; first < p.count; first += kTileRows) {
@@ -253,8 +253,8 @@ void gather_panel(const GatherPanel& p) {
 void outer_panel(const OuterPanel& p) {
   with_vectors(p.columns, [&](auto vectors) HWY_ATTR {
     const float* from = p.continues ? p.sums : nullptr;
-    // Of a wide panel, 64 pixels are half of an L1 cache of 32 KiB and lie in no more pages than its TLB has entries. The
-    // second half goes on with the first one's sums, to the same bits as in one pass.
+    // Of a wide panel, 64 pixels are half of an L1 cache of 32 KiB and lie in no more pages than its TLB has entries.
+    // The second half goes on with the first one's sums, to the same bits as in one pass.
     constexpr int64_t kPixels = kMaxVectors == 4 ? 64 : 128;
     if (p.pixels <= kPixels) return outer_tiles<vectors>(p, from);
     OuterPanel begin = p, rest = p;

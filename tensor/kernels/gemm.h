@@ -9,8 +9,8 @@ namespace giza::kernels {
 /// latency of FMA (4 cycles x 2 ports = 8 sums at least) and leave registers for the operands.
 constexpr int64_t kTileRows = 6;
 
-/// Depth of a block: one for all SIMD targets, because each block is summed on its own, so that another depth would give
-/// other bits. A panel of AVX-512 is then 40 KiB, of 48 in its L1 cache; others are far smaller.
+/// Depth of a block: one for all SIMD targets, because each block is summed on its own, so that another depth would
+/// give other bits. A panel of AVX-512 is then 40 KiB, of 48 in its L1 cache; others are far smaller.
 constexpr int64_t kDepth = 160;
 
 /// Shape of the register tile of the SIMD target in use.
@@ -40,8 +40,8 @@ struct GatherPanel {
 };
 void gather_panel(const GatherPanel& panel);
 
-/// Rows in the order that outer_panel reads them: to[tile][pixel][kTileRows] for tiles of channels from `begin` on; behind
-/// `end` zeros. Tiles lie outer_tile_stride(pixels) floats apart.
+/// Rows in the order that outer_panel reads them: to[tile][pixel][kTileRows] for tiles of channels from `begin` on;
+/// behind `end` zeros. Tiles lie outer_tile_stride(pixels) floats apart.
 void pack_outer(const float* const* rows, int64_t pixels, int64_t begin, int64_t end, float* to);
 /// A line more than a tile takes, so that the tiles of one pixel fall into different cache sets.
 inline int64_t outer_tile_stride(int64_t pixels) { return (pixels * kTileRows + 15) / 16 * 16 + 16; }

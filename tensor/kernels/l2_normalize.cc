@@ -21,8 +21,8 @@ namespace HWY_NAMESPACE {
 using D = hn::CappedTag<float, 16>;
 using V = hn::Vec<D>;
 
-/// The sum of terms(lanes, i) over the columns of a row. Terms of lanes that do not exist must be 0. add(lanes, i, sum) is
-/// sum + term, rounded once.
+/// The sum of terms(lanes, i) over the columns of a row. Terms of lanes that do not exist must be 0. add(lanes, i, sum)
+/// is sum + term, rounded once.
 template <class Add>
 HWY_INLINE float sum_of_row(const LaneColumns& columns, const Add& add) {
   LaneSums sums;

@@ -32,8 +32,8 @@ class LaneSums {
     for (size_t v = 0; v < kVectors; ++v) sums_[v] = hn::Zero(D());
   }
 
-  /// The vector that takes the columns from i on, a multiple of the vector; what it gets in lanes that do not exist must
-  /// be 0.
+  /// The vector that takes the columns from i on, a multiple of the vector; what it gets in lanes that do not exist
+  /// must be 0.
   HWY_INLINE V& at(int64_t i) { return sums_[static_cast<size_t>(i) / kLanes % kVectors]; }
 
   HWY_INLINE float total() const {

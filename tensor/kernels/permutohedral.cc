@@ -23,7 +23,8 @@ void embed(const float* features, int32_t* cells, int32_t* ranks, float* weights
   const hn::RebindToSigned<D> di;
   const V zero = hn::Zero(d), one = hn::Set(d, 1.0F), side = hn::Set(d, kD + 1.0F);
   const V inverse_side = hn::Set(d, 1.0F / (kD + 1));
-  // So scaled, splat, blur and slice together are a Gaussian of standard deviation 1 in the features (section 3.4 there).
+  // So scaled, splat, blur and slice together are a Gaussian of standard deviation 1 in the features (section 3.4
+  // there).
   const float deviation = static_cast<float>(std::sqrt(2.0 / 3.0) * (kD + 1));
   V scale[kD];
   for (int i = 0; i < kD; ++i) {

@@ -13,8 +13,8 @@ constexpr int64_t kEmbedRun = 64;
 /// Features [D,kEmbedRun], D = 2 or 5 -> the simplex around each: the cell [D,kEmbedRun] of its corner 0, that is its
 /// coordinates divided by D + 1; the ranks [D+1,kEmbedRun] of the coordinates' residuals, 0 for the largest; and the
 /// barycentric weights [D+1,kEmbedRun] of the corners 0 to D. (Adams, Baek, Davis 2010, section 3.1.) In the
-/// order of roundings of Kraehenbuehl's program, without fused operations: a feature on the face of two simplices must go
-/// to the same one.
+/// order of roundings of Kraehenbuehl's program, without fused operations: a feature on the face of two simplices must
+/// go to the same one.
 void lattice_embed(int dimension, const float* features, int32_t* cells, int32_t* ranks, float* weights);
 
 /// A term of a sum of rows.

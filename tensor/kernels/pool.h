@@ -13,8 +13,8 @@ struct PoolRange {
 };
 
 /// One row of outputs: the maximum over the pixels rows x columns[q] of the picture x, which is picture_width pixels
-/// wide. NaN is larger than all numbers. Into `positions` goes the position y * picture_width + x of the first maximum, as the
-/// bits of an int32. Either may be missing.
+/// wide. NaN is larger than all numbers. Into `positions` goes the position y * picture_width + x of the first maximum,
+/// as the bits of an int32. Either may be missing.
 void max_pool_row(ConstRows x, int64_t picture_width, PoolRange rows, const PoolRange* columns, Rows y, Rows positions,
                   int64_t pixels, int64_t width);
 

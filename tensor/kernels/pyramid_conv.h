@@ -17,8 +17,8 @@ struct RowTerm {
 /// weight * row of in. Rows of `width` floats; a sparse matrix times a dense one.
 void combine_rows(ConstRows in, const RowTerm* terms, const int32_t* first, int64_t outputs, Rows out, int64_t width);
 
-/// out[m][n] (+)= sum over e < depth of a[m * a_row + e * a_step] * b[e * b_stride + n], m < rows, n < width. Nothing is
-/// packed: for products that read a large operand once. Sums longer than 128 terms are sums of sums of 128.
+/// out[m][n] (+)= sum over e < depth of a[m * a_row + e * a_step] * b[e * b_stride + n], m < rows, n < width. Nothing
+/// is packed: for products that read a large operand once. Sums longer than 128 terms are sums of sums of 128.
 struct ThinProduct {
   const float* a;
   int64_t a_row, a_step;

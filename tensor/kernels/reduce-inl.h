@@ -22,10 +22,10 @@ using VHalf = hn::Vec<DHalf>;
 
 HWY_INLINE VD widen(VHalf v) { return hn::PromoteTo(DD(), v); }
 
-/// For each column i and k < kSums: sums[k * sum_stride + i] += terms of all rows. terms(lanes, row, i, s) adds one row's
-/// terms to s[k]. sums is padded to whole vectors. Four rows at a time, because otherwise loading and storing the sums
-/// (in L1) would take longer than the arithmetic; and rows rather than columns outside, because memory likes to be read
-/// in its own order.
+/// For each column i and k < kSums: sums[k * sum_stride + i] += terms of all rows. terms(lanes, row, i, s) adds one
+/// row's terms to s[k]. sums is padded to whole vectors. Four rows at a time, because otherwise loading and storing the
+/// sums (in L1) would take longer than the arithmetic; and rows rather than columns outside, because memory likes to be
+/// read in its own order.
 template <int kSums, class Terms>
 HWY_INLINE void sum_over_rows(int64_t rows, int64_t width, double* sums, int64_t sum_stride, const Terms& terms) {
   constexpr int64_t kRows = 4;

@@ -141,8 +141,8 @@ void softmax(ConstRows x, Rows y, int64_t rows, int64_t width) {
 void softmax_backward(ConstRows dy, ConstRows y, Rows dx, int64_t rows, int64_t width) {
   with_columns(width, [&](const auto& columns) HWY_ATTR {
     for (int64_t r = 0; r < rows; ++r, dy.data += dy.stride, y.data += y.stride, dx.data += dx.stride) {
-      // dy counts from its value at the largest y, which changes nothing, as y sums to 1: for a confident row, where that
-      // y is all but 1, its dy would be all of the sum, and leave only rounding errors of the difference.
+      // dy counts from its value at the largest y, which changes nothing, as y sums to 1: for a confident row, where
+      // that y is all but 1, its dy would be all of the sum, and leave only rounding errors of the difference.
       const V largest = row_max(columns, y.data);
       V origin = hn::Set(D(), -std::numeric_limits<float>::infinity());
       columns.for_each([&](auto lanes, int64_t i) HWY_ATTR {

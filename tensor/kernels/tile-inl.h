@@ -43,7 +43,8 @@ struct Tile {
 
   V sum[kRows][kVectors];
 
-  // Not left to the compiler, whose own constructor would not be for this target: NEON's vectors have constructors to inline.
+  // Not left to the compiler, whose own constructor would not be for this target: NEON's vectors have constructors to
+  // inline.
   HWY_INLINE Tile() {}  // NOLINT(modernize-use-equals-default)
 
   HWY_INLINE void clear() {

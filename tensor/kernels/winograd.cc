@@ -163,8 +163,8 @@ HWY_INLINE void transform_square(const Load& load, const Store& store) {
   }
 }
 
-// Channels of one tile, `count` a multiple of the vector, from pixel rows to positions. With each pixel the same channels of
-// one of the next tile are asked for: the processor does not foresee where they lie.
+// Channels of one tile, `count` a multiple of the vector, from pixel rows to positions. With each pixel the same
+// channels of one of the next tile are asked for: the processor does not foresee where they lie.
 template <class Product>
 HWY_NOINLINE void pixels_to_positions(const float* const* rows, const float* const* next_rows, int64_t begin,
                                       int64_t count, float* to, int64_t position_stride) {
@@ -283,8 +283,8 @@ HWY_NOINLINE void filters_by_row(ConstRows w, int64_t rows, int64_t columns, con
   }
 }
 
-// Filters with rows and columns exchanged: blocks of a vector of k by a vector of c are turned in a small square, number
-// by number (gathers are slower: processors with the mitigation of CVE-2022-40982 run them one lane at a time).
+// Filters with rows and columns exchanged: blocks of a vector of k by a vector of c are turned in a small square,
+// number by number (gathers are slower: processors with the mitigation of CVE-2022-40982 run them one lane at a time).
 template <class Product>
 HWY_NOINLINE void filters_by_column(ConstRows w, int64_t rows, int64_t columns, const PositionLayout& to) {
   const D d;

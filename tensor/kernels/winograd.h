@@ -43,9 +43,9 @@ struct TileEpilogue {
 void winograd_output(int m, const PositionLayout& from, int64_t first, const TilePixels& pixels,
                      const TileEpilogue& epilogue);
 
-/// G g G^T of filters: row 9 k + 3 r + s of w holds tap (r, s) of filter k < rows, `columns` channels c. transposed false:
-/// to row c, column k (forward); true: to row k, column c (backward-data), the filter rotated by half a turn. A row of
-/// `to` is a "tile". Columns up to whole vectors become some finite number.
+/// G g G^T of filters: row 9 k + 3 r + s of w holds tap (r, s) of filter k < rows, `columns` channels c. transposed
+/// false: to row c, column k (forward); true: to row k, column c (backward-data), the filter rotated by half a turn. A
+/// row of `to` is a "tile". Columns up to whole vectors become some finite number.
 void winograd_weights(int m, ConstRows w, int64_t rows, int64_t columns, bool transposed, const PositionLayout& to);
 
 /// G^T U G of products U by position, "tile" k in [begin, end), column c, stored in row 9 (k - begin) + 3 r + s of dw.

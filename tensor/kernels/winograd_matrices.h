@@ -5,11 +5,11 @@
 
 namespace giza::kernels {
 
-/// F(m, 3) computes m outputs of a 3-tap filter by n = m + 2 multiplications: y = A^T [(G g) * (B^T d)]. It evaluates two
-/// polynomials at n points, one of them infinity, multiplies, and interpolates (Toom and Cook; Winograd, "Arithmetic
-/// complexity of computations", 1980; Lavin and Gray, CVPR 2016). In two dimensions the same acts on rows and columns.
-/// The points are 0, then pairs +a, -a (rows that differ only in the signs of every other term, so each pair costs
-/// little more than one), then possibly a single one, then infinity.
+/// F(m, 3) computes m outputs of a 3-tap filter by n = m + 2 multiplications: y = A^T [(G g) * (B^T d)]. It evaluates
+/// two polynomials at n points, one of them infinity, multiplies, and interpolates (Toom and Cook; Winograd,
+/// "Arithmetic complexity of computations", 1980; Lavin and Gray, CVPR 2016). In two dimensions the same acts on rows
+/// and columns. The points are 0, then pairs +a, -a (rows that differ only in the signs of every other term, so each
+/// pair costs little more than one), then possibly a single one, then infinity.
 template <int kM>
 struct WinogradPoints;
 
@@ -18,7 +18,8 @@ struct WinogradPoints<2> {
   static constexpr std::array<double, 3> kValues = {0, 1, -1};
 };
 // Rounding errors grow with the size of the matrices' entries, hence with powers of the points and of their inverses.
-// Of all pairs of sixteenths, 5/8 and 3/2 come within 3 % of the least error, which is half of that of the usual 1 and 2.
+// Of all pairs of sixteenths, 5/8 and 3/2 come within 3 % of the least error, which is half of that of the usual 1 and
+// 2.
 template <>
 struct WinogradPoints<4> {
   static constexpr std::array<double, 5> kValues = {0, 0.625, -0.625, 1.5, -1.5};

@@ -26,11 +26,11 @@ struct BatchNormResult {
 };
 
 /// Training mode. x [N,H,W,C]; gamma, beta, running_mean, running_var [C]; residual like x or undefined.
-/// y = gamma (x - mean) invstd + beta (+ residual), then ReLU if asked. Statistics are summed in double in a fixed tree.
-/// running = (1 - momentum) running + momentum batch, with the unbiased variance; both are updated in place.
+/// y = gamma (x - mean) invstd + beta (+ residual), then ReLU if asked. Statistics are summed in double in a fixed
+/// tree. running = (1 - momentum) running + momentum batch, with the unbiased variance; both are updated in place.
 /// Throws ShapeError for a misfit, and for a single value per channel, whose variance says nothing: the message says to
-/// use a larger batch or crop, or evaluation mode. N = 0 (no value at all) is also refused.
-/// moments, if given and ready, are those of x: a convolution gathered them on the way, and x is not read for them.
+/// use a larger batch or crop, or evaluation mode. N = 0 (no value at all) is also refused. moments, if given and
+/// ready, are those of x: a convolution gathered them on the way, and x is not read for them.
 BatchNormResult batch_norm_train(const Tensor& x, const Tensor& gamma, const Tensor& beta, const Tensor& running_mean,
                                  const Tensor& running_var, const Tensor& residual, const BatchNormOptions& options,
                                  const ChannelMoments* moments = nullptr);

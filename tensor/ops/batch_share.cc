@@ -28,8 +28,8 @@ std::span<float> part_of(const Tensor& tensor, const OwnedPart& part) {
   return {tensor.data() + part.begin, static_cast<size_t>(part.end - part.begin)};
 }
 
-/// Sends the newest gradient. It is held back until the sums of the layer before have been exchanged, which all ranks wait
-/// for and which would queue up behind it: so it travels while that layer's convolution computes.
+/// Sends the newest gradient. It is held back until the sums of the layer before have been exchanged, which all ranks
+/// wait for and which would queue up behind it: so it travels while that layer's convolution computes.
 void send_newest() {
   if (pending.empty() || pending.back().sent) return;
   for (const Tensor& each : pending.back().own) {
@@ -41,8 +41,8 @@ void send_newest() {
   pending.back().sent = true;
 }
 
-/// The end of the largest node of the tree that begins at a picture and ends before `end`; behind the batch's last picture
-/// there is nothing, so that a node may reach beyond it.
+/// The end of the largest node of the tree that begins at a picture and ends before `end`; behind the batch's last
+/// picture there is nothing, so that a node may reach beyond it.
 int64_t node_end(int64_t begin, int64_t end, int64_t pictures) {
   int64_t size = 1;
   while (begin % (2 * size) == 0 && size < pictures && (begin + 2 * size <= end || end == pictures)) size *= 2;

@@ -48,8 +48,8 @@ class BatchShare {
   std::vector<std::pair<int64_t, int64_t>> merges_;
 };
 
-/// While one lives, the ops of this thread are run on this rank's pictures of a batch, by all ranks alike: batch norm in
-/// training, losses and gradients of parameters are then those of the whole batch. Of one rank it changes nothing.
+/// While one lives, the ops of this thread are run on this rank's pictures of a batch, by all ranks alike: batch norm
+/// in training, losses and gradients of parameters are then those of the whole batch. Of one rank it changes nothing.
 class Sharing {
  public:
   /// `share` must outlive it.
@@ -69,8 +69,8 @@ inline int64_t first_picture() {
   return share != nullptr ? share->begin() : 0;
 }
 
-/// add_in_tree over this process's pictures, numbered from 0, as far as it has both sides: then the first picture of each
-/// of its pieces has the piece's sum.
+/// add_in_tree over this process's pictures, numbered from 0, as far as it has both sides: then the first picture of
+/// each of its pieces has the piece's sum.
 template <class Add>
 void add_own_pictures(int64_t pictures, const Add& add) {
   const BatchShare* share = BatchShare::current();
@@ -81,18 +81,21 @@ void add_own_pictures(int64_t pictures, const Add& add) {
   }
 }
 
-/// The numbers of all ranks' pieces, `count` each, in the order of pieces(); this rank's are `own`, one's behind the other's.
+/// The numbers of all ranks' pieces, `count` each, in the order of pieces(); this rank's are `own`, one's behind the
+/// other's.
 Scratch<double> gather_pieces(const BatchShare& share, const double* own, int64_t count);
 
-/// After add_own_pictures: `count` numbers of each picture, `stride` apart, become those of the whole batch, at `numbers`.
+/// After add_own_pictures: `count` numbers of each picture, `stride` apart, become those of the whole batch, at
+/// `numbers`.
 void add_other_pictures(double* numbers, int64_t stride, int64_t count);
 
 /// Sends the sums of this rank's pieces to where they are added up.
 Tensor start_gradient(std::vector<Tensor> own);
 
-/// The gradient of a weight [K,...] from `pictures` pictures; of_pictures(begin, end) is the sum over some of them. Of a
-/// shared batch the sums of the pieces are on their way when this returns, and finish_gradients() has to come before the
-/// result is read; which then has, of all numbers, only those of owned_part(): each rank adds up a part, and updates it.
+/// The gradient of a weight [K,...] from `pictures` pictures; of_pictures(begin, end) is the sum over some of them. Of
+/// a shared batch the sums of the pieces are on their way when this returns, and finish_gradients() has to come before
+/// the result is read; which then has, of all numbers, only those of owned_part(): each rank adds up a part, and
+/// updates it.
 template <class OfPictures>
 Tensor shared_gradient(int64_t pictures, const OfPictures& of_pictures) {
   const BatchShare* share = BatchShare::current();
@@ -106,8 +109,8 @@ Tensor shared_gradient(int64_t pictures, const OfPictures& of_pictures) {
 /// Waits for the gradients on their way and adds them up.
 void finish_gradients();
 
-/// The part [begin, end) of a parameter that this rank updates. All of it where there is one rank, and of vectors, whose
-/// gradients every rank has.
+/// The part [begin, end) of a parameter that this rank updates. All of it where there is one rank, and of vectors,
+/// whose gradients every rank has.
 struct OwnedPart {
   int64_t begin, end;
 };

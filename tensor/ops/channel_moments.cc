@@ -36,8 +36,8 @@ void ChannelMoments::add(int64_t block, const float* pixels, int64_t stride, int
 
 namespace {
 
-/// Means and sums of squares about them of two sets of pixels: "Updating formulae and a pairwise algorithm for computing
-/// sample variances", Chan, Golub and LeVeque, 1979.
+/// Means and sums of squares about them of two sets of pixels: "Updating formulae and a pairwise algorithm for
+/// computing sample variances", Chan, Golub and LeVeque, 1979.
 struct Merge {
   int64_t to, from;
   double left, right;  // pixels of both

@@ -14,9 +14,9 @@ class BatchShare;
 /// As large as a layer is wide: in the arena, like all that a step asks for again and again.
 using ArenaVector = std::vector<double, ArenaAllocator<double>>;
 
-/// Sums of numbered blocks of pixels, added while a block's numbers are still in cache, and merged: the blocks of a picture
-/// in their order, then the pictures in a tree. So the bits are the same at any number of threads. Each block counts from
-/// its own first pixel, so that no digits are lost where the mean is far from zero.
+/// Sums of numbered blocks of pixels, added while a block's numbers are still in cache, and merged: the blocks of a
+/// picture in their order, then the pictures in a tree. So the bits are the same at any number of threads. Each block
+/// counts from its own first pixel, so that no digits are lost where the mean is far from zero.
 class ChannelMoments {
  public:
   /// Before the first block. Called by the op that fills it. Block b of picture n has the number n * blocks + b.

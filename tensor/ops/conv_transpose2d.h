@@ -12,8 +12,8 @@ struct ConvTranspose2dOptions {
   int64_t dilation = 1;
   ConvEngine engine = {};
 };
-/// Output size along one axis: (in - 1) stride - 2 padding + dilation (kernel - 1) + 1 + output_padding. Throws ShapeError
-/// if it would be below one.
+/// Output size along one axis: (in - 1) stride - 2 padding + dilation (kernel - 1) + 1 + output_padding. Throws
+/// ShapeError if it would be below one.
 int64_t conv_transpose_output_size(int64_t in, int64_t kernel, const ConvTranspose2dOptions& options);
 
 /// x [N,H,W,C], w [C,R,S,K] -> [N,P,Q,K]. w is PyTorch's [C,K,R,S] with its axes in giza's order, and that of the

@@ -5,13 +5,14 @@
 
 namespace giza::ops {
 
-/// Rows top to top + height and columns left to left + width of x [N,H,W,C] -> [N,height,width,C]. Throws ShapeError where
-/// that is not inside x.
+/// Rows top to top + height and columns left to left + width of x [N,H,W,C] -> [N,height,width,C]. Throws ShapeError
+/// where that is not inside x.
 Tensor crop2d(const Tensor& x, int64_t top, int64_t left, int64_t height, int64_t width);
 /// dy where the crop was, 0 elsewhere.
 Tensor crop2d_backward(const Tensor& dy, const Shape& x_shape, int64_t top, int64_t left);
 
-/// Where the pixel at `i`, which may lie outside an axis of `size`, is seen in it: mirrored at its first and last pixel.
+/// Where the pixel at `i`, which may lie outside an axis of `size`, is seen in it: mirrored at its first and last
+/// pixel.
 int64_t mirrored(int64_t i, int64_t size);
 
 /// `border` more pixels on each side, mirrored at the outermost row and column, which stand once: OpenCV's

@@ -41,14 +41,14 @@ struct Fold {
   float* tile(const float* values, float* to) const;
 };
 
-/// `sums` sums per column over all rows of a Fold, by blocks of rows and columns of one picture each, which are added in
-/// a tree: first those of a picture, then the pictures.
+/// `sums` sums per column over all rows of a Fold, by blocks of rows and columns of one picture each, which are added
+/// in a tree: first those of a picture, then the pictures.
 class Partials {
  public:
   Partials(const Fold& fold, int sums);
 
-  /// Calls add(first pixel, rows, first column, columns, partial sums) for every block, in parallel. Sum k of column i of
-  /// a block, counted from the block's first column, is at [k * stride() + i]; all begin as zero.
+  /// Calls add(first pixel, rows, first column, columns, partial sums) for every block, in parallel. Sum k of column i
+  /// of a block, counted from the block's first column, is at [k * stride() + i]; all begin as zero.
   template <class Add>
   void accumulate(const Add& add) {
     const int64_t rows = fold_.units / fold_.pixels, tail = fold_.units % fold_.pixels * fold_.channels;

@@ -31,8 +31,8 @@ struct PermutohedralLattice::Parts {
 
 namespace {
 
-/// A piece of the picture, whose points are found without looking at other pieces: kEmbedRun pixels wide, and so high that
-/// its table stays in the L2 cache.
+/// A piece of the picture, whose points are found without looking at other pieces: kEmbedRun pixels wide, and so high
+/// that its table stays in the L2 cache.
 struct Tile {
   int64_t y = 0, x = 0, height = 0, width = 0;
   std::vector<uint64_t> keys;   // the points that it touches, in the order in which it does
@@ -194,8 +194,8 @@ int64_t PermutohedralLattice::most_bytes(int64_t pixels, int dimension, int64_t 
   const int64_t corners = dimension + 1, entries = pixels * corners;  // as many points, where none has two pixels
   const int64_t width = std::min(filter_width(classes), kFilterColumns);
   const int64_t structure = 2 * int64_t{sizeof(WeightedRow)} + 4 + corners * int64_t{sizeof(LatticeNeighbours)};
-  // Of a tile: keys and counts, whose memory may have grown to twice their number, rows and places; of the lattice: keys,
-  // counts, and a table of up to four slots.
+  // Of a tile: keys and counts, whose memory may have grown to twice their number, rows and places; of the lattice:
+  // keys, counts, and a table of up to four slots.
   constexpr int64_t kMaking = 2 * (8 + 4) + 4 + 4 + 8 + 4 + 4 * int64_t{sizeof(KeyTable::Slot)};
   const int64_t values = 2 * width * int64_t{sizeof(float)};
   return entries * (structure + std::max(kMaking, values)) + pixels * (2 + dimension) * int64_t{sizeof(float)};

@@ -1,5 +1,5 @@
-// How the pixels of a batch are cut where sums are taken over them: never across pictures, and alike in each picture, so
-// that what a picture adds does not depend on the pictures beside it.
+// How the pixels of a batch are cut where sums are taken over them: never across pictures, and alike in each picture,
+// so that what a picture adds does not depend on the pictures beside it.
 #pragma once
 
 #include <algorithm>
@@ -10,8 +10,8 @@
 
 namespace giza::ops {
 
-/// Blocks of at most `most` units (pixels, or tiles) of one picture, as even as multiples of `step` allow. A task has one
-/// block, or, where a whole picture is smaller, several pictures.
+/// Blocks of at most `most` units (pixels, or tiles) of one picture, as even as multiples of `step` allow. A task has
+/// one block, or, where a whole picture is smaller, several pictures.
 struct PictureCut {
   int64_t pictures, units;  ///< units of each picture
   int64_t block;            ///< units of a block; the last one of a picture may be shorter
@@ -36,8 +36,8 @@ struct PictureCut {
   /// The most units that a task has.
   int64_t largest() const { return std::min(blocks > 1 ? block : group * units, pictures * units); }
 
-  /// Calls body(block, first unit, end) for the parts of [begin, end) that lie in one block; blocks are numbered over all
-  /// pictures.
+  /// Calls body(block, first unit, end) for the parts of [begin, end) that lie in one block; blocks are numbered over
+  /// all pictures.
   template <class Body>
   void for_each_block(int64_t begin, int64_t end, const Body& body) const {
     while (begin < end) {

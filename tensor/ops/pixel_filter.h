@@ -15,8 +15,8 @@ class PixelFilter {
  public:
   virtual ~PixelFilter() = default;
 
-  /// y = base + K x, or base + transpose(K) x. All are [..,W] with a row per pixel and W = filter_width(classes); y may be
-  /// base, but not x. Throws ShapeError.
+  /// y = base + K x, or base + transpose(K) x. All are [..,W] with a row per pixel and W = filter_width(classes); y may
+  /// be base, but not x. Throws ShapeError.
   void add(const Tensor& x, const Tensor& base, const Tensor& y,
            FilterDirection direction = FilterDirection::forward) const;
 

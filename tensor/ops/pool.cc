@@ -137,7 +137,8 @@ Tensor max_pool(const char* op, const Tensor& x, const Axis& rows, const Axis& c
   return y;
 }
 
-/// dx [N,H,W,C]: every pixel gathers from the outputs around it whose positions name it, so no two tasks write one place.
+/// dx [N,H,W,C]: every pixel gathers from the outputs around it whose positions name it, so no two tasks write one
+/// place.
 Tensor gather(const Tensor& dy, const Tensor& positions, const Axis& rows, const Axis& columns) {
   Tensor dx = Tensor::activation({dy.dim(0), rows.in, columns.in, dy.channels()});
   for_each_row(dy.dim(0), rows.in, columns.in * dy.channels(), dy.channels(),

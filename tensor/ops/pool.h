@@ -48,7 +48,8 @@ Tensor adaptive_avg_pool2d(const Tensor& x, int64_t bins);
 Tensor adaptive_avg_pool2d_backward(const Tensor& dy, const Shape& x_shape);
 
 /// adaptive_avg_pool2d to several sizes, in one pass over x [N,H,W,C] -> the cells of all sizes [sum of N b b, C], size
-/// after size in the order of `bins`. Each size's means differ from those of the op for one by the order of double sums.
+/// after size in the order of `bins`. Each size's means differ from those of the op for one by the order of double
+/// sums.
 Tensor pyramid_avg_pool2d(const Tensor& x, std::span<const int64_t> bins);
 /// dy [sum of N b b, C] -> dx: the sum of the gradients by all sizes, in one pass.
 Tensor pyramid_avg_pool2d_backward(const Tensor& dy, const Shape& x_shape, std::span<const int64_t> bins);

@@ -8,15 +8,15 @@
 
 namespace giza::ops {
 
-/// What the pyramid maps add to pyramid_conv: maps [N,bh,bw,Cb] of any sizes, w [K,R,S,sum of Cb] (rows may be strided),
-/// on a feature map of h x w -> [N,P,Q,K], the convolution of the concatenated maps, each upsampled bilinearly to h x w
-/// with align_corners. Throws ShapeError if sizes do not fit.
+/// What the pyramid maps add to pyramid_conv: maps [N,bh,bw,Cb] of any sizes, w [K,R,S,sum of Cb] (rows may be
+/// strided), on a feature map of h x w -> [N,P,Q,K], the convolution of the concatenated maps, each upsampled
+/// bilinearly to h x w with align_corners. Throws ShapeError if sizes do not fit.
 Tensor pyramid_share(std::span<const Tensor> maps, const Tensor& w, int64_t height, int64_t width,
                      const Conv2dOptions& options);
 
 /// conv2d(concat_channels(x, upsampled maps), w): x [N,H,W,C], maps as above, w [K,R,S,C + sum of Cb] -> [N,P,Q,K].
-/// The part of x is an ordinary conv2d, whose residual is the maps' share; moments as in its epilogue. Throws ShapeError
-/// if sizes do not fit.
+/// The part of x is an ordinary conv2d, whose residual is the maps' share; moments as in its epilogue. Throws
+/// ShapeError if sizes do not fit.
 Tensor pyramid_conv(const Tensor& x, std::span<const Tensor> maps, const Tensor& w, const Conv2dOptions& options,
                     ChannelMoments* moments = nullptr);
 

@@ -38,8 +38,8 @@ profile::Work describe(const char* kernel, double flops_each, const Tensor& logi
           .bytes = profile::bytes_of(logits) + 8 * pixels};
 }
 
-/// Floats from an enlarged pixel to the next: at least a line. Were they closer, a load would touch what the masked store
-/// of the pixel before has not written yet, and wait for it.
+/// Floats from an enlarged pixel to the next: at least a line. Were they closer, a load would touch what the masked
+/// store of the pixel before has not written yet, and wait for it.
 int64_t chunk_stride(int64_t channels) { return padded_stride(std::max<int64_t>(channels, 16)); }
 
 /// Scratch of a task of for_each_chunk.

@@ -127,8 +127,8 @@ class Span {
   Recording* recording_;
 };
 
-/// While one lives, kernels count for this layer, named by its state_dict path ("layer3.2.conv2"). Without a pass, it is
-/// that of what is around it.
+/// While one lives, kernels count for this layer, named by its state_dict path ("layer3.2.conv2"). Without a pass, it
+/// is that of what is around it.
 class Layer {
  public:
   explicit Layer(std::string_view path);

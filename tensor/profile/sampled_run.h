@@ -9,8 +9,8 @@
 namespace giza::profile {
 
 /// While one lives beside a Recording, this thread's kernels (profile::Scope) for which `choose` says no do nothing;
-/// what is in no kernel runs as ever. A network repeats its blocks: a step in which each kind of kernel runs a few times
-/// tells how long a whole one takes, where its tensors really lie. Numbers are then undefined, as in a DryRun.
+/// what is in no kernel runs as ever. A network repeats its blocks: a step in which each kind of kernel runs a few
+/// times tells how long a whole one takes, where its tensors really lie. Numbers are then undefined, as in a DryRun.
 class SampledRun {
  public:
   using Choose = std::function<bool(const Work& work)>;

@@ -1,6 +1,7 @@
-// The same bits on every processor with a fused multiply-add: what ten training steps leave of a PSPNet, two of each other
-// network, and the labels that come of them, as hashes that were written down once. A change of the numbers on purpose
-// (another algorithm, order of sums or initial weight) changes them: the message of the failed check has the new ones.
+// The same bits on every processor with a fused multiply-add: what ten training steps leave of a PSPNet, two of each
+// other network, and the labels that come of them, as hashes that were written down once. A change of the numbers on
+// purpose (another algorithm, order of sums or initial weight) changes them: the message of the failed check has the
+// new ones.
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 

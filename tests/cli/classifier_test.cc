@@ -1,4 +1,5 @@
-// Classifiers from end to end: pictures by giza scenes --classify, then check, train, eval, predict, and a parser from them.
+// Classifiers from end to end: pictures by giza scenes --classify, then check, train, eval, predict, and a parser from
+// them.
 #include <doctest/doctest.h>
 
 #include <nlohmann/json.hpp>

@@ -200,8 +200,8 @@ TEST_CASE("scenes, train, eval, predict, compare, run") {
         "predict --threads 1 --weights run/last.safetensors --out scenes/val_seen scenes/val --quiet", folder.path());
     CAPTURE(beside.err);
     CHECK(beside.status == 0);
-    // A header alone: whether there is memory for a picture is asked before its pixels are decoded. The scales make maps
-    // of 28 GB.
+    // A header alone: whether there is memory for a picture is asked before its pixels are decoded. The scales make
+    // maps of 28 GB.
     const std::string png = read_file(folder.file("[odd] name,1.png"));
     write_file(folder.file("huge.png"),
                png.substr(0, 16) + std::string("\0\0\x32\xC8\0\0\x32\xC8", 8) + png.substr(24));

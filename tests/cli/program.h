@@ -24,7 +24,8 @@ bool one_line_refusal(const std::string& text);
 std::string read_file(const std::filesystem::path& path);
 void write_file(const std::filesystem::path& path, const std::string& text);
 
-/// 8 training and 2 validation scenes of 48x96 in FOLDER/scenes, and FOLDER/tiny.yaml for a net that takes milliseconds.
+/// 8 training and 2 validation scenes of 48x96 in FOLDER/scenes, and FOLDER/tiny.yaml for a net that takes
+/// milliseconds.
 void make_tiny_run(const std::filesystem::path& folder);
 
 }  // namespace giza::testing

@@ -1,8 +1,8 @@
 // Disturbs giza as people and machines do, at random moments:
 //   fault_disturb [ROUNDS] [DISTURBANCE]     so many rounds of each (default 3), or of one alone
-// After each round the same must hold: nothing crashes or hangs, messages are lines that begin with "giza: ", no temporary
-// file stays, and the training ends, at the latest when run again, with the bytes of one that nobody disturbed.
-// Status 0 if it held, 1 otherwise.
+// After each round the same must hold: nothing crashes or hangs, messages are lines that begin with "giza: ", no
+// temporary file stays, and the training ends, at the latest when run again, with the bytes of one that nobody
+// disturbed. Status 0 if it held, 1 otherwise.
 #include <csignal>
 #include <cstdlib>
 #include <functional>
@@ -63,7 +63,8 @@ class Disturber {
     return last() == trained_ ? finish(ended) : "other bytes";
   }
 
-  /// In a container the ids of processes repeat, so what a killed one left may bear the name that the next one would take.
+  /// In a container the ids of processes repeat, so what a killed one left may bear the name that the next one would
+  /// take.
   std::string same_process_id() {
     const Environment one = {{"LD_PRELOAD", GIZA_INJECT}, {"GIZA_FAULT_PID", "1"}};
     begin();

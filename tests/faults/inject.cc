@@ -3,10 +3,10 @@
 //   GIZA_FAULT=CALL:N+:WHAT    the N-th and all that follow fail, as on a disk that is full or was made read-only; of
 //                              `open` those that would write, and of `write` none to stdout and stderr
 //   GIZA_FAULT=CALL:*:WHAT     each one fails (for EINTR: each second one, for it is to be called again)
-//   GIZA_FAULT_CLOCK=SEED      the time of day jumps, mostly back, each time it is asked for; what counts seconds goes on
-//   GIZA_FAULT_PID=ID          every process has this id, as the first of each container has
-//   GIZA_FAULT_COUNTS=FILE     at the end of the process, a line "CALL TIMES" for each
-// Without them everything is as always. Calls made before giza's own code runs are not seen.
+//   GIZA_FAULT_CLOCK=SEED      the time of day jumps, mostly back, each time it is asked for; what counts seconds goes
+//   on GIZA_FAULT_PID=ID          every process has this id, as the first of each container has GIZA_FAULT_COUNTS=FILE
+//   at the end of the process, a line "CALL TIMES" for each Without them everything is as always. Calls made before
+//   giza's own code runs are not seen.
 #include <dirent.h>
 #include <dlfcn.h>
 #include <fcntl.h>

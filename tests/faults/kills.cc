@@ -1,7 +1,7 @@
 // Kills a training at random moments, resumes it, and again, until it is done; then begins anew:
 //   fault_kills [KILLS]     at least so many (default 100)
-// Holds each time: the run goes on, no file of an unfinished write stays for good, and the last checkpoint has the bytes
-// of a training that nobody disturbed. Status 0 if that held, 1 otherwise.
+// Holds each time: the run goes on, no file of an unfinished write stays for good, and the last checkpoint has the
+// bytes of a training that nobody disturbed. Status 0 if that held, 1 otherwise.
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>

@@ -20,8 +20,8 @@ struct Ended {
 using Words = std::vector<std::string>;
 using Environment = std::map<std::string, std::string>;
 
-/// `giza ARGUMENTS` (the variable GIZA_BINARY names another program) running in `folder`, with `environment` added. Ended
-/// by SIGKILL with this object.
+/// `giza ARGUMENTS` (the variable GIZA_BINARY names another program) running in `folder`, with `environment` added.
+/// Ended by SIGKILL with this object.
 class Process {
  public:
   /// What stdout is: thrown away, or a pipe that nobody reads any more.

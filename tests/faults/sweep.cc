@@ -1,8 +1,8 @@
 // Lets system calls of giza's commands fail, one after the other (inject.cc):
-//   fault_sweep [CASES] [COMMAND]     so many cases, as many of each command (default: all of all); of one command alone
-// Each command is run once to count its calls of each kind. Then each of these calls fails, with each error that fits it,
-// in a run of its own; and each write, and each open, is the first from which on none succeeds (the disk is full, or its
-// file system read-only). Held each time:
+//   fault_sweep [CASES] [COMMAND]     so many cases, as many of each command (default: all of all); of one command
+//   alone Each command is run once to count its calls of each kind. Then each of these calls fails, with each error
+//   that fits it, in a run of its own; and each write, and each open, is the first from which on none succeeds (the
+//   disk is full, or its file system read-only). Held each time:
 // - it ends by itself, with status 0, 1 or 2, and what it says on stderr are lines that begin with "giza: ";
 // - a file that was there is whole: the old one, or the one that a run without a fault writes;
 // - no temporary file stays;

@@ -1,5 +1,5 @@
-// Configurations under libFuzzer: the text of a YAML file, and behind each zero byte a word of the command line. Whatever is
-// accepted is written, and what was written is read back to the same configuration.
+// Configurations under libFuzzer: the text of a YAML file, and behind each zero byte a word of the command line.
+// Whatever is accepted is written, and what was written is read back to the same configuration.
 #include <cstdlib>
 #include <string>
 #include <vector>

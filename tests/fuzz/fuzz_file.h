@@ -1,4 +1,5 @@
-// What the fuzz targets share: a fuzzer's bytes as a file that a reader can open by name, and what every refusal must be.
+// What the fuzz targets share: a fuzzer's bytes as a file that a reader can open by name, and what every refusal must
+// be.
 #pragma once
 
 #include <sys/mman.h>

@@ -1,5 +1,5 @@
-// What the metadata of a file of weights tells under libFuzzer, each as JSON: the network, class names, colours, the test
-// protocol, the state of a training's log. The first byte says which. What is accepted is written as it was read.
+// What the metadata of a file of weights tells under libFuzzer, each as JSON: the network, class names, colours, the
+// test protocol, the state of a training's log. The first byte says which. What is accepted is written as it was read.
 #include <cstdlib>
 #include <string>
 

@@ -1,5 +1,5 @@
-// The readers of pictures under libFuzzer, built twice, for PNG and for JPEG (which differ in seeds, dictionary and mutator):
-// any bytes are read or refused, and a size that was told is the one that is read.
+// The readers of pictures under libFuzzer, built twice, for PNG and for JPEG (which differ in seeds, dictionary and
+// mutator): any bytes are read or refused, and a size that was told is the one that is read.
 #include "tensor/base/check.h"
 #include "tests/fuzz/crc.h"
 #include "tests/fuzz/fuzz_file.h"

@@ -1,5 +1,5 @@
-// The shape of a convolution as somebody types it under libFuzzer: what is accepted is written in a form that reads back to
-// the same, and its work is a number.
+// The shape of a convolution as somebody types it under libFuzzer: what is accepted is written in a form that reads
+// back to the same, and its work is a number.
 #include <cmath>
 #include <cstdlib>
 

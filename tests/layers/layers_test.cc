@@ -138,7 +138,8 @@ TEST_CASE("init: identity, eq. 4 and 5 of Yu and Koltun") {
     const int64_t in = i % 3, tap = i / 3 % 9, out = i / 27;
     CHECK(plain.data()[i] == (in == out && tap == 4 ? 1.0F : 0.0F));
   }
-  // Eq. 5, by its own words: 4 channels of 2 classes to 6, C / c_(i+1) = 1/3 where floor(a C / c_i) = floor(b C / c_(i+1)).
+  // Eq. 5, by its own words: 4 channels of 2 classes to 6, C / c_(i+1) = 1/3 where floor(a C / c_i) = floor(b C /
+  // c_(i+1)).
   const Tensor wide = initial_weight(Init::identity(2), {6, 1, 1, 4}, random_stream(2));
   for (int64_t b = 0; b < 6; ++b) {
     for (int64_t a = 0; a < 4; ++a) CHECK(wide.row(b)[a] == (a * 2 / 4 == b * 2 / 6 ? 1.0F / 3 : 0.0F));

@@ -1,4 +1,5 @@
-// Networks of whole pictures: spatial pyramid pooling against a naive reference, names in files, and trunks for parsers.
+// Networks of whole pictures: spatial pyramid pooling against a naive reference, names in files, and trunks for
+// parsers.
 #include "models/classifier.h"
 
 #include <doctest/doctest.h>

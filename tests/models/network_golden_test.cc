@@ -39,8 +39,8 @@ void fill(const std::string& name, const Tensor& t) {
   }
 }
 
-/// The options of a case: those that every network has, and by "arch" and "settings" those of one. PSPNets' cases are from
-/// before there were others.
+/// The options of a case: those that every network has, and by "arch" and "settings" those of one. PSPNets' cases are
+/// from before there were others.
 models::NetworkOptions read_options(const json& o) {
   models::NetworkOptions options;
   for (size_t i = 0; i < 4; ++i) options.backbone.blocks[i] = o["blocks"][i];
@@ -130,8 +130,9 @@ void check_network(const json& golden) {
       squares += g * g;
       product += g * mixed(key, static_cast<uint64_t>(torch_position(gradient.shape(), i)));
     }
-    // Float against double through some twenty layers: each figure within 1e-4 of the gradient's size. Approx allows that
-    // much of 1 + the size; small ones are held against themselves too: the pyramid's bin of all pixels differs by 1.4e-4.
+    // Float against double through some twenty layers: each figure within 1e-4 of the gradient's size. Approx allows
+    // that much of 1 + the size; small ones are held against themselves too: the pyramid's bin of all pixels differs by
+    // 1.4e-4.
     const double norm = expected[1], scale = norm * std::sqrt(static_cast<double>(gradient.numel())) + 1e-9;
     CHECK(std::sqrt(squares) == doctest::Approx(norm).epsilon(1e-4));
     CHECK(std::sqrt(squares) == doctest::Approx(norm).epsilon(2e-4).scale(0));

@@ -1,5 +1,5 @@
-// A switch between network namespaces, with cables of a speed, a delay and a share of lost packets, so that "machines" on
-// one can be tried on the network that one thinks of. (Linux's netem does this too, where the kernel has it.)
+// A switch between network namespaces, with cables of a speed, a delay and a share of lost packets, so that "machines"
+// on one can be tried on the network that one thinks of. (Linux's netem does this too, where the kernel has it.)
 //   rank_link BITS_PER_SECOND DELAY_US LOST_PER_MILLE NAMESPACE...
 // In each namespace it makes the device giza0 (TUN); the first is to get the address 10.78.0.1, and so on. Then it says
 // "ready", and carries packets until it is killed. Speed 0: no limit.
@@ -48,7 +48,8 @@ int open_device(const std::string& name) {
   return device;
 }
 
-/// What a packet passes: its sender's cable, the switch, which hands it on while it still comes in, and its receiver's cable.
+/// What a packet passes: its sender's cable, the switch, which hands it on while it still comes in, and its receiver's
+/// cable.
 class Switch {
  public:
   Switch(double bits_per_second, std::chrono::microseconds delay, int lost) : delay_(delay), lost_(lost) {

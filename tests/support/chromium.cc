@@ -1,5 +1,5 @@
-// A page in a real browser, told what to do through the DevTools protocol: JSON messages that end in a zero byte, over the
-// pipes 3 and 4 of the browser.
+// A page in a real browser, told what to do through the DevTools protocol: JSON messages that end in a zero byte, over
+// the pipes 3 and 4 of the browser.
 #include "tests/support/chromium.h"
 
 #include <fcntl.h>

@@ -1,5 +1,5 @@
-// A page in a real browser, without a window: Chromium told what to do through its DevTools protocol, so that clicks and
-// keys are those of a user, with all that the browser itself makes of them.
+// A page in a real browser, without a window: Chromium told what to do through its DevTools protocol, so that clicks
+// and keys are those of a user, with all that the browser itself makes of them.
 #pragma once
 
 #include <nlohmann/json.hpp>

@@ -104,9 +104,9 @@ inline std::string gradcheck(const Function& f, const std::vector<Tensor>& value
   return "";
 }
 
-/// "" if the gradients of sum(dy * f), for a random dy, tell how much it changes when half of an input's elements, drawn
-/// at random, move along their gradient; four times for each input. Takes eight forward passes for an input of any size,
-/// where gradcheck() takes two for each element.
+/// "" if the gradients of sum(dy * f), for a random dy, tell how much it changes when half of an input's elements,
+/// drawn at random, move along their gradient; four times for each input. Takes eight forward passes for an input of
+/// any size, where gradcheck() takes two for each element.
 inline std::string gradcheck_along(const Function& f, const std::vector<Tensor>& values,
                                    const GradcheckOptions& options = {}) {
   std::vector<autograd::Variable> inputs;

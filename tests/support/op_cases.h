@@ -32,8 +32,8 @@ enum class CaseData {
 ///   b bins (1)        o output size HxW of a resize
 ///   a rows and columns that a transposed convolution adds at the end (0)
 /// concat takes one c per part: "concat_channels n1h7w7c8c3".
-/// Words: bias, relu, residual, align (corners), weights (of classes), ignored (all labels), ceil (sizes of a pooling), and
-/// a CaseData.
+/// Words: bias, relu, residual, align (corners), weights (of classes), ignored (all labels), ceil (sizes of a pooling),
+/// and a CaseData.
 struct OpCase {
   std::string op;
   int64_t n = 1, h = 1, w = 1, k = 1;

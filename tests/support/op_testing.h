@@ -33,8 +33,8 @@ enum class Layout {
 };
 constexpr Layout kLayouts[] = {Layout::dense, Layout::padded, Layout::slice};
 
-/// A copy of a tensor in a given layout, among canaries: NaNs in the padding, before and behind it. An op that reads one
-/// spreads NaN, an op that writes one is found by intact().
+/// A copy of a tensor in a given layout, among canaries: NaNs in the padding, before and behind it. An op that reads
+/// one spreads NaN, an op that writes one is found by intact().
 class Placed {
  public:
   Placed(const Tensor& numbers, Layout layout);

@@ -23,8 +23,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// Eight pictures with a thing in the shape of an L, which covers most of its box, and a square one in its corner; colours tell
-/// the classes. The labels of a box are wrong in a part that a net soon gets right.
+/// Eight pictures with a thing in the shape of an L, which covers most of its box, and a square one in its corner;
+/// colours tell the classes. The labels of a box are wrong in a part that a net soon gets right.
 class CornerSet {
  public:
   CornerSet() {

@@ -1,4 +1,5 @@
-// A data set of a few small pictures of one class each, a folder per class, and a configuration that trains on it in a moment.
+// A data set of a few small pictures of one class each, a folder per class, and a configuration that trains on it in a
+// moment.
 #pragma once
 
 #include <fmt/format.h>

@@ -39,7 +39,8 @@ void* counted(size_t bytes) {
 
 void* operator new(size_t bytes) { return counted(bytes); }
 void* operator new[](size_t bytes) { return counted(bytes); }
-// Those of std::stable_sort: one that is left out would be another allocator's, whose blocks the deletes below cannot free.
+// Those of std::stable_sort: one that is left out would be another allocator's, whose blocks the deletes below cannot
+// free.
 void* operator new(size_t bytes, const std::nothrow_t&) noexcept { return counted_or_null(bytes); }
 void* operator new[](size_t bytes, const std::nothrow_t&) noexcept { return counted_or_null(bytes); }
 void operator delete(void* block) noexcept { std::free(block); }

@@ -245,8 +245,8 @@ bool same_files(const std::vector<ListEntry>& a, const std::vector<ListEntry>& b
                     [](const ListEntry& x, const ListEntry& y) { return x.image == y.image && x.label == y.label; });
 }
 
-/// The parts that the configuration has, listed. A folder layout may lack the parts that training does not need: those go
-/// to `problems`, and those that are there but cannot be listed.
+/// The parts that the configuration has, listed. A folder layout may lack the parts that training does not need: those
+/// go to `problems`, and those that are there but cannot be listed.
 std::vector<std::unique_ptr<PartScan>> list_parts(const Config& config, size_t examples,
                                                   std::vector<Problem>& problems) {
   const auto add = [&](Problem::Severity severity, const char* kind, std::string text) {

@@ -64,7 +64,8 @@ struct Problem {
   std::vector<std::string> examples;  ///< the first ones, at most CheckOptions::examples
 };
 
-/// Problem::kind of what training would refuse, though the data fits: initial weights that it would not find, and others.
+/// Problem::kind of what training would refuse, though the data fits: initial weights that it would not find, and
+/// others.
 inline constexpr const char *kWeightKind = "weight", *kStartKind = "start";
 
 /// Settings that would make the data fit, as KEY VALUE pairs.

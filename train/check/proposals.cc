@@ -232,7 +232,8 @@ class Proposer {
     return 2 * values.size() >= static_cast<size_t>(*values.rbegin()) + 1;
   }
 
-  /// Few values far apart, such as 0, 128, 255: grey levels drawn for the eye. Neighbours, such as 0, 1, 2, 255, are not.
+  /// Few values far apart, such as 0, 128, 255: grey levels drawn for the eye. Neighbours, such as 0, 1, 2, 255, are
+  /// not.
   void grey_levels(const std::set<int>& real) {
     const std::set<int>& levels = static_cast<int>(values_.size()) == now_.classes ? values_ : real;
     if (levels.size() < 2) return;

@@ -24,10 +24,11 @@ struct Starter {
   std::vector<std::string> others;        ///< files that are no pictures by their names
 };
 
-/// Pairs each picture with the mask of the same name (NAME.png, NAME_label.png, NAME_mask.png or NAME_L.png, in the same
-/// subfolder), holds every val_every-th out, counts the classes (the largest value but 255, plus one), and writes a
-/// configuration of a small PSPNet with comments. Throws Refusal for a folder that exists and is not empty, for folders
-/// without pictures or masks, for masks that cannot be read or that hold colours, and for more classes than names.
+/// Pairs each picture with the mask of the same name (NAME.png, NAME_label.png, NAME_mask.png or NAME_L.png, in the
+/// same subfolder), holds every val_every-th out, counts the classes (the largest value but 255, plus one), and writes
+/// a configuration of a small PSPNet with comments. Throws Refusal for a folder that exists and is not empty, for
+/// folders without pictures or masks, for masks that cannot be read or that hold colours, and for more classes than
+/// names.
 Starter write_starter(const StarterOptions& options);
 
 }  // namespace giza::train

@@ -27,12 +27,13 @@ inline constexpr const char* kCardKeys[] = {"giza.names", "giza.colors", "giza.p
 /// files of names or colours that cannot be read or do not fit.
 ModelCard card_of(const Config& config);
 std::map<std::string, std::string> to_metadata(const ModelCard& card);
-/// The card of a file of weights of a network of `classes`; other keys are not looked at. Throws Refusal "PLACE: ..." for
-/// anything that to_metadata does not write: a file may be hostile.
+/// The card of a file of weights of a network of `classes`; other keys are not looked at. Throws Refusal "PLACE: ..."
+/// for anything that to_metadata does not write: a file may be hostile.
 ModelCard card_from_metadata(const std::map<std::string, std::string>& metadata, int64_t classes,
                              const std::string& place);
 
-/// What weights say of their pictures, in a card's protocol or apart; nullopt where they do not. Throws Refusal as above.
+/// What weights say of their pictures, in a card's protocol or apart; nullopt where they do not. Throws Refusal as
+/// above.
 std::optional<Normalization> normalization_from_metadata(const std::map<std::string, std::string>& metadata,
                                                          const std::string& place);
 }  // namespace giza::train

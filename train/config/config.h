@@ -25,8 +25,8 @@ struct ClassWeights {
 
 /// Section DATA. Paths are relative to the working directory, those inside the lists to data_root.
 struct DataConfig {
-  /// list | folders: train/data/class_folders.h | a name of train/data/known_datasets.h, whose folder layout, classes, label map, names and colours are taken
-  /// where the keys below say nothing.
+  /// list | folders: train/data/class_folders.h | a name of train/data/known_datasets.h, whose folder layout, classes,
+  /// label map, names and colours are taken where the keys below say nothing.
   std::string dataset = "list";
   std::string data_root;
   std::string train_list;
@@ -170,8 +170,8 @@ struct Config {
 Config load_config(const std::filesystem::path& file, const std::vector<std::string>& overrides = {});
 /// The same from text; `name` stands for the file in messages.
 Config parse_config(std::string_view text, const std::string& name, const std::vector<std::string>& overrides = {});
-/// The same from text that a program made: messages and `origins` say that keys come from `places`, those that are not there
-/// from `name`, and never which line.
+/// The same from text that a program made: messages and `origins` say that keys come from `places`, those that are not
+/// there from `name`, and never which line.
 Config parse_made_config(std::string_view text, const std::string& name, const std::vector<std::string>& overrides,
                          const std::map<std::string, std::string>& places);
 

@@ -21,8 +21,8 @@ struct CrfOptions {
   /// What the sums over pairs are divided by, n = K 1 being the sums of K's rows: symmetric (n^-1/2 K n^-1/2) | before
   /// (K n^-1: what a pixel gives) | after (n^-1 K: what it gets) | none.
   std::string normalization = "symmetric";
-  /// lattice: the permutohedral lattice, an approximation | exact: all pairs of pixels, minutes for 360 x 480 | auto: exact
-  /// for pictures of at most kExactCrfPixels pixels, else the lattice.
+  /// lattice: the permutohedral lattice, an approximation | exact: all pairs of pixels, minutes for 360 x 480 | auto:
+  /// exact for pictures of at most kExactCrfPixels pixels, else the lattice.
   std::string filter = "auto";
 
   /// Throws Refusal for values that make no sense.

@@ -57,8 +57,8 @@ std::span<const Key> config_keys();
 /// False for an option that the configuration's network does not have: it decides nothing, and is not written.
 bool applies(const Key& key, const Config& config);
 
-/// ", the nearest is SECTION.NAME" for a name that is no key, by spelling or by what other programs call it; where none is
-/// near, where to look.
+/// ", the nearest is SECTION.NAME" for a name that is no key, by spelling or by what other programs call it; where none
+/// is near, where to look.
 std::string nearest_key_hint(std::string_view section, std::string_view name);
 
 /// "an integer from 1 to 1000000", "one of psp, baseline", ...

@@ -25,9 +25,9 @@ struct LoadedNetwork {
   std::vector<std::string> notes;  ///< of the file of weights, each fit to follow "FILE: "
 };
 
-/// Reads weights, and names, colours and protocol from the configuration `config`; if that is empty, from what the weights
-/// say of themselves, else from the config.yaml beside them. Throws Refusal for files that cannot be read or do not fit
-/// each other.
+/// Reads weights, and names, colours and protocol from the configuration `config`; if that is empty, from what the
+/// weights say of themselves, else from the config.yaml beside them. Throws Refusal for files that cannot be read or do
+/// not fit each other.
 LoadedNetwork load_network(const std::string& weights, const std::string& config, const ConvEngine& engine);
 
 }  // namespace giza::train

@@ -53,10 +53,12 @@ PictureSize largest_sample(const TrainConfig& train);
 TransformOptions train_transforms(const Config& config);
 /// Section TEST -> the full test protocol. `told`: by the weights under test.
 ProtocolOptions test_protocol(const Config& config, const std::optional<Normalization>& told = {});
-/// The protocol of validation during training: the test protocol at scale 1, without mirrored tiles and without the CRF.
+/// The protocol of validation during training: the test protocol at scale 1, without mirrored tiles and without the
+/// CRF.
 ProtocolOptions validation_protocol(const Config& config);
-/// How a network in training makes labels (DATA.weak_labels box_update): at the picture's own size, in tiles of the training
-/// crop, not mirrored. It depends on keys of training alone, so that the test can be changed without other weights.
+/// How a network in training makes labels (DATA.weak_labels box_update): at the picture's own size, in tiles of the
+/// training crop, not mirrored. It depends on keys of training alone, so that the test can be changed without other
+/// weights.
 ProtocolOptions label_protocol(const Config& config);
 /// The data set whose names and colours are used in place of a file: DATA.dataset where no file is given, or the one
 /// whose file of semseg is given and is not there. nullptr if the file is to be read, or the number of classes differs.
@@ -72,8 +74,8 @@ std::vector<Color> class_colors(const Config& config);
 std::vector<Color> mask_colors(const Config& config);
 /// Weights of the classes in the loss, [classes], or an undefined Tensor for none. `balanced` reads the labels of the
 /// data set: median frequency balancing (Eigen & Fergus, ICCV 2015), w = median(frequency) / frequency, where a class's
-/// frequency is its pixels over the pixels of the pictures that have it, or for classes of whole pictures their share; 1
-/// for classes that no picture has.
+/// frequency is its pixels over the pixels of the pictures that have it, or for classes of whole pictures their share;
+/// 1 for classes that no picture has.
 Tensor class_weights(const Config& config, const Dataset& dataset);
 
 }  // namespace giza::train

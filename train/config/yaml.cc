@@ -72,7 +72,8 @@ class TreeBuilder : public YAML::EventHandler {
     if (!tag.empty() && tag != "?" && tag != "!")
       refuse(mark.line + 1, "YAML tags (!name) are not read here, remove it");
   }
-  /// Throws Refusal if the quote that opens at the mark is never closed: yaml-cpp takes the rest of the file for its text.
+  /// Throws Refusal if the quote that opens at the mark is never closed: yaml-cpp takes the rest of the file for its
+  /// text.
   void check_closed(const YAML::Mark& mark) const {
     auto at = static_cast<size_t>(mark.pos);
     if (at >= text_.size() || (text_[at] != '"' && text_[at] != '\'')) return;

@@ -53,13 +53,13 @@ std::optional<int> whole_number(std::string_view text) {
 // messages between two processes by Open MPI 4.1 over TCP took 5.2 us each, on an AMD EPYC.
 double Interconnect::message_s() { return 5e-6; }
 
-// Arrays of 1 to 16 MB that two processes sent each other at once, by Open MPI 4.1 over TCP on one machine (AMD EPYC), took
-// 0.48 to 0.68 ns for each byte that went and the one that came, all of it processor time.
+// Arrays of 1 to 16 MB that two processes sent each other at once, by Open MPI 4.1 over TCP on one machine (AMD EPYC),
+// took 0.48 to 0.68 ns for each byte that went and the one that came, all of it processor time.
 double Interconnect::copy_s() { return 0.55e-9; }
 
 // Open MPI's MPI_Iallgatherv starts all its sends and receives at once (ompi/mca/coll/libnbc), as giza itself does with
-// weights: so the latency counts once, and the processor's work on the first message is in it. In other libraries, which
-// pass on what they have got (Bruck's algorithm: ceil(log2 R) hops), latency counts more and messages less.
+// weights: so the latency counts once, and the processor's work on the first message is in it. In other libraries,
+// which pass on what they have got (Bruck's algorithm: ceil(log2 R) hops), latency counts more and messages less.
 double Interconnect::exchange_s(int64_t messages, double bytes) const {
   if (messages == 0) return 0;
   return latency_s + static_cast<double>(messages - 1) * message_s() + bytes * byte_s();

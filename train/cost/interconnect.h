@@ -27,13 +27,13 @@ struct Interconnect {
   static double copy_s();
   /// That the way takes for each byte and the one that comes for it.
   double byte_s() const { return std::max(1 / bytes_per_s, copy_s()); }
-  /// Bytes of large arrays to another rank that go before a message that comes later: four pieces, as many as Open MPI asks
-  /// for at once.
+  /// Bytes of large arrays to another rank that go before a message that comes later: four pieces, as many as Open MPI
+  /// asks for at once.
   static constexpr double kAhead = 4 * ranks::kPieceBytes;
 };
 
-/// "SPEED,LATENCY" as in "10Gb/s,50us": Mb/s, Gb/s (bits), MB/s, GB/s (bytes); us, ms, s. Throws Refusal "FLAG TEXT: ..."
-/// for any other text.
+/// "SPEED,LATENCY" as in "10Gb/s,50us": Mb/s, Gb/s (bits), MB/s, GB/s (bytes); us, ms, s. Throws Refusal "FLAG TEXT:
+/// ..." for any other text.
 Interconnect parse_interconnect(const std::string& text, const std::string& flag);
 /// "10 Gb/s, 50 us".
 std::string to_string(const Interconnect& network);

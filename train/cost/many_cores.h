@@ -49,9 +49,9 @@ struct CoresForecast {
   double efficiency() const { return step.efficiency(machine.cores); }
 };
 
-/// Of the recorded steps, which have to be alike: each task takes the median of its times. A kernel's regions follow each
-/// other, its tasks go to the core that is free first, and its compulsory bytes take as long as the memory needs for them.
-/// Throws Error without a step, or where the steps have different regions.
+/// Of the recorded steps, which have to be alike: each task takes the median of its times. A kernel's regions follow
+/// each other, its tasks go to the core that is free first, and its compulsory bytes take as long as the memory needs
+/// for them. Throws Error without a step, or where the steps have different regions.
 CoresForecast on_many_cores(const std::vector<profile::Event>& events, const std::vector<profile::Region>& regions,
                             const ManyCores& machine);
 

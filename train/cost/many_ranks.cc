@@ -37,13 +37,12 @@ FullestRank fullest_rank(int64_t batch, int ranks) {
 
 // The step is gone through event by event.
 //   A sum (gather_pieces) stops the rank until all have it: Interconnect::exchange_s.
-//   A gradient (start_gradient) is held back until the next sum was exchanged or the next gradient comes, as batch_share.cc
-//     does it. Then it is in a queue, which moves on while the rank is at work, and costs one of its threads the time to copy
-//     it: the others take work over from that one. A sum passes between the pieces of what is queued, but has to wait for
-//     those that the receiver has asked for already.
-//   finish_gradients waits until the queue is empty, and for the latency of the last message.
-//   Weights (spread_weights) stop the rank like a sum.
-// A rank sends each of its pieces. Where another one has more pieces, everyone waits for that one's.
+//   A gradient (start_gradient) is held back until the next sum was exchanged or the next gradient comes, as
+//   batch_share.cc does it. Then it is in a queue, which moves on while the rank is at work, and costs one of its
+//   threads the time to copy it: the others take work over from that one. A sum passes between the pieces of what is
+//   queued, but has to wait for those that the receiver has asked for already. finish_gradients waits until the queue
+//   is empty, and for the latency of the last message. Weights (spread_weights) stop the rank like a sum. A rank sends
+//   each of its pieces. Where another one has more pieces, everyone waits for that one's.
 RankStep step_of_rank(const std::vector<Event>& events, const std::function<double(const Event& kernel)>& seconds,
                       double outside_s, const FullestRank& fullest, int ranks, int threads, const Interconnect& network,
                       int print_freq) {
@@ -88,8 +87,8 @@ RankStep step_of_rank(const std::vector<Event>& events, const std::function<doub
       count(&step.sums, work.messages, work.bytes * busiest, network.exchange_s(work.messages, work.bytes * busiest));
     }
   }
-  // Of an iteration (train/trainer.cc): two agreements, the counts of valid and right pixels, and with each line of the log
-  // a text of the rank that leads, sent as its length and itself.
+  // Of an iteration (train/trainer.cc): two agreements, the counts of valid and right pixels, and with each line of the
+  // log a text of the rank that leads, sent as its length and itself.
   const double counts_bytes = 2 * sizeof(double) * (ranks - 1);
   count(&step.agreements, ranks - 1, counts_bytes, network.exchange_s(ranks - 1, counts_bytes));
   step.agreements.calls += 2;
@@ -108,8 +107,8 @@ double mean_s(const std::vector<PictureGroup>& groups) {
 
 namespace {
 
-/// Of `draws` pictures, drawn from the groups at random, the seconds of the one that takes longest, in the mean: the sum
-/// over groups, from the quickest on, of their seconds times the probability that the slowest is of that group.
+/// Of `draws` pictures, drawn from the groups at random, the seconds of the one that takes longest, in the mean: the
+/// sum over groups, from the quickest on, of their seconds times the probability that the slowest is of that group.
 double expected_slowest(std::vector<PictureGroup> groups, double draws) {
   std::sort(groups.begin(), groups.end(),
             [](const PictureGroup& a, const PictureGroup& b) { return a.seconds < b.seconds; });

@@ -13,8 +13,8 @@
 
 namespace giza::train {
 
-/// The rank with the most pictures of a batch, and of such the first with the most pieces (tensor/ops/batch_share.h): the
-/// others wait for it.
+/// The rank with the most pictures of a batch, and of such the first with the most pieces (tensor/ops/batch_share.h):
+/// the others wait for it.
 struct FullestRank {
   int rank = 0;
   int64_t pictures = 0, pieces = 0;

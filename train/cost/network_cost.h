@@ -16,8 +16,8 @@ struct PartCost {
   double train_macs = 0, test_macs = 0;  ///< multiply-adds of a forward pass over one training crop, over one test tile
 };
 
-/// Nothing is computed, so it takes a moment for networks of any size. Throws Refusal for a configuration that no network
-/// fits.
+/// Nothing is computed, so it takes a moment for networks of any size. Throws Refusal for a configuration that no
+/// network fits.
 std::vector<PartCost> network_cost(const Config& config, int threads);
 
 }  // namespace giza::train

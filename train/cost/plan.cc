@@ -144,7 +144,8 @@ class Planner {
       for (int i = 0; i < kSteps; ++i) seconds.push_back(seconds_of(work));
       return median(seconds);
     };
-    // What planning itself holds by now does not belong to the run, but for the arena's pages, which the run uses again.
+    // What planning itself holds by now does not belong to the run, but for the arena's pages, which the run uses
+    // again.
     const int64_t before = resident_bytes() - arena_statistics().high_water;
     const auto run_bytes = [&] { return process_ + peak_resident_bytes() - before; };
     forget_peak();
@@ -176,8 +177,8 @@ class Planner {
     const int fewest = std::min(train.batch_size, 2);
     const auto affordable = [&] {
       const Rehearsal step = rehearse_training(config, options_.threads);
-      // Scaling a smaller batch costs more truth than leaving out what repeats itself. The smallest is always run, if it
-      // fits.
+      // Scaling a smaller batch costs more truth than leaving out what repeats itself. The smallest is always run, if
+      // it fits.
       return fits(step) && (train.batch_size <= fewest || 3 * rough_sample_seconds(speed_, step.events) < budget);
     };
     while (!affordable()) {

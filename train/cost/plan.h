@@ -97,14 +97,15 @@ Plan make_plan(const Config& config, const PlanOptions& options);
 
 /// A plan as text for a terminal of 120 columns.
 std::string plan_table(const Plan& plan, const Config& config);
-/// The same as JSON: {config, threads, peak, memory_limit_gb, parameters, parts: [{name, parameters, train_macs, test_macs}],
-///  train: {batch, crop, pictures, iterations_per_epoch, memory: {process_gb, tensors_gb, data_gb, files_gb, peak_gb},
+/// The same as JSON: {config, threads, peak, memory_limit_gb, parameters, parts: [{name, parameters, train_macs,
+/// test_macs}], train: {batch, crop, pictures, iterations_per_epoch, memory: {process_gb, tensors_gb, data_gb,
+/// files_gb, peak_gb},
 ///          fits, step_s, data_s, iteration_s, iterations, validations, validation_s, checkpoints, checkpoint_s,
 ///          label_rounds, labels_s, total_s, measured_on, measured_share},
-///  test: {protocol, pictures, tiles_per_picture, memory, fits, network_s, files_s, total_s, measured_on, measured_share},
-///  train_ways, test_ways: [{change, effect, peak_gb, iteration_s, total_s, fits}],
-///  measured: {step_s, train_gb, picture, picture_s, predicted_picture_s, test_gb}, notes,
-///  ranks: {network: {bytes_per_s, latency_s}, measured_on, too_many, below_90_percent, rows: [
+///  test: {protocol, pictures, tiles_per_picture, memory, fits, network_s, files_s, total_s, measured_on,
+/// measured_share}, train_ways, test_ways: [{change, effect, peak_gb, iteration_s, total_s, fits}], measured: {step_s,
+/// train_gb, picture, picture_s, predicted_picture_s, test_gb}, notes, ranks: {network: {bytes_per_s, latency_s},
+/// measured_on, too_many, below_90_percent, rows: [
 ///    {ranks, pictures, pieces, iteration_s, total_s, work_s, data_s, lost, speed, efficiency, memory, fits,
 ///     sums: {calls, messages, bytes, seconds}, gradients: {..., network_s}, weights, agreements,
 ///     test: {rounds, slowest_s, exchange_s, bytes, total_s, speed, efficiency}}]}}

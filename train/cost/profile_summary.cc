@@ -21,7 +21,8 @@ std::vector<std::string> split(const std::string& path) {
   return parts;
 }
 
-/// The pattern that covers both: parts that differ become "*"; paths of different lengths have only the front in common.
+/// The pattern that covers both: parts that differ become "*"; paths of different lengths have only the front in
+/// common.
 std::string merge_paths(const std::string& a, const std::string& b) {
   if (a == b || a.empty()) return b;
   const std::vector<std::string> x = split(a), y = split(b);

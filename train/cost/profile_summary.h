@@ -75,8 +75,8 @@ struct ProfileSummary {
   double unattributed_s() const { return wall_s - attributed_s; }
 };
 
-/// The steps of a recording, which are its outermost spans: where each one's events begin, and where the next step's do.
-/// Throws Error without a step.
+/// The steps of a recording, which are its outermost spans: where each one's events begin, and where the next step's
+/// do. Throws Error without a step.
 std::vector<std::pair<size_t, size_t>> recorded_steps(const std::vector<profile::Event>& events);
 
 /// Of the events those of the step of median length: what other programs on the

@@ -24,12 +24,12 @@ struct OneMachine {
   const Pictures &validation_pictures, &test_pictures;
 };
 
-/// An iteration, whose samples other threads make meanwhile: they have cores of their own, if there are that many; else all
-/// share what there is. While the rank waits for others (exchanges_s), its cores are free.
+/// An iteration, whose samples other threads make meanwhile: they have cores of their own, if there are that many; else
+/// all share what there is. While the rank waits for others (exchanges_s), its cores are free.
 double iteration_seconds(const Config& config, int threads, double work_s, double exchanges_s, double data_s);
 
-/// Of those numbers of ranks, ascending, that the batch is large enough for; one that is asked for alone is refused. None
-/// of them is a row for less than two.
+/// Of those numbers of ranks, ascending, that the batch is large enough for; one that is asked for alone is refused.
+/// None of them is a row for less than two.
 RanksPlan start_ranks_plan(const Config& config, const std::vector<int>& ranks, const Interconnect& network);
 /// Fills in a row that has its number of ranks.
 void plan_row(const OneMachine& one, const Interconnect& network, RanksRow* row);

@@ -286,7 +286,8 @@ int64_t prediction_bytes(const models::SceneParser& model, int threads, PictureS
                     })
         .arena_bytes;
   };
-  // Beyond some size the tensors grow with each side as a line does, and even the noise of a long picture takes a while.
+  // Beyond some size the tensors grow with each side as a line does, and even the noise of a long picture takes a
+  // while.
   constexpr int kLong = 4096;
   const auto reckoned = [&](PictureSize size) -> int64_t {
     int PictureSize::*const side = size.width > kLong ? &PictureSize::width : &PictureSize::height;

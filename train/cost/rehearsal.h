@@ -84,8 +84,8 @@ std::unique_ptr<StepRehearsal> make_rehearsal(const Config& config, const Shape&
                                               const std::string& weights = {}, models::FileNotes* told = nullptr);
 /// The events of such a step in a dry run.
 std::vector<profile::Event> rehearse_step(const Config& config, const Shape& x, bool training);
-/// Throws Refusal if a training step (of several ranks: this one's) needs more memory for its tensors than can be had. A network that cannot be held would
-/// be filled with numbers for minutes before that shows.
+/// Throws Refusal if a training step (of several ranks: this one's) needs more memory for its tensors than can be had.
+/// A network that cannot be held would be filled with numbers for minutes before that shows.
 void check_training_fits(const Config& config);
 /// Training: two iterations, of which the second is recorded, a validation of the picture if one is given (its width is
 /// not 0), and one more iteration. Of several ranks: this one's, with what a checkpoint gathers.

@@ -11,8 +11,8 @@
 
 namespace giza::train {
 
-/// Seconds of kernels. What was measured is looked up by kernel, algorithm, shape and bytes; what was not is scaled from
-/// the nearest that was: the same kernel of the same layer, else of any, by the work of both under this machine's
+/// Seconds of kernels. What was measured is looked up by kernel, algorithm, shape and bytes; what was not is scaled
+/// from the nearest that was: the same kernel of the same layer, else of any, by the work of both under this machine's
 /// roofs (operations over the FMA peak, or bytes over the memory's speed, whichever takes longer).
 class SpeedModel {
  public:

@@ -96,10 +96,9 @@ class Dataset {
   /// options().made_labels.
   LabelMap training_labels(int64_t index) const;
 
-  /// Picture and labels number `index`, weakened by options().weak or from options().made_labels; from memory where it was
-  /// read before and the budget allowed keeping it.
-  /// Throws Refusal for a bad file, sizes that differ, and a label outside [0, classes) that is not ignored
-  /// (with file, x, y and value).
+  /// Picture and labels number `index`, weakened by options().weak or from options().made_labels; from memory where it
+  /// was read before and the budget allowed keeping it. Throws Refusal for a bad file, sizes that differ, and a label
+  /// outside [0, classes) that is not ignored (with file, x, y and value).
   std::shared_ptr<const Pair> load(int64_t index) const;
   /// The same as the files have it, not weakened and not kept in memory.
   Pair unweakened(int64_t index) const { return read_pair(entry(index), options_, colors_.get()); }

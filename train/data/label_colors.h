@@ -31,8 +31,8 @@ class LabelColors {
   std::unordered_map<uint32_t, uint8_t> values_;
 };
 
-/// Throws Refusal "FILE: ..." for a PNG whose bytes are not what it says: of 16 bits, whose lower half would be lost, and
-/// with "grey" of fewer than 8, which are spread over 0 to 255.
+/// Throws Refusal "FILE: ..." for a PNG whose bytes are not what it says: of 16 bits, whose lower half would be lost,
+/// and with "grey" of fewer than 8, which are spread over 0 to 255.
 void check_color_depth(const std::string& path, const LabelColors& colors);
 /// The values of a picture in colours. Throws Refusal "FILE: ..." with place for a colour that is not known.
 LabelMap labels_from_colors(const std::string& path, const Image& image, const LabelColors& colors);

@@ -35,9 +35,8 @@ class MissingPart : public Refusal {
 ///   cityscapes  leftImg8bit/{train,val,test}/CITY/*_leftImg8bit.png, gtFine/.../*_gtFine_labelIds.png; where no
 ///               picture of the part has those, *_gtFine_labelTrainIds.png
 ///   camvid      {train,val,test} and {train,val,test}annot with the same file names
-/// Split::test gives no labels. Throws MissingPart that names the missing folder and the layout, and Refusal for one that is
-/// empty.
-/// Label files are not looked for one by one: check_list_files does that.
+/// Split::test gives no labels. Throws MissingPart that names the missing folder and the layout, and Refusal for one
+/// that is empty. Label files are not looked for one by one: check_list_files does that.
 Layout read_layout(const KnownDataset& dataset, const std::string& root, Split split);
 
 /// True if a label file's name says that it holds Cityscapes' trainIds, that is classes, whatever the label map says of

@@ -43,8 +43,8 @@ void check_file(const std::string& list, int line, const char* what, const std::
                  place_of(list, line), what, path);
 }
 
-/// The parts between the separators, without the blanks and one pair of quotes around each. A separator inside quotes is
-/// none.
+/// The parts between the separators, without the blanks and one pair of quotes around each. A separator inside quotes
+/// is none.
 std::vector<std::string> split_at(std::string_view line, char separator) {
   std::vector<std::string> parts;
   while (true) {

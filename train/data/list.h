@@ -20,16 +20,16 @@ struct ListEntry {
 /// Whether each line of a list must name a label file.
 enum class LabelColumn { required, optional };
 
-/// Reads a list file: `image label` per line, relative to data_root (absolute paths stay). Between the two stand blanks; or
-/// a tab, a comma or a semicolon, and then the paths may hold blanks; so may paths in quotes, single or double; and
-/// where the label is optional, a path on its own. Blank
-/// lines, lines starting with '#', CRLF and a UTF-8 byte order mark are tolerated.
-/// Throws Refusal "LIST:LINE: ..." for a malformed line, and "LIST: ..." for a missing or empty list.
+/// Reads a list file: `image label` per line, relative to data_root (absolute paths stay). Between the two stand
+/// blanks; or a tab, a comma or a semicolon, and then the paths may hold blanks; so may paths in quotes, single or
+/// double; and where the label is optional, a path on its own. Blank lines, lines starting with '#', CRLF and a UTF-8
+/// byte order mark are tolerated. Throws Refusal "LIST:LINE: ..." for a malformed line, and "LIST: ..." for a missing
+/// or empty list.
 std::vector<ListEntry> read_list(const std::string& path, const std::string& data_root,
                                  LabelColumn column = LabelColumn::required);
 
-/// Reads a list of pictures of one class each: `image class` per line, the class a number from 0 to classes - 1; otherwise as
-/// read_list. Throws Refusal likewise, and "LIST:LINE: ..." for a class that there is not.
+/// Reads a list of pictures of one class each: `image class` per line, the class a number from 0 to classes - 1;
+/// otherwise as read_list. Throws Refusal likewise, and "LIST:LINE: ..." for a class that there is not.
 std::vector<ListEntry> read_class_list(const std::string& path, const std::string& data_root, int classes,
                                        LabelColumn column = LabelColumn::required);
 
@@ -40,12 +40,12 @@ std::string output_name(const ListEntry& entry);
 void check_output_names(const std::string& path, const std::vector<ListEntry>& entries, size_t begin = 0,
                         size_t end = SIZE_MAX);
 
-/// Checks that every file of the list is there. Throws Refusal "LIST:LINE: ..." naming the first one that is not, and what
-/// to do where that can be told (path_hint). `optional` labels are not looked for.
+/// Checks that every file of the list is there. Throws Refusal "LIST:LINE: ..." naming the first one that is not, and
+/// what to do where that can be told (path_hint). `optional` labels are not looked for.
 void check_list_files(const std::string& path, const std::vector<ListEntry>& entries, const std::string& data_root,
                       LabelColumn column = LabelColumn::required);
-/// For a path that is not there: what to do if it is there below data_root or without it, or is no path but a comment or a
-/// table's title; else empty.
+/// For a path that is not there: what to do if it is there below data_root or without it, or is no path but a comment
+/// or a table's title; else empty.
 std::string path_hint(const std::string& path, const std::string& data_root);
 
 /// Class names, one per line. Throws Refusal for an empty line in the middle or an empty file.

@@ -101,9 +101,9 @@ struct Sample {
   std::vector<int32_t> labels;  ///< [height, width], or one of the whole picture
 };
 
-/// The random chain RandScale -> RandRotate -> RandomGaussianBlur -> RandomHorizontalFlip -> Pad -> Crop -> ColorJitter ->
-/// Resize -> Normalize. A pure function of its arguments: `index` is the sample's place in the data set. Throws ShapeError if the
-/// label map has another size than the image, or for a whole picture than 1x1.
+/// The random chain RandScale -> RandRotate -> RandomGaussianBlur -> RandomHorizontalFlip -> Pad -> Crop -> ColorJitter
+/// -> Resize -> Normalize. A pure function of its arguments: `index` is the sample's place in the data set. Throws
+/// ShapeError if the label map has another size than the image, or for a whole picture than 1x1.
 Sample augment(const Image& image, const LabelMap& labels, const TransformOptions& options, uint64_t seed,
                uint32_t epoch, uint32_t index);
 

@@ -1,7 +1,7 @@
 // Label maps made coarser, as if people had drawn boxes around the things: how much of a mask does training need?
 //
-// BoxSup (Dai et al. 2015) and Simple Does It (Khoreva et al. 2017) train on boxes in place of masks. Here the boxes come
-// from masks that are there, so that both can be compared on one data set: docs/weak-labels.md.
+// BoxSup (Dai et al. 2015) and Simple Does It (Khoreva et al. 2017) train on boxes in place of masks. Here the boxes
+// come from masks that are there, so that both can be compared on one data set: docs/weak-labels.md.
 #pragma once
 
 #include <array>
@@ -38,16 +38,16 @@ struct LabelBox {
   bool operator==(const LabelBox&) const = default;
 };
 
-/// The boxes around the connected components (neighbours in all eight directions) of the things' classes, in the order in
-/// which reading the picture meets them.
+/// The boxes around the connected components (neighbours in all eight directions) of the things' classes, in the order
+/// in which reading the picture meets them.
 std::vector<LabelBox> thing_boxes(const LabelMap& labels, const std::array<bool, 256>& is_thing);
 
 /// True for a picture that is weakened: of any two fractions, the larger one has all pictures of the smaller.
 bool is_weak(const WeakLabels& weak, int64_t index);
 
-/// The label map as boxes make it. Inside a box stands its class, or `ignore_label` as the kind says; where boxes overlap,
-/// the smaller one counts, and of two equal ones the later. What was ignored stays ignored.
-/// Of the kinds crf and update the boxes that they begin with.
+/// The label map as boxes make it. Inside a box stands its class, or `ignore_label` as the kind says; where boxes
+/// overlap, the smaller one counts, and of two equal ones the later. What was ignored stays ignored. Of the kinds crf
+/// and update the boxes that they begin with.
 LabelMap weakened(const LabelMap& labels, const WeakLabels& weak, int ignore_label);
 
 /// The boxes of a label map in the order in which they are painted, the smallest last. What is ignored is in none.
@@ -62,10 +62,10 @@ struct UpdatedBoxes {
   int64_t boxes = 0, predicted = 0;
 };
 /// The label map that the next round of training learns from. A box of which the prediction gives its class to at least
-/// kLeastCover keeps the prediction: the class where it was predicted, a class without boxes (stuff) where that was, and a
-/// thing that was seen beyond its own boxes is ignored. Any other box is filled with its class as before. Boxes overlap as
-/// in weakened(). Outside of them the labels stay, and so does what was ignored, which is no part of a box's area.
-/// `labels` are the masks, of the prediction's size.
+/// kLeastCover keeps the prediction: the class where it was predicted, a class without boxes (stuff) where that was,
+/// and a thing that was seen beyond its own boxes is ignored. Any other box is filled with its class as before. Boxes
+/// overlap as in weakened(). Outside of them the labels stay, and so does what was ignored, which is no part of a box's
+/// area. `labels` are the masks, of the prediction's size.
 UpdatedBoxes updated_boxes(const LabelMap& labels, const LabelMap& prediction, const WeakLabels& weak,
                            int ignore_label);
 

@@ -26,7 +26,8 @@
 
 namespace giza::train {
 
-/// All ranks of a run (tensor/ranks.h) go through the same steps; the one that leads alone reads and writes the run folder.
+/// All ranks of a run (tensor/ranks.h) go through the same steps; the one that leads alone reads and writes the run
+/// folder.
 class TrainingRun {
  public:
   explicit TrainingRun(const Config& config);

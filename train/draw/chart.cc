@@ -141,8 +141,9 @@ std::string legend_of(const std::vector<Series>& series) {
 
 constexpr double kGlyph = 6.4;   // width of a letter of 12 pixels' height
 constexpr size_t kLetters = 20;  // of a class name
-/// From this strength of a cell's colour on, numbers are written in --on-strong instead of --on-weak. The colours of the
-/// style sheet are chosen so that at this strength black and white are told from all of them equally well (4.6 : 1).
+/// From this strength of a cell's colour on, numbers are written in --on-strong instead of --on-weak. The colours of
+/// the style sheet are chosen so that at this strength black and white are told from all of them equally well (4.6 :
+/// 1).
 constexpr double kStrong = 0.705;
 
 size_t letters_of(const std::string& text) {

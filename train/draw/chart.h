@@ -1,5 +1,5 @@
-// Charts of reports as SVG inside HTML. Colours come from the page's style sheet by class names (s0, s1, ... for series,
-// grid, axis, band, cursor), so that they follow its light and dark modes.
+// Charts of reports as SVG inside HTML. Colours come from the page's style sheet by class names (s0, s1, ... for
+// series, grid, axis, band, cursor), so that they follow its light and dark modes.
 #pragma once
 
 #include <string>

@@ -14,10 +14,10 @@ struct LegendEntry {
   Color color;
 };
 
-/// `rows` of pictures, each with as many as there are captions; the captions stand above, the legend below. Pictures are
-/// placed at the left upper corner of their cell and enlarged by the whole factor `zoom`. Black on white. Each row may have
-/// a title, a line above it. Throws ShapeError for a row of another length, no row, a zoom outside [1, 16], or another
-/// number of titles than rows.
+/// `rows` of pictures, each with as many as there are captions; the captions stand above, the legend below. Pictures
+/// are placed at the left upper corner of their cell and enlarged by the whole factor `zoom`. Black on white. Each row
+/// may have a title, a line above it. Throws ShapeError for a row of another length, no row, a zoom outside [1, 16], or
+/// another number of titles than rows.
 Image picture_sheet(const std::vector<std::string>& captions, const std::vector<std::vector<Image>>& rows,
                     const std::vector<LegendEntry>& legend, int zoom, const std::vector<std::string>& titles = {});
 

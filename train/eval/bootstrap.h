@@ -19,8 +19,8 @@ struct Interval {
   double low = 0, high = 0;
 };
 
-/// The percentile bootstrap (Efron & Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13): as many pictures
-/// as there are, drawn with replacement, give a mean IoU; of many such draws the middle 95 % are the interval.
+/// The percentile bootstrap (Efron & Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13): as many
+/// pictures as there are, drawn with replacement, give a mean IoU; of many such draws the middle 95 % are the interval.
 struct BootstrapResult {
   Interval miou;          ///< over all classes, a class that a draw lacks counting 0
   Interval miou_present;  ///< over the classes of each draw
@@ -34,9 +34,9 @@ inline constexpr double kBootstrapLevel = 0.95;
 /// With fewer pictures the interval is a rough guide: the percentile bootstrap is known to be too narrow then.
 inline constexpr int64_t kBootstrapFewPictures = 30;
 
-/// `pictures`: per picture the classes with a pixel in truth or prediction. Draw number i of resample r is Philox's word
-/// i % 4 for the counter {i / 4, r, 0, "boot"} under `seed`, so the same pictures give the same bits at any number of
-/// threads.
+/// `pictures`: per picture the classes with a pixel in truth or prediction. Draw number i of resample r is Philox's
+/// word i % 4 for the counter {i / 4, r, 0, "boot"} under `seed`, so the same pictures give the same bits at any number
+/// of threads.
 BootstrapResult bootstrap_miou(std::span<const std::vector<PictureClass>> pictures, int classes,
                                int resamples = kBootstrapResamples, uint64_t seed = kBootstrapSeed);
 

@@ -50,9 +50,9 @@ struct SheetOptions {
 std::vector<std::string> write_comparison_sheets(const Comparison& comparison, const Dataset& dataset,
                                                  const std::string& folder, const SheetOptions& options);
 
-/// Writes FOLDER/groups.png: for each group the picture in which the last run gets the most more of the group's pixels right
-/// than the first, with a title that says how many. A group that no picture shows has no row. Returns the path, empty
-/// where there is nothing to write.
+/// Writes FOLDER/groups.png: for each group the picture in which the last run gets the most more of the group's pixels
+/// right than the first, with a title that says how many. A group that no picture shows has no row. Returns the path,
+/// empty where there is nothing to write.
 std::string write_group_sheet(const Comparison& comparison, const std::vector<ClassGroup>& groups,
                               const Dataset& dataset, const std::string& folder, const SheetOptions& options);
 

@@ -44,8 +44,8 @@ void check_probabilities(const Tensor& p) {
   }
 }
 
-/// Features [1,H,W,D] of the pixels: positions over xy and, for D = 5, colours over rgb. Divided as floats: the lattice is
-/// then the authors' to the bit.
+/// Features [1,H,W,D] of the pixels: positions over xy and, for D = 5, colours over rgb. Divided as floats: the lattice
+/// is then the authors' to the bit.
 Tensor features_of(const Image& picture, int dimension, double xy, double rgb) {
   Tensor features = Tensor::empty({1, picture.height, picture.width, dimension});
   const auto xy_deviation = static_cast<float>(xy), rgb_deviation = static_cast<float>(rgb);

@@ -76,8 +76,8 @@ std::vector<int> coverage(const std::vector<int>& starts, int length, int crop) 
   return counts;
 }
 
-/// Sums of the probabilities of the tiles that are under way, a band of the canvas: only the rows that tiles of one batch
-/// reach are in memory, row y in place y % capacity.
+/// Sums of the probabilities of the tiles that are under way, a band of the canvas: only the rows that tiles of one
+/// batch reach are in memory, row y in place y % capacity.
 class BandSums {
  public:
   BandSums(const Canvas& canvas, int capacity, int64_t classes)
@@ -179,8 +179,8 @@ Tensor logits_of_tiles(const Network& network, const Picture& picture, const Til
   return logits;
 }
 
-/// Runs a picture at one scale and calls consume(y, probabilities [1,n,width,classes]) for its rows y to y + n - 1, from
-/// the top, as soon as no tile adds to them any more.
+/// Runs a picture at one scale and calls consume(y, probabilities [1,n,width,classes]) for its rows y to y + n - 1,
+/// from the top, as soon as no tile adds to them any more.
 template <class Picture, class Consume>
 void run_tiles(const Network& network, const Picture& picture, const ProtocolOptions& options, const Consume& consume) {
   const Tiling tiling(picture, options);

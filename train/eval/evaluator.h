@@ -34,16 +34,16 @@ Network network_of(const models::SceneParser& model, const std::string& name = "
 std::vector<int> tile_starts(int length, int crop, int stride);
 
 /// Probabilities [1,H,W,classes] of a picture of any size: for each scale softmax averaged over tiles and mirrored
-/// tiles, resized to the picture; scales averaged; then the CRF, if the protocol has one. Of a network of whole pictures
-/// [1,1,1,classes]: averaged over tiles, mirrored tiles and scales alike.
-/// Throws Refusal for options that do not fit the picture or scales that make it larger than kMaxPixels, ShapeError where
-/// the network answers in another shape, Error where it answers, and the CRF or a whole picture needs, what is not finite.
+/// tiles, resized to the picture; scales averaged; then the CRF, if the protocol has one. Of a network of whole
+/// pictures [1,1,1,classes]: averaged over tiles, mirrored tiles and scales alike. Throws Refusal for options that do
+/// not fit the picture or scales that make it larger than kMaxPixels, ShapeError where the network answers in another
+/// shape, Error where it answers, and the CRF or a whole picture needs, what is not finite.
 Tensor predict_probabilities(const Network& network, const Image& image, const ProtocolOptions& options);
 /// The likeliest class of each pixel, or a map of one of the whole picture. Where that is the argmax of one pass of the
-/// network over the picture as it is (one scale, no tiles, not mirrored), its own `labels` are taken, which are the same.
-/// With one scale, the picture's own, the probabilities of a band of rows are in memory at once, as many as tiles of a batch
-/// reach, whatever the picture. Throws as above, Error too for probabilities that are not finite, ShapeError above 256
-/// classes.
+/// network over the picture as it is (one scale, no tiles, not mirrored), its own `labels` are taken, which are the
+/// same. With one scale, the picture's own, the probabilities of a band of rows are in memory at once, as many as tiles
+/// of a batch reach, whatever the picture. Throws as above, Error too for probabilities that are not finite, ShapeError
+/// above 256 classes.
 LabelMap predict_labels(const Network& network, const Image& image, const ProtocolOptions& options);
 
 /// The label map of a picture of a data set.
@@ -90,8 +90,8 @@ struct Evaluation {
 };
 
 /// Judges every picture of a data set. Throws Refusal for bad files and for a predicted class that there is not, and
-/// Interrupted when a signal is pending. Several ranks share the pictures out: the one that leads has the whole result, the
-/// others counts and metrics alone.
+/// Interrupted when a signal is pending. Several ranks share the pictures out: the one that leads has the whole result,
+/// the others counts and metrics alone.
 Evaluation evaluate(const Predictor& predictor, const Dataset& dataset, const EvaluateOptions& options);
 
 /// Of whole pictures without "boundary" and the IoUs of its parts, and the classes' "pixels" are "pictures":

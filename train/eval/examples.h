@@ -9,8 +9,8 @@
 
 namespace giza::train {
 
-/// A picture with its truth and prediction, made smaller: colours by averaging, labels by picking. The labels are one of
-/// each pixel, or one of the whole picture.
+/// A picture with its truth and prediction, made smaller: colours by averaging, labels by picking. The labels are one
+/// of each pixel, or one of the whole picture.
 struct Example {
   int64_t picture = 0;  ///< its place in Evaluation::pictures
   double score = 0;

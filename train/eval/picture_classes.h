@@ -18,8 +18,8 @@ struct PictureGuess {
   double probability = 0;
 };
 
-/// The likeliest classes of a picture by a network of whole pictures, the likeliest first, `most` of them or all; of equal
-/// ones the lower number. Throws Error where the network's output is not finite.
+/// The likeliest classes of a picture by a network of whole pictures, the likeliest first, `most` of them or all; of
+/// equal ones the lower number. Throws Error where the network's output is not finite.
 std::vector<PictureGuess> classify_picture(const Network& network, const Image& image, const ProtocolOptions& options,
                                            const std::vector<std::string>& names, size_t most = 5);
 

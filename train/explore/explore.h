@@ -94,8 +94,8 @@ struct Exploration {
 Exploration explore(const std::vector<ExploreSubject>& subjects, const Image& picture, const LabelMap* truth,
                     const Image* other, const ExploreOptions& options);
 
-/// A grey value for each cell of a receptive field: 255 times the square root of its share in the largest. The root lets
-/// the faint far parts be seen: a tenth of the largest becomes 81, a hundredth 26.
+/// A grey value for each cell of a receptive field: 255 times the square root of its share in the largest. The root
+/// lets the faint far parts be seen: a tenth of the largest becomes 81, a hundredth 26.
 std::vector<uint8_t> shade(const std::vector<double>& cells);
 
 }  // namespace giza::train

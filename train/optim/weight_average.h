@@ -10,9 +10,9 @@
 namespace giza::train {
 
 /// average += (1 - d) (weight - average) after every step, of all parameters and running statistics. A step's weights
-/// swing around what they are heading for; their average lies nearer to it (Polyak & Juditsky, 1992). At step t, counted
-/// from 1, d is the smaller of `decay` and (1 + t) / (10 + t), so that the random start is soon forgotten (TensorFlow's
-/// ExponentialMovingAverage with num_updates).
+/// swing around what they are heading for; their average lies nearer to it (Polyak & Juditsky, 1992). At step t,
+/// counted from 1, d is the smaller of `decay` and (1 + t) / (10 + t), so that the random start is soon forgotten
+/// (TensorFlow's ExponentialMovingAverage with num_updates).
 class WeightAverage {
  public:
   /// Begins with the weights as they are. The model must outlive it.

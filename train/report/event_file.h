@@ -22,8 +22,8 @@ uint32_t masked_crc32c(std::span<const uint8_t> bytes);
 bool event_files_available();
 
 /// One event file of a run folder: events.out.tfevents.SECONDS.giza.NUMBER, whose name sorts after those already there,
-/// which is the order in which TensorBoard reads them. Each record reaches the file system at once; a kill leaves at most
-/// a half-written last record, which TensorBoard passes over. Only the times in it differ from run to run.
+/// which is the order in which TensorBoard reads them. Each record reaches the file system at once; a kill leaves at
+/// most a half-written last record, which TensorBoard passes over. Only the times in it differ from run to run.
 class EventFile {
  public:
   /// Begins with a record that makes TensorBoard drop what earlier files of the folder hold for `first_step` and later:

@@ -1,5 +1,5 @@
-// What pages are made of, and the sections of report.html. Each of these returns what stands below its heading, or nothing
-// where there is nothing to show.
+// What pages are made of, and the sections of report.html. Each of these returns what stands below its heading, or
+// nothing where there is nothing to show.
 #pragma once
 
 #include <initializer_list>
@@ -62,8 +62,8 @@ struct ClassLook {
   std::span<const Color> colors;
   int ignore_label = 255;
 };
-/// A picture of a data set, its truth, and a prediction with a plain text as its caption, as figures. Ignored pixels of the
-/// truth are striped.
+/// A picture of a data set, its truth, and a prediction with a plain text as its caption, as figures. Ignored pixels of
+/// the truth are striped.
 std::string photo_view(const Image& image);
 std::string truth_view(const ClassLook& look, const LabelMap& labels);
 std::string prediction_view(const ClassLook& look, const LabelMap& labels, const std::string& caption);

@@ -8,9 +8,9 @@
 
 namespace giza::train {
 
-/// Calls body(line, whole) for the lines of a file of at most `most` bytes that are not empty, and for a last one without
-/// an end. Of lines beyond 64 KiB only so much is there, and `whole` is false. No lines where there is no file. False if
-/// the file goes on beyond `most`.
+/// Calls body(line, whole) for the lines of a file of at most `most` bytes that are not empty, and for a last one
+/// without an end. Of lines beyond 64 KiB only so much is there, and `whole` is false. No lines where there is no file.
+/// False if the file goes on beyond `most`.
 bool for_each_log_line(const std::string& path, size_t most,
                        const std::function<void(const std::string& line, bool whole)>& body);
 

@@ -31,9 +31,9 @@ struct RunHistory {
   const ValidationPoint* best_validation() const;
 };
 
-/// Reads a log as TrainLog writes it, whoever wrote it: at most 64 MiB, in lines of at most 64 KiB; what is no line of a
-/// log is skipped and counted. A line of an iteration that was there before, as of a run that was killed and went on from
-/// an older checkpoint, replaces what came after it. Empty where there is no file.
+/// Reads a log as TrainLog writes it, whoever wrote it: at most 64 MiB, in lines of at most 64 KiB; what is no line of
+/// a log is skipped and counted. A line of an iteration that was there before, as of a run that was killed and went on
+/// from an older checkpoint, replaces what came after it. Empty where there is no file.
 RunHistory read_history(const std::string& path);
 
 }  // namespace giza::train

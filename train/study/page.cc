@@ -166,8 +166,8 @@ std::vector<RunHistory> histories_of(const RowResult& row) {
   return runs;
 }
 
-/// A chart for each training: its seeds' mean and their extremes, with the mean of its group's first for comparison; of the
-/// validations' mIoU, or where there were none, of the loss.
+/// A chart for each training: its seeds' mean and their extremes, with the mean of its group's first for comparison; of
+/// the validations' mIoU, or where there were none, of the loss.
 std::vector<LineChart> curves_of(const StudyResult& result, bool* validated) {
   std::vector<LineChart> charts;
   std::vector<std::string> seen;

@@ -7,8 +7,9 @@
 
 namespace giza::train {
 
-/// One HTML file, nothing outside of it: the table beside the published one, the order, learning curves, and the pictures
-/// on which the rows differ most. Reads the runs' folders; loads the networks of the first seed for the pictures.
+/// One HTML file, nothing outside of it: the table beside the published one, the order, learning curves, and the
+/// pictures on which the rows differ most. Reads the runs' folders; loads the networks of the first seed for the
+/// pictures.
 std::string study_page(const StudyResult& result);
 
 /// Writes OUT/report.html and OUT/study.json, each whole or not at all. Throws Error when writing fails.

@@ -16,8 +16,8 @@ struct DisputedPicture {
   std::vector<double> accuracy;
   double range = 0;  ///< the highest less the lowest
 };
-/// At most `count`, those with the largest range first, then in the order of the list. None where fewer than two rows have
-/// results.
+/// At most `count`, those with the largest range first, then in the order of the list. None where fewer than two rows
+/// have results.
 std::vector<DisputedPicture> disputed_pictures(const StudyResult& result, size_t count);
 
 /// The section of the page: input, truth, and what the networks of the first seed say.

@@ -52,11 +52,11 @@ Config row_config(const Study& study, const StudyData& data, const StudyRow& row
 /// The training of the classifier that a study's pretrained rows of a seed begin from. The data has things.
 Config pretraining_config(const StudyData& data, const std::string& out, int64_t seed);
 
-/// Goes through all seeds, and for each through all rows; `after_round` is called with what there is after each seed. What
-/// an earlier call has finished in the same folder is taken from there, and what it has begun goes on, to the same bits.
-/// A training that diverges is a result, too: the row goes without it. Progress goes to stderr.
-/// Throws Refusal for a folder that holds another study, or that another process uses; Interrupted (train/signals.h) after
-/// the training under way was saved.
+/// Goes through all seeds, and for each through all rows; `after_round` is called with what there is after each seed.
+/// What an earlier call has finished in the same folder is taken from there, and what it has begun goes on, to the same
+/// bits. A training that diverges is a result, too: the row goes without it. Progress goes to stderr. Throws Refusal
+/// for a folder that holds another study, or that another process uses; Interrupted (train/signals.h) after the
+/// training under way was saved.
 StudyResult run_study(const Study& study, const StudyData& data, const StudyOptions& options,
                       const std::function<void(const StudyResult&)>& after_round = {});
 

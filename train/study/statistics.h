@@ -18,8 +18,8 @@ struct Spread {
 };
 Spread spread_of(std::span<const double> values);
 
-/// Two rows on the same seeds: the differences a - b of each seed, their mean and the interval in which it lies with 95 %
-/// by Student's t (n - 1 degrees of freedom), if they are normal. NaN where there are too few pairs.
+/// Two rows on the same seeds: the differences a - b of each seed, their mean and the interval in which it lies with 95
+/// % by Student's t (n - 1 degrees of freedom), if they are normal. NaN where there are too few pairs.
 struct PairedDifference {
   double mean, deviation, low, high;
   int64_t pairs;
@@ -29,7 +29,8 @@ PairedDifference paired_difference(std::span<const double> a, std::span<const do
 
 /// Ranks from 1 for the smallest; equal values get the mean of their places (mid-ranks).
 std::vector<double> mid_ranks(std::span<const double> values);
-/// Spearman's rank correlation: Pearson's of the mid-ranks. NaN for fewer than two pairs, or where one side is constant.
+/// Spearman's rank correlation: Pearson's of the mid-ranks. NaN for fewer than two pairs, or where one side is
+/// constant.
 double spearman(std::span<const double> a, std::span<const double> b);
 
 /// How well rows keep a published order.
@@ -43,10 +44,10 @@ struct RankAgreement {
 inline constexpr int kStudyResamples = 10000;
 inline constexpr uint64_t kStudySeed = 20170401;
 inline constexpr int64_t kMostPermuted = 10;
-/// `values`: [row][seed], NaN for what there is none; `published`: per row, NaN likewise; rows without either are left out.
-/// The interval is a percentile bootstrap over the seeds: each row's mean is taken anew over as many of its seeds, drawn
-/// with replacement and for each row alone. It tells how other seeds might have ordered the same rows, not what other rows
-/// would do. Draw d of row r in resampling i is Philox's word d % 4 for the counter {d / 4, i, r, "stud"}.
+/// `values`: [row][seed], NaN for what there is none; `published`: per row, NaN likewise; rows without either are left
+/// out. The interval is a percentile bootstrap over the seeds: each row's mean is taken anew over as many of its seeds,
+/// drawn with replacement and for each row alone. It tells how other seeds might have ordered the same rows, not what
+/// other rows would do. Draw d of row r in resampling i is Philox's word d % 4 for the counter {d / 4, i, r, "stud"}.
 RankAgreement rank_agreement(std::span<const double> published, const std::vector<std::vector<double>>& values,
                              int resamples = kStudyResamples, uint64_t seed = kStudySeed);
 

@@ -1,5 +1,5 @@
-// The studies. Published figures are those of Zhao, Shi, Qi, Wang & Jia, "Pyramid Scene Parsing Network", CVPR 2017, tables
-// 1 to 4, unless a study says otherwise.
+// The studies. Published figures are those of Zhao, Shi, Qi, Wang & Jia, "Pyramid Scene Parsing Network", CVPR 2017,
+// tables 1 to 4, unless a study says otherwise.
 #include <fmt/format.h>
 
 #include <algorithm>

@@ -26,8 +26,8 @@ struct StudyData {
   int train_things = 0, val_things = 0;
 };
 
-/// The classifier that rows begin from: configs/scenes/classifier.yaml on the data's things, with the trunk of its network.
-/// Its manual_seed and folders are left to the caller. The data has things.
+/// The classifier that rows begin from: configs/scenes/classifier.yaml on the data's things, with the trunk of its
+/// network. Its manual_seed and folders are left to the caller. The data has things.
 Config classifier_config(const StudyData& data);
 
 /// "scenes", "camvid", or the stem of a configuration's file name.
@@ -39,8 +39,8 @@ std::string study_data_name(const std::string& data);
 StudyData study_data(const std::string& data, bool quick, const std::string& out,
                      const std::vector<std::string>& settings);
 
-/// Makes the scenes, if they are not there in this number and size; asks other data whether their lists are there. Throws Refusal
-/// with a hint where they are not, Interrupted as write_scenes() does.
+/// Makes the scenes, if they are not there in this number and size; asks other data whether their lists are there.
+/// Throws Refusal with a hint where they are not, Interrupted as write_scenes() does.
 void prepare_study_data(const StudyData& data);
 /// Makes the things likewise. The data has a folder for them.
 void prepare_study_things(const StudyData& data);

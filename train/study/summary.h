@@ -1,5 +1,5 @@
-// What a study comes to: means and deviations over the seeds, differences, and the order of the rows beside the published
-// one; as a table for a terminal, and as JSON.
+// What a study comes to: means and deviations over the seeds, differences, and the order of the rows beside the
+// published one; as a table for a terminal, and as JSON.
 #pragma once
 
 #include <cstdint>
@@ -19,8 +19,8 @@ struct RowSummary {
   double published_from_first = 0;  ///< likewise; NaN where one of the two was not published
 };
 
-/// Two rows of a group that stand otherwise than published, by more than the seeds explain: the interval of their paired
-/// difference leaves out 0.
+/// Two rows of a group that stand otherwise than published, by more than the seeds explain: the interval of their
+/// paired difference leaves out 0.
 struct Contradiction {
   size_t better, worse;         ///< rows: here `better` has the higher mIoU, published the lower
   PairedDifference difference;  ///< of the mIoU, better - worse

@@ -13,7 +13,8 @@
 
 namespace giza::train {
 
-/// How something is computed, on which its bits should not depend (threads, SIMD targets that fuse), or may (the others).
+/// How something is computed, on which its bits should not depend (threads, SIMD targets that fuse), or may (the
+/// others).
 struct ComputeSetting {
   int threads = 1;
   std::string isa = "auto";

@@ -45,8 +45,8 @@ class ReferenceFolder {
   std::string path_;
 };
 
-/// The shape of the labels of pictures x = [N,H,W,3]: N,H,W, or where the network gives a picture one class N, as PyTorch
-/// has them.
+/// The shape of the labels of pictures x = [N,H,W,3]: N,H,W, or where the network gives a picture one class N, as
+/// PyTorch has them.
 std::vector<int64_t> label_shape(const models::SceneParser& model, const Shape& x);
 /// Labels of that shape from values[begin] on.
 Labels labels_of(const std::vector<int32_t>& values, size_t begin, const std::vector<int64_t>& shape);

@@ -134,8 +134,9 @@ class ParserGraph {
     return graph_.concat(name, parts);
   }
 
-  /// A convolution with the batch norm, the residual and the ReLU that its layer ends with. A pyramid's maps are enlarged
-  /// and concatenated with its input first. A layer that is used again, on another input, has the same constants.
+  /// A convolution with the batch norm, the residual and the ReLU that its layer ends with. A pyramid's maps are
+  /// enlarged and concatenated with its input first. A layer that is used again, on another input, has the same
+  /// constants.
   OnnxValue convolution(const Step& step) {
     const HeardOp& op = step.op;
     auto found = layers_.find(op.layer);

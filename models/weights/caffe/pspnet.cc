@@ -19,9 +19,8 @@
 namespace giza::models {
 namespace {
 
-/// A convolution, and the batch norm behind it, if there is one. '#' is a number, one less in semseg's path, as Caffe counts
-/// from 1 (and its stages from 2); '%' one that stays; '@' a block of He et al.'s: a, b, c, or a,
-/// b1, b2, ...
+/// A convolution, and the batch norm behind it, if there is one. '#' is a number, one less in semseg's path, as Caffe
+/// counts from 1 (and its stages from 2); '%' one that stays; '@' a block of He et al.'s: a, b, c, or a, b1, b2, ...
 struct Row {
   std::string_view caffe, conv, norm;
 };

@@ -25,8 +25,8 @@ class WireFile {
   explicit WireFile(const InputFile& file) : file_(file) {}
   const InputFile& file() const { return file_; }
 
-  /// The varint at `at`, which moves behind it. Throws Refusal "FILE: byte N: ..." if it does not end before `end`, or is
-  /// none of 64 bits.
+  /// The varint at `at`, which moves behind it. Throws Refusal "FILE: byte N: ..." if it does not end before `end`, or
+  /// is none of 64 bits.
   uint64_t varint(uint64_t& at, uint64_t end);
   /// The byte at `at`, which lies within the file.
   uint8_t byte(uint64_t at);
@@ -37,8 +37,9 @@ class WireFile {
   uint64_t window_begin_ = 0;
 };
 
-/// The fields of the message that lies in bytes [begin, end) of a file, one after another. Nothing is kept of them: whoever
-/// asks holds what it needs, and a message inside is walked the same way, so that neither nesting nor size costs memory.
+/// The fields of the message that lies in bytes [begin, end) of a file, one after another. Nothing is kept of them:
+/// whoever asks holds what it needs, and a message inside is walked the same way, so that neither nesting nor size
+/// costs memory.
 class WireMessage {
  public:
   WireMessage(WireFile& file, uint64_t begin, uint64_t end) : file_(file), at_(begin), end_(end) {}

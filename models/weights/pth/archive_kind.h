@@ -8,8 +8,8 @@
 
 namespace giza::models {
 
-/// Throws Refusal "PATH: ..." unless torch.save may have written an archive with these records, and says what else it is
-/// where that can be told: TorchScript, an exported program, Keras, NumPy, a zipped file of weights.
+/// Throws Refusal "PATH: ..." unless torch.save may have written an archive with these records, and says what else it
+/// is where that can be told: TorchScript, an exported program, Keras, NumPy, a zipped file of weights.
 void check_archive_kind(std::span<const ZipRecord> records, const std::string& path);
 
 }  // namespace giza::models

@@ -32,10 +32,10 @@ struct PthObjects {
 std::span<const PickleGlobal> pth_globals();
 
 /// Checks every storage and tensor of the pickle, those beside the state_dict too, and finds the state_dict: the whole,
-/// what stands under "state_dict", "model" or "model_state_dict", or else the one dict with tensors that there is. What is
-/// no tensor is left out; what might be one but cannot be read is refused by name. All tensors together may become at most
-/// most_bytes_in_memory(file_bytes).
-/// `stream`: storages as the form before PyTorch 1.6 names them. Throws Refusal "PLACE: ...".
+/// what stands under "state_dict", "model" or "model_state_dict", or else the one dict with tensors that there is. What
+/// is no tensor is left out; what might be one but cannot be read is refused by name. All tensors together may become
+/// at most most_bytes_in_memory(file_bytes). `stream`: storages as the form before PyTorch 1.6 names them. Throws
+/// Refusal "PLACE: ...".
 PthObjects read_pth_objects(const Pickle& pickle, bool stream, uint64_t file_bytes, const std::string& place);
 
 }  // namespace giza::models

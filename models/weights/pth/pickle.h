@@ -47,8 +47,8 @@ class Pickle {
   using Ref = uint32_t;
 
   /// Reads one pickle of protocol 0 to 5 from the front of `bytes`; `origin` is where in the file they begin. What a
-  /// global outside `allowed` makes is opaque, and so is a call whose result is filled or given attributes afterwards: no
-  /// foreign code may have a say in what an allowed value is. Throws Refusal "PLACE: ..." for what is no pickle.
+  /// global outside `allowed` makes is opaque, and so is a call whose result is filled or given attributes afterwards:
+  /// no foreign code may have a say in what an allowed value is. Throws Refusal "PLACE: ..." for what is no pickle.
   Pickle(std::string_view bytes, std::span<const PickleGlobal> allowed, const std::string& place, uint64_t origin = 0);
 
   /// Length of the pickle.

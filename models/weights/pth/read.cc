@@ -16,7 +16,8 @@
 namespace giza::models {
 namespace {
 
-// The pickle may hold arrays of a log: a training library's history of a hundred thousand steps takes tens of megabytes.
+// The pickle may hold arrays of a log: a training library's history of a hundred thousand steps takes tens of
+// megabytes.
 constexpr uint64_t kMaxPickle = uint64_t{256} << 20;
 
 /// The folder, of any name, that all records of torch.save stand in; with its slash.

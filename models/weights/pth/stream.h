@@ -11,8 +11,8 @@ namespace giza::models {
 /// Whether a file that begins so is a stream: the magic number stands in its first pickle.
 bool is_pth_stream(std::string_view head);
 
-/// Pickles of a magic number, a version, facts of the machine, the object, and the keys of its storages, then per storage
-/// its number of elements and their bytes. Throws Refusal "FILE: ...".
+/// Pickles of a magic number, a version, facts of the machine, the object, and the keys of its storages, then per
+/// storage its number of elements and their bytes. Throws Refusal "FILE: ...".
 WeightFile read_pth_stream(const InputFile& file);
 
 }  // namespace giza::models

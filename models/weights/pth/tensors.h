@@ -55,7 +55,8 @@ class PthTensors {
   bool is_tensor(Ref ref) const;
   /// The type of a tensor's numbers; nullopt for one that cannot be read, or whose type giza does not have.
   std::optional<DType> dtype_of(Ref tensor) const;
-  /// The tensor `name` and its type. Throws Refusal "PLACE: ..." for one that cannot be read, saying of what kind it is.
+  /// The tensor `name` and its type. Throws Refusal "PLACE: ..." for one that cannot be read, saying of what kind it
+  /// is.
   std::pair<TensorView, DType> read(Ref tensor, std::string_view name) const;
   /// What a value that is no tensor is, for a message: "an integer", "a sparse tensor (made by ...)".
   std::string describe(Ref ref) const;

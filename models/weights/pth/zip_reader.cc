@@ -83,7 +83,8 @@ ZipReader::Directory ZipReader::find_directory() const {
   const std::string& path = file_.path();
   check<Refusal>(file_.size() >= kEndSize, "{}: {} bytes are too few for a .pth file; is it cut off?", path,
                  file_.size());
-  // The last end record counts, as for PyTorch. Behind it may be the archive's comment, and what was appended to the file.
+  // The last end record counts, as for PyTorch. Behind it may be the archive's comment, and what was appended to the
+  // file.
   const uint64_t tail_at = file_.size() - std::min<uint64_t>(file_.size(), kEndSize + kLongestComment);
   const std::string tail = file_.read_at(tail_at, file_.size() - tail_at);
   const size_t found = tail.rfind(kEndSignature, tail.size() - kEndSize);

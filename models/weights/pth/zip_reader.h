@@ -24,14 +24,14 @@ struct ZipRecord {
   uint32_t crc = 0;  ///< CRC-32 that the archive promises
 };
 
-/// The directory of an archive, zip64 included. Memory: at most four times that of the directory, which is at most 32 MiB
-/// with at most 131,072 records.
+/// The directory of an archive, zip64 included. Memory: at most four times that of the directory, which is at most 32
+/// MiB with at most 131,072 records.
 class ZipReader {
  public:
-  /// Throws Refusal "FILE: ..." for compressed, encrypted or overlapping records, a name twice, local headers that differ
-  /// from the directory, a directory that the end record does not follow, sizes beyond the file.
-  /// `judge`, if given, sees the names before anything else of the records is checked, and may throw a Refusal that says
-  /// what the archive is instead; of these records only the names can be relied on.
+  /// Throws Refusal "FILE: ..." for compressed, encrypted or overlapping records, a name twice, local headers that
+  /// differ from the directory, a directory that the end record does not follow, sizes beyond the file. `judge`, if
+  /// given, sees the names before anything else of the records is checked, and may throw a Refusal that says what the
+  /// archive is instead; of these records only the names can be relied on.
   using Judge = void (*)(std::span<const ZipRecord> records, const std::string& path);
   explicit ZipReader(const InputFile& file, Judge judge = nullptr);
 

@@ -10,8 +10,8 @@
 
 namespace giza::models {
 
-/// Writes records one after the other into a file that appears at finish(). No time stamps: the same records give the same
-/// bytes. Sizes and places of 4 GiB and more use zip64. Throws Error when writing fails.
+/// Writes records one after the other into a file that appears at finish(). No time stamps: the same records give the
+/// same bytes. Sizes and places of 4 GiB and more use zip64. Throws Error when writing fails.
 class ZipWriter {
  public:
   /// `zip64_from`: the size or place from which the zip64 fields are used; tests lower it.

@@ -1,7 +1,7 @@
 // Forward and backward-data are one product: every output pixel is a sum over kernel taps of a gathered input pixel
 // (C floats in a row, NHWC) times that tap's [C, K] matrix. No im2col copy is made: the kernel reads the pixels where
-// they lie, through pointers. Strided backward-data falls into stride x stride phases, each such a product over the taps
-// that reach it. docs/gemm.md walks through it.
+// they lie, through pointers. Strided backward-data falls into stride x stride phases, each such a product over the
+// taps that reach it. docs/gemm.md walks through it.
 #include "tensor/ops/conv/direct.h"
 
 #include <algorithm>

@@ -1,4 +1,5 @@
-// Direct convolution, gradient of the weights: dw(tap)[c][k] = sum over output pixels of x(pixel, tap)[c] * dy[pixel][k].
+// Direct convolution, gradient of the weights: dw(tap)[c][k] = sum over output pixels of x(pixel, tap)[c] *
+// dy[pixel][k].
 #include <algorithm>
 #include <vector>
 
@@ -16,8 +17,8 @@ constexpr int64_t kPixelBlock = 128;  // of the sum; its panel of dy, or half of
 
 // How the work is cut: a task owns a part of the input channels, some panels of output channels, all taps, and a slice
 // of the pixels. Its sums, at most 512 x 256, and a block of its pixels stay in L2, so that x is read once per 256
-// output channels. Slices make work for many threads where the weights are few: pieces of each picture, or pictures that
-// lie in one subtree of the sum over pictures. Their partial sums are added in order, and in the tree.
+// output channels. Slices make work for many threads where the weights are few: pieces of each picture, or pictures
+// that lie in one subtree of the sum over pictures. Their partial sums are added in order, and in the tree.
 struct WeightCut {
   int64_t panel_groups, group_panels, parts, part_channels;
   int64_t pictures, pixels;      // of each
@@ -37,8 +38,8 @@ WeightCut cut_weights(int64_t in_channels, int64_t panels, int64_t panel_width, 
   const int64_t wanted_parts = std::max<int64_t>(1, (in_channels * taps + 511) / 512);
   cut.part_channels = round_up((in_channels + wanted_parts - 1) / wanted_parts, kTileRows);
   cut.parts = std::max<int64_t>(1, (in_channels + cut.part_channels - 1) / cut.part_channels);
-  // At least 32 tasks. Pieces depend on the picture alone, because they show in the bits: at least eight blocks each, and
-  // no more than 1 MB of partial sums of a picture. Slices of whole pictures do not: no more than 16 MB.
+  // At least 32 tasks. Pieces depend on the picture alone, because they show in the bits: at least eight blocks each,
+  // and no more than 1 MB of partial sums of a picture. Slices of whole pictures do not: no more than 16 MB.
   const int64_t wanted = (32 + cut.tasks() - 1) / cut.tasks(), floats = std::max<int64_t>(weights, 1);
   const int64_t pieces = std::min({wanted, (int64_t{1} << 18) / floats, pixels / (8 * kPixelBlock)});
   cut.piece_pixels = round_up((pixels + std::max<int64_t>(pieces, 1) - 1) / std::max<int64_t>(pieces, 1), kPixelBlock);

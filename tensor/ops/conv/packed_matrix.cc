@@ -45,8 +45,8 @@ PackedLayout::Next PackedLayout::next(const DepthBlock& block, int64_t panel, in
 }
 
 ProductCut cut_product(int64_t pictures, int64_t pixels, int64_t panels) {
-  // 120 rows: their inputs stay in L2 while all panels pass, and their outputs of one panel while its depth blocks do. At
-  // least 32 tasks where there is work for them, so that many threads share it evenly.
+  // 120 rows: their inputs stay in L2 while all panels pass, and their outputs of one panel while its depth blocks do.
+  // At least 32 tasks where there is work for them, so that many threads share it evenly.
   const PictureCut rows(pictures, pixels, 120, kernels::kTileRows);
   const int64_t wanted = std::min(panels, std::max<int64_t>(1, 32 / std::max<int64_t>(rows.tasks(), 1)));
   const int64_t panels_per_task = (panels + wanted - 1) / wanted;

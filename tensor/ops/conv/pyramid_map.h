@@ -1,4 +1,5 @@
-// Where the outputs of a convolution over upsampled pyramid maps come from: two sparse matrices, made from shapes alone.
+// Where the outputs of a convolution over upsampled pyramid maps come from: two sparse matrices, made from shapes
+// alone.
 #pragma once
 
 #include <cstdint>

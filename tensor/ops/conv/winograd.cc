@@ -75,7 +75,8 @@ void multiply(const Filters& filters, int64_t position, const Workspace& space, 
   }
 }
 
-/// Few channels: each task takes a block of tiles through all three steps, in its own cache, where the filters stay too.
+/// Few channels: each task takes a block of tiles through all three steps, in its own cache, where the filters stay
+/// too.
 void run_by_tiles(const Problem& problem, const Filters& filters, int64_t tiles_per_task) {
   ChannelMoments* moments = problem.epilogue.moments;
   const Tiling& tiling = problem.tiling;

@@ -1,5 +1,5 @@
-// Winograd convolutions: 3x3, stride 1, any dilation. A convolution becomes n x n independent products, of 36 / (9 * 16)
-// of the direct multiplications for F(4x4, 3x3). docs/winograd.md has the derivation.
+// Winograd convolutions: 3x3, stride 1, any dilation. A convolution becomes n x n independent products, of 36 / (9 *
+// 16) of the direct multiplications for F(4x4, 3x3). docs/winograd.md has the derivation.
 #pragma once
 
 #include "tensor/ops/conv/packed_matrix.h"
@@ -10,8 +10,8 @@ namespace giza::ops::winograd {
 /// True for 3x3 kernels at stride 1.
 bool applies(const Shape& w, const Conv2dOptions& options);
 
-/// Tiles of m x m pixels that cover an output of P x Q pixels. A convolution of dilation d is d x d interleaved ordinary
-/// ones: a tile's pixels are d apart, and its first pixel runs over the phases.
+/// Tiles of m x m pixels that cover an output of P x Q pixels. A convolution of dilation d is d x d interleaved
+/// ordinary ones: a tile's pixels are d apart, and its first pixel runs over the phases.
 struct Tiling {
   int m = 4;
   int64_t images = 0, dilation = 1;
@@ -36,8 +36,8 @@ Filters transform_filters(int m, const Tensor& w, bool transposed);
 /// relu(conv(x) + bias + residual) with filters that were made once.
 Tensor conv2d(const Tensor& x, const Filters& filters, const ConvEpilogue& epilogue, const Conv2dOptions& options);
 
-/// As the ops of the same name in tensor/ops/conv2d.h, after their checks. Input channels are taken in parts, so that the
-/// transformed filters of one are at most 32 MB or those of 256 channels.
+/// As the ops of the same name in tensor/ops/conv2d.h, after their checks. Input channels are taken in parts, so that
+/// the transformed filters of one are at most 32 MB or those of 256 channels.
 Tensor conv2d(int m, const Tensor& x, const Tensor& w, const ConvEpilogue& epilogue, const Conv2dOptions& options);
 Tensor conv2d_backward_input(int m, const Tensor& dy, const Tensor& w, const Shape& x_shape,
                              const Conv2dOptions& options);

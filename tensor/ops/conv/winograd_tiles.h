@@ -12,8 +12,8 @@ namespace giza::ops::winograd {
 /// different cache sets.
 inline int64_t position_stride(int64_t tiles, int64_t stride) { return tiles * stride + 16; }
 
-/// Floats from a tile to the next. For many channels an odd number of lines, so that the tiles of one position fall into
-/// different cache sets; for few, the extra line costs more than it wins.
+/// Floats from a tile to the next. For many channels an odd number of lines, so that the tiles of one position fall
+/// into different cache sets; for few, the extra line costs more than it wins.
 inline int64_t tile_stride(int64_t channels) {
   const int64_t lines = (channels + 15) / 16;
   return 16 * (lines >= 8 ? lines | 1 : lines);
@@ -58,8 +58,8 @@ void add_moments(const Tensor& picture, const Tiling& tiling, const PictureCut& 
 /// Input channels that are taken at a time where the filters w [K,3,3,C] are transformed for one use.
 int64_t part_channels(int m, const Shape& w);
 
-/// Tasks per chunk, chunks as even as can be: their transforms fill most of a last-level cache of 48 MB, but have no fewer
-/// than 256 tiles, because each chunk reads all filters.
+/// Tasks per chunk, chunks as even as can be: their transforms fill most of a last-level cache of 48 MB, but have no
+/// fewer than 256 tiles, because each chunk reads all filters.
 int64_t even_chunk(const PictureCut& tasks, int64_t tile_bytes);
 
 }  // namespace giza::ops::winograd

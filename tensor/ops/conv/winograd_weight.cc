@@ -1,6 +1,6 @@
 // Winograd convolutions, gradient of the weights: the adjoint of the forward pass. With V = B^T d B of the input tiles
-// and W = A dy A^T of the gradient tiles, dU = sum over a picture's tiles of W^T V by position, and dw = G^T dU G, summed
-// over pictures.
+// and W = A dy A^T of the gradient tiles, dU = sum over a picture's tiles of W^T V by position, and dw = G^T dU G,
+// summed over pictures.
 #include <algorithm>
 
 #include "tensor/dry_run.h"
@@ -103,8 +103,8 @@ void multiply_tiles(const PictureCut& cut, const Products& products, int64_t pos
   });
 }
 
-/// Many channels: the tiles of the pictures from `first_picture` on are transformed, at most about `most` at a time, and
-/// then multiplied. The products of each picture go to `to`.
+/// Many channels: the tiles of the pictures from `first_picture` on are transformed, at most about `most` at a time,
+/// and then multiplied. The products of each picture go to `to`.
 void multiply_by_chunks(const Operands& operands, const PictureCut& cut, const Products& products,
                         int64_t first_picture, int64_t pictures, int64_t most, float* to) {
   constexpr int64_t kGroup = 6;  // tiles of a transform task
@@ -123,8 +123,8 @@ void multiply_by_chunks(const Operands& operands, const PictureCut& cut, const P
   }
 }
 
-/// Few channels: a task takes a block of tiles through the transforms and the products, some at a time, in its own cache.
-/// The products of each block of the pictures from `first_picture` on go to `to`.
+/// Few channels: a task takes a block of tiles through the transforms and the products, some at a time, in its own
+/// cache. The products of each block of the pictures from `first_picture` on go to `to`.
 void multiply_by_blocks(const Operands& operands, const PictureCut& cut, const Products& products,
                         int64_t first_picture, int64_t pictures, float* to) {
   const int64_t positions = operands.tiling.positions();
@@ -175,8 +175,8 @@ void add_blocks(const Products& products, int64_t positions, int64_t blocks, int
   }
 }
 
-/// dw = G^T dU G of each picture, added over pictures in the tree. dw [K,3,3,C] of x, whose channels are a part of it or
-/// all.
+/// dw = G^T dU G of each picture, added over pictures in the tree. dw [K,3,3,C] of x, whose channels are a part of it
+/// or all.
 void backward_weight(int m, const Tensor& x, const Tensor& dy, const Tensor& dw, const Conv2dOptions& options) {
   constexpr int64_t kTileBlock = 128;  // of the sum: its panel of V, or half of it, stays in L1 while W passes
   const Tiling tiling(m, dy.dim(0), dy.dim(1), dy.dim(2), options.dilation);

@@ -13,7 +13,8 @@ const float* class_weights_of(const char* op, const Tensor& logits, const CrossE
 /// Throws ShapeError that names the label's place: `pixel` is an index into labels.values.
 [[noreturn]] void throw_bad_label(const char* op, const Labels& labels, int64_t pixel, int64_t classes,
                                   int32_t ignore_label);
-/// Adds the blocks of each picture in a tree, then the pictures in one. Overwrites `sums`, of `blocks` blocks a picture.
+/// Adds the blocks of each picture in a tree, then the pictures in one. Overwrites `sums`, of `blocks` blocks a
+/// picture.
 kernels::CrossEntropySums tree_sum(kernels::CrossEntropySums* sums, int64_t pictures, int64_t blocks);
 /// The mean loss [1] of such a sum; 0 without weight.
 Tensor mean_loss(const kernels::CrossEntropySums& total);

@@ -10,16 +10,16 @@
 
 namespace giza::ops {
 
-/// A point of the lattice of D features as one number. Its D + 1 coordinates are all congruent to one remainder r modulo
-/// D + 1, and sum to 0: so r and the first D coordinates' quotients tell all. r stands in the lowest three bits, above it
-/// the quotients, each in a field of its own that is wide enough for every point around these features and its
+/// A point of the lattice of D features as one number. Its D + 1 coordinates are all congruent to one remainder r
+/// modulo D + 1, and sum to 0: so r and the first D coordinates' quotients tell all. r stands in the lowest three bits,
+/// above it the quotients, each in a field of its own that is wide enough for every point around these features and its
 /// neighbours. Steps along an axis are additions then, and no two points have one number.
 class LatticeKeys {
  public:
   static constexpr int kMost = 5;  ///< features
 
-  /// For features [1,H,W,D], D from 1 to 5. Throws Error for features that are not finite, LatticeRange where they lie so
-  /// far apart that their coordinates lose digits (131,072 and more) or do not fit.
+  /// For features [1,H,W,D], D from 1 to 5. Throws Error for features that are not finite, LatticeRange where they lie
+  /// so far apart that their coordinates lose digits (131,072 and more) or do not fit.
   explicit LatticeKeys(const Tensor& features);
 
   /// Corner 0 of a simplex: its cell, value i at cell[i * stride].
@@ -28,8 +28,8 @@ class LatticeKeys {
     for (int i = 0; i < dimension_; ++i) key += static_cast<uint64_t>(cell[i * stride] - lowest_[i]) << shift_[i];
     return key;
   }
-  /// Corner r + 1 from corner r, of which coordinate `axis` has rank D - r: all coordinates but that go up by 1, and that
-  /// down by D.
+  /// Corner r + 1 from corner r, of which coordinate `axis` has rank D - r: all coordinates but that go up by 1, and
+  /// that down by D.
   uint64_t next_corner(uint64_t key, int axis) const { return key + 1 - unit_[axis]; }
 
   /// The neighbour whose coordinates are smaller by 1, but that of `axis` larger by D.

@@ -9,8 +9,8 @@
 
 namespace giza::ops {
 
-/// Takes the sum of item `index`, `floats` numbers at `sum`; kept sums lie `stride` floats apart from `kept` on. After the
-/// last item `sum` is the whole.
+/// Takes the sum of item `index`, `floats` numbers at `sum`; kept sums lie `stride` floats apart from `kept` on. After
+/// the last item `sum` is the whole.
 inline void take_sum(const TreeCounter& counter, int64_t index, float* sum, int64_t floats, float* kept,
                      int64_t stride) {
   counter.take(

@@ -17,8 +17,8 @@ struct OnnxTensor {
   std::vector<double> data;
 };
 
-/// Every value of the graph by name. Fails the running test for a graph that is not valid: a value read before it is made
-/// or made twice, a wrong declared shape, an attribute, operator or constant that should not be there.
+/// Every value of the graph by name. Fails the running test for a graph that is not valid: a value read before it is
+/// made or made twice, a wrong declared shape, an attribute, operator or constant that should not be there.
 std::map<std::string, OnnxTensor> run_onnx(const onnx::GraphProto& graph, const OnnxTensor& input);
 
 }  // namespace giza

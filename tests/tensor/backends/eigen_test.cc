@@ -71,9 +71,9 @@ Eigen::Matrix<long double, Eigen::Dynamic, Eigen::Dynamic> vandermonde(const Poi
   return v;
 }
 
-/// Polynomials of m and of 3 coefficients are multiplied by their values at n = m + 2 points: the product's coefficients
-/// solve the Vandermonde system of those points. F(m, 3) is the transpose of this (Winograd, 1980), so A evaluates the
-/// one, G the other, and B^T is the transposed inverse; how G and B share the factor of a point is free.
+/// Polynomials of m and of 3 coefficients are multiplied by their values at n = m + 2 points: the product's
+/// coefficients solve the Vandermonde system of those points. F(m, 3) is the transpose of this (Winograd, 1980), so A
+/// evaluates the one, G the other, and B^T is the transposed inverse; how G and B share the factor of a point is free.
 template <int kM>
 void check_winograd() {
   CAPTURE(kM);

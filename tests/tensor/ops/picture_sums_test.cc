@@ -81,8 +81,8 @@ TEST_CASE("weight gradients of a batch are the sum of its pictures' in a tree") 
     std::string text;
     ConvAlgorithm algorithm;
   };
-  // Direct with few weights (pieces of a picture), with many, strided, and unfolded; every size of Winograd tiles; maps of
-  // a pixel, and of more tiles than a block has.
+  // Direct with few weights (pieces of a picture), with many, strided, and unfolded; every size of Winograd tiles; maps
+  // of a pixel, and of more tiles than a block has.
   for (const Case& each :
        {Case{"conv2d h50w60c4k8r1", ConvAlgorithm::direct}, Case{"conv2d h9w11c70k130r1", ConvAlgorithm::direct},
         Case{"conv2d h13w9c20k40r3s2", ConvAlgorithm::direct}, Case{"conv2d h20w20c3k16r3s2", ConvAlgorithm::direct},

@@ -1,4 +1,5 @@
-// Gaussian filters between pixels: the lattice against one in double that was written apart, the exact one against its sum.
+// Gaussian filters between pixels: the lattice against one in double that was written apart, the exact one against its
+// sum.
 #include <cmath>
 
 #include "tensor/ops/exact_filter.h"

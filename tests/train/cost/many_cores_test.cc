@@ -36,8 +36,8 @@ Region region(int64_t around, int64_t begin_us, int64_t end_us, const std::vecto
   return made;
 }
 
-/// Three steps of one kernel in a layer: 10 us before its region of four tasks, 2 us after it. The first task takes other
-/// times in each step.
+/// Three steps of one kernel in a layer: 10 us before its region of four tasks, 2 us after it. The first task takes
+/// other times in each step.
 struct Steps {
   std::vector<Event> events;
   std::vector<Region> regions;

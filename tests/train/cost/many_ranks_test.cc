@@ -204,8 +204,9 @@ TEST_CASE("a plan of several ranks counts the exchanges of the network's own ste
   REQUIRE(plan.ranks.rows.size() == 1);
   const RanksRow& row = plan.ranks.rows.front();
   CHECK(row.fullest.pictures == 2);
-  // Batch norms: three in the stem, two in each of 4 blocks, one at each of their shortcuts (all change the channels), two
-  // in the pyramid, one in each head. Forward and backward; two losses, and the gradients of the biases of two heads.
+  // Batch norms: three in the stem, two in each of 4 blocks, one at each of their shortcuts (all change the channels),
+  // two in the pyramid, one in each head. Forward and backward; two losses, and the gradients of the biases of two
+  // heads.
   const int64_t norms = 3 + 8 + 4 + 2 + 2;
   CHECK(row.step.sums.calls == 2 * norms + 2 + 2);
   CHECK(row.step.sums.messages == 3 * row.step.sums.calls);

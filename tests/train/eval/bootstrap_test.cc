@@ -1,4 +1,5 @@
-// The bootstrap: percentiles as numpy has them, a case with a known distribution, the same bits at any number of threads.
+// The bootstrap: percentiles as numpy has them, a case with a known distribution, the same bits at any number of
+// threads.
 #include "train/eval/bootstrap.h"
 
 #include <doctest/doctest.h>

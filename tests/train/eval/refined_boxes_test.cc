@@ -16,7 +16,8 @@ namespace {
 
 constexpr uint8_t kStuff = 0, kThing = 1, kOther = 3, kIgnore = 255;
 
-/// A disc of class 1 in the middle of class 0, a small square of class 3 beside it; colours are nearly those of the classes.
+/// A disc of class 1 in the middle of class 0, a small square of class 3 beside it; colours are nearly those of the
+/// classes.
 struct Scene {
   LabelMap mask{48, 40, kStuff};
   Image picture{48, 40};

@@ -1,4 +1,5 @@
-// The statistics of studies against SciPy (tests/golden/make_statistics_goldens.py), and where there is little to count.
+// The statistics of studies against SciPy (tests/golden/make_statistics_goldens.py), and where there is little to
+// count.
 #include "train/study/statistics.h"
 
 #include <doctest/doctest.h>
@@ -98,7 +99,8 @@ TEST_CASE("study statistics: the interval of the rank correlation comes from the
   CHECK(sure.high == doctest::Approx(1));
   CHECK(sure.resamples == kStudyResamples);
   CHECK(sure.chance == doctest::Approx(1.0 / 6));
-  // Two rows whose two seeds cross: of the 16 draws, 9 x 1 have a row's mean clearly in order, so both ends are reached.
+  // Two rows whose two seeds cross: of the 16 draws, 9 x 1 have a row's mean clearly in order, so both ends are
+  // reached.
   const RankAgreement crossed = rank_agreement(Values{1, 2}, {{0, 3}, {1, 4}});
   CHECK(crossed.rho == doctest::Approx(1));
   CHECK(crossed.low == doctest::Approx(-1));
@@ -109,8 +111,8 @@ TEST_CASE("study statistics: the interval of the rank correlation comes from the
 }
 
 TEST_CASE("study statistics: the bootstrap draws as often as it says") {
-  // Row 2 beats row 1 but where row 1 draws 4 twice (1 in 4) and row 2 draws 1 at least once (3 in 4), or ties at 4: below
-  // 2.5 % of the draws would be cut off, 3 / 16 are not.
+  // Row 2 beats row 1 but where row 1 draws 4 twice (1 in 4) and row 2 draws 1 at least once (3 in 4), or ties at 4:
+  // below 2.5 % of the draws would be cut off, 3 / 16 are not.
   const RankAgreement rare = rank_agreement(Values{1, 2}, {{0, 4}, {1, 9}}, 4000);
   CHECK(rare.low == doctest::Approx(-1));
   const RankAgreement never = rank_agreement(Values{1, 2}, {{0, 1}, {1.5, 9}}, 4000);

@@ -42,14 +42,14 @@ struct LabelMap {
 
 using Color = std::array<uint8_t, 3>;
 
-/// JPEG or PNG (by content, not by name) as RGB, with the values of OpenCV's imread: turned as EXIF says, grey expanded,
-/// alpha dropped, 16 bits cut to 8, ink (CMYK) put on white; gamma and colour profiles change nothing.
-/// Throws Refusal "FILE: ..." for a file that is missing, truncated, damaged, of another format (named) or kind, or above
+/// JPEG or PNG (by content, not by name) as RGB, with the values of OpenCV's imread: turned as EXIF says, grey
+/// expanded, alpha dropped, 16 bits cut to 8, ink (CMYK) put on white; gamma and colour profiles change nothing. Throws
+/// Refusal "FILE: ..." for a file that is missing, truncated, damaged, of another format (named) or kind, or above
 /// kMaxPixels, before its pixels are decoded.
 Image read_image(const std::string& path);
-/// PNG, grey (1 to 16 bits) or palette, as raw indices: the palette is not applied. A PNG's EXIF orientation is, as it is
-/// to its image. Throws Refusal for RGB files (saying that a label map holds indices), for 16-bit values above 255, and
-/// for the faults of read_image.
+/// PNG, grey (1 to 16 bits) or palette, as raw indices: the palette is not applied. A PNG's EXIF orientation is, as it
+/// is to its image. Throws Refusal for RGB files (saying that a label map holds indices), for 16-bit values above 255,
+/// and for the faults of read_image.
 LabelMap read_labels(const std::string& path);
 /// The same in two steps: the whole file, refused from its beginning if it is neither JPEG nor PNG; and its pixels.
 std::vector<uint8_t> read_picture_file(const std::string& path);

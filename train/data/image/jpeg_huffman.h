@@ -86,8 +86,8 @@ class HuffmanTable {
   std::array<uint8_t, 256> symbols_{};
 };
 
-/// The tables that a file without its own is coded by, as frames of Motion JPEG are (annex K.3): class 0 (DC) or 1 (AC),
-/// number 0 (luminance) or 1 (chrominance).
+/// The tables that a file without its own is coded by, as frames of Motion JPEG are (annex K.3): class 0 (DC) or 1
+/// (AC), number 0 (luminance) or 1 (chrominance).
 const HuffmanTable& standard_huffman_table(int type, unsigned number);
 
 }  // namespace giza::train

@@ -106,7 +106,8 @@ class ScanDecoder {
       const size_t begin = bits_.position();
       const char* fault = decode_dc(part);
       if (fault == nullptr) fault = decode_ac(*part.ac);
-      // Where zeros are a code of a coefficient, they make blocks of nothing but that. Positions are up to 8 bytes late.
+      // Where zeros are a code of a coefficient, they make blocks of nothing but that. Positions are up to 8 bytes
+      // late.
       const size_t end = bits_.position() - 8;
       return fault == nullptr && end >= begin + 12 && is_zero(begin, end) ? "zeros stand in place of coded data"
                                                                           : fault;
@@ -261,9 +262,9 @@ class ScanDecoder {
     return bits_.take(8);
   }
 
-  /// True where the last coded bytes are zeros that go on behind the last block, as an overwritten part of a file leaves
-  /// them. A few more than there were may be stray bytes. And where all blocks were read from zeros but the first, they are
-  /// the blocks of a picture of one colour; then more zeros change nothing.
+  /// True where the last coded bytes are zeros that go on behind the last block, as an overwritten part of a file
+  /// leaves them. A few more than there were may be stray bytes. And where all blocks were read from zeros but the
+  /// first, they are the blocks of a picture of one colour; then more zeros change nothing.
   bool ends_in_hole() {
     constexpr size_t kShort = 4, kLong = 64;
     const size_t end = bits_.byte_position();

@@ -1,7 +1,8 @@
 // Whether the coded data of a JPEG file are whole: every block is decoded, as far as that takes no arithmetic.
 //
-// libjpeg goes on where data are missing or make no sense, with grey or wrong blocks and a warning at best. Markers do not
-// tell either: a picture can be whole without its end marker, and half gone with it. So the blocks are counted here.
+// libjpeg goes on where data are missing or make no sense, with grey or wrong blocks and a warning at best. Markers do
+// not tell either: a picture can be whole without its end marker, and half gone with it. So the blocks are counted
+// here.
 #pragma once
 
 #include <cstdint>
@@ -16,9 +17,9 @@ class JpegScans {
  public:
   explicit JpegScans(JpegMarkers& markers);
 
-  /// Decodes the scan that `markers` has reached and moves it behind the coded data. Throws Refusal naming the row where
-  /// data end too early or cannot be what an encoder wrote. Stray bytes behind the last block are accepted; in front of
-  /// a restart marker, zeros and fill bytes alone are.
+  /// Decodes the scan that `markers` has reached and moves it behind the coded data. Throws Refusal naming the row
+  /// where data end too early or cannot be what an encoder wrote. Stray bytes behind the last block are accepted; in
+  /// front of a restart marker, zeros and fill bytes alone are.
   void decode();
   /// True when nothing can be added to the picture: one scan of a sequential file held everything.
   bool finished() const;

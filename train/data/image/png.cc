@@ -146,7 +146,8 @@ void check_not_apple(const std::string& path, std::span<const uint8_t> bytes) {
                  path);
 }
 
-/// OpenCV shows an animation's first frame, other programs the still picture that stands beside it: so they must be one.
+/// OpenCV shows an animation's first frame, other programs the still picture that stands beside it: so they must be
+/// one.
 void check_animation(const std::string& path, const PngChunks& chunks, const PngKind& kind) {
   check<Refusal>(!chunks.animated || (chunks.begins_with_picture && kind.bits <= 8),
                  "{}: is an animated PNG{}, of which programs show different pictures; save the frame that is meant as "

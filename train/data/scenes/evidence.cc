@@ -1,4 +1,5 @@
-// What decides the context of a scene: the far skyline and the ground beyond the bank. Only this file knows the context.
+// What decides the context of a scene: the far skyline and the ground beyond the bank. Only this file knows the
+// context.
 #include <algorithm>
 
 #include "train/data/scenes/world.h"

@@ -16,10 +16,10 @@ struct Part {
 /// "scene_00012.png"
 std::string picture_name(int index);
 
-/// Writes a set of pictures into `dir`: `prepare` makes the folders and takes the old lists away; then write(part, index) is
-/// called for all pictures, in parallel; then `finish`. names.txt holds `names`, and tells what may be written over. Progress
-/// goes to stderr. Throws Refusal for counts that are out of range and for a folder that holds something else, Error if
-/// writing fails, Interrupted (train/signals.h) when a signal asks to stop.
+/// Writes a set of pictures into `dir`: `prepare` makes the folders and takes the old lists away; then write(part,
+/// index) is called for all pictures, in parallel; then `finish`. names.txt holds `names`, and tells what may be
+/// written over. Progress goes to stderr. Throws Refusal for counts that are out of range and for a folder that holds
+/// something else, Error if writing fails, Interrupted (train/signals.h) when a signal asks to stop.
 void write_set(const std::string& dir, const std::string& names, std::span<const Part> parts,
                const std::function<void()>& prepare, const std::function<void(size_t part, int index)>& write,
                const std::function<void()>& finish);

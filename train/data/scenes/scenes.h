@@ -1,4 +1,5 @@
-// The scene data set: procedural pictures in which only the wide scene tells boat from car and building from skyscraper.
+// The scene data set: procedural pictures in which only the wide scene tells boat from car and building from
+// skyscraper.
 #pragma once
 
 #include <array>
@@ -75,8 +76,8 @@ Scene make_scene(const SceneOptions& options, uint32_t split, uint32_t index);
 /// Pictures of a part at most: their names have five digits.
 inline constexpr int kMostScenes = 100000;
 
-/// Writes DIR/{train,val}/scene_NNNNN.png, DIR/{trainannot,valannot}/scene_NNNNN.png, names.txt, colors.txt and, last of
-/// all, the lists train.txt and val.txt ("image label" per line, relative to DIR). Pictures are made in parallel.
+/// Writes DIR/{train,val}/scene_NNNNN.png, DIR/{trainannot,valannot}/scene_NNNNN.png, names.txt, colors.txt and, last
+/// of all, the lists train.txt and val.txt ("image label" per line, relative to DIR). Pictures are made in parallel.
 /// The same call over an older data set replaces it: the old lists go first, so that no list ever names a picture of
 /// another run. Progress goes to stderr. Throws Refusal if options or counts are out of range or DIR holds something
 /// else, Error if writing fails, Interrupted (train/signals.h) when a signal asks to stop.

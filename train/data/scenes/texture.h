@@ -27,7 +27,8 @@ enum class Stream : uint32_t {
   window  ///< of a picture of one thing
 };
 
-/// Walks through one stream of a picture. At most one draw per function call's arguments: their order is the compiler's.
+/// Walks through one stream of a picture. At most one draw per function call's arguments: their order is the
+/// compiler's.
 class Dice {
  public:
   Dice(const Random& random, Stream stream) : random_(random), cursor_(static_cast<uint32_t>(stream) << 20) {}
@@ -55,8 +56,8 @@ inline uint32_t hash(uint32_t key, int x, int y) {
   return h ^ (h >> 15);
 }
 
-/// Value noise in [0, 255]: random values on a grid of cells, smoothly blended. Remembers the cell it was asked in last,
-/// so walk along rows. Not thread-safe.
+/// Value noise in [0, 255]: random values on a grid of cells, smoothly blended. Remembers the cell it was asked in
+/// last, so walk along rows. Not thread-safe.
 class Noise {
  public:
   /// Cells of cell_x by cell_y pixels, at least 1.

@@ -9,8 +9,8 @@
 
 namespace giza::train::scenes {
 
-/// All lengths in canvas pixels (half a picture pixel). Described for a picture whose judged things are on the left; the
-/// other half of the pictures is mirrored when all is painted.
+/// All lengths in canvas pixels (half a picture pixel). Described for a picture whose judged things are on the left;
+/// the other half of the pictures is mirrored when all is painted.
 ///
 ///     sky                                         towers or
 ///     [facades]      trees, hills                 gabled houses     <- evidence for the facades

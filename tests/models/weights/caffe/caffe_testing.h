@@ -1,4 +1,5 @@
-// Files of Caffe for the tests: an encoder of their own, and a small PSPNet whose numbers follow from its layers' names.
+// Files of Caffe for the tests: an encoder of their own, and a small PSPNet whose numbers follow from its layers'
+// names.
 #pragma once
 
 #include <cmath>

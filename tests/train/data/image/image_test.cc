@@ -317,7 +317,8 @@ TEST_CASE("image: JPEGs with broken or missing tables") {
   *(marker(bytes, 0xDB) + 1) = 0xE5;  // An application's segment, to be passed over.
   spill(path, bytes);
   CHECK(contains(refusal_of([&] { read_image(path); }), "Quantization table 0x00 was not defined"));
-  // Progressive files have tables of their own, while the standard ones stand in for those that a sequential file lacks.
+  // Progressive files have tables of their own, while the standard ones stand in for those that a sequential file
+  // lacks.
   bytes = slurp(kPictures + "progressive.jpg");
   *(marker(bytes, 0xC4) + 1) = 0xE5;
   spill(path, bytes);

@@ -1,4 +1,5 @@
-// Pictures of one thing each: the same whatever the context, of the class that they are said to be, apart from the scenes.
+// Pictures of one thing each: the same whatever the context, of the class that they are said to be, apart from the
+// scenes.
 #include "train/data/scenes/things.h"
 
 #include <doctest/doctest.h>
