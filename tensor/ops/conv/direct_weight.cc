@@ -51,135 +51,217 @@ WeightCut cut_weights(int64_t in_channels, int64_t panels, int64_t panel_width, 
   return cut;
 }
 
-void add_slices(const WeightCut& cut, const Tensor& partials, const Tensor& dw) {
-  parallel_ranges(partials.channels(), 4096, [&](int64_t begin, int64_t end) {
-    const auto add = [&](int64_t to_slice, int64_t from_slice) {
-      float* to = partials.row(to_slice) + begin;
-      kernels::add({to, 0}, {partials.row(from_slice) + begin, 0}, {to, 0}, 1, end - begin);
-    };
-    for (int64_t first = 0; first < partials.rows(); first += cut.pieces) {
-      for (int64_t piece = 1; piece < cut.pieces; ++piece) add(first, first + piece);
+/// A gradient under way: what its tasks share, and the steps of each.
+class WeightGradient {
+ public:
+  /// dw [K,R,S,C] is to be filled; it, x and dy outlive this.
+  WeightGradient(const Tensor& dw, const Tensor& x, const Tensor& dy, const Conv2dOptions& options)
+      : x_(x),
+        dy_(dy),
+        dw_(dw),
+        taps_(forward_taps(dw.shape(), options)),
+        stride_(options.stride),
+        out_channels_(dw.dim(0)),
+        in_channels_(dw.dim(3)),
+        tap_count_(static_cast<int64_t>(taps_.size())),
+        panels_((out_channels_ + gemm_.width - 1) / gemm_.width),
+        cut_(cut_weights(in_channels_, panels_, gemm_.width, tap_count_, x.dim(0), dy.dim(1) * dy.dim(2), dw.numel())),
+        // The kernel reads dy where it lies, but for a last panel that is no whole number of vectors wide.
+        read_in_place_(out_channels_ % gemm_.lanes == 0 ? panels_ : panels_ - 1),
+        levels_(TreeCounter{std::min(cut_.slice_pictures, cut_.pictures)}.levels()),
+        zeros_(Tensor::zeros({std::max<int64_t>(in_channels_, 1)})),
+        partials_(cut_.slices() > 1 ? Tensor::empty({cut_.slices(), dw.numel()}) : dw.reshape({1, dw.numel()})) {}
+
+  void run() {
+    announce_scratch(most_scratch());
+    parallel_for(cut_.tasks() * cut_.slices(), [this](int64_t number) {
+      const Task task = task_of(number);
+      sum_up(task);
+      store(task);
+    });
+    if (cut_.slices() > 1) add_slices();
+  }
+
+ private:
+  struct Task {
+    int64_t slice, first_panel, last_panel, channel_begin, channel_end;
+    int64_t panel_sums, all_sums;  // floats: of a panel and a tap, and of the task
+    float* sums;                   // [panel][tap][channel][column], behind them those of the levels of the tree
+    float* packed_x;
+    float* tail;     // of dy, where it is not read in place: [pixel][column]
+    float* partial;  // the kernel's own
+  };
+
+  struct Places {
+    int64_t picture[kPixelBlock], y[kPixelBlock], x[kPixelBlock];
+  };
+
+  static int64_t packed_floats(int64_t channels) {
+    return channels / kTileRows * kernels::outer_tile_stride(kPixelBlock);
+  }
+
+  /// Floats of a task with all its panels and channels.
+  size_t most_scratch() const {
+    const int64_t panels = std::min(cut_.group_panels, panels_), channels = round_up(cut_.part_channels, kTileRows);
+    return static_cast<size_t>(panels * (1 + levels_) * tap_count_ * channels * gemm_.width + packed_floats(channels) +
+                               kPixelBlock * gemm_.width + channels * gemm_.width);
+  }
+
+  Task task_of(int64_t number) const {
+    Task task{};
+    task.slice = number / cut_.tasks();
+    task.first_panel = number / cut_.parts % cut_.panel_groups * cut_.group_panels;
+    task.last_panel = std::min(task.first_panel + cut_.group_panels, panels_);
+    task.channel_begin = std::min(number % cut_.parts * cut_.part_channels, in_channels_);
+    task.channel_end = std::min(task.channel_begin + cut_.part_channels, in_channels_);
+    const int64_t channels = round_up(task.channel_end - task.channel_begin, kTileRows);
+    task.panel_sums = channels * gemm_.width;
+    task.all_sums = (task.last_panel - task.first_panel) * tap_count_ * task.panel_sums;
+    const int64_t x_floats = packed_floats(channels), tail_floats = kPixelBlock * gemm_.width;
+    task.sums =
+        thread_scratch(static_cast<size_t>((1 + levels_) * task.all_sums + x_floats + tail_floats + task.panel_sums));
+    task.packed_x = task.sums + (1 + levels_) * task.all_sums;
+    task.tail = task.packed_x + x_floats;
+    task.partial = task.tail + tail_floats;
+    return task;
+  }
+
+  int64_t columns_of(int64_t panel) const { return std::min(gemm_.width, out_channels_ - panel * gemm_.width); }
+
+  /// The sums of the task's slice: of a piece of a picture, or of pictures in their tree.
+  void sum_up(const Task& task) const {
+    if (cut_.pieces > 1) {
+      const int64_t picture = task.slice / cut_.pieces, first = task.slice % cut_.pieces * cut_.piece_pixels;
+      std::fill_n(task.sums, task.all_sums, 0.0F);
+      add_products(task, picture * cut_.pixels + first,
+                   picture * cut_.pixels + std::min(first + cut_.piece_pixels, cut_.pixels));
+      return;
     }
-    add_in_tree(partials.rows() / cut.pieces,
-                [&](int64_t to, int64_t from) { add(to * cut.pieces, from * cut.pieces); });
-    std::copy(partials.row(0) + begin, partials.row(0) + end, dw.data() + begin);
-  });
-}
+    const int64_t first = task.slice * cut_.slice_pictures;
+    const TreeCounter counter{std::min(cut_.slice_pictures, cut_.pictures - first)};
+    for (int64_t i = 0; i < counter.count; ++i) {
+      std::fill_n(task.sums, task.all_sums, 0.0F);
+      add_products(task, (first + i) * cut_.pixels, (first + i + 1) * cut_.pixels);
+      take_sum(counter, i, task.sums, task.all_sums, task.sums + task.all_sums, task.all_sums);
+    }
+  }
+
+  /// Adds the products of output pixels [first, end), counted over all pictures, to the sums.
+  void add_products(const Task& task, int64_t first, int64_t end) const {
+    for (int64_t begin = first; begin < end; begin += kPixelBlock) {
+      const int64_t count = std::min(kPixelBlock, end - begin);
+      const Places places = places_of(begin, count);
+      if (read_in_place_ < task.last_panel) copy_tail(task, begin, count);
+      for (int64_t t = 0; t < tap_count_; ++t) {
+        const float* rows[kPixelBlock];
+        if (!find_rows(taps_[static_cast<size_t>(t)], places, count, rows)) continue;
+        kernels::pack_outer(rows, count, task.channel_begin, task.channel_end, task.packed_x);
+        for (int64_t panel = task.first_panel; panel < task.last_panel; ++panel) {
+          const bool in_place = panel != read_in_place_;
+          kernels::outer_panel({.a = task.packed_x,
+                                .tile_stride = kernels::outer_tile_stride(count),
+                                .channels = task.channel_end - task.channel_begin,
+                                .pixels = count,
+                                .b = in_place ? panel_of_dy(begin, panel) : task.tail,
+                                .b_stride = in_place ? dy_.row_stride() : gemm_.width,
+                                .columns = columns_of(panel),
+                                .sums = task.sums + ((panel - task.first_panel) * tap_count_ + t) * task.panel_sums,
+                                .accumulate = true,
+                                .partial = task.partial,
+                                .next_b = panel + 1 < task.last_panel ? panel_of_dy(begin, panel + 1)
+                                          : begin + count < end       ? panel_of_dy(begin + count, task.first_panel)
+                                                                      : nullptr});
+        }
+      }
+    }
+  }
+
+  const float* panel_of_dy(int64_t pixel, int64_t panel) const { return dy_.row(pixel) + panel * gemm_.width; }
+
+  void copy_tail(const Task& task, int64_t begin, int64_t count) const {
+    for (int64_t i = 0; i < count; ++i) {
+      float* row = task.tail + i * gemm_.width;
+      float* to = std::copy_n(panel_of_dy(begin + i, read_in_place_), columns_of(read_in_place_), row);
+      std::fill(to, row + gemm_.width, 0.0F);
+    }
+  }
+
+  /// Where tap (0, 0) reads for output pixels from `begin` on, before its offset. Once for all taps: divisions are dear
+  /// beside the products of few channels.
+  Places places_of(int64_t begin, int64_t count) const {
+    const int64_t p = dy_.dim(1), q = dy_.dim(2);
+    Places places;
+    for (int64_t i = 0; i < count; ++i) {
+      const int64_t pixel = begin + i;
+      places.picture[i] = pixel / (p * q);
+      places.y[i] = pixel / q % p * stride_;
+      places.x[i] = pixel % q * stride_;
+    }
+    return places;
+  }
+
+  /// What a tap reads there; false where all of it is padding.
+  bool find_rows(const Tap& tap, const Places& places, int64_t count, const float** rows) const {
+    bool any = false;
+    for (int64_t i = 0; i < count; ++i) {
+      const float* row = input_pixel(x_, places.picture[i], places.y[i] + tap.y, places.x[i] + tap.x);
+      any = any || row != nullptr;
+      rows[i] = row != nullptr ? row : zeros_.data();
+    }
+    return any;
+  }
+
+  /// To [column][tap][channel] of the slice.
+  void store(const Task& task) const {
+    for (int64_t panel = task.first_panel; panel < task.last_panel; ++panel) {
+      const int64_t columns = columns_of(panel), stride = round_up(columns, gemm_.lanes);
+      for (int64_t k = 0; k < columns; ++k) {
+        for (int64_t t = 0; t < tap_count_; ++t) {
+          float* to = partials_.row(task.slice) + ((panel * gemm_.width + k) * tap_count_ + t) * in_channels_;
+          const float* from = task.sums + ((panel - task.first_panel) * tap_count_ + t) * task.panel_sums + k;
+          for (int64_t c = task.channel_begin; c < task.channel_end; ++c, from += stride) to[c] = *from;
+        }
+      }
+    }
+  }
+
+  void add_slices() const {
+    parallel_ranges(partials_.channels(), 4096, [this](int64_t begin, int64_t end) {
+      const auto add = [&](int64_t to_slice, int64_t from_slice) {
+        float* to = partials_.row(to_slice) + begin;
+        kernels::add({to, 0}, {partials_.row(from_slice) + begin, 0}, {to, 0}, 1, end - begin);
+      };
+      for (int64_t first = 0; first < partials_.rows(); first += cut_.pieces) {
+        for (int64_t piece = 1; piece < cut_.pieces; ++piece) add(first, first + piece);
+      }
+      add_in_tree(partials_.rows() / cut_.pieces,
+                  [&](int64_t to, int64_t from) { add(to * cut_.pieces, from * cut_.pieces); });
+      std::copy(partials_.row(0) + begin, partials_.row(0) + end, dw_.data() + begin);
+    });
+  }
+
+  const Tensor &x_, &dy_, &dw_;
+  const std::vector<Tap> taps_;
+  const int64_t stride_, out_channels_, in_channels_, tap_count_;
+  const kernels::GemmShape gemm_ = kernels::gemm_shape();
+  const int64_t panels_;
+  const WeightCut cut_;
+  const int64_t read_in_place_;  // panels
+  const int64_t levels_;
+  const Tensor zeros_;     // what padding reads
+  const Tensor partials_;  // [slice][weights]; dw itself where there is one slice
+};
 
 }  // namespace
 
 void conv2d_backward_weight(const Tensor& dw, const Tensor& x, const Tensor& dy, const Conv2dOptions& options) {
   const Shape& w_shape = dw.shape();
-  const int64_t p = dy.dim(1), q = dy.dim(2), out_channels = w_shape[0], in_channels = w_shape[3];
   if (should_unfold(w_shape)) {
-    const Tensor flat = dw.reshape({out_channels, 1, 1, w_shape.numel() / out_channels});
-    return conv2d_backward_weight(flat, unfold(x, w_shape, p, q, options), dy, {});
+    const Tensor flat = dw.reshape({w_shape[0], 1, 1, w_shape.numel() / w_shape[0]});
+    return conv2d_backward_weight(flat, unfold(x, w_shape, dy.dim(1), dy.dim(2), options), dy, {});
   }
-  const std::vector<Tap> taps = forward_taps(w_shape, options);
-  const auto tap_count = static_cast<int64_t>(taps.size());
-  const kernels::GemmShape gemm = kernels::gemm_shape();
-  const int64_t weights = w_shape.numel();
   if (dy.rows() == 0) return Tensor(dw).fill(0.0F);
-  const int64_t panels = (out_channels + gemm.width - 1) / gemm.width;
-  const WeightCut cut = cut_weights(in_channels, panels, gemm.width, tap_count, x.dim(0), p * q, weights);
-  const Tensor zeros = Tensor::zeros({std::max<int64_t>(in_channels, 1)});
-  const Tensor partials = cut.slices() > 1 ? Tensor::empty({cut.slices(), weights}) : dw.reshape({1, weights});
-
-  const int64_t panel_floats = kPixelBlock * gemm.width;
-  // Of a task with all its panels and channels.
-  const int64_t most_panels = std::min(cut.group_panels, panels),
-                most_channels = round_up(cut.part_channels, kTileRows);
-  const int64_t levels = TreeCounter{std::min(cut.slice_pictures, cut.pictures)}.levels();
-  announce_scratch(static_cast<size_t>(most_panels * (1 + levels) * tap_count * most_channels * gemm.width +
-                                       most_channels / kTileRows * kernels::outer_tile_stride(kPixelBlock) +
-                                       panel_floats + most_channels * gemm.width));
-  parallel_for(cut.tasks() * cut.slices(), [&](int64_t task) {
-    const int64_t slice = task / cut.tasks(), part = task % cut.parts;
-    const int64_t first_panel = task / cut.parts % cut.panel_groups * cut.group_panels;
-    const int64_t last_panel = std::min(first_panel + cut.group_panels, panels);
-    const int64_t channel_begin = std::min(part * cut.part_channels, in_channels);
-    const int64_t channel_end = std::min(channel_begin + cut.part_channels, in_channels);
-    const int64_t panel_sums = round_up(channel_end - channel_begin, kTileRows) * gemm.width;
-    const int64_t all_sums = (last_panel - first_panel) * tap_count * panel_sums;
-    const int64_t x_floats =
-        round_up(channel_end - channel_begin, kTileRows) / kTileRows * kernels::outer_tile_stride(kPixelBlock);
-    float* sums = thread_scratch(static_cast<size_t>((1 + levels) * all_sums + x_floats + panel_floats + panel_sums));
-    float* packed_x = sums + (1 + levels) * all_sums;
-    float* tail = packed_x + x_floats;  // of dy: [pixel][column]
-    float* partial = tail + panel_floats;
-    const auto columns_of = [&](int64_t panel) { return std::min(gemm.width, out_channels - panel * gemm.width); };
-    // The kernel reads dy where it lies, but for a last panel that is no whole number of vectors wide.
-    const int64_t copied = out_channels % gemm.lanes == 0 ? panels : panels - 1;
-
-    // Adds the products of pixels [first, end), counted over all pictures, to the sums.
-    const auto add_products = [&](int64_t first, int64_t end) {
-      for (int64_t begin = first; begin < end; begin += kPixelBlock) {
-        const int64_t count = std::min(kPixelBlock, end - begin);
-        int64_t n[kPixelBlock], y[kPixelBlock], z[kPixelBlock];  // where tap (0, 0) reads, before its offset
-        for (int64_t i = 0; i < count; ++i) {
-          const int64_t pixel = begin + i;
-          n[i] = pixel / (p * q);
-          y[i] = pixel / q % p * options.stride;
-          z[i] = pixel % q * options.stride;
-          if (copied < last_panel) {
-            float* to = std::copy_n(dy.row(pixel) + copied * gemm.width, columns_of(copied), tail + i * gemm.width);
-            std::fill(to, tail + (i + 1) * gemm.width, 0.0F);
-          }
-        }
-        for (int64_t t = 0; t < tap_count; ++t) {
-          const Tap& tap = taps[static_cast<size_t>(t)];
-          const float* rows[kPixelBlock];
-          bool any = false;
-          for (int64_t i = 0; i < count; ++i) {
-            const float* row = input_pixel(x, n[i], y[i] + tap.y, z[i] + tap.x);
-            any = any || row != nullptr;
-            rows[i] = row != nullptr ? row : zeros.data();
-          }
-          if (!any) continue;
-          kernels::pack_outer(rows, count, channel_begin, channel_end, packed_x);
-          for (int64_t panel = first_panel; panel < last_panel; ++panel) {
-            kernels::outer_panel({.a = packed_x,
-                                  .tile_stride = kernels::outer_tile_stride(count),
-                                  .channels = channel_end - channel_begin,
-                                  .pixels = count,
-                                  .b = panel == copied ? tail : dy.row(begin) + panel * gemm.width,
-                                  .b_stride = panel == copied ? gemm.width : dy.row_stride(),
-                                  .columns = columns_of(panel),
-                                  .sums = sums + ((panel - first_panel) * tap_count + t) * panel_sums,
-                                  .accumulate = true,
-                                  .partial = partial,
-                                  .next_b = panel + 1 < last_panel ? dy.row(begin) + (panel + 1) * gemm.width
-                                            : begin + count < end  ? dy.row(begin + count) + first_panel * gemm.width
-                                                                   : nullptr});
-          }
-        }
-      }
-    };
-    if (cut.pieces > 1) {
-      const int64_t picture = slice / cut.pieces, first = slice % cut.pieces * cut.piece_pixels;
-      std::fill_n(sums, all_sums, 0.0F);
-      add_products(picture * cut.pixels + first, picture * cut.pixels + std::min(first + cut.piece_pixels, cut.pixels));
-    } else {
-      const int64_t first = slice * cut.slice_pictures;
-      const TreeCounter counter{std::min(cut.slice_pictures, cut.pictures - first)};
-      for (int64_t i = 0; i < counter.count; ++i) {
-        std::fill_n(sums, all_sums, 0.0F);
-        add_products((first + i) * cut.pixels, (first + i + 1) * cut.pixels);
-        take_sum(counter, i, sums, all_sums, sums + all_sums, all_sums);
-      }
-    }
-    for (int64_t panel = first_panel; panel < last_panel; ++panel) {
-      const int64_t columns = columns_of(panel), stride = round_up(columns, gemm.lanes);
-      for (int64_t k = 0; k < columns; ++k) {
-        for (int64_t t = 0; t < tap_count; ++t) {
-          float* to = partials.row(slice) + ((panel * gemm.width + k) * tap_count + t) * in_channels;
-          const float* from = sums + ((panel - first_panel) * tap_count + t) * panel_sums + k;
-          for (int64_t c = channel_begin; c < channel_end; ++c, from += stride) to[c] = *from;
-        }
-      }
-    }
-  });
-  if (cut.slices() > 1) add_slices(cut, partials, dw);
+  WeightGradient(dw, x, dy, options).run();
 }
 
 }  // namespace giza::ops::direct
