@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "tensor/simd.h"
 #include "tests/cli/program.h"
 
 namespace giza::testing {
@@ -31,11 +32,12 @@ TEST_CASE("bisect: the same bits, or the first op with others, as text and as JS
   CHECK(other.out.find("\n  forward, conv2d of layer0.0, [2,17,17,8]\n") != std::string::npos);
   CHECK(other.out.find(" numbers differ, relative L2 ") != std::string::npos);
 
-  const Outcome machine = run_giza("bisect isa=SCALAR isa=auto,reference --json --algorithm direct" + kTiny);
+  const std::string baseline = isa_targets().back();
+  const Outcome machine = run_giza("bisect isa=" + baseline + " isa=auto,reference --json --algorithm direct" + kTiny);
   CAPTURE(machine.err);
   REQUIRE(machine.status == 1);
   const auto json = nlohmann::json::parse(machine.out);
-  CHECK(json["a"]["isa"] == "SCALAR");
+  CHECK(json["a"]["isa"] == baseline);
   CHECK(json["a"]["algorithm"] == "direct");
   CHECK(json["b"]["conv"] == "reference");
   CHECK(json["same"] == false);

@@ -157,7 +157,7 @@ TEST_CASE("filters between pixels: the same bits on every target with fused oper
   for_each_target([&](const std::string& target) {
     CAPTURE(target);
     const std::vector<Tensor> here = both();
-    const bool fused = target != "SCALAR" && target.find("SSE") == std::string::npos;
+    const bool fused = isa_fuses(target);
     for (size_t i = 0; i < here.size(); ++i) {
       if (fused) CHECK(same_bits(here[i], best[i]));
       CHECK(distance(here[i], rows_of(best[i])) < 2e-6);

@@ -40,7 +40,7 @@ TEST_CASE("peak loops on every target") {
 
 TEST_CASE("measured rates are plausible") {
   const MachinePeak peak = measure_peak();
-  CHECK(peak.core_gflops > 0.05);
+  CHECK(peak.core_gflops > 0.001);  // in an emulator, too
   CHECK(peak.core_gflops < 5000);
   CHECK(peak.copy_gbs > 0.01);
   CHECK(peak.stream_gbs < 5000);
