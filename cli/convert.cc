@@ -78,14 +78,14 @@ void note_lost_in_half(WeightFile* file) {
 class ConvertCommand : public Command {
  public:
   ConvertCommand()
-      : Command(
-            "convert", "weights between .pth, .safetensors, other libraries' names, ONNX",
-            R"(IN is a .pth of PyTorch or a .safetensors file, of one of giza's networks or a ResNet, under the names
-of semseg, torchvision, timm, mmsegmentation or kazuto1011's DeepLab, which are recognised; what stands around the network (prefixes
-of wrappers, optimiser, losses, counters, averages) is left out and named. Or it is a .caffemodel of
-the authors' PSPNets. OUT ends in .pth, .safetensors or .onnx. Without --naming the names stay,
-Caffe's apart, which become semseg's. A file that is no whole network, tensor by
-tensor, is refused with what is missing, extra or misshaped, and nothing is written.
+      : Command("convert", "weights between .pth, .safetensors, other libraries' names, ONNX",
+                R"(IN is a .pth of PyTorch or a .safetensors file, of one of giza's networks or a ResNet, under the
+names of semseg, torchvision, timm, mmsegmentation or kazuto1011's DeepLab, which are recognised;
+what stands around the network (prefixes of wrappers, optimiser, losses, counters, averages) is
+left out and named. Or it is a .caffemodel of the authors' PSPNets. OUT ends in .pth, .safetensors
+or .onnx. Without --naming the names stay, Caffe's apart, which become semseg's. A file that is no
+whole network, tensor by tensor, is refused with what is missing, extra or misshaped, and nothing
+is written.
 
   giza convert train_epoch_100.pth psp.safetensors
   giza convert exp/last.safetensors psp.pth --naming mmseg

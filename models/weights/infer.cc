@@ -144,7 +144,8 @@ NetworkOptions infer_backbone(const WeightFile& file, const TensorShapes& shapes
                  "TRAIN.backbone vgg16 and TRAIN.weight",
                  place);
   check<Refusal>(planes > 0, "{}: layer1 to layer4 are missing, expected the weights of a PSPNet or ResNet", place);
-  check<Refusal>(shapes.foreign_bottlenecks().empty(), "{}: {}", place, shapes.foreign_bottlenecks());
+  const std::string foreign = shapes.foreign_bottlenecks();
+  check<Refusal>(foreign.empty(), "{}: {}", place, foreign);
   // Channels are rounded up to multiples of 8; the widest layer gives a factor that rounds to the same everywhere.
   resnet.width = static_cast<double>(planes) / 512;
   const int64_t stem = std::max<int64_t>(1, shapes.channels({"layer0.0", "layer0.1"}));

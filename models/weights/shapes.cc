@@ -44,9 +44,7 @@ std::string TensorShapes::foreign_bottlenecks() const {
     return "a ResNeXt, whose 3x3 convolutions have groups; giza has none, expected an ordinary ResNet";
   }
   if (wide != 0 && wide == 2 * narrow) {
-    return "a wide ResNet, whose bottlenecks are half as wide as their outputs; expected an ordinary ResNet, whose are "
-           "a "
-           "quarter";
+    return "a wide ResNet, whose bottlenecks are half as wide as their outputs; expected an ordinary ResNet's quarter";
   }
   return "";
 }

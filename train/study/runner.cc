@@ -100,8 +100,10 @@ void check_earlier_study(const std::string& out, const std::string& study, const
   const std::string file = out + "/study.json";
   const std::string text = text_of(file, kMetricsLimit).value_or("");
   const nlohmann::json json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (!json.is_object()) return;
-  const std::string other = json.value("study", study), its_data = json.value("data", data);
+  const auto told = [&](const char* key, const std::string& ours) {
+    return json.is_object() && json.contains(key) && json[key].is_string() ? json[key].get<std::string>() : ours;
+  };
+  const std::string other = told("study", study), its_data = told("data", data);
   check<Refusal>(other == study && its_data == data, "{}: is of the study {} with --data {}; use another --out", file,
                  other, its_data);
 }
