@@ -83,6 +83,13 @@ the list, and in groups.png for each group the one in which the last network gai
 
     const train::SignalGuard guard;
     const train::Dataset dataset(train::dataset_options(config, train::Split::test));
+    std::vector<std::string> read = {config_};
+    for (const train::ComparedRun& run : runs) {
+      for (const train::ListEntry& entry : dataset.entries()) {
+        read.push_back(fmt::format("{}/gray/{}.png", run.folder, train::output_name(entry)));
+      }
+    }
+    const KeptFiles kept(train::input_files(std::move(read), config, dataset.options(), dataset.entries()));
     const train::Comparison comparison = train::compare_runs(runs, dataset, evaluate);
     std::vector<std::string> sheets;
     if (!out_.empty()) {

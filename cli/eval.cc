@@ -26,17 +26,20 @@ namespace giza::cli {
 namespace {
 
 /// TEST.split test: the list has no labels, so pictures are only predicted.
-int predict_unlabelled(const train::Config& config, const train::TestedNetwork& tested, bool quiet) {
+int predict_unlabelled(const train::Config& config, const train::TestedNetwork& tested, const Common& common) {
   const train::DatasetOptions options = train::dataset_options(config, train::Split::test);
   std::string note;
   const std::vector<train::ListEntry> entries = train::list_pictures(options, train::LabelColumn::optional, &note);
-  if (!quiet && !note.empty()) tell("{}", note);
+  if (!common.quiet && !note.empty()) tell("{}", note);
   train::check_list_files(train::listing_place(options), entries, options.data_root, train::LabelColumn::optional);
   const KeptFiles kept(train::input_files({config.file, config.test.model_path}, config, options, entries));
   const train::Network network = train::network_of(*tested.model, config.test.model_path);
   const train::ProtocolOptions& protocol = tested.protocol;
   const train::PictureSpan span = train::tested_pictures(config.test);
   const int64_t end = std::min(span.end, static_cast<int64_t>(entries.size()));
+  check<Refusal>(span.begin < end,
+                 "{}: none of its pictures ({}) is to be predicted; check TEST.index_start and index_step",
+                 train::listing_place(options), entries.size());
   std::optional<train::MaskFolder> masks;
   std::optional<OutputFile> guesses;
   const std::vector<std::string> names =
@@ -47,7 +50,7 @@ int predict_unlabelled(const train::Config& config, const train::TestedNetwork& 
   } else {
     // Before the first picture: two of one name would leave one result.
     train::check_output_names(train::listing_place(options), entries, static_cast<size_t>(span.begin),
-                              static_cast<size_t>(std::max(end, span.begin)));
+                              static_cast<size_t>(end));
     train::check_masks_new(config.test.save_folder, entries, static_cast<size_t>(span.begin), static_cast<size_t>(end));
     masks.emplace(config.test.save_folder, train::mask_colors(config));
   }
@@ -57,7 +60,7 @@ int predict_unlabelled(const train::Config& config, const train::TestedNetwork& 
                                     {"the number of pictures", std::to_string(entries.size())}};
   });
   train::start_alike(*tested.model, nullptr);
-  const int64_t count = std::max<int64_t>(end - span.begin, 0);
+  const int64_t count = end - span.begin;
   train::Progress progress("predict", count, "images");
   const auto work = [&](int64_t i) -> std::string {
     const train::ListEntry& entry = entries[static_cast<size_t>(span.begin + i)];
@@ -79,8 +82,12 @@ int predict_unlabelled(const train::Config& config, const train::TestedNetwork& 
   }
   progress.finish();
   if (guesses) guesses->commit();
-  fmt::print("{} predicted ({}) in {}\n", counted(count, "picture"), train::protocol_name(protocol),
-             config.test.save_folder);
+  if (common.json) {
+    print_json({{"images", count}, {"protocol", train::protocol_name(protocol)}, {"folder", config.test.save_folder}});
+  } else {
+    fmt::print("{} predicted ({}) in {}\n", counted(count, "picture"), train::protocol_name(protocol),
+               config.test.save_folder);
+  }
   return 0;
 }
 
@@ -138,7 +145,9 @@ TEST.save_folder/predictions.jsonl, a line per picture.
       check<Refusal>(tested.has_value(),
                      "{}: TEST.split test has no labels to judge predictions by, expected train or val",
                      train::config_place(config, "TEST.split"));
-      return predict_unlabelled(config, *tested, common.quiet);
+      check<Refusal>(report_.empty(), "--report {}: TEST.split test has no labels, so that there is nothing to report",
+                     report_);
+      return predict_unlabelled(config, *tested, common);
     }
     const train::Dataset dataset(train::dataset_options(config, train::Split::test));
     if (!common.quiet && !dataset.note().empty()) tell("{}", dataset.note());

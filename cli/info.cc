@@ -218,6 +218,7 @@ where a pass that does not run is null. The shape is what `giza profile --op 'co
         {"memory_available_gb", available_gb},
         {"isa", isa()},
         {"isa_targets", isa_targets()},
+        {"isa_fuses", isa_fuses(isa())},
         {"threads", num_threads()},
         {"conv", common.conv.empty() ? "native" : common.conv},
         {"onednn", onednn_available()},
@@ -235,11 +236,14 @@ where a pass that does not run is null. The shape is what `giza profile --op 'co
     fmt::print("CPU          {}, {} processors\n", cpu, sysconf(_SC_NPROCESSORS_ONLN));
     fmt::print("memory       {:.1f} GB, {:.1f} GB available\n", memory_gb, available_gb);
     fmt::print("SIMD target  {} (of {}; choose with --isa)\n", isa(), fmt::join(isa_targets(), ", "));
+    if (!isa_fuses(isa())) {
+      fmt::print("             no fused multiply-add: other last bits than with AVX2, AVX-512 or NEON\n");
+    }
     fmt::print("threads      {} (choose with --threads)\n", num_threads());
     fmt::print("convolution  {} (of native, {}{}reference; choose with --conv)\n", json["conv"].get<std::string>(),
                onednn_available() ? "onednn, " : "", eigen_available() ? "eigen, " : "");
     fmt::print("oneDNN       {}\n", onednn_available() ? "found" : "not found when this was built");
-    fmt::print("Eigen        {}\n", eigen_available() ? "found" : "not found when this was built");
+    fmt::print("Eigen        {}\n", eigen_available() ? "found" : "switched off when this was built");
     fmt::print("protobuf     {}\n", models::onnx_available()
                                         ? "found: ONNX export and TensorBoard events"
                                         : "not found when this was built: no ONNX, no TensorBoard");

@@ -33,7 +33,7 @@ left out and named.
     app.add_option("--labels", options_.labels, "folder of the masks")->required()->type_name("DIR");
     app.add_option("--names", options_.names, "file with a class name per line; else class 0, class 1, ...")
         ->type_name("FILE");
-    app.add_option("--val-every", options_.val_every, "hold every so manieth picture out")
+    app.add_option("--val-every", options_.val_every, "hold out every Nth picture, to validate")
         ->transform(within(2, 1000000))
         ->type_name("N")
         ->capture_default_str();

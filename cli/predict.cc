@@ -179,6 +179,7 @@ printed with their probabilities, and written to DIR/predictions.jsonl, a line p
     app.add_option("--weights", weights_, "weights of a network")->required()->type_name("FILE");
     app.add_option("--out", out_, "folder of the results, made if need be")->required()->type_name("DIR");
     app.add_option("--config", config_, "configuration that the weights were trained by")->type_name("FILE");
+    app_ = &app;
     app.add_option("--tile", tile_, "largest side of a tile where no configuration says the protocol")
         ->transform(within(33, 8192))
         ->capture_default_str();
@@ -218,6 +219,7 @@ printed with their probabilities, and written to DIR/predictions.jsonl, a line p
     if (!common.quiet) tell_notes(weights_, loaded.notes);
     for (const std::string& note : notes) tell("{}", note);
     const train::Network network = train::network_of(*loaded.model, weights_);
+    if (!common.quiet) tell_unused(loaded, network.whole_picture);
     memory_.emplace(*loaded.model);
     for (const Picture& picture : pictures) {
       const fs::path folder = network.whole_picture ? fs::path(out_) : fs::path(picture.stem).parent_path();
@@ -262,6 +264,17 @@ printed with their probabilities, and written to DIR/predictions.jsonl, a line p
   }
 
  private:
+  /// Flags that were given and change nothing.
+  void tell_unused(const train::LoadedNetwork& loaded, bool whole_picture) const {
+    const auto given = [&](const char* flag) { return app_->get_option(flag)->count() > 0; };
+    if (loaded.has_protocol && given("--tile")) {
+      tell("--tile {} changes nothing: {} has a test protocol", tile_, config_.empty() ? weights_ : config_);
+    }
+    for (const char* flag : {"--crf", "--no-crf", "--opacity"}) {
+      if (whole_picture && given(flag)) tell("{} changes nothing: {} gives pictures one class each", flag, weights_);
+    }
+  }
+
   Outcome outcome_of(const Picture& picture, const train::Network& network, const train::LoadedNetwork& loaded,
                      bool json) {
     try {
@@ -337,6 +350,7 @@ printed with their probabilities, and written to DIR/predictions.jsonl, a line p
 
   TrailingArguments images_;
   std::string weights_, out_, config_;
+  const CLI::App* app_ = nullptr;
   int tile_ = 713;
   double opacity_ = 0.5;
   bool no_mirror_ = false, crf_ = false, no_crf_ = false;

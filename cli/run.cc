@@ -21,8 +21,9 @@ class RunCommand : public Command {
  public:
   RunCommand()
       : Command("run", "the bare network: an array of pictures in, logits out",
-                R"(The input is N,3,H,W, normalised as in training: (RGB - mean) / std with mean (123.675, 116.28,
-103.53) and std (58.395, 57.12, 57.375). The output is N,classes,H,W, before softmax (of a classifier
+                R"(The input is N,3,H,W, normalised as in training: (RGB - mean) / std. Where the weights do not tell
+their own, which is said on stderr, mean is (123.675, 116.28, 103.53) and std (58.395, 57.12,
+57.375). The output is N,classes,H,W, before softmax (of a classifier
 N,classes,1,1). Both are .npy files of float32.
 
   giza run --weights last.safetensors --input x.npy --output logits.npy)") {}
@@ -42,7 +43,12 @@ N,classes,1,1). Both are .npy files of float32.
                    fmt::join(input.shape, ", "), x.channels());
     models::FileNotes told;
     const auto model = models::load_parser(weights_, common.conv_engine(), &told);
-    train::normalization_from_metadata(told.metadata, weights_);  // refuses what predict and eval would
+    // Also refuses what predict and eval would.
+    const auto pictures = train::normalization_from_metadata(told.metadata, weights_);
+    if (pictures && *pictures != train::Normalization{}) {
+      told.notes.push_back(fmt::format("was trained on pictures with mean ({}) and std ({})",
+                                       fmt::join(pictures->mean, ", "), fmt::join(pictures->std, ", ")));
+    }
     if (!common.quiet) tell_notes(weights_, told.notes);
     Tensor logits;
     const double seconds =

@@ -61,13 +61,16 @@ class StudyCommand : public Command {
     train::StudyOptions options;
     options.seeds = seeds_;
     options.first_seed = common.seed.value_or(1);
+    check<Refusal>(options.first_seed <= INT64_MAX - seeds_, "study: there are no {} seeds from --seed {} on", seeds_,
+                   options.first_seed);
     options.out = !out_.empty()
                       ? out_
                       : fmt::format("studies/{}-{}{}", name, train::study_data_name(data_), quick_ ? "-quick" : "");
     train::StudyData data = train::study_data(data_, quick_, options.out, settings);
+    if (common.threads > 0) data.config.train.threads = common.threads;
     if (!common.conv.empty()) data.config.train.conv = common.conv;
     if (!common.algorithm.empty()) data.config.train.algorithm = common.algorithm;
-    data.config.command = shell_command(name, options, settings);
+    data.config.command = shell_command(name, options, settings, common);
 
     const train::Study study = train::find_study(name, data.scale);
     const train::StudyResult result = train::run_study(study, data, options, train::write_study);
@@ -83,11 +86,14 @@ class StudyCommand : public Command {
 
  private:
   std::string shell_command(const std::string& name, const train::StudyOptions& options,
-                            const std::vector<std::string>& settings) const {
+                            const std::vector<std::string>& settings, const Common& common) const {
     std::string line = fmt::format("giza study {} --data {} --seeds {} --out {}", name, quoted_for_shell(data_),
                                    options.seeds, quoted_for_shell(options.out));
     if (options.first_seed != 1) line += fmt::format(" --seed {}", options.first_seed);
     if (quick_) line += " --quick";
+    // Other weights, so another study; --threads and --isa are not.
+    if (!common.conv.empty()) line += " --conv " + common.conv;
+    if (!common.algorithm.empty()) line += " --algorithm " + common.algorithm;
     for (const std::string& word : settings) line += " " + quoted_for_shell(word);
     return line;
   }

@@ -5,6 +5,7 @@
 
 #include "models/scene_parser.h"
 #include "models/weights/infer.h"
+#include "train/config/card.h"
 #include "train/data/image/image.h"
 #include "train/data/scenes/scenes.h"
 #include "train/data/transforms.h"
@@ -21,12 +22,14 @@ int main(int argc, char** argv) {
   }
 
   // Any file of a whole network will do: .safetensors or .pth, from giza, semseg or mmsegmentation.
-  const auto net = models::load_parser(argv[1]);
+  models::FileNotes told;
+  const auto net = models::load_parser(argv[1], {}, &told);
   const models::FrozenParser frozen(*net);  // batch norm folded into the weights
 
   const train::Image picture = train::read_image(argv[2]);
   train::FloatImage image = train::to_float(picture);
-  train::normalize(image, train::kImageNetMean, train::kImageNetStd);
+  const auto pictures = train::normalization_from_metadata(told.metadata, argv[1]).value_or(train::Normalization{});
+  train::normalize(image, pictures.mean, pictures.std);
   const Labels labels = frozen.forward(Tensor::from({1, image.height, image.width, 3}, image.rgb)).labels();
 
   train::LabelMap map(picture.width, picture.height);

@@ -29,6 +29,20 @@ void check_same_pictures(const Config& config, const models::WeightFile& weights
                  fmt::join(ours.std, ", "));
 }
 
+/// SegNet's encoder begins as VGG16 (Badrinarayanan et al., 2017, section 3): its convolutions, without their biases,
+/// which the batch norm behind them takes away. Makes a file of VGG16 fit, with the model's own batch norm.
+void fit_vgg16_to_segnet(const models::SceneParser& model, models::WeightFile* file) {
+  if (file->find("conv5_3.bias") == nullptr || file->find("conv5_3_bn.weight") != nullptr) return;
+  std::erase_if(file->tensors, [](const models::WeightTensor& tensor) {
+    return tensor.name.ends_with(".bias") || tensor.name.starts_with("fc6.") || tensor.name.starts_with("fc7.");
+  });
+  for (models::WeightTensor& tensor : models::state_dict(model).tensors) {
+    const bool norm = tensor.name.find("_bn.") != std::string::npos && !models::is_new_layer(tensor.name);
+    if (norm) file->tensors.push_back(std::move(tensor));
+  }
+  file->notes.emplace_back("has VGG16's convolutions; their biases are left out, since batch norm takes them away");
+}
+
 }  // namespace
 
 InitialWeights load_initial_weights(const Config& config, const models::NetworkOptions& options,
@@ -36,7 +50,7 @@ InitialWeights load_initial_weights(const Config& config, const models::NetworkO
   InitialWeights told;
   const std::string& path = config.train.weight;
   if (path.empty()) return told;
-  const models::WeightFile file = models::read_semseg_weights(path);
+  models::WeightFile file = models::read_semseg_weights(path);
   check_same_pictures(config, file);
   if (const auto model_of = file.metadata.find(models::kModelKey); model_of != file.metadata.end()) {
     // What other commands refuse is refused here too.
@@ -50,6 +64,7 @@ InitialWeights load_initial_weights(const Config& config, const models::NetworkO
                                        fmt::join(others, ", ")));
     }
   }
+  if (options.arch == "segnet") fit_vgg16_to_segnet(model, &file);
   const std::vector<std::string> kept = models::load_state_dict(model, file, path, {.backbone_only = true});
   for (const std::string& note : file.notes) told.notes.push_back(fmt::format("{}: {}", path, note));
   if (const std::string note = models::naming_note(file, options); !note.empty()) {

@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <filesystem>
 
 #include "tensor/base/check.h"
 #include "tensor/base/file.h"
@@ -56,6 +57,17 @@ std::vector<std::string> check_resumed(const TrainingState& state, const std::st
     notes.push_back(fmt::format("{}: the learning rate follows the curve of the new number from here on", key));
   }
   return notes;
+}
+
+std::string moved_data(const Config& before, const Config& now) {
+  const auto moved = [](const char* key, const std::string& from, const std::string& to) -> std::string {
+    std::error_code error;
+    const bool other =
+        from != to && std::filesystem::exists(from, error) && !std::filesystem::equivalent(from, to, error);
+    return other ? fmt::format("{}: {}, now {}", key, from, to) : "";
+  };
+  std::string text = moved("DATA.data_root", before.data.data_root, now.data.data_root);
+  return text.empty() ? moved("DATA.train_list", before.data.train_list, now.data.train_list) : text;
 }
 
 }  // namespace giza::train

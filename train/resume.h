@@ -23,4 +23,8 @@ std::optional<FoundCheckpoint> checkpoint_to_resume(const std::string& resume, c
 std::vector<std::string> check_resumed(const TrainingState& state, const std::string& path, const Config& config,
                                        const Dataset& dataset, int64_t iterations);
 
+/// "DATA.train_list: BEFORE, now NAME" where the pictures of a training come from another place than before, which is
+/// still there; else empty. Settings and lists tell no such difference: they hold on every machine.
+std::string moved_data(const Config& before, const Config& now);
+
 }  // namespace giza::train

@@ -17,6 +17,10 @@ namespace giza::train {
 RunFolder::RunFolder(const std::string& path, const char* setting, bool holds) : path_(path) {
   if (!holds) return;
   std::error_code error;
+  for (std::filesystem::path missing = path_; !missing.empty() && !std::filesystem::exists(missing, error);
+       missing = missing.parent_path()) {
+    made_.push_back(missing.string());
+  }
   std::filesystem::create_directories(path_, error);
   check<Refusal>(!error, "{}: the run folder cannot be made: {}; set {} to a folder that can", path_, error.message(),
                  setting);
@@ -44,7 +48,7 @@ void RunFolder::check_files(const char* setting) const {
   for (const char* name : {kLogFile, kConfigFile, kReportFile, "last.safetensors"}) {
     std::error_code error;
     const std::filesystem::file_status status = std::filesystem::status(file(name), error);
-    check<Refusal>(!std::filesystem::exists(status) || std::filesystem::is_regular_file(status),
+    check<Refusal>(status.type() == std::filesystem::file_type::not_found || std::filesystem::is_regular_file(status),
                    "{}: is no regular file, and the run writes one of that name; remove it, or set {} to another "
                    "folder",
                    file(name), setting);
@@ -58,6 +62,10 @@ int RunFolder::lock() const {
 
 RunFolder::~RunFolder() {
   if (descriptor_ >= 0) ::close(descriptor_);
+  std::error_code not_empty;
+  for (const std::string& folder : made_) {
+    if (!std::filesystem::remove(folder, not_empty)) return;
+  }
 }
 
 }  // namespace giza::train

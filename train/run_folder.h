@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 namespace giza::train {
 
@@ -10,7 +11,8 @@ inline constexpr const char *kConfigFile = "config.yaml", *kLogFile = "log.jsonl
 
 /// Creates the folder and locks it until destruction or the end of the process, however it ends. The lock is on the
 /// folder itself (flock), so that nothing has to be written for it and no file is in anybody's way; file systems that
-/// lock files alone get a `.lock` in it.
+/// lock files alone get a `.lock` in it. Folders that it made go again where nothing was written into them: a run that
+/// was refused leaves none.
 class RunFolder {
  public:
   /// Throws Refusal if the folder cannot be made, another run holds it, or what bears the name of one of the run's
@@ -30,6 +32,7 @@ class RunFolder {
   void check_files(const char* setting) const;
 
   std::string path_;
+  std::vector<std::string> made_;  // the innermost first
   int descriptor_ = -1;
 };
 

@@ -149,7 +149,8 @@ TrainResult TrainingRun::run(const StepObserver& after_step) {
   const int64_t first = iteration_;
   while (iteration_ < iterations_) train_round(after_step);
   // Where nothing was left to do, the page of the run is still there, with the pictures of its last validation.
-  if (ranks::leads() && !std::filesystem::exists(folder_.file("report.html"))) write_report();
+  std::error_code error;
+  if (ranks::leads() && !std::filesystem::exists(folder_.file("report.html"), error)) write_report();
   progress_->finish(std::isfinite(result_.loss) ? fmt::format("loss {:.4f}", result_.loss) : "");
   result_.iterations = iteration_;
   result_.steps = iteration_ - first;
@@ -201,7 +202,12 @@ void TrainingRun::train_round(const StepObserver& after_step) {
     ++times_.steps;
     times_.seconds += step_watch.seconds();
     if (after_step) after_step(iteration_, result_.loss);
-    progress_->update(iteration_, fmt::format("loss {:.4f}", result_.loss));
+    std::string figures = fmt::format("loss {:.4f}", result_.loss);
+    if (ranks::count() > 1) {
+      figures +=
+          fmt::format("  {:.1f} images/s", static_cast<double>(train_.batch_size * times_.steps) / times_.seconds);
+    }
+    progress_->update(iteration_, figures);
     if (iteration_ % train_.print_freq == 0 || at_epoch_end()) {
       const StepMeans means = means_of(sums_, times_, train_.batch_size);
       sums_ = {};

@@ -61,7 +61,8 @@ bool has_comments(const std::string& yaml) {
 void check_own_files(const RunFolder& folder) {
   const auto begins = [&](const char* name, size_t bytes) -> std::string {
     const std::string path = folder.file(name);
-    if (!std::filesystem::exists(path)) return {};
+    std::error_code error;
+    if (!std::filesystem::exists(path, error)) return {};
     const std::vector<uint8_t> read = read_file_prefix(path, bytes);
     return {read.begin(), read.end()};
   };
@@ -78,6 +79,19 @@ void check_own_files(const RunFolder& folder) {
   if (!page.empty() && page.find(kPageGenerator) == std::string::npos) refuse(kReportFile, "is another page");
   constexpr std::string_view kLogStart = "{\"type\":";
   if (!kLogStart.starts_with(begins(kLogFile, kLogStart.size()))) refuse(kLogFile, "is another log");
+}
+
+/// Where a run goes on with pictures of another place than its config.yaml says: a word on that.
+std::string moved_from(const RunFolder& folder, const Config& config) {
+  std::error_code error;
+  const std::string file = folder.file(kConfigFile);
+  if (!std::filesystem::is_regular_file(file, error)) return {};
+  try {
+    const std::string moved = moved_data(load_config(file), config);
+    return moved.empty() ? "" : fmt::format("{}; the training goes on with the pictures there", moved);
+  } catch (const Refusal&) {
+    return {};  // of a newer version, perhaps: it is written anew
+  }
 }
 
 }  // namespace
@@ -104,7 +118,11 @@ TrainingRun::TrainingRun(const Config& config)
   });
   check<Refusal>(iterations_ <= INT32_MAX, "{}: {} iterations are too many", config.file, iterations_);
   if (train_.threads > 0) set_num_threads(train_.threads);
-  if (train_.evaluate) validation_set_ = std::make_unique<Dataset>(dataset_options(config, Split::val));
+  if (train_.evaluate) {
+    DatasetOptions options = dataset_options(config, Split::val);
+    options.cache_bytes = 0;  // TRAIN.cache_mb is for the pictures of every epoch
+    validation_set_ = std::make_unique<Dataset>(options);
+  }
   check_training_fits(config);
   model_ = refusing(config, [&] { return models::make_parser(model_options_); });
   optimizer_ = std::make_unique<Sgd>(parameter_groups(config, *model_),
@@ -170,6 +188,7 @@ void TrainingRun::resume() {
     path = found_->path;
     state = state_of_checkpoint(found_->file, path);
     for (auto& note : check_resumed(state, path, config_, dataset_, iterations_)) notes_.push_back(std::move(note));
+    if (const std::string moved = moved_from(folder_, config_); !moved.empty()) notes_.push_back(moved);
     restore_checkpoint(found_->file, path, *model_, velocities, average_.get());
     found_.reset();
   }

@@ -8,6 +8,11 @@
 #include <dnnl.hpp>
 #include <unordered_map>
 
+#include "tensor/parallel.h"
+
+// Of the OpenMP library that oneDNN brings along; null where its threads are of another kind.
+extern "C" [[gnu::weak]] void omp_set_num_threads(int threads);
+
 namespace giza {
 
 bool onednn_available() { return true; }
@@ -22,9 +27,10 @@ dnnl::engine& engine() {
   return cpu;
 }
 
-// Runs body with oneDNN's exceptions turned into ours.
+// Runs body on num_threads() threads, with oneDNN's exceptions turned into ours.
 template <class Body>
 auto guarded(const char* op, Body&& body) {
+  if (omp_set_num_threads != nullptr) omp_set_num_threads(num_threads());
   try {
     return body();
   } catch (const dnnl::error& error) {

@@ -1,4 +1,4 @@
-// The same bits on every processor with a fused multiply-add: what ten training steps leave of a PSPNet, two of each
+// The same bits on every processor with a fused multiply-add: what 12 training steps leave of a PSPNet, 3 of each
 // other network, and the labels that come of them, as hashes that were written down once. A change of the numbers on
 // purpose (another algorithm, order of sums or initial weight) changes them: the message of the failed check has the
 // new ones.

@@ -172,6 +172,53 @@ TEST_CASE("settings that the weights have otherwise are told") {
   CHECK(contains(trained.err, "last.safetensors is of a network with pool \"average\", which this configuration has"));
 }
 
+TEST_CASE("compare writes no sheet over a picture that it reads") {
+  const TempFolder folder;
+  make_tiny_run(folder.path());
+  REQUIRE(run_giza(kTrain, folder.path()).status == 0);
+  fs::create_directory(folder.file("own"));
+  fs::copy_file(folder.file("scenes/val/scene_00000.png"), folder.file("own/sheet_01.png"));
+  write_file(folder.file("l.txt"), "own/sheet_01.png scenes/valannot/scene_00000.png\n");
+  const std::string keys = " --config tiny.yaml --quiet ", picture = read_file(folder.file("own/sheet_01.png"));
+  REQUIRE(run_giza("eval" + keys + "DATA.data_root '' TEST.test_list l.txt TEST.save_masks true TEST.save_folder seen",
+                   folder.path())
+              .status == 0);
+  write_file(folder.file("listed.yaml"), "DATA:\n  classes: 12\nTEST:\n  test_list: l.txt\n");
+  const Outcome outcome = run_giza("compare --config listed.yaml --quiet --out own a=seen", folder.path());
+  CAPTURE(outcome.err);
+  CHECK(outcome.status == 2);
+  CHECK(contains(outcome.err, "sheet_01.png"));
+  CHECK(read_file(folder.file("own/sheet_01.png")) == picture);
+}
+
+TEST_CASE("eval of pictures without labels says what it did, as JSON too") {
+  const TempFolder folder;
+  make_tiny_run(folder.path());
+  REQUIRE(run_giza(kTrain, folder.path()).status == 0);
+  const std::string eval = "eval --config tiny.yaml --quiet TEST.split test TEST.save_folder seen ";
+  const Outcome outcome = run_giza(eval + "--json", folder.path());
+  CAPTURE(outcome.err);
+  REQUIRE(outcome.status == 0);
+  CHECK(nlohmann::json::parse(outcome.out)["images"] > 0);
+  CHECK(nlohmann::json::parse(outcome.out)["folder"] == "seen");
+  for (const char* refused : {"--report page.html", "TEST.index_start 1000"}) {
+    CAPTURE(refused);
+    fs::remove_all(folder.file("seen"));
+    CHECK(run_giza(eval + refused, folder.path()).status == 2);
+    CHECK_FALSE(fs::exists(folder.file("seen")));
+  }
+}
+
+TEST_CASE("predict names flags that change nothing") {
+  const TempFolder folder;
+  make_tiny_run(folder.path());
+  REQUIRE(run_giza(kTrain, folder.path()).status == 0);
+  const std::string predict = "predict --weights run/last.safetensors --out seen scenes/val/scene_00000.png ";
+  CHECK(contains(run_giza(predict + "--tile 40", folder.path()).err,
+                 "--tile 40 changes nothing: run/last.safetensors has a test protocol"));
+  CHECK(!contains(run_giza(predict, folder.path()).err, "changes nothing"));
+}
+
 TEST_CASE("predict names the files of a folder that it passes over") {
   const TempFolder folder;
   make_tiny_run(folder.path());

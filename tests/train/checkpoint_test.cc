@@ -226,6 +226,17 @@ TEST_CASE("run folder: one run at a time") {
     const RunFolder first(temp.file("a/b"));
     CHECK(contains(message_of<Refusal>([&] { const RunFolder second(temp.file("a/b")); }), "another run"));
   }
+  // Nothing was written into the folders that it made.
+  CHECK(!fs::exists(temp.file("a")));
+  CHECK(fs::exists(temp.path()));
+  fs::create_directories(temp.file("a"));
+  { const RunFolder kept(temp.file("a/b/c")); }
+  CHECK(fs::is_empty(temp.file("a")));
+  {
+    const RunFolder used(temp.file("a/b"));
+    write_bytes(temp.file("a/b/log.jsonl"), "");
+  }
+  CHECK(fs::exists(temp.file("a/b/log.jsonl")));
   const RunFolder again(temp.file("a/b"));
   write_bytes(temp.file("plain"), "");
   CHECK_THROWS_AS(RunFolder(temp.file("plain")), Refusal);

@@ -87,7 +87,7 @@ TRAIN:
   train_w: {crop_w}
   ignore_label: 255         # pixels of the masks that are no class
   class_weights: balanced   # rare classes count more
-  batch_size: 4
+  batch_size: {batch}
   base_lr: 0.02
   new_layer_lr: 1           # 10 where the backbone starts from trained weights (TRAIN.weight)
   epochs: 50
@@ -108,9 +108,9 @@ TEST:
 )",
       fmt::arg("images", quotable(options.images)), fmt::arg("config", quotable(starter.config)),
       fmt::arg("train", path("train.txt")), fmt::arg("val", path("val.txt")), fmt::arg("classes", starter.classes),
-      fmt::arg("names", path("names.txt")), fmt::arg("crop_h", crop_h), fmt::arg("crop_w", crop_w),
-      fmt::arg("run", path("run")), fmt::arg("weights", path("run/last.safetensors")),
-      fmt::arg("results", path("run/val")));
+      fmt::arg("names", path("names.txt")), fmt::arg("batch", std::min<int64_t>(4, starter.train)),
+      fmt::arg("crop_h", crop_h), fmt::arg("crop_w", crop_w), fmt::arg("run", path("run")),
+      fmt::arg("weights", path("run/last.safetensors")), fmt::arg("results", path("run/val")));
 }
 
 void check_new(const fs::path& folder) {
@@ -154,6 +154,8 @@ Starter write_starter(const StarterOptions& options) {
       options.labels, kIgnore, kIgnore);
   if (val.empty()) val.push_back(train.back());  // too few pictures to hold any out: at least the figures can be seen
   starter.train = static_cast<int64_t>(train.size());
+  check<Refusal>(starter.train >= 2, "{}: {} with a mask to train on, expected 2 or more (--val-every {})",
+                 options.images, counted(starter.train, "picture"), options.val_every);
   starter.val = static_cast<int64_t>(val.size());
   std::nth_element(sizes.begin(), sizes.begin() + static_cast<std::ptrdiff_t>(sizes.size() / 2), sizes.end());
   starter.height = sizes[sizes.size() / 2][0];

@@ -11,7 +11,7 @@ struct StarterOptions {
   std::string folder;          ///< to be made: config.yaml, train.txt, val.txt, names.txt
   std::string images, labels;  ///< folders of pictures and of PNG masks with the same names
   std::string names;           ///< a file with a class name per line; empty: "class 0", ...
-  int val_every = 5;           ///< every so manieth picture, by name, is held out to validate
+  int val_every = 5;           ///< every so many pictures, by name, one is held out to validate
 };
 
 /// What was found, and what was written.

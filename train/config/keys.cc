@@ -142,7 +142,7 @@ const auto kKeys = std::to_array<Key>({
     {"TRAIN", "batch_size_val", AT(train.batch_size_val), {.min = 1, .max = 1024, .effect = Effect::run},
      "crops at a time in validation and testing"},
     {"TRAIN", "workers", AT(train.workers), {.min = 0, .max = 256, .effect = Effect::run},
-     "threads that prepare samples; 0: chosen for the machine"},
+     "threads that prepare samples; 0: 2"},
     {"TRAIN", "cache_mb", AT(train.cache_mb), {.min = 0, .max = 1e6, .effect = Effect::run},
      "decoded pictures and labels kept in memory, at most; 0: none"},
 

@@ -48,8 +48,9 @@ LoadedNetwork load_network(const std::string& weights, const std::string& config
     loaded.protocol = test_protocol(found, normalization);
     loaded.has_protocol = true;
     // The data set may be gone from where a configuration beside the weights says; only one that was given must hold.
+    std::error_code none;
     const auto usable = [&](const std::string& file) {
-      return !config.empty() || built_in_classes(found, file) != nullptr || fs::exists(file);
+      return !config.empty() || built_in_classes(found, file) != nullptr || fs::exists(file, none);
     };
     const auto replace = [](auto& ours, auto theirs) {
       if (!theirs.empty()) ours = std::move(theirs);

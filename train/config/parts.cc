@@ -64,6 +64,15 @@ std::vector<float> balanced_weights(const Dataset& dataset) {
 
 }  // namespace
 
+std::string place_of_message(const Config& config, const std::string& message) {
+  for (size_t at = message.find("TRAIN."); at != std::string::npos; at = message.find("TRAIN.", at + 1)) {
+    const size_t end = message.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_", at + 6);
+    const std::string key = message.substr(at, end - at);
+    if (config.given(key)) return config_place(config, key);
+  }
+  return config.file;
+}
+
 models::NetworkOptions model_options(const Config& config) {
   const TrainConfig& train = config.train;
   models::NetworkOptions options;

@@ -13,13 +13,17 @@
 
 namespace giza::train {
 
+/// Where the key of section TRAIN that a message names was given, as config_place() tells it; the file where it names
+/// none that was.
+std::string place_of_message(const Config& config, const std::string& message);
+
 /// Runs a part that fails with ShapeError where the configuration's sizes do not fit together, which is then a Refusal.
 template <class Body>
 auto refusing(const Config& config, Body&& body) {
   try {
     return body();
   } catch (const ShapeError& error) {
-    throw Refusal(fmt::format("{}: {}", config.file, error.what()));
+    throw Refusal(fmt::format("{}: {}", place_of_message(config, error.what()), error.what()));
   }
 }
 

@@ -165,7 +165,10 @@ class Reader {
 std::string describe_type(const Key& key) {
   const Rule& rule = key.rule;
   Config scratch;
-  if (!rule.choices.empty()) return fmt::format("one of {}", fmt::join(split_choices(rule.choices), ", "));
+  if (!rule.choices.empty()) {
+    const auto choices = split_choices(rule.choices);
+    return fmt::format("{}{}", choices.size() > 1 ? "one of " : "", fmt::join(choices, ", "));
+  }
   const auto many = [&](const char* noun) {
     const std::string count = rule.items != 0 ? fmt::format("list of {}", rule.items) : "list of";
     return fmt::format("a {} {}{}", count, noun, range_text(rule));

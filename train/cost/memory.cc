@@ -53,6 +53,8 @@ MemoryPlan training_memory(const Config& config, const Rehearsal& rehearsal, con
       static_cast<int64_t>(largest * (kDecodedPixel + kAugmentPixel * train.scale_max * train.scale_max));
   memory.data = cache_bytes(config, pictures) + kPrefetch * train.batch_size * sample + workers_of(config) * in_work;
   if (validated.width > 0) memory.data += picture_bytes(validated, validation_protocol(config));
+  // What the first round of boxes filled stays beside the cache of the labels that are made then.
+  if (config.data.weak_labels == "box_update") memory.data += cache_bytes(config, pictures);
   // The state dict with its momentum, and both kinds of weights of an average, copied to be written.
   const int64_t weights = rehearsal.parameters + rehearsal.buffers;
   memory.files = 4 * (weights + rehearsal.parameters + (train.ema_decay > 0 ? weights : 0));

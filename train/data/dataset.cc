@@ -75,7 +75,8 @@ void check_list_exists(const DatasetOptions& options) {
     if (!meant) continue;
     throw Refusal(fmt::format(
         "{}: cannot be found; write it ('IMAGE LABEL' per line), or read the folders of {} as they are distributed: "
-        "DATA.dataset {} DATA.data_root DIR DATA.train_list '' DATA.val_list '' TEST.test_list ''",
+        "DATA.dataset {} DATA.data_root DIR DATA.train_list '' DATA.val_list '' TEST.test_list '' DATA.names_path '' "
+        "DATA.colors_path ''",
         options.list, known.title, known.name));
   }
 }

@@ -20,7 +20,7 @@ namespace giza::train {
 namespace {
 
 std::string join(const std::string& root, const std::string& path) {
-  if (root.empty() || path.front() == '/') return path;
+  if (root.empty() || path.starts_with('/')) return path;
   return root.back() == '/' ? root + path : root + '/' + path;
 }
 
@@ -143,7 +143,7 @@ std::vector<ListEntry> read_entries(const std::string& path, const std::string& 
   for_each_line(path, [&](int number, std::string_view line) {
     if (line.front() == '#') return;
     std::vector<std::string> fields = split(std::string(line));
-    if (fields[0] == "//") {
+    if (!fields.empty() && fields[0] == "//") {
       throw Refusal(fmt::format("{}:{}: begins with //; a comment in a list begins with #", path, number));
     }
     if (column == LabelColumn::optional && is_one_path(fields)) fields = {std::string(line)};

@@ -50,16 +50,27 @@ int place_legend(const std::vector<LegendEntry>& legend, int width, std::vector<
   return legend.empty() ? 0 : line + 1;
 }
 
+/// The font has ASCII alone, and looks up anything else beyond its tables: one ? for each other character.
+std::string drawable(const std::string& text) {
+  std::string drawn;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    const bool rest_of_character = (byte & 0xC0) == 0x80;  // UTF-8
+    if (!rest_of_character) drawn += c == '\n' || (byte >= 32 && byte < 127) ? c : '?';
+  }
+  return drawn;
+}
+
 }  // namespace
 
 int text_width(int size, const std::string& text) {
-  std::string copy = text;  // The font's functions take a mutable string.
+  std::string copy = drawable(text);  // The font's functions take a mutable string.
   return stb_easy_font_width(copy.data()) * size;
 }
 
 void draw_text(Image& image, int x, int y, int size, const std::string& text) {
-  std::string copy = text;
-  std::vector<char> quads(512 * (text.size() + 1));  // The font asks for about 270 bytes a character.
+  std::string copy = drawable(text);
+  std::vector<char> quads(512 * (copy.size() + 1));  // The font asks for about 270 bytes a character.
   const int count = stb_easy_font_print(0, 0, copy.data(), nullptr, quads.data(), static_cast<int>(quads.size()));
   for (int quad = 0; quad < count; ++quad) {
     const char* first = quads.data() + static_cast<size_t>(quad) * kQuadBytes;

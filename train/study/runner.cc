@@ -26,6 +26,8 @@
 #include "train/cost/network_cost.h"
 #include "train/data/dataset.h"
 #include "train/progress.h"
+#include "train/report/html_parts.h"
+#include "train/resume.h"
 #include "train/run_folder.h"
 #include "train/signals.h"
 #include "train/study/costs.h"
@@ -39,6 +41,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr size_t kMetricsLimit = size_t{1} << 28;  // bytes of a metrics.json
+constexpr size_t kPageStart = 1024;                // bytes of a page that tell whose it is
 constexpr const char* kPlace = "giza study";
 
 using Words = std::vector<std::string>;
@@ -100,6 +103,15 @@ void check_earlier_study(const std::string& out, const std::string& study, const
   const std::string file = out + "/study.json";
   const std::string text = text_of(file, kMetricsLimit).value_or("");
   const nlohmann::json json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
+  check<Refusal>(text.empty() || (json.is_object() && json.contains("study")),
+                 "{}: no study wrote it, and this one would write over it; move it, or use another --out", file);
+  const std::string page = out + "/report.html";
+  std::error_code error;
+  if (fs::is_regular_file(page, error)) {
+    const std::vector<uint8_t> start = read_file_prefix(page, kPageStart);
+    check<Refusal>(std::string(start.begin(), start.end()).find(kPageGenerator) != std::string::npos,
+                   "{}: is another page, and the study would write over it; move it, or use another --out", page);
+  }
   const auto told = [&](const char* key, const std::string& ours) {
     return json.is_object() && json.contains(key) && json[key].is_string() ? json[key].get<std::string>() : ours;
   };
@@ -112,8 +124,9 @@ void check_earlier_run(const Config& config) {
   const std::string file = config.train.save_path + "/config.yaml";
   std::error_code error;
   if (!fs::exists(file, error)) return;
-  const std::vector<std::string> changed =
-      changed_settings(training_settings(load_config(file)), training_settings(config));
+  const Config before = load_config(file);
+  std::vector<std::string> changed = changed_settings(training_settings(before), training_settings(config));
+  if (std::string moved = moved_data(before, config); !moved.empty()) changed.push_back(std::move(moved));
   check<Refusal>(changed.empty(), "{}: was begun with other settings: {}; use the same ones, or another --out", file,
                  fmt::join(changed, "; "));
 }
@@ -257,7 +270,8 @@ void Runner::train_once(const Config& config, int64_t step_cost) {
 
 /// Of all rows that share the training in this folder: it went on, so what they came to is of other weights.
 void Runner::forget_tests(const std::string& training) const {
-  for (const RowResult& row : result_.rows) fs::remove(test_folder(training, row.row) + "/metrics.json");
+  std::error_code error;  // one that cannot go is told where the test is written
+  for (const RowResult& row : result_.rows) fs::remove(test_folder(training, row.row) + "/metrics.json", error);
 }
 
 void Runner::train_row(const Config& config, SeedResult* result) {
@@ -266,8 +280,9 @@ void Runner::train_row(const Config& config, SeedResult* result) {
     if (found != failures_.end()) result->failure = found->second;
     return found != failures_.end();
   };
+  std::error_code error;
   // What a row begins from is needed until it has a checkpoint of its own.
-  if (result_.rows[row_].row.pretrained && at_leader([&] { return !fs::exists(config.test.model_path); })) {
+  if (result_.rows[row_].row.pretrained && at_leader([&] { return !fs::exists(config.test.model_path, error); })) {
     const Config classifier = pretraining_config(result_.data, result_.options.out, config.train.manual_seed);
     train_once(classifier, costs_.pretraining.step);
     if (failed(classifier.train.save_path)) return;
@@ -280,8 +295,9 @@ void Runner::test_row(const Config& config, SeedResult* result) {
   if (at_leader([&] { return read_result(config, result); })) return;
   const std::string& folder = config.test.save_folder;
   if (ranks::leads()) {
-    fs::create_directories(folder);
-    fs::remove(folder + "/metrics.json");
+    make_folder(folder);
+    std::error_code error;
+    fs::remove(folder + "/metrics.json", error);
     write_file(folder + "/config.yaml", to_yaml(config));
   }
   const TestedNetwork network = load_tested_network(config);

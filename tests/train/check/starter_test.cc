@@ -58,6 +58,16 @@ TEST_CASE("starter: pictures and masks become a configuration that fits them") {
   CHECK(report.ok());
 }
 
+TEST_CASE("starter: few pictures make a batch of their own size, and one makes none") {
+  const Pictures set;
+  set.add("a.png", "a.png");
+  const std::string one = message_of<Refusal>([&] { write_starter(set.options()); });
+  CHECK(contains(one, "pictures: 1 picture with a mask to train on, expected 2 or more"));
+  CHECK_FALSE(fs::exists(set.options().folder));
+  set.add("b.png", "b.png");
+  CHECK(load_config(write_starter(set.options()).config).train.batch_size == 2);
+}
+
 TEST_CASE("starter: names decide the number of classes") {
   const Pictures set;
   set.add("a.png", "a.png");

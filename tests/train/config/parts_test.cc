@@ -5,6 +5,8 @@
 
 #include <map>
 
+#include "tests/support/refusal.h"
+
 namespace giza::train {
 namespace {
 
@@ -42,6 +44,20 @@ TEST_CASE("parameter groups: all alike but new layers, and as Caffe trained") {
   CHECK(caffe.at("layer1.0.bn1.bias") == Factors{2, 0});
   CHECK(caffe.at("cls.4.weight") == Factors{10, 1});
   CHECK(caffe.at("cls.4.bias") == Factors{20, 0});
+}
+
+TEST_CASE("what fits no network is told where it was given") {
+  const auto message = [](const std::string& keys, const std::vector<std::string>& overrides) {
+    const Config config = parse_config("TRAIN:\n  arch: dilated\n" + keys, "f.yaml", overrides);
+    return message_of<Refusal>([&] { refusing(config, [&] { return models::make_parser(model_options(config)); }); });
+  };
+  CHECK(message("", {"TRAIN.context_layers", "9"}).starts_with("command line: context module: 9 layers"));
+  CHECK(message("  context_layers: 9\n", {}).starts_with("f.yaml:3: context module: 9 layers"));
+  // A key that was not given, and one that is not in the message.
+  const Config config = parse_config("TRAIN:\n  arch: dilated\n", "f.yaml");
+  CHECK(place_of_message(config, "9 layers; set TRAIN.context_layers") == "f.yaml");
+  CHECK(place_of_message(config, "set TRAIN.width or TRAIN.arch.") == "f.yaml:2");
+  CHECK(place_of_message(config, "too small") == "f.yaml");
 }
 
 TEST_CASE("network_title: the head and what it stands on") {

@@ -78,6 +78,13 @@ TEST_CASE("list: what people separate paths with") {
   CHECK(starts_with(list_fault("my i.png my l.png\n"), "1: has 4 fields, expected 'IMAGE LABEL'"));
 }
 
+TEST_CASE("list: a line of quotes alone has no field") {
+  for (const char* line : {"\"\"\n", "'' \"\"\n"}) {
+    CAPTURE(line);
+    CHECK(contains(list_fault(line), "1: has 0 fields, "));
+  }
+}
+
 TEST_CASE("list: tables of other programs are told by their look") {
   CHECK(contains(list_fault("image,label\n"), "1: has 1 field, "));
   CHECK(contains(list_fault("image,label\n"), "the header of a table? put a # before it"));

@@ -86,6 +86,10 @@ TEST_CASE("text stays inside the picture, and is as wide as it says") {
   Image image = plain(40, 20, {255, 255, 255});
   draw_text(image, -5, -5, 2, "giza");
   draw_text(image, 35, 15, 2, "giza");
+  // Characters that the font has not, and bytes that are none.
+  for (const char* text : {"Straße", "道路", "\x7f\x01\t", "\xff\xfe"}) draw_text(image, 0, 0, 2, text);
+  CHECK(text_width(2, "Größe") == text_width(2, "Gr??e"));
+  CHECK(text_width(2, "道") == text_width(2, "?"));
   Image wide = plain(400, 40, {255, 255, 255});
   draw_text(wide, 0, 0, 2, "skyscraper");
   int last = 0;

@@ -176,6 +176,12 @@ TEST_CASE("another study in the folder is refused, and a row that cannot be trai
   fs::create_directories(options.out);
   write_bytes(options.out + "/study.json", R"({"study": "other", "data": "tiny"})");
   CHECK(contains(message_of<Refusal>([&] { run_study(tiny_study(), data, options); }), "is of the study other"));
+  // Nor is somebody's own file written over.
+  write_bytes(options.out + "/study.json", "my notes");
+  CHECK(contains(message_of<Refusal>([&] { run_study(tiny_study(), data, options); }), "no study wrote it"));
+  fs::remove(options.out + "/study.json");
+  write_bytes(options.out + "/report.html", "<p>my page");
+  CHECK(contains(message_of<Refusal>([&] { run_study(tiny_study(), data, options); }), "is another page"));
   fs::remove_all(options.out);
   Study study = tiny_study();
   study.rows.back().train.insert(study.rows.back().train.end(), {"TRAIN.weight", "nowhere.safetensors"});
@@ -184,6 +190,23 @@ TEST_CASE("another study in the folder is refused, and a row that cannot be trai
   data.config.test.index_start = 100;
   CHECK(contains(message_of<Refusal>([&] { run_study(tiny_study(), data, options); }), "TEST.index_start 100"));
   CHECK(!fs::exists(options.out));
+}
+
+TEST_CASE("trainings on pictures of another place are not taken for this study's") {
+  const QuietScope quiet;
+  const TinySet set, other;
+  StudyData data = tiny_data(set), elsewhere = tiny_data(other);
+  data.config.train.epochs = elsewhere.config.train.epochs = 1;
+  StudyOptions options = options_in(set, "study");
+  options.seeds = 1;
+  run_study(tiny_study(), data, options);
+  const std::string refusal = message_of<Refusal>([&] { run_study(tiny_study(), elsewhere, options); });
+  CAPTURE(refusal);
+  CHECK(contains(refusal, "was begun with other settings: DATA."));
+  CHECK(contains(refusal, ", now "));
+  // The same by another name.
+  data.config.data.data_root += "/.";
+  CHECK_NOTHROW(run_study(tiny_study(), data, options));
 }
 
 TEST_CASE("a training that went on leaves no test of what it was, of any row that shares it") {

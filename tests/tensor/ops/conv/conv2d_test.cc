@@ -8,6 +8,9 @@
 #include "tests/support/op_testing.h"
 #include "tests/support/skip.h"
 
+// Of the OpenMP library that oneDNN brings along.
+extern "C" [[gnu::weak]] int omp_get_max_threads();
+
 namespace giza {
 namespace {
 
@@ -119,6 +122,17 @@ TEST_CASE("conv2d: the reference agrees with the oracle") { check_against_oracle
 TEST_CASE("conv2d: oneDNN agrees with the oracle" * doctest::test_suite("needs oneDNN")) {
   if (!onednn_available()) return skip_test("built without oneDNN");
   check_against_oracle(ConvBackend::onednn);
+}
+
+TEST_CASE("conv2d: oneDNN computes on as many threads as giza" * doctest::test_suite("needs oneDNN")) {
+  if (!onednn_available()) return skip_test("built without oneDNN");
+  if (omp_get_max_threads == nullptr) return skip_test("oneDNN's threads are not OpenMP's");
+  for (const int threads : {1, 3, 2}) {
+    const ThreadScope scope(threads);
+    ops::conv2d(Tensor::zeros({1, 4, 4, 8}), Tensor::zeros({8, 3, 3, 8}), {},
+                {.engine = {.backend = ConvBackend::onednn}});
+    CHECK(omp_get_max_threads() == threads);
+  }
 }
 
 TEST_CASE("conv2d: Eigen agrees with the oracle" * doctest::test_suite("needs Eigen")) {
