@@ -147,9 +147,9 @@ Study systems() {
           "the paper, mIoU % / pixel accuracy %): FCN 29.39 / 71.32, SegNet 21.64 / 71.00, DilatedNet 32.31 / 73.55, "
           "CascadeNet 34.90 / 74.52, PSPNet 41.68 / 80.04; heads on one trunk are not to be held against those.",
           {},
-          {system("baseline", "dilated FCN", Published{36.10, kUnknown}), strided("fcn32s", "FCN-32s"),
-           strided("fcn16s", "FCN-16s"), strided("fcn8s", "FCN-8s"), system("dilated", "DilatedNet"),
-           system("largefov", "DeepLab-LargeFOV"), system("aspp", "DeepLab v2 (ASPP)"),
+          {system("baseline", "dilated FCN"), system("fcn", "FCN of three convolutions", Published{36.10, kUnknown}),
+           strided("fcn32s", "FCN-32s"), strided("fcn16s", "FCN-16s"), strided("fcn8s", "FCN-8s"),
+           system("dilated", "DilatedNet"), system("largefov", "DeepLab-LargeFOV"), system("aspp", "DeepLab v2 (ASPP)"),
            system("deeplabv3", "DeepLab v3", Published{42.66, kUnknown}), system("parsenet", "ParseNet"),
            system("segnet", "SegNet (own trunk)"), system("cascade", "CascadeNet"),
            system("psp", "PSPNet", Published{42.48, kUnknown})}};
