@@ -101,13 +101,10 @@ def main():
                      "--size", size])
             if given:
                 path = os.path.join(os.path.dirname(__file__), "..", "..", given)
-                for key, value in {"DATA.data_root": data, "DATA.train_list": f"{data}/train.txt",
-                                   "DATA.val_list": f"{data}/val.txt", "DATA.names_path": f"{data}/names.txt",
-                                   "DATA.colors_path": f"{data}/colors.txt", "TEST.test_list": f"{data}/val.txt",
-                                   "TRAIN.epochs": 1, "TRAIN.print_freq": 1, "TRAIN.save_path": f"{folder}/run",
-                                   "TEST.model_path": f"{folder}/run/last.safetensors",
-                                   "TEST.save_folder": f"{folder}/results"}.items():
-                    overrides[key] = value
+                overrides.update({"DATA.data_root": data, "TRAIN.epochs": 1, "TRAIN.print_freq": 1,
+                                  "TRAIN.save_path": f"{folder}/run",
+                                  "TEST.model_path": f"{folder}/run/last.safetensors",
+                                  "TEST.save_folder": f"{folder}/results"})
             else:
                 path = f"{folder}/config.yaml"
                 with open(path, "w", encoding="utf-8") as file:

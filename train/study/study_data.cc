@@ -199,8 +199,7 @@ void prepare_study_data(const StudyData& data) {
     if (data.name != "camvid") throw;
     throw Refusal(
         fmt::format("{}; docs/camvid.md tells where CamVid comes from; if it lies in another folder, add "
-                    "DATA.data_root DIR DATA.train_list DIR/train.txt DATA.val_list DIR/val.txt "
-                    "DATA.names_path DIR/names.txt DATA.colors_path DIR/colors.txt TEST.test_list DIR/val.txt",
+                    "DATA.data_root DIR",
                     error.what()));
   }
 }
@@ -251,7 +250,16 @@ std::string part_list(const StudyData& data, double part) {
 }
 
 void write_part_list(const StudyData& data, double part) {
-  const std::vector<uint8_t> bytes = read_file(data.config.data.train_list, kLongestList);
+  std::vector<uint8_t> bytes;
+  if (!data.config.data.train_list.empty()) {
+    bytes = read_file(data.config.data.train_list, kLongestList);
+  } else {
+    for (const ListEntry& entry : list_pictures(dataset_options(data.config, Split::train), LabelColumn::required)) {
+      const std::string line =
+          fmt::format("{}\t{}\n", fs::absolute(entry.image).string(), fs::absolute(entry.label).string());
+      bytes.insert(bytes.end(), line.begin(), line.end());
+    }
+  }
   const int64_t lines = std::count(bytes.begin(), bytes.end(), uint8_t{'\n'});
   const auto wanted = std::max<int64_t>(1, std::llround(part * static_cast<double>(lines)));
   auto end = bytes.begin();
