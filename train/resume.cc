@@ -62,8 +62,8 @@ std::vector<std::string> check_resumed(const TrainingState& state, const std::st
 std::string moved_data(const Config& before, const Config& now) {
   const auto moved = [](const char* key, const std::string& from, const std::string& to) -> std::string {
     std::error_code error;
-    const bool other =
-        from != to && std::filesystem::exists(from, error) && !std::filesystem::equivalent(from, to, error);
+    const bool other = from != to && !to.empty() && std::filesystem::exists(from, error) &&
+                       !std::filesystem::equivalent(from, to, error);
     return other ? fmt::format("{}: {}, now {}", key, from, to) : "";
   };
   std::string text = moved("DATA.data_root", before.data.data_root, now.data.data_root);

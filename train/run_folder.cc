@@ -64,7 +64,8 @@ RunFolder::~RunFolder() {
   if (descriptor_ >= 0) ::close(descriptor_);
   std::error_code not_empty;
   for (const std::string& folder : made_) {
-    if (!std::filesystem::remove(folder, not_empty)) return;
+    std::filesystem::remove(folder, not_empty);
+    if (not_empty) return;
   }
 }
 

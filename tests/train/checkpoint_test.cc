@@ -230,7 +230,7 @@ TEST_CASE("run folder: one run at a time") {
   CHECK(!fs::exists(temp.file("a")));
   CHECK(fs::exists(temp.path()));
   fs::create_directories(temp.file("a"));
-  { const RunFolder kept(temp.file("a/b/c")); }
+  { const RunFolder kept(temp.file("a/b/c/")); }
   CHECK(fs::is_empty(temp.file("a")));
   {
     const RunFolder used(temp.file("a/b"));
