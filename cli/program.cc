@@ -144,8 +144,8 @@ Program::Program() : app_("giza parses scenes: a class for every pixel of a pict
   app_.footer(
       R"(`giza COMMAND --help` tells more about a command.
 Results go to stdout, everything else to stderr. Exit status: 0 done; 1 it failed, or the answer is
-no; 2 refused: bad usage, configuration, data or weights; 129, 130,
-143 stopped by a signal after saving.)");
+no; 2 refused: bad usage, configuration, data or weights; 129, 130 or 143 stopped by a signal after
+saving.)");
 }
 
 void Program::add(std::unique_ptr<Command> command, CLI::App* group) {

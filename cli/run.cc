@@ -23,8 +23,8 @@ class RunCommand : public Command {
       : Command("run", "the bare network: an array of pictures in, logits out",
                 R"(The input is N,3,H,W, normalised as in training: (RGB - mean) / std. Where the weights do not tell
 their own, which is said on stderr, mean is (123.675, 116.28, 103.53) and std (58.395, 57.12,
-57.375). The output is N,classes,H,W, before softmax (of a classifier
-N,classes,1,1). Both are .npy files of float32.
+57.375). The output is N,classes,H,W, before softmax (of a classifier N,classes,1,1). Both are .npy
+files of float32.
 
   giza run --weights last.safetensors --input x.npy --output logits.npy)") {}
 

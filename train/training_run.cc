@@ -75,8 +75,7 @@ void check_own_files(const RunFolder& folder) {
   const std::string configuration = begins(kConfigFile, kMaxYamlBytes);
   if (has_comments(configuration)) refuse(kConfigFile, "has comments");
   if (!configuration.empty() && !configuration.starts_with("DATA:\n")) refuse(kConfigFile, "is somebody's own");
-  const std::string page = begins(kReportFile, 1024);
-  if (!page.empty() && page.find(kPageGenerator) == std::string::npos) refuse(kReportFile, "is another page");
+  if (is_foreign_page(folder.file(kReportFile))) refuse(kReportFile, "is another page");
   constexpr std::string_view kLogStart = "{\"type\":";
   if (!kLogStart.starts_with(begins(kLogFile, kLogStart.size()))) refuse(kLogFile, "is another log");
 }

@@ -4,10 +4,18 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <filesystem>
 
+#include "tensor/base/file.h"
 #include "train/draw/svg.h"
 
 namespace giza::train {
+namespace {
+
+/// By this a page is known as giza's.
+constexpr std::string_view kPageGenerator = "<meta name='generator' content='giza'>";
+
+}  // namespace
 
 std::string html_page(const std::string& title, const std::string& kind, const std::vector<std::string>& summary,
                       std::span<const HtmlSection> sections, const std::string& written) {
@@ -46,6 +54,16 @@ std::string html_document(const std::string& title, const std::string& style, co
              "<title>{}</title>\n<style>{}</style>\n</head>\n<body>\n",
              kPageGenerator, escape_markup(title), style) +
          body + "<script>" + script + "</script>\n</body>\n</html>\n";
+}
+
+bool is_foreign_page(const std::string& path) {
+  constexpr size_t kHead = 1024;  // bytes, in which the generator stands
+  std::error_code error;
+  if (!std::filesystem::exists(path, error)) return false;
+  const std::vector<uint8_t> head = read_file_prefix(path, kHead);
+  return !head.empty() &&
+         std::string_view(reinterpret_cast<const char*>(head.data()), head.size()).find(kPageGenerator) ==
+             std::string_view::npos;
 }
 
 std::string facts(const std::vector<ReportFact>& list) {

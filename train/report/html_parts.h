@@ -35,8 +35,8 @@ std::string confusion_section(const ReportData& data);
 std::string boundary_section(const ReportData& data);
 std::string pictures_section(const ReportData& data);
 
-/// By this a page is known as giza's.
-inline constexpr std::string_view kPageGenerator = "<meta name='generator' content='giza'>";
+/// True for a file that is no page of giza's: it must not be written over. One that is empty or not there is none.
+bool is_foreign_page(const std::string& path);
 /// A whole page of one file, which nothing can make load another: its title, a plain text; style sheet, contents of the
 /// body, script.
 std::string html_document(const std::string& title, const std::string& style, const std::string& body,

@@ -41,7 +41,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr size_t kMetricsLimit = size_t{1} << 28;  // bytes of a metrics.json
-constexpr size_t kPageStart = 1024;                // bytes of a page that tell whose it is
 constexpr const char* kPlace = "giza study";
 
 using Words = std::vector<std::string>;
@@ -106,12 +105,8 @@ void check_earlier_study(const std::string& out, const std::string& study, const
   check<Refusal>(text.empty() || (json.is_object() && json.contains("study")),
                  "{}: no study wrote it, and this one would write over it; move it, or use another --out", file);
   const std::string page = out + "/report.html";
-  std::error_code error;
-  if (fs::is_regular_file(page, error)) {
-    const std::vector<uint8_t> start = read_file_prefix(page, kPageStart);
-    check<Refusal>(std::string(start.begin(), start.end()).find(kPageGenerator) != std::string::npos,
-                   "{}: is another page, and the study would write over it; move it, or use another --out", page);
-  }
+  check<Refusal>(!is_foreign_page(page),
+                 "{}: is another page, and the study would write over it; move it, or use another --out", page);
   const auto told = [&](const char* key, const std::string& ours) {
     return json.is_object() && json.contains(key) && json[key].is_string() ? json[key].get<std::string>() : ours;
   };
