@@ -16,28 +16,45 @@ namespace HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-/// e^x for x <= 0; NaN stays. Cephes' expf (Moshier): x = q ln 2 + r, a polynomial in r, error below 1.3 ulp; results
-/// below the smallest normal number are 0. Highway's Exp would turn NaN into 0.
+/// x = e^x for kVectors vectors of x <= 0; NaN stays. Cephes' expf (Moshier): x = q ln 2 + r, a polynomial in r, error
+/// below 1.3 ulp; results below the smallest normal number are 0. Highway's Exp would turn NaN into 0.
+///
+/// The vectors go step by step: each step waits for the one before, and only the chains of several vectors side by side
+/// keep the units busy. Vectors one after the other fill the scheduler with instructions that wait.
+template <int kVectors, class D, class V = hn::Vec<D>>
+HWY_INLINE void exp_nonpositive_in_step(D d, V (&x)[kVectors]) {
+  const hn::RebindToSigned<D> di;
+  const V lowest = hn::Set(d, -87.33654F), magic = hn::Set(d, 12582912.0F);
+  V rest[kVectors], power[kVectors];
+  HWY_UNROLL(8)
+  for (int j = 0; j < kVectors; ++j) {
+    const auto vanishes = hn::Lt(x[j], lowest);
+    const V safe = hn::IfThenElse(vanishes, lowest, x[j]);
+    // Adding 1.5 * 2^23 rounds to an integer and leaves it in the low bits: cheaper than a conversion and back.
+    const V shifted = hn::MulAdd(safe, hn::Set(d, 1.44269504F), magic), q = hn::Sub(shifted, magic);
+    rest[j] = hn::NegMulAdd(q, hn::Set(d, -2.12194440E-4F), hn::NegMulAdd(q, hn::Set(d, 0.693359375F), safe));
+    power[j] = hn::IfThenZeroElse(
+        vanishes, hn::BitCast(d, hn::ShiftLeft<23>(hn::Add(hn::BitCast(di, shifted), hn::Set(di, 127)))));
+    x[j] = hn::Set(d, 1.9875691500E-4F);
+  }
+  HWY_UNROLL(5)
+  for (const float c : {1.3981999507E-3F, 8.3334519073E-3F, 4.1665795894E-2F, 1.6666665459E-1F, 5.0000001201E-1F}) {
+    HWY_UNROLL(8)
+    for (int j = 0; j < kVectors; ++j) x[j] = hn::MulAdd(x[j], rest[j], hn::Set(d, c));
+  }
+  HWY_UNROLL(8)
+  for (int j = 0; j < kVectors; ++j) {
+    const V e = hn::Add(hn::MulAdd(x[j], hn::Mul(rest[j], rest[j]), rest[j]), hn::Set(d, 1.0F));
+    x[j] = hn::Mul(e, power[j]);
+  }
+}
+
+/// The same of one vector.
 template <class D, class V = hn::Vec<D>>
 HWY_INLINE V exp_nonpositive(D d, V x) {
-  const hn::RebindToSigned<D> di;
-  const V lowest = hn::Set(d, -87.33654F);
-  // A NaN becomes `lowest` here, and comes back with r.
-  const V finite = hn::IfThenElse(hn::Ge(x, lowest), x, lowest);
-  // Adding 1.5 * 2^23 rounds to an integer and leaves it in the low bits: cheaper than a conversion and back.
-  const V magic = hn::Set(d, 12582912.0F), shifted = hn::MulAdd(finite, hn::Set(d, 1.44269504F), magic);
-  const V qf = hn::Sub(shifted, magic);
-  V r = hn::NegMulAdd(qf, hn::Set(d, 0.693359375F), x);
-  r = hn::NegMulAdd(qf, hn::Set(d, -2.12194440E-4F), r);
-  V p = hn::Set(d, 1.9875691500E-4F);
-  p = hn::MulAdd(p, r, hn::Set(d, 1.3981999507E-3F));
-  p = hn::MulAdd(p, r, hn::Set(d, 8.3334519073E-3F));
-  p = hn::MulAdd(p, r, hn::Set(d, 4.1665795894E-2F));
-  p = hn::MulAdd(p, r, hn::Set(d, 1.6666665459E-1F));
-  p = hn::MulAdd(p, r, hn::Set(d, 5.0000001201E-1F));
-  const V e = hn::Add(hn::MulAdd(p, hn::Mul(r, r), r), hn::Set(d, 1.0F));
-  const V power = hn::BitCast(d, hn::ShiftLeft<23>(hn::Add(hn::BitCast(di, shifted), hn::Set(di, 127))));
-  return hn::IfThenZeroElse(hn::Lt(x, lowest), hn::Mul(e, power));
+  V all[1] = {x};
+  exp_nonpositive_in_step<1>(d, all);
+  return all[0];
 }
 
 }  // namespace HWY_NAMESPACE

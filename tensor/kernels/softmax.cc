@@ -14,6 +14,7 @@
 
 #include "tensor/kernels/exp-inl.h"
 #include "tensor/kernels/lane_sums-inl.h"
+#include "tensor/kernels/log1p-inl.h"
 #include "tensor/kernels/simd-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -27,12 +28,6 @@ using M = hn::Mask<D>;
 constexpr int64_t kLanes = Columns<D>::kLanes;
 
 HWY_INLINE V exp_nonpositive(V x) { return exp_nonpositive(D(), x); }
-
-/// log(1 + x) for x >= 0; NaN stays.
-HWY_INLINE V log1p_nonnegative(V x) {
-  const V safe = hn::IfThenElseZero(hn::Ge(x, hn::Zero(D())), x);
-  return hn::IfThenElse(hn::IsNaN(x), x, hn::Log1p(D(), safe));
-}
 
 /// A row of few columns: its loop is unrolled and its vectors stay in registers.
 template <int kWhole, bool kTail>
@@ -202,7 +197,7 @@ CrossEntropySums cross_entropy(ConstRows logits, const int32_t* labels, int32_t 
       for (int64_t j = 0; j < kPixels; j += kLanes) {
         const V t = hn::Load(d, top + j), gap = hn::Sub(hn::Load(d, own + j), t);
         const V rest = hn::Add(hn::Load(d, others + j), hn::Sub(exp_nonpositive(gap), hn::Set(d, 1.0F)));
-        const V log = log1p_nonnegative(rest);
+        const V log = log1p_nonnegative(d, rest);
         hn::Store(hn::Add(t, log), d, top + j);
         hn::Store(hn::Sub(log, gap), d, loss + j);
       }

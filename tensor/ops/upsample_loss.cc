@@ -5,8 +5,9 @@
 
 #include "tensor/base/check.h"
 #include "tensor/dry_run.h"
-#include "tensor/kernels/softmax.h"
+#include "tensor/kernels/class_planes.h"
 #include "tensor/ops/cut.h"
+#include "tensor/ops/detail/class_rows.h"
 #include "tensor/ops/detail/cross_entropy_parts.h"
 #include "tensor/ops/detail/resize_axis.h"
 #include "tensor/ops/picture_cut.h"
@@ -16,11 +17,14 @@
 namespace giza::ops {
 namespace {
 
+using kernels::ClassPlanes;
 using kernels::CrossEntropySums;
+using kernels::EnlargedColumns;
 using kernels::ResizeTap;
 
-/// Pixels that are enlarged and used at once: 150 classes of them are 40 KB, and the loss takes logarithms of 64.
+/// Pixels of a row whose losses are added to a sum of their own: whole groups.
 constexpr int64_t kChunk = 64;
+static_assert(kChunk % kernels::kPixelGroup == 0);
 
 void check_fit(const char* op, const Tensor& logits, const Labels& labels) {
   check_resize(op, logits.shape(), labels.h, labels.w);
@@ -38,31 +42,19 @@ profile::Work describe(const char* kernel, double flops_each, const Tensor& logi
           .bytes = profile::bytes_of(logits) + 8 * pixels};
 }
 
-/// Floats from an enlarged pixel to the next: at least a line. Were they closer, a load would touch what the masked
-/// store of the pixel before has not written yet, and wait for it.
-int64_t chunk_stride(int64_t channels) { return padded_stride(std::max<int64_t>(channels, 16)); }
-
-/// Scratch of a task of for_each_chunk.
-size_t chunk_floats(const BilinearRows& rows, int64_t channels) {
-  return static_cast<size_t>(kChunk * chunk_stride(channels) + rows.row_floats());
-}
-
-/// Calls body(first pixel, pixels, enlarged logits, their stride) for chunks of the enlarged rows [begin, end).
+/// Calls body(first pixel, planes, columns, pixels) for chunks of the enlarged rows [begin, end). `row` is scratch.
 template <class Body>
-void for_each_chunk(const BilinearRows& rows, int64_t begin, int64_t end, int64_t width, int64_t channels,
-                    const Body& body) {
-  const int64_t stride = chunk_stride(channels);
-  float* pixels = thread_scratch(chunk_floats(rows, channels));
-  float* row = pixels + kChunk * stride;
+void for_each_chunk(const ClassRows& rows, int64_t begin, int64_t end, int64_t width, float* row, const Body& body) {
   for (int64_t i = begin; i < end; ++i) {
-    rows.blend(i, row);
+    const kernels::ClassPlanes planes = rows.blend(i, row);
     for (int64_t x = 0; x < width; x += kChunk) {
-      const int64_t count = std::min(kChunk, width - x);
-      rows.enlarge(row, x, x + count, pixels, stride);
-      body(i * width + x, count, pixels, stride);
+      body(i * width + x, planes, rows.columns(x), std::min(kChunk, width - x));
     }
   }
 }
+
+/// Floats from a pixel's gradient to the next one's: whole lines, so that no two tails of them share one.
+int64_t pixel_stride(int64_t channels) { return padded_stride(std::max<int64_t>(channels, 16)); }
 
 /// Output rows of one item between the same two input rows, at most kMaxRows of them, so that a task stays small where
 /// a single row is enlarged to many.
@@ -72,7 +64,7 @@ struct Band {
   int64_t low, high;   ///< input rows
 };
 
-Scratch<Band> make_bands(const BilinearRows& rows, int64_t height, int64_t* count) {
+Scratch<Band> make_bands(const ClassRows& rows, int64_t height, int64_t* count) {
   Scratch<Band> bands(height);
   *count = 0;
   for (int64_t p = 0; p < height; ++p) {
@@ -109,7 +101,7 @@ UpsampleCrossEntropyResult upsample_cross_entropy(const Tensor& logits, const La
   const int64_t channels = logits.channels();
   UpsampleCrossEntropyResult result;
   result.loss.lse = Tensor::activation({labels.n, labels.h, labels.w, 1});
-  const BilinearRows rows(logits, labels.h, labels.w, align_corners);
+  const ClassRows rows(logits, labels.h, labels.w, align_corners);
   // Blocks of enlarged rows.
   const PictureCut cut(labels.n, labels.h, row_grain(labels.w * channels), 1);
   const int64_t blocks = cut.pictures * cut.blocks;
@@ -121,21 +113,26 @@ UpsampleCrossEntropyResult upsample_cross_entropy(const Tensor& logits, const La
   // What a task leaves that is not run (tensor/dry_run.h): pixels whose loss is zero, so that there is a backward pass.
   std::fill_n(sums.data(), blocks, CrossEntropySums{0, 1, -1});
   std::fill_n(counts.data(), blocks, Counts{0, 0, -1});
-  announce_scratch(chunk_floats(rows, channels));
+  const int64_t work_floats = kernels::class_work_floats(channels);
+  const auto task_floats = static_cast<size_t>(work_floats + rows.row_floats());
+  announce_scratch(task_floats);
   const auto add_rows = [&](int64_t block, int64_t begin, int64_t end) {
     CrossEntropySums sum{0, 0, -1};
     Counts count{0, 0, -1};
-    for_each_chunk(rows, begin, end, labels.w, channels,
-                   [&](int64_t first, int64_t pixels, const float* enlarged, int64_t stride) {
+    float* work = thread_scratch(task_floats);
+    for_each_chunk(rows, begin, end, labels.w, work + work_floats,
+                   [&](int64_t first, const ClassPlanes& planes, const EnlargedColumns& columns, int64_t pixels) {
                      const int32_t* own = labels.values.data() + first;
+                     int32_t guess[kChunk];
                      const CrossEntropySums part =
-                         kernels::cross_entropy({enlarged, stride}, own, options.ignore_label, weights,
-                                                result.loss.lse.data() + first, pixels, channels);
-                     if (part.bad_label >= 0 && count.bad_label < 0) count.bad_label = first + part.bad_label;
+                         kernels::enlarged_cross_entropy(planes, columns, own, options.ignore_label, weights,
+                                                         result.loss.lse.data() + first, guess, work, pixels);
+                     if (part.bad_label >= 0) {
+                       if (count.bad_label < 0) count.bad_label = first + part.bad_label;
+                       return;
+                     }
                      sum.loss += part.loss;
                      sum.weight += part.weight;
-                     int32_t guess[kChunk];
-                     kernels::argmax({enlarged, stride}, guess, pixels, channels);
                      for (int64_t i = 0; i < pixels; ++i) {
                        const bool valid = own[i] != options.ignore_label;
                        count.valid += valid;
@@ -176,35 +173,33 @@ Tensor upsample_cross_entropy_backward(float dloss, const Tensor& logits, const 
   const auto factor = static_cast<float>(dloss / forward.weight);
 
   const int64_t channels = logits.channels(), h = logits.dim(1), w = logits.dim(2);
-  const int64_t height = labels.h, width = labels.w, stride = chunk_stride(channels);
-  const BilinearRows rows(logits, height, width, align_corners);
+  const int64_t height = labels.h, width = labels.w, stride = pixel_stride(channels);
+  const int64_t pixel_floats =
+      (width + kernels::kPixelGroup - 1) / kernels::kPixelGroup * kernels::kPixelGroup * stride;
+  const int64_t work_floats = kernels::class_work_floats(channels);
+  const ClassRows rows(logits, height, width, align_corners);
   const ResizeAxisSources columns(w, width, align_corners);
   int64_t band_count = 0;
   const Scratch<Band> bands = make_bands(rows, height, &band_count);
   // Each band has two rows of its own for what it gives to its two input rows.
   const GradientRows gradient{w, channels, dx.row_stride()};
   const Scratch<float> partials(labels.n * band_count * 2 * gradient.floats());
-  const auto task_floats = static_cast<size_t>(width * stride + gradient.floats() + rows.row_floats());
+  const auto task_floats = static_cast<size_t>(work_floats + pixel_floats + gradient.floats() + rows.row_floats());
   announce_scratch(task_floats);
   parallel_for(labels.n * band_count, [&](int64_t task) {
     const Band& band = bands[task % band_count];
     float* to_low = partials.data() + task * 2 * gradient.floats();
     float* to_high = to_low + gradient.floats();
     std::fill_n(to_low, 2 * gradient.floats(), 0.0F);
-    float* pixels = thread_scratch(task_floats);
-    float* half = pixels + width * stride;
+    float* work = thread_scratch(task_floats);
+    float* pixels = work + work_floats;
+    float* half = pixels + pixel_floats;
     float* row = half + gradient.floats();
     for (int64_t p = band.begin; p < band.end; ++p) {
       const int64_t i = task / band_count * height + p;
-      rows.blend(i, row);
-      for (int64_t x = 0; x < width; x += kChunk) {
-        const int64_t end = std::min(x + kChunk, width);
-        float* chunk = pixels + x * stride;
-        rows.enlarge(row, x, end, chunk, stride);
-        kernels::cross_entropy_backward({chunk, stride}, labels.values.data() + i * width + x, options.ignore_label,
-                                        weights, forward.lse.row(i * width + x), factor, {chunk, stride}, end - x,
-                                        channels);
-      }
+      kernels::enlarged_cross_entropy_backward(rows.blend(i, row), rows.columns(0), labels.values.data() + i * width,
+                                               options.ignore_label, weights, forward.lse.row(i * width), factor,
+                                               {pixels, stride}, work, width);
       kernels::resize_gather_pixels({pixels, stride}, columns.data(), {half, gradient.stride}, w, channels);
       const ResizeTap& tap = rows.tap(p);
       if (band.low == band.high) {
@@ -236,14 +231,15 @@ Labels upsample_argmax(const char* op, const Tensor& logits, int64_t height, int
   check(logits.channels() >= 1, "{}: logits {} have no classes", op, logits.shape());
   const profile::Scope scope([&] { return describe(op, softmax ? 13 : 8, logits, height, width); });
   Labels labels(logits.dim(0), height, width);
-  const int64_t channels = logits.channels();
-  const BilinearRows rows(logits, height, width, align_corners);
-  announce_scratch(chunk_floats(rows, channels));
-  parallel_ranges(logits.dim(0) * height, row_grain(width * channels), [&](int64_t begin, int64_t end) {
-    for_each_chunk(rows, begin, end, width, channels,
-                   [&](int64_t first, int64_t pixels, float* enlarged, int64_t stride) {
-                     if (softmax) kernels::softmax({enlarged, stride}, {enlarged, stride}, pixels, channels);
-                     kernels::argmax({enlarged, stride}, labels.values.data() + first, pixels, channels);
+  const int64_t work_floats = kernels::class_work_floats(logits.channels());
+  const ClassRows rows(logits, height, width, align_corners);
+  const auto task_floats = static_cast<size_t>(work_floats + rows.row_floats());
+  announce_scratch(task_floats);
+  parallel_ranges(logits.dim(0) * height, row_grain(width * logits.channels()), [&](int64_t begin, int64_t end) {
+    float* work = thread_scratch(task_floats);
+    for_each_chunk(rows, begin, end, width, work + work_floats,
+                   [&](int64_t first, const ClassPlanes& planes, const EnlargedColumns& columns, int64_t pixels) {
+                     kernels::enlarged_argmax(planes, columns, softmax, labels.values.data() + first, work, pixels);
                    });
   });
   return labels;

@@ -73,6 +73,7 @@ argmax n1h473w473c150
 dropout2d n2h60w60c512
 
 upsample_cross_entropy n2h60w60c150o473x473 align
+upsample_cross_entropy n8h30w40c11o240x320 align
 upsample_argmax n1h60w60c150o473x473 align
 )";
 
