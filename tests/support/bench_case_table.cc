@@ -29,6 +29,11 @@ conv2d n1h119w119c256k64r1
 conv2d n1h119w119c64k256r1
 conv2d n1h60w60c512k150r1 bias
 conv2d n1h6w6c2048k512r1
+conv2d n8h13w25c128k128r3d4
+conv2d n8h30w40c128k128r3d4
+conv2d n8h49w97c16k32r3
+conv2d n8h120w160c16k32r3
+conv2d n8h240w320c3k16r3s2
 
 linear n16c2048k1000 bias
 

@@ -6,7 +6,9 @@
 
 #include <algorithm>
 
+#include "tensor/dry_run.h"
 #include "tensor/ops/channel_moments.h"
+#include "tensor/ops/conv/unfold.h"
 
 namespace giza::ops::direct {
 namespace {
@@ -21,6 +23,7 @@ struct Product {
   int64_t in_step;
   int64_t out_y = 0, out_x = 0, out_step = 1;
   ConvEpilogue epilogue = {};
+  const Unfolding* unfolding = nullptr;  // of `in`, whose only tap then is all that a pixel reads
 };
 
 // transposed false: columns are output channels, w [K,R,S,C] is read as matrix(tap)[c][k] (forward).
@@ -62,7 +65,9 @@ struct TaskRows {
   std::vector<const float*> residual;
 };
 
-void gather_rows(const Product& product, int64_t begin, int64_t end, const float* zeros, TaskRows* rows) {
+// unfolded: what the pixels read, one after the other, or null.
+void gather_rows(const Product& product, int64_t begin, int64_t end, const float* zeros, const float* unfolded,
+                 TaskRows* rows) {
   const auto taps = static_cast<int64_t>(product.taps.size());
   const int64_t count = end - begin, tiles = (count + kTileRows - 1) / kTileRows;
   rows->in.resize(static_cast<size_t>(tiles * taps * kTileRows));
@@ -70,13 +75,12 @@ void gather_rows(const Product& product, int64_t begin, int64_t end, const float
   rows->residual.resize(static_cast<size_t>(tiles * kTileRows));
   const int64_t out_h = product.out.dim(1), out_w = product.out.dim(2);
   const Tensor& residual = product.epilogue.residual;
+  PixelWalk walk(begin, product.grid_h, product.grid_w);
   for (int64_t tile = 0; tile < tiles; ++tile) {
     int64_t n[kTileRows], y[kTileRows], x[kTileRows];
     for (int64_t i = 0; i < kTileRows; ++i) {
-      const int64_t pixel = std::min(begin + tile * kTileRows + i, end - 1);
-      x[i] = pixel % product.grid_w;
-      y[i] = pixel / product.grid_w % product.grid_h;
-      n[i] = pixel / product.grid_w / product.grid_h;
+      if (const int64_t pixel = tile * kTileRows + i; pixel > 0 && pixel < count) walk.step();
+      n[i] = walk.n, y[i] = walk.y, x[i] = walk.x;
       const int64_t row =
           (n[i] * out_h + product.out_y + y[i] * product.out_step) * out_w + product.out_x + x[i] * product.out_step;
       rows->out[static_cast<size_t>(tile * kTileRows + i)] = product.out.row(row);
@@ -85,6 +89,12 @@ void gather_rows(const Product& product, int64_t begin, int64_t end, const float
     for (int64_t t = 0; t < taps; ++t) {
       const Tap& tap = product.taps[static_cast<size_t>(t)];
       const float** to = &rows->in[static_cast<size_t>((tile * taps + t) * kTileRows)];
+      if (unfolded != nullptr) {
+        for (int64_t i = 0; i < kTileRows; ++i) {
+          to[i] = unfolded + std::min(tile * kTileRows + i, count - 1) * product.unfolding->stride();
+        }
+        continue;
+      }
       bool any = false;
       for (int64_t i = 0; i < kTileRows; ++i) {
         to[i] = input_pixel(product.in, n[i], y[i] * product.in_step + tap.y, x[i] * product.in_step + tap.x);
@@ -105,10 +115,20 @@ void run(const Product& product, const PackedWeights& weights) {
   const ProductCut cut = cut_product(pictures, pixels, layout.panels());
   ChannelMoments* moments = product.epilogue.moments;
   if (moments != nullptr) moments->start(pictures, cut.rows.blocks, product.out.channels());
+  size_t unfolded_floats = 0;
+  if (product.unfolding != nullptr) {
+    unfolded_floats = static_cast<size_t>(cut.rows.largest() * product.unfolding->stride());
+    announce_scratch(unfolded_floats);
+  }
   parallel_for(cut.tasks(), [&](int64_t task) {
     thread_local TaskRows rows;  // reused: a steady loop allocates nothing
     const int64_t begin = cut.rows.begin(task / cut.panel_blocks), end = cut.rows.end(task / cut.panel_blocks);
-    gather_rows(product, begin, end, zeros.data(), &rows);
+    float* unfolded = nullptr;
+    if (product.unfolding != nullptr) {
+      unfolded = thread_scratch(unfolded_floats);
+      product.unfolding->copy(begin, end, unfolded);
+    }
+    gather_rows(product, begin, end, zeros.data(), unfolded, &rows);
     const int64_t panel_begin = task % cut.panel_blocks * cut.panels_per_task;
     const int64_t panel_end = std::min(panel_begin + cut.panels_per_task, layout.panels());
     // Panels outside: their outputs stay in L1 while all blocks of the depth are added.
@@ -156,35 +176,8 @@ std::vector<Tap> forward_taps(const Shape& w, const Conv2dOptions& options) {
   return taps;
 }
 
-Tensor unfold(const Tensor& x, const Shape& w, int64_t p, int64_t q, const Conv2dOptions& options) {
-  const int64_t kernel_h = w[1], kernel_w = w[2], channels = w[3];
-  // A kernel row's pixels lie side by side in memory: one copy where it is inside the picture.
-  const bool side_by_side = options.dilation == 1 && x.row_stride() == channels;
-  Tensor result = Tensor::activation({x.dim(0), p, q, kernel_h * kernel_w * channels});
-  parallel_for(x.dim(0) * p, [&](int64_t row) {
-    const int64_t n = row / p, top = row % p * options.stride - options.padding;
-    for (int64_t j = 0; j < q; ++j) {
-      const int64_t left = j * options.stride - options.padding;
-      const bool inside = left >= 0 && left + options.dilation * (kernel_w - 1) < x.dim(2);
-      float* to = result.row(row * q + j);
-      for (int64_t r = 0; r < kernel_h; ++r) {
-        const int64_t y = top + r * options.dilation;
-        if (side_by_side && inside && y >= 0 && y < x.dim(1)) {
-          to = std::copy_n(x.row((n * x.dim(1) + y) * x.dim(2) + left), kernel_w * channels, to);
-          continue;
-        }
-        for (int64_t s = 0; s < kernel_w; ++s) {
-          const float* from = input_pixel(x, n, y, left + s * options.dilation);
-          to = from != nullptr ? std::copy_n(from, channels, to) : std::fill_n(to, channels, 0.0F);
-        }
-      }
-    }
-  });
-  return result;
-}
-
 PackedWeights pack(const Tensor& w, const Conv2dOptions& options) {
-  if (!should_unfold(w.shape())) return pack(w, forward_taps(w.shape(), options), false);
+  if (!Unfolding::wanted(w.shape())) return pack(w, forward_taps(w.shape(), options), false);
   const Tensor dense = w.dense() ? w : w.clone();
   PackedWeights packed = pack(dense.reshape({w.dim(0), 1, 1, w.numel() / w.dim(0)}), {{0, 0, 0}}, false);
   packed.shape = w.shape();
@@ -195,14 +188,16 @@ Tensor conv2d(const Tensor& x, const PackedWeights& weights, const ConvEpilogue&
               const Conv2dOptions& options) {
   const Shape& w = weights.shape;
   const int64_t p = conv_output_size(x.dim(1), w[1], options), q = conv_output_size(x.dim(2), w[2], options);
-  const bool unfolded = should_unfold(w);
-  const Product product{.in = unfolded ? unfold(x, w, p, q, options) : x,
+  const bool unfolded = Unfolding::wanted(w);
+  const Unfolding unfolding(x, w, p, q, options);
+  const Product product{.in = x,
                         .out = Tensor::activation({x.dim(0), p, q, w[0]}),
                         .taps = unfolded ? std::vector<Tap>{{0, 0, 0}} : forward_taps(w, options),
                         .grid_h = p,
                         .grid_w = q,
-                        .in_step = unfolded ? 1 : options.stride,
-                        .epilogue = epilogue};
+                        .in_step = options.stride,
+                        .epilogue = epilogue,
+                        .unfolding = unfolded ? &unfolding : nullptr};
   run(product, weights);
   return product.out;
 }
@@ -235,7 +230,7 @@ Tensor conv2d_backward_input(const Tensor& dy, const Tensor& w, const Shape& x_s
         const int64_t per_image = product.grid_h * product.grid_w;
         parallel_ranges(x_shape[0] * per_image, 256, [&](int64_t begin, int64_t end) {
           TaskRows rows;
-          gather_rows(product, begin, end, nullptr, &rows);
+          gather_rows(product, begin, end, nullptr, nullptr, &rows);
           for (float* row : rows.out) std::fill_n(row, x_shape[3], 0.0F);
         });
       } else {

@@ -21,11 +21,20 @@ inline const float* input_pixel(const Tensor& in, int64_t n, int64_t y, int64_t 
   return y >= 0 && y < h && x >= 0 && x < w ? in.row((n * h + y) * w + x) : nullptr;
 }
 
-/// True for kernels of few channels (the stem's RGB): their pictures are unfolded first, so that the product runs over
-/// one long row instead of nine short ones.
-inline bool should_unfold(const Shape& w) { return w[1] * w[2] > 1 && w[3] < 16; }
-/// x [N,H,W,C] as a picture [N,P,Q,R*S*C] whose pixels hold all numbers that an output pixel reads.
-Tensor unfold(const Tensor& x, const Shape& w, int64_t p, int64_t q, const Conv2dOptions& options);
+/// The pixels of pictures one after the other: three divisions for the first, none for the others.
+struct PixelWalk {
+  int64_t height, width, n, y, x;
+
+  PixelWalk(int64_t first, int64_t h, int64_t w)
+      : height(h), width(w), n(first / w / h), y(first / w % h), x(first % w) {}
+  void step() {
+    if (++x < width) return;
+    x = 0;
+    if (++y < height) return;
+    y = 0;
+    ++n;
+  }
+};
 
 /// Weights in the order that the kernel reads them.
 struct PackedWeights {

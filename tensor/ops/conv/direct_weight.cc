@@ -6,6 +6,7 @@
 #include "tensor/dry_run.h"
 #include "tensor/kernels/elementwise.h"
 #include "tensor/ops/conv/direct.h"
+#include "tensor/ops/conv/unfold.h"
 #include "tensor/ops/detail/take_sum.h"
 
 namespace giza::ops::direct {
@@ -54,11 +55,14 @@ WeightCut cut_weights(int64_t in_channels, int64_t panels, int64_t panel_width, 
 /// A gradient under way: what its tasks share, and the steps of each.
 class WeightGradient {
  public:
-  /// dw [K,R,S,C] is to be filled; it, x and dy outlive this.
-  WeightGradient(const Tensor& dw, const Tensor& x, const Tensor& dy, const Conv2dOptions& options)
+  /// dw [K,R,S,C] is to be filled; it, x and dy outlive this. With an unfolding of x dw is [K,1,1,R*S*C].
+  WeightGradient(const Tensor& dw, const Tensor& x, const Tensor& dy, const Conv2dOptions& options,
+                 const Unfolding* unfolding)
       : x_(x),
         dy_(dy),
         dw_(dw),
+        unfolding_(unfolding),
+        unfolded_floats_(unfolding != nullptr ? kPixelBlock * unfolding->stride() : 0),
         taps_(forward_taps(dw.shape(), options)),
         stride_(options.stride),
         out_channels_(dw.dim(0)),
@@ -88,8 +92,9 @@ class WeightGradient {
     int64_t panel_sums, all_sums;  // floats: of a panel and a tap, and of the task
     float* sums;                   // [panel][tap][channel][column], behind them those of the levels of the tree
     float* packed_x;
-    float* tail;     // of dy, where it is not read in place: [pixel][column]
-    float* partial;  // the kernel's own
+    float* tail;      // of dy, where it is not read in place: [pixel][column]
+    float* partial;   // the kernel's own
+    float* unfolded;  // a block of pixels, where x is unfolded
   };
 
   struct Places {
@@ -104,7 +109,7 @@ class WeightGradient {
   size_t most_scratch() const {
     const int64_t panels = std::min(cut_.group_panels, panels_), channels = round_up(cut_.part_channels, kTileRows);
     return static_cast<size_t>(panels * (1 + levels_) * tap_count_ * channels * gemm_.width + packed_floats(channels) +
-                               kPixelBlock * gemm_.width + channels * gemm_.width);
+                               kPixelBlock * gemm_.width + channels * gemm_.width + unfolded_floats_);
   }
 
   Task task_of(int64_t number) const {
@@ -118,11 +123,12 @@ class WeightGradient {
     task.panel_sums = channels * gemm_.width;
     task.all_sums = (task.last_panel - task.first_panel) * tap_count_ * task.panel_sums;
     const int64_t x_floats = packed_floats(channels), tail_floats = kPixelBlock * gemm_.width;
-    task.sums =
-        thread_scratch(static_cast<size_t>((1 + levels_) * task.all_sums + x_floats + tail_floats + task.panel_sums));
+    task.sums = thread_scratch(static_cast<size_t>((1 + levels_) * task.all_sums + x_floats + tail_floats +
+                                                   task.panel_sums + unfolded_floats_));
     task.packed_x = task.sums + (1 + levels_) * task.all_sums;
     task.tail = task.packed_x + x_floats;
     task.partial = task.tail + tail_floats;
+    task.unfolded = task.partial + task.panel_sums;
     return task;
   }
 
@@ -154,7 +160,11 @@ class WeightGradient {
       if (read_in_place_ < task.last_panel) copy_tail(task, begin, count);
       for (int64_t t = 0; t < tap_count_; ++t) {
         const float* rows[kPixelBlock];
-        if (!find_rows(taps_[static_cast<size_t>(t)], places, count, rows)) continue;
+        if (unfolding_ != nullptr) {
+          unfold_rows(task, begin, count, rows);
+        } else if (!find_rows(taps_[static_cast<size_t>(t)], places, count, rows)) {
+          continue;
+        }
         kernels::pack_outer(rows, count, task.channel_begin, task.channel_end, task.packed_x);
         for (int64_t panel = task.first_panel; panel < task.last_panel; ++panel) {
           const bool in_place = panel != read_in_place_;
@@ -186,18 +196,21 @@ class WeightGradient {
     }
   }
 
-  /// Where tap (0, 0) reads for output pixels from `begin` on, before its offset. Once for all taps: divisions are dear
-  /// beside the products of few channels.
+  /// Where tap (0, 0) reads for output pixels from `begin` on, before its offset.
   Places places_of(int64_t begin, int64_t count) const {
-    const int64_t p = dy_.dim(1), q = dy_.dim(2);
     Places places;
-    for (int64_t i = 0; i < count; ++i) {
-      const int64_t pixel = begin + i;
-      places.picture[i] = pixel / (p * q);
-      places.y[i] = pixel / q % p * stride_;
-      places.x[i] = pixel % q * stride_;
+    PixelWalk walk(begin, dy_.dim(1), dy_.dim(2));
+    for (int64_t i = 0; i < count; ++i, walk.step()) {
+      places.picture[i] = walk.n;
+      places.y[i] = walk.y * stride_;
+      places.x[i] = walk.x * stride_;
     }
     return places;
+  }
+
+  void unfold_rows(const Task& task, int64_t begin, int64_t count, const float** rows) const {
+    unfolding_->copy(begin, begin + count, task.unfolded);
+    for (int64_t i = 0; i < count; ++i) rows[i] = task.unfolded + i * unfolding_->stride();
   }
 
   /// What a tap reads there; false where all of it is padding.
@@ -241,6 +254,8 @@ class WeightGradient {
   }
 
   const Tensor &x_, &dy_, &dw_;
+  const Unfolding* const unfolding_;
+  const int64_t unfolded_floats_;
   const std::vector<Tap> taps_;
   const int64_t stride_, out_channels_, in_channels_, tap_count_;
   const kernels::GemmShape gemm_ = kernels::gemm_shape();
@@ -256,12 +271,13 @@ class WeightGradient {
 
 void conv2d_backward_weight(const Tensor& dw, const Tensor& x, const Tensor& dy, const Conv2dOptions& options) {
   const Shape& w_shape = dw.shape();
-  if (should_unfold(w_shape)) {
-    const Tensor flat = dw.reshape({w_shape[0], 1, 1, w_shape.numel() / w_shape[0]});
-    return conv2d_backward_weight(flat, unfold(x, w_shape, dy.dim(1), dy.dim(2), options), dy, {});
-  }
   if (dy.rows() == 0) return Tensor(dw).fill(0.0F);
-  WeightGradient(dw, x, dy, options).run();
+  if (Unfolding::wanted(w_shape)) {
+    const Tensor flat = dw.reshape({w_shape[0], 1, 1, w_shape.numel() / w_shape[0]});
+    const Unfolding unfolding(x, w_shape, dy.dim(1), dy.dim(2), options);
+    return WeightGradient(flat, x, dy, {}, &unfolding).run();
+  }
+  WeightGradient(dw, x, dy, options, nullptr).run();
 }
 
 }  // namespace giza::ops::direct
