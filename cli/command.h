@@ -115,6 +115,8 @@ class Program {
   int parse_and_run(int argc, const char* const* argv);
   int run_chosen();
   void join(const ranks::Place& place);
+  /// Whether the command line begins with the name of a command that all ranks of a launch run together.
+  bool is_for_many(int argc, const char* const* argv) const;
   static void silence();
   [[noreturn]] static void end_all_ranks(const std::string& message, int status);
 
@@ -123,6 +125,7 @@ class Program {
   std::vector<std::unique_ptr<Command>> commands_;
   Command* chosen_ = nullptr;
   std::optional<ranks::Session> session_;
+  bool joined_ = false;  ///< or tried to be
 };
 
 /// A word of a command line, in quotes where a shell needs them.

@@ -49,7 +49,7 @@ std::vector<std::string> without_momentum(WeightFile& file) {
   std::erase_if(file.metadata, [](const auto& entry) {
     const bool card = std::count(std::begin(train::kCardKeys), std::end(train::kCardKeys), entry.first) > 0;
     return entry.first.starts_with("giza.") && entry.first != models::kModelKey && entry.first != models::kToldByKey &&
-           !card;
+           entry.first != models::kOriginKey && !card;
   });
   return dropped;
 }
@@ -82,8 +82,8 @@ class ConvertCommand : public Command {
                 R"(IN is a .pth of PyTorch or a .safetensors file, of one of giza's networks or a ResNet, under the
 names of semseg, torchvision, timm, mmsegmentation or kazuto1011's DeepLab, which are recognised;
 what stands around the network (prefixes of wrappers, optimiser, losses, counters, averages) is
-left out and named. Or it is a .caffemodel of the authors' PSPNets. OUT ends in .pth, .safetensors
-or .onnx. Without --naming the names stay, Caffe's apart, which become semseg's. A file that is no
+left out and named. Or it is a .caffemodel of PSPNet's authors, of a ResNet or of DeepLab v2. OUT
+ends in .pth, .safetensors or .onnx. Without --naming the names stay, Caffe's apart, which become semseg's. A file that is no
 whole network, tensor by tensor, is refused with what is missing, extra or misshaped, and nothing
 is written.
 
@@ -127,7 +127,7 @@ is written.
     std::vector<std::string> nameless;
     const std::vector<std::string> momentum = without_momentum(original);
     WeightFile file = models::to_semseg_names(std::move(original), in_);
-    const Naming was = models::original_naming(file);
+    const Naming was = models::original_naming(file), origin = models::origin_of(file);
     const bool read_only = was == Naming::caffe || was == Naming::torchvision_vgg16;
     const Naming naming = !keep ? wanted : read_only ? Naming::semseg : was;
     const auto model = whole_network(file, in_);
@@ -147,12 +147,20 @@ is written.
         std::copy_n(normalization->mean.begin(), 3, graph.mean.begin());
         std::copy_n(normalization->std.begin(), 3, graph.std.begin());
       }
-      models::export_onnx(out_, *model, graph);
+      try {
+        models::export_onnx(out_, *model, graph);
+      } catch (const ShapeError& error) {  // a network that needs larger pictures
+        throw Refusal(fmt::format("{}: --size {}: {}", in_, size_, error.what()));
+      }
     } else {
       file = models::from_semseg_names(std::move(file), naming, in_, &nameless);
       if (!nameless.empty()) {  // the rest is no whole network
         file.metadata.erase(models::kModelKey);
         file.metadata.erase(models::kToldByKey);
+      }
+      file.metadata.erase(models::kOriginKey);
+      if (!file.metadata.contains(models::kModelKey) && origin != naming) {
+        file.metadata[models::kOriginKey] = models::to_string(origin);
       }
       if (half_) {
         note_lost_in_half(&file);

@@ -33,10 +33,11 @@ With --ranks the plan is also that of as many machines like this one, joined by 
 
   void declare(CLI::App& app) override {
     arguments_.declare(app);
-    app.add_option("--seconds", seconds_, "for timing kernels, about")
-        ->transform(within(0.1, 3600.0))
-        ->capture_default_str();
-    app.add_flag("--quick", quick_, "times from the machine's peaks alone: right to about a factor of 1.5");
+    CLI::Option* seconds = app.add_option("--seconds", seconds_, "for timing kernels, about")
+                               ->transform(within(0.1, 3600.0))
+                               ->capture_default_str();
+    app.add_flag("--quick", quick_, "times from the machine's peaks alone: right to about a factor of 1.5")
+        ->excludes(seconds);
     app.add_flag("--measure", measure_, "run the training step and the largest test picture too, and compare");
     app.add_option("--memory", memory_gb_, "plan for a machine with so many GB (10^9 bytes); 0: what is free here")
         ->transform(within(0.0, 1e6))

@@ -170,14 +170,22 @@ how long each took.
     app.add_option("--svg", svg_, "write the roofline picture")->type_name("FILE");
     app.add_option("--trace", trace_, "write a trace for ui.perfetto.dev or about:tracing")->type_name("FILE");
     op->excludes("--config", "--weights", "--depth", "--size", "--batch", "--classes", "--width", "--mode", "--kernels",
-                 "--layers", "--all", "--cores", "--svg", "--trace");
+                 "--layers", "--all", "--cores", "--svg", "--trace", "--conv", "--algorithm");
   }
 
   int run(const Common& common) override {
     if (!op_.empty()) return profile_op(op_, runs_, common);
     check_folder("--svg", svg_);
     check_folder("--trace", trace_);
-    check<Refusal>(svg_.empty() || svg_ != trace_, "--svg and --trace: both are {}; give each a name of its own", svg_);
+    const auto place = [](const std::string& file) {
+      std::error_code none;
+      return std::filesystem::weakly_canonical(std::filesystem::absolute(file), none);
+    };
+    const bool same = !svg_.empty() && !trace_.empty() && place(svg_) == place(trace_);
+    check<Refusal>(!same, "--svg and --trace: both are {}; give each a name of its own", svg_);
+    check_not_beside_json("--svg", svg_, common.json);
+    check_not_beside_json("--trace", trace_, common.json);
+    check<Refusal>(!all_ || !kernels_ || layers_, "--all: is of the table of layers, which --kernels leaves out");
     constexpr int kUsualRuns = 3;
     if (runs_ == 0) runs_ = kUsualRuns;
     step_.load(common);
@@ -193,7 +201,7 @@ how long each took.
       write_file(trace_, train::trace_json(measured.events, title()));
     }
     if (common.json) {
-      print_json(to_json(common, measured));
+      print_json(to_json(measured));
     } else {
       print_tables(measured);
     }
@@ -249,7 +257,7 @@ how long each took.
     return machine;
   }
 
-  ordered_json to_json(const Common& common, const MeasuredSteps& measured) const {
+  ordered_json to_json(const MeasuredSteps& measured) const {
     const train::ProfileSummary& summary = measured.summary;
     ordered_json kernels = ordered_json::array(), layers = ordered_json::array();
     for (const train::KernelRow& row : summary.kernels) {
@@ -281,7 +289,7 @@ how long each took.
         {"threads", num_threads()},
         {"isa", isa()},
         {"conv", config.train.conv},
-        {"algorithm", common.algorithm.empty() ? "auto" : common.algorithm},
+        {"algorithm", config.train.algorithm},
         {"runs", runs_},
         {"peak", peak_json(measured.peak)},
         {"step_s", summary.wall_s},

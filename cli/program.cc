@@ -207,6 +207,7 @@ int Program::parse_and_run(int argc, const char* const* argv) {
 }
 
 void Program::join(const ranks::Place& place) {
+  joined_ = true;
   session_.emplace();
   // Ranks that may run everywhere on one machine share its processors out.
   const int processors = static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));
@@ -265,11 +266,25 @@ int Program::main(int argc, const char* const* argv) {
   } catch (const std::exception& error) {
     message = error.what();
   }
+  // Others may have found nothing wrong, and wait for this one: it comes, and ends them.
+  if (!joined_ && ranks::launched_as().count > 1 && is_for_many(argc, argv)) {
+    joined_ = true;
+    try {
+      session_.emplace();
+    } catch (const Error&) {  // then nobody can be told
+    }
+  }
   if (session_) end_all_ranks(message, status);
-  // What all refuse before they are joined, rank 0 tells, if the launcher does not end it before because of this one.
+  // Of a command that is not for many, rank 0 tells, if the launcher does not end it before because of this one.
   if (ranks::launched_as().rank > 0) return 0;
   tell("{}", message);
   return status;
+}
+
+bool Program::is_for_many(int argc, const char* const* argv) const {
+  return argc > 1 && std::any_of(commands_.begin(), commands_.end(), [&](const auto& command) {
+           return command->words.name == std::string_view(argv[1]) && command->for_many();
+         });
 }
 
 void Program::end_all_ranks(const std::string& message, int status) {

@@ -51,8 +51,12 @@ files of float32.
     }
     if (!common.quiet) tell_notes(weights_, told.notes);
     Tensor logits;
-    const double seconds =
-        seconds_of([&] { logits = models::FrozenParser(*model).forward(x).upsampled_logits().value(); });
+    double seconds = 0;
+    try {
+      seconds = seconds_of([&] { logits = models::FrozenParser(*model).forward(x).upsampled_logits().value(); });
+    } catch (const ShapeError& error) {  // a network that needs larger pictures
+      throw Refusal(fmt::format("{}: {}", input_, error.what()));
+    }
     // As in eval and predict. Of pictures that are not finite themselves any output is right.
     check<Error>(ops::all_finite(logits) || !ops::all_finite(x),
                  "{}: the network's output is not finite; are its weights sound?", weights_);

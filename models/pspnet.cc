@@ -78,6 +78,7 @@ bool infer_pspnet(const TensorShapes& shapes, const std::string& place, NetworkO
     }
     const int64_t channels = shapes.channels(paths);
     bins = channels > 0 ? features / channels : 4;
+    if (input == features + count * channels) bins = count;  // not cut off, but of so many
   }
   check<Refusal>(bins == 1 || bins == 4,
                  "{}: the pyramid has {} bins whose sizes the file does not tell; expected 1 or 4, or a description of "

@@ -251,9 +251,15 @@ void together(const Start& start) {
   wait(std::span(&request, 1));
 }
 
+/// Throws Error for more than MPI can count.
 std::vector<int> starts_of(std::span<const int> counts) {
   std::vector<int> starts(counts.size());
-  for (size_t r = 1; r < counts.size(); ++r) starts[r] = starts[r - 1] + counts[r - 1];
+  size_t all = 0;
+  for (size_t r = 0; r < counts.size(); ++r) {
+    starts[r] = as_count(all);
+    all += static_cast<size_t>(counts[r]);
+  }
+  as_count(all);
   return starts;
 }
 

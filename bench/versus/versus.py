@@ -54,9 +54,6 @@ class Versus:
 
     def copy_giza(self) -> Path:
         """A copy, so that a build in between does not change what is measured."""
-        if not is_program(self.args.giza):
-            raise SystemExit(f"versus: {self.args.giza}: not a program; build giza (cmake --preset release && "
-                             "cmake --build --preset release) or name one with --giza")
         return Path(shutil.copy2(self.args.giza, self.args.work / "giza")).resolve()
 
     def giza_version(self) -> str:
@@ -243,6 +240,7 @@ def parse_args() -> argparse.Namespace:
         parser.error("name a --case or a --preset")
     if min(args.rounds, args.steps, args.threads) < 1:
         parser.error("--rounds, --steps and --threads are at least 1")
+    check_files(args, parser)
     return args
 
 
@@ -260,6 +258,21 @@ def parse_peers(text: str) -> list[str]:
         if base(name) not in PEERS:
             raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(PEERS)}")
     return names
+
+
+def check_files(args: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
+    """What would end the run later, after packages are installed and things measured."""
+    if not is_program(args.giza):
+        parser.error(f"{args.giza}: not a program; build giza (cmake --preset release && cmake --build --preset "
+                     "release) or name one with --giza")
+    if args.python and not is_program(args.python):
+        parser.error(f"--python {args.python}: not a program")
+    if args.json and not args.json.resolve().parent.is_dir():
+        parser.error(f"--json {args.json}: there is no folder {args.json.resolve().parent}")
+    for text in args.case:
+        found = parse(text)
+        if not isinstance(found, Case) and not Path(found[1]).is_file():
+            parser.error(f"--case {text}: there is no file {found[1]}")
 
 
 def main() -> int:

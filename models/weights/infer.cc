@@ -151,7 +151,7 @@ NetworkOptions infer_backbone(const WeightFile& file, const TensorShapes& shapes
   const int64_t stem = std::max<int64_t>(1, shapes.channels({"layer0.0", "layer0.1"}));
   if (resnet.stem == Stem::deep)
     resnet.stem_channels = infer_stem_channels(resnet, stem, shapes.channels({"layer0.6"}));
-  follow_naming(original_naming(file), &options);
+  follow_naming(origin_of(file), &options);
   check_bounds(options, place);
   return options;
 }
@@ -287,8 +287,10 @@ NetworkOptions options_from_weights(const WeightFile& file, const std::string& p
   return options;
 }
 
+std::string less_the_mean(const char* mean) { return fmt::format(R"({{"mean":[{}],"std":[1.0,1.0,1.0]}})", mean); }
+
 std::string naming_note(const WeightFile& file, const NetworkOptions& options) {
-  const Naming naming = original_naming(file);
+  const Naming naming = origin_of(file);
   NetworkOptions theirs = options;
   follow_naming(naming, &theirs);
   std::vector<const char*> keys;
@@ -297,8 +299,9 @@ std::string naming_note(const WeightFile& file, const NetworkOptions& options) {
   if (theirs.backbone.stride_in != options.backbone.stride_in) keys.push_back("TRAIN.stride_in 1x1");
   if (theirs.backbone.ceil_pool != options.backbone.ceil_pool) keys.push_back("TRAIN.ceil_pool true");
   if (keys.empty()) return "";
-  return fmt::format("has the names of {}, whose networks go with {}, unless their configuration says otherwise",
-                     to_string(naming), fmt::join(keys, " and "));
+  return fmt::format("{} {}, whose networks go with {}, unless their configuration says otherwise",
+                     naming == original_naming(file) ? "has the names of" : "is a backbone of", to_string(naming),
+                     fmt::join(keys, " and "));
 }
 
 std::vector<std::pair<std::string, std::string>> settings_that_differ(const NetworkOptions& theirs,
@@ -337,7 +340,7 @@ std::unique_ptr<SceneParser> build_parser(const NetworkOptions& options, const W
   } catch (const ShapeError& error) {
     throw Refusal(fmt::format("{}: the file's network cannot be built: {}", place, error.what()));
   }
-  load_state_dict(*model, file, place);
+  load_state_dict(*model, file, place, {.told_by_file = true});
   return model;
 }
 

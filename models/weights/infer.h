@@ -20,6 +20,13 @@ inline constexpr const char* kToldByKey = "giza.model_told_by";
 /// That under which a file whose test protocol is not known tells what its pictures become, (RGB - mean) / std on the
 /// scale of 0 to 255: {"mean": [R, G, B], "std": [R, G, B]}.
 inline constexpr const char* kNormalizationKey = "giza.normalization";
+/// Its value for pictures less a mean, "R,G,B", and no more.
+std::string less_the_mean(const char* mean);
+/// The mean of DeepLab's authors, and of who follows them.
+inline constexpr const char* kDeeplabMean = "122.675,116.669,104.008";
+/// In a file of giza's under other names than its network's: whose networks (Naming) it goes by in what neither tensors
+/// nor kModelKey tell.
+inline constexpr const char* kOriginKey = "giza.origin";
 
 /// The options as one line of JSON; `conv` and `seed` are not part of it.
 std::string options_to_json(const NetworkOptions& options);

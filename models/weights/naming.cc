@@ -12,6 +12,7 @@
 #include "models/scene_parser.h"
 #include "models/weights/caffe/pspnet.h"
 #include "models/weights/detail/naming_tables.h"
+#include "models/weights/infer.h"
 #include "models/weights/input_blocks.h"
 #include "models/weights/names.h"
 #include "models/weights/shapes.h"
@@ -161,6 +162,45 @@ void make_convolutional(WeightFile* file) {
   }
 }
 
+/// The first convolution of kazuto1011's networks takes BGR, giza's RGB.
+void exchange_inputs(WeightFile* file) {
+  for (WeightTensor& tensor : file->tensors) {
+    if (tensor.name == "layer0.0.weight") exchange_red_and_blue(&tensor);
+  }
+}
+
+void take_rgb(WeightFile* file) {
+  exchange_inputs(file);
+  // What giza wrote under these names tells itself what pictures it takes.
+  if (file->metadata.contains(kModelKey) || file->metadata.contains(kOriginKey)) return;
+  file->metadata[kNormalizationKey] = less_the_mean(kDeeplabMean);
+  file->notes.push_back(
+      fmt::format("a network of kazuto1011's DeepLab, changed to take RGB: pictures minus ({}), not divided by "
+                  "deviations",
+                  kDeeplabMean));
+}
+
+void take_bgr(WeightFile* file) {
+  exchange_inputs(file);
+  const auto ours = file->metadata.find(kNormalizationKey);
+  const bool same = ours != file->metadata.end() && ours->second == less_the_mean(kDeeplabMean);
+  file->notes.push_back(fmt::format(
+      "changed to take BGR, as kazuto1011's programs give it{}",
+      same ? "" : fmt::format("; they take away their own mean, ({}) of RGB, and divide by nothing", kDeeplabMean)));
+}
+
+/// The classifier of a ResNet alone takes the mean of its features; that of giza's spatial pyramid takes more.
+void check_takes_mean(const WeightFile& file, const std::string& place) {
+  const WeightTensor* fc = file.find("fc.weight");
+  const WeightTensor* last = file.find("layer4.0.conv3.weight");
+  if (last == nullptr) last = file.find("layer4.0.conv2.weight");
+  if (fc == nullptr || last == nullptr || fc->shape.size() != 2 || last->shape.empty()) return;
+  check<Refusal>(fc->shape[1] == last->shape[0],
+                 "{}: fc takes {} numbers, of {} channels: ResNets elsewhere have no pyramid before it; expected the "
+                 "naming semseg",
+                 place, fc->shape[1], last->shape[0]);
+}
+
 void check_unique(const WeightFile& file, const std::string& place) {
   std::set<std::string_view> seen;
   for (const WeightTensor& tensor : file.tensors) {
@@ -191,6 +231,7 @@ std::optional<Naming> naming_of(const WeightFile& file) {
     return Naming::torchvision_segmentation;
   }
   if (is_vgg16(file)) return Naming::torchvision_vgg16;
+  if (file.find("features.0.weight") != nullptr) return std::nullopt;  // others, whose classifier is called as a head
   if (has_prefix(file, "layer1.conv1.conv.")) return Naming::deeplab;
   for (const char* theirs : {"backbone.", "decode_head.", "auxiliary_head.", "stem."}) {
     if (has_prefix(file, theirs)) return Naming::mmseg;
@@ -210,6 +251,14 @@ std::optional<Naming> naming_of(const WeightFile& file) {
 Naming original_naming(const WeightFile& file) {
   const auto found = file.metadata.find(kNamingKey);
   return found == file.metadata.end() ? Naming::semseg : parse_naming(found->second);
+}
+
+Naming origin_of(const WeightFile& file) {
+  const auto told = file.metadata.find(kOriginKey);
+  const auto known = std::find_if(kNames.begin(), kNames.end(), [&](const auto& entry) {
+    return told != file.metadata.end() && entry.second == told->second;
+  });
+  return known == kNames.end() ? original_naming(file) : known->first;
 }
 
 WeightFile to_semseg_names(WeightFile file, const std::string& place) {
@@ -246,6 +295,7 @@ WeightFile to_semseg_names(WeightFile file, const std::string& place) {
     }
     if (*naming == Naming::torchvision_vgg16) make_convolutional(&file);
     if (*naming == Naming::mmseg) reorder_aspp(&file, kFromMmsegAspp);
+    if (*naming == Naming::deeplab) take_rgb(&file);
     file.metadata[kNamingKey] = to_string(*naming);
   }
   check_unique(file, place);
@@ -254,6 +304,9 @@ WeightFile to_semseg_names(WeightFile file, const std::string& place) {
 
 WeightFile from_semseg_names(WeightFile file, Naming naming, const std::string& place,
                              std::vector<std::string>* dropped) {
+  if (naming == Naming::torchvision || naming == Naming::imagenet || naming == Naming::timm) {
+    check_takes_mean(file, place);
+  }
   const bool deep = file.find("layer0.3.weight") != nullptr;
   Table table;
   switch (naming) {
@@ -292,7 +345,10 @@ WeightFile from_semseg_names(WeightFile file, Naming naming, const std::string& 
       break;
     case Naming::deeplab:
       check<Refusal>(!deep, "{}: has the deep stem; expected the plain stem", place);
+      check<Refusal>(file.find("layer1.0.conv2.weight") == nullptr || file.find("layer1.0.conv3.weight") != nullptr,
+                     "{}: has blocks of two convolutions; expected bottlenecks", place);
       table = join(kDeeplab);
+      take_bgr(&file);
       break;
     case Naming::torchvision_vgg16:
     case Naming::caffe:

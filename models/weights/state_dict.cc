@@ -106,7 +106,7 @@ std::pair<int64_t, int64_t> classes_alone(const WeightFile& file, const WeightFi
 
 /// What differs as a whole between the file's network and the model, and the key of a configuration that decides it;
 /// empty where nothing stands out.
-std::string likely_cause(const WeightFile& file, const WeightFile& model) {
+std::string likely_cause(const WeightFile& file, const WeightFile& model, bool told_by_file) {
   const TensorShapes theirs(file), ours(model);
   if (std::string foreign = theirs.foreign_bottlenecks(); !foreign.empty()) return "the file's trunk is " + foreign;
   const auto stem_size = [](const WeightFile& of) {
@@ -141,7 +141,7 @@ std::string likely_cause(const WeightFile& file, const WeightFile& model) {
   if (stem != 0 && stem != wanted) {
     return fmt::format("the file's stem has {} channels, the model's {}; set TRAIN.stem_channels", stem, wanted);
   }
-  if (const auto [classes, expected] = classes_alone(file, model); classes != expected) {
+  if (const auto [classes, expected] = classes_alone(file, model); classes != expected && !told_by_file) {
     return fmt::format("the file's network has {} classes, the model {}; set DATA.classes", classes, expected);
   }
   return "";
@@ -260,7 +260,7 @@ std::vector<std::string> load_state_dict(const layers::Module& module, const Wei
   report("misshaped", misshaped);
   report("not of floats", no_floats);
   if (!faults.empty() || !any) {
-    const std::string cause = likely_cause(file, shapes_only(module));
+    const std::string cause = likely_cause(file, shapes_only(module), options.told_by_file);
     throw Refusal(fmt::format(
         "{}: {} ({})", place,
         cause.empty() ? "these weights do not fit the model, expected its tensors exactly; check the model's options"

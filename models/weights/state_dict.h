@@ -25,6 +25,8 @@ struct LoadOptions {
   /// What is not the backbone's may be missing, and is skipped where shapes differ (other classes): those layers keep
   /// their initial weights.
   bool backbone_only = false;
+  /// The module was made from what the file itself tells: no configuration can have caused what does not fit.
+  bool told_by_file = false;
 };
 
 /// Throws Refusal "PLACE: ..." naming the tensors whose numbers no sound network has: NaN, infinity, a running variance

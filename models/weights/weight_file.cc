@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
 #include <filesystem>
 #include <functional>
 #include <numeric>
@@ -22,6 +23,15 @@ const WeightTensor* WeightFile::find(std::string_view name) const {
   const auto found =
       std::find_if(tensors.begin(), tensors.end(), [&](const WeightTensor& tensor) { return tensor.name == name; });
   return found == tensors.end() ? nullptr : &*found;
+}
+
+void exchange_red_and_blue(WeightTensor* weight) {
+  const std::vector<int64_t>& shape = weight->shape;
+  if (shape.size() != 4 || shape[1] != 3) return;
+  const auto area = static_cast<std::ptrdiff_t>(shape[2] * shape[3]);
+  for (auto filter = weight->data.begin(); filter != weight->data.end(); filter += 3 * area) {
+    std::swap_ranges(filter, filter + area, filter + 2 * area);
+  }
 }
 
 int64_t element_size(DType dtype) {
@@ -53,6 +63,12 @@ WeightFile read_weights(const std::string& path) {
   }
   WeightFile file = kind == FileKind::safetensors ? read_safetensors(path) : read_pth(path);
   check_checksum(file, path);
+  for (const WeightTensor& tensor : file.tensors) {
+    const bool fits = tensor.dtype != DType::u64 || std::all_of(tensor.integers.begin(), tensor.integers.end(),
+                                                                [](int64_t value) { return value >= 0; });
+    check<Refusal>(fits, "{}: {} holds whole numbers of 2^63 or more, expected smaller ones", path,
+                   quotable(tensor.name));
+  }
   return file;
 }
 

@@ -34,6 +34,10 @@ struct WeightTensor {
 /// The product of the shape. Throws ShapeError "WRITER: ..." unless so many numbers are held.
 int64_t checked_numel(const WeightTensor& tensor, const char* writer);
 
+/// BGR to RGB, or back: of a first convolution [K,3,R,S] the first input and the last are exchanged. Other shapes stay,
+/// to be refused at loading.
+void exchange_red_and_blue(WeightTensor* weight);
+
 /// Tensors in the order of the file, and its metadata: the __metadata__ of safetensors; in a .pth that giza wrote, the
 /// record ROOT/giza.json (an object of strings), which PyTorch does not look at.
 struct WeightFile {

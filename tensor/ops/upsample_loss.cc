@@ -33,13 +33,15 @@ void check_fit(const char* op, const Tensor& logits, const Labels& labels) {
   check_labels(op, labels);
 }
 
-/// What is measured: the numbers that are read and written, and a handful of operations on every enlarged logit.
-profile::Work describe(const char* kernel, double flops_each, const Tensor& logits, int64_t height, int64_t width) {
+/// What is measured: the numbers that are read and written, `bytes_each` of every enlarged pixel and the logits
+/// `passes` times, and a handful of operations on every enlarged logit.
+profile::Work describe(const char* kernel, double flops_each, double bytes_each, double passes, const Tensor& logits,
+                       int64_t height, int64_t width) {
   const auto pixels = static_cast<double>(logits.dim(0) * height * width);
   return {.kernel = kernel,
           .shape = fmt::format("{} to {}x{}", logits.shape(), height, width),
           .flops = flops_each * pixels * static_cast<double>(logits.channels()),
-          .bytes = profile::bytes_of(logits) + 8 * pixels};
+          .bytes = passes * profile::bytes_of(logits) + bytes_each * pixels};
 }
 
 /// Calls body(first pixel, planes, columns, pixels) for chunks of the enlarged rows [begin, end). `row` is scratch.
@@ -97,7 +99,7 @@ UpsampleCrossEntropyResult upsample_cross_entropy(const Tensor& logits, const La
                                                   const CrossEntropyOptions& options) {
   check_fit("upsample_cross_entropy", logits, labels);
   const float* weights = class_weights_of("upsample_cross_entropy", logits, options);
-  const profile::Scope scope([&] { return describe("upsample_cross_entropy", 12, logits, labels.h, labels.w); });
+  const profile::Scope scope([&] { return describe("upsample_cross_entropy", 12, 8, 1, logits, labels.h, labels.w); });
   const int64_t channels = logits.channels();
   UpsampleCrossEntropyResult result;
   result.loss.lse = Tensor::activation({labels.n, labels.h, labels.w, 1});
@@ -166,7 +168,7 @@ Tensor upsample_cross_entropy_backward(float dloss, const Tensor& logits, const 
         labels.w);
   const float* weights = class_weights_of("upsample_cross_entropy_backward", logits, options);
   const profile::Scope scope(
-      [&] { return describe("upsample_cross_entropy_backward", 14, logits, labels.h, labels.w); });
+      [&] { return describe("upsample_cross_entropy_backward", 14, 8, 2, logits, labels.h, labels.w); });
   Tensor dx = Tensor::activation(logits.shape());
   dx.fill(0.0F);
   if (!(forward.weight > 0)) return dx;
@@ -229,7 +231,7 @@ Labels upsample_argmax(const char* op, const Tensor& logits, int64_t height, int
                        bool softmax) {
   check_resize(op, logits.shape(), height, width);
   check(logits.channels() >= 1, "{}: logits {} have no classes", op, logits.shape());
-  const profile::Scope scope([&] { return describe(op, softmax ? 13 : 8, logits, height, width); });
+  const profile::Scope scope([&] { return describe(op, softmax ? 13 : 8, 4, 1, logits, height, width); });
   Labels labels(logits.dim(0), height, width);
   const int64_t work_floats = kernels::class_work_floats(logits.channels());
   const ClassRows rows(logits, height, width, align_corners);

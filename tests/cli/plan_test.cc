@@ -66,6 +66,9 @@ TEST_CASE("plan: many ranks, one in full and several as rows") {
   REQUIRE_MESSAGE(json.status == 0, json.err);
   CHECK(nlohmann::json::parse(json.out)["ranks"]["rows"][1]["pictures"] == 2);
   CHECK(run_giza(plan + "1", folder.path()).out.find("ranks") == std::string::npos);
+  const Outcome left = run_giza(plan + "1,32 TRAIN.batch_size 8", folder.path());
+  CHECK(left.out.find("left out: 32 ranks") != std::string::npos);
+  CHECK(left.out.find("on 1 rank") == std::string::npos);
 
   for (const char* wrong :
        {"0", "x", "3..2", "1000000 TRAIN.batch_size 8", "2 --network 10Gb/s", "2 --network 50us,10Gb/s", "''"}) {
@@ -87,6 +90,13 @@ TEST_CASE("plan: what no network fits is refused") {
   CHECK(one_line_refusal(one.err));
   CHECK(one.err.find("use a larger batch") != std::string::npos);
   CHECK(run_giza("plan --config tiny.yaml --seconds 0").status == 2);
+  CHECK(run_giza("plan --config tiny.yaml --quick --seconds 5", folder.path()).status == 2);
+  // A dry run that would not fit itself.
+  const Outcome huge = run_giza(
+      "plan --config tiny.yaml --quick TRAIN.batch_size 1024 TRAIN.train_h 16377 TRAIN.train_w 16377", folder.path());
+  CHECK(huge.status == 2);
+  CHECK(one_line_refusal(huge.err));
+  CHECK(huge.err.find("as they come") != std::string::npos);
   CHECK(run_giza("plan").status == 2);
 }
 

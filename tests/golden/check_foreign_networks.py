@@ -44,7 +44,7 @@ def stir(model):
 
 
 def check(name, model, logits, naming):
-    """model: the library's; logits(model, x): its scores at x's size."""
+    """model: the library's; logits(model, x): its scores at x's size. kazuto1011's takes BGR."""
     if len(sys.argv) > 3 and name not in sys.argv[3:]:
         return
     x = torch.randn(2, 3, 97, 65, generator=torch.Generator().manual_seed(1))
@@ -52,7 +52,7 @@ def check(name, model, logits, naming):
         folder = pathlib.Path(path)
         expected = logits(model, x)
         state = model.state_dict()
-        np.save(folder / "x.npy", x.numpy())
+        np.save(folder / "x.npy", x.flip(1).numpy() if naming == "deeplab" else x.numpy())
         torch.save(state, folder / "theirs.pth")
         print(giza("convert", folder / "theirs.pth", folder / "semseg.safetensors", "--naming", "semseg"), end="")
         giza("convert", folder / "semseg.safetensors", folder / "back.pth", "--naming", naming)
@@ -184,7 +184,7 @@ def deeplab_msc():
         describe(folder / "msc.safetensors", aspp_msc=True)
         for height, width in ((97, 65), (96, 66), (99, 64)):
             x = torch.randn(1, 3, height, width)
-            np.save(folder / "x.npy", x.numpy())
+            np.save(folder / "x.npy", x.flip(1).numpy())
             giza("run", "--weights", folder / "msc.safetensors", "--input", folder / "x.npy", "--output", folder / "y.npy", "--algorithm", "direct")
             ours, expected = torch.from_numpy(np.load(folder / "y.npy")), model(x, (0.5, 0.75))
             error = (ours - expected).norm() / expected.norm()

@@ -181,6 +181,10 @@ TEST_CASE("classifier: torchvision's names there and back; what a file without a
     CHECK(options_from_weights(named, "f").arch == "classifier");
   }
   CHECK(contains(message_of<Refusal>([&] { from_semseg_names(deep, Naming::mmseg, "FILE"); }), "fc.weight"));
+  // Nor has anybody else a pyramid before it.
+  const WeightFile pyramid = state_dict(*make_parser(tiny("spp")));
+  CHECK(contains(message_of<Refusal>([&] { from_semseg_names(pyramid, Naming::torchvision, "FILE"); }),
+                 "FILE: fc takes 3200 numbers, of 64 channels"));
 }
 
 TEST_CASE("spp: usual pyramids are told by their number of windows, others by the description alone") {

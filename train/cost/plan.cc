@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "tensor/base/median.h"
 #include "tensor/base/stopwatch.h"
@@ -263,21 +264,45 @@ class Planner {
     return data_.augment_s + (1 - cached) * data_.decode_s;
   }
 
+  /// The mean over the epochs, whose samples may differ in size; `largest_s` is that of the largest.
+  double step_over_epochs(const Config& config, double largest_s) const {
+    const std::vector<int>& sizes = config.train.epoch_sizes;
+    if (sizes.empty() || config.train.start_epoch >= config.train.epochs) return largest_s;
+    std::map<int, double> seconds{{*std::max_element(sizes.begin(), sizes.end()), largest_s}};
+    double sum = 0;
+    for (int epoch = config.train.start_epoch; epoch < config.train.epochs; ++epoch) {
+      const int side = sizes[static_cast<size_t>(epoch) % sizes.size()];
+      if (!seconds.contains(side)) {
+        Config one = config;
+        one.train.epoch_sizes = {side};
+        seconds[side] = kernels_s(speed_, rehearse_training(one, options_.threads).events) + outside_s_;
+      }
+      sum += seconds[side];
+    }
+    return sum / (config.train.epochs - config.train.start_epoch);
+  }
+
   /// Of the configuration's own step, or a changed one's.
   TrainingTime training_time(const Config& config, const Rehearsal& step) const {
     const TrainConfig& train = config.train;
     TrainingTime time;
-    time.step_s = kernels_s(speed_, step.events) + outside_s_;
+    time.largest_s = kernels_s(speed_, step.events) + outside_s_;
+    time.step_s = step_over_epochs(config, time.largest_s);
     const int64_t count = plan_.training.pictures.count;
     time.data_s = train.batch_size * sample_s(config);
     time.iteration_s = iteration_seconds(config, options_.threads, time.step_s, 0, time.data_s);
     if (count == 0) return time;
     const int64_t per_epoch = std::max<int64_t>(1, count / train.batch_size);
     time.iterations = per_epoch * (train.epochs - train.start_epoch);
-    time.checkpoints = (train.epochs - train.start_epoch + train.save_freq - 1) / train.save_freq;
+    // After each epoch whose number the frequency divides, and after the last.
+    const auto times = [&](int64_t frequency) {
+      if (train.start_epoch >= train.epochs) return int64_t{0};
+      return (train.epochs - 1) / frequency - train.start_epoch / frequency + 1;
+    };
+    time.checkpoints = times(train.save_freq);
     time.checkpoint_s = static_cast<double>(plan_.training.memory.files) / kFileSpeed;
     if (train.evaluate) {
-      time.validations = (train.epochs - train.start_epoch + train.eval_freq - 1) / train.eval_freq;
+      time.validations = times(train.eval_freq);
       time.validation_s = validation_s_;
     }
     if (config.data.weak_labels == "box_update") {

@@ -26,7 +26,8 @@ struct PlanOptions {
 };
 
 struct TrainingTime {
-  double step_s = 0;       ///< arithmetic of an iteration
+  double step_s = 0;       ///< arithmetic of an iteration; the mean over epochs whose samples differ in size
+  double largest_s = 0;    ///< that of the largest samples
   double data_s = 0;       ///< processor time that its samples take, on other threads
   double iteration_s = 0;  ///< both, on the cores that there are
   int64_t iterations = 0, validations = 0, checkpoints = 0;
@@ -97,12 +98,13 @@ Plan make_plan(const Config& config, const PlanOptions& options);
 
 /// A plan as text for a terminal of 120 columns.
 std::string plan_table(const Plan& plan, const Config& config);
-/// The same as JSON: {config, threads, peak, memory_limit_gb, parameters, parts: [{name, parameters, train_macs,
-/// test_macs}], train: {batch, crop, pictures, iterations_per_epoch, memory: {process_gb, tensors_gb, data_gb,
-/// files_gb, peak_gb},
+/// The same as JSON: {config, network, classes, threads, peak, memory_limit_gb, parameters,
+///  parts: [{name, parameters, train_macs, test_macs}],
+///  train: {batch, crop, recompute, epochs, pictures, iterations_per_epoch,
+///          memory: {process_gb, tensors_gb, data_gb, files_gb, peak_gb},
 ///          fits, step_s, data_s, iteration_s, iterations, validations, validation_s, checkpoints, checkpoint_s,
 ///          label_rounds, labels_s, total_s, measured_on, measured_share},
-///  test: {protocol, pictures, tiles_per_picture, memory, fits, network_s, files_s, total_s, measured_on,
+///  test: {protocol, pictures, picture, tiles_per_picture, memory, fits, network_s, files_s, total_s, measured_on,
 /// measured_share}, train_ways, test_ways: [{change, effect, peak_gb, iteration_s, total_s, fits}], measured: {step_s,
 /// train_gb, picture, picture_s, predicted_picture_s, test_gb}, notes, ranks: {network: {bytes_per_s, latency_s},
 /// measured_on, too_many, below_90_percent, rows: [

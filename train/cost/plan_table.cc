@@ -46,6 +46,7 @@ std::string memory_text(const MemoryPlan& memory, const MemoryLimit& limit) {
 }
 
 ordered_json known(double value) { return value > 0 ? ordered_json(value) : ordered_json(nullptr); }
+ordered_json known(int64_t count) { return count > 0 ? ordered_json(count) : ordered_json(nullptr); }
 
 ordered_json to_json(const MemoryPlan& memory) {
   return {{"process_gb", gb(memory.process)},
@@ -102,7 +103,8 @@ std::string training_text(const Plan& plan, const Config& config) {
   const TrainingPlan& training = plan.training;
   const TrainingTime& time = training.time;
   const PictureSize sample = largest_sample(train);
-  std::string text = fmt::format("training: batch {} of {}x{}{}\n", train.batch_size, sample.height, sample.width,
+  std::string text = fmt::format("training: batch {} of {}x{}{}{}\n", train.batch_size, sample.height, sample.width,
+                                 train.epoch_sizes.size() > 1 ? " at most, times as a mean over the epochs" : "",
                                  train.recompute ? ", blocks run again in the backward pass" : "");
   text += memory_text(training.memory, plan.limit);
   text += fmt::format(
@@ -154,7 +156,7 @@ std::string measured_text(const Plan& plan) {
                         in_gb(bytes), deviation(static_cast<double>(bytes), static_cast<double>(real_bytes)));
   };
   if (measured.step_s > 0) {
-    row("training step", plan.training.time.step_s, measured.step_s, plan.training.memory.resident(),
+    row("training step", plan.training.time.largest_s, measured.step_s, plan.training.memory.resident(),
         measured.training_bytes);
   }
   if (measured.picture_s > 0) {
@@ -206,6 +208,8 @@ std::string plan_json(const Plan& plan, const Config& config) {
   }
   ordered_json json = {
       {"config", plan.file},
+      {"network", network_title(config)},
+      {"classes", config.data.classes},
       {"threads", plan.threads},
       {"isa", isa()},
       {"quick", plan.quick},
@@ -217,14 +221,16 @@ std::string plan_json(const Plan& plan, const Config& config) {
   const bool counted = training.iterations_per_epoch > 0;
   json["train"] = {{"batch", config.train.batch_size},
                    {"crop", {largest_sample(config.train).height, largest_sample(config.train).width}},
-                   {"pictures", known(static_cast<double>(training.pictures.count))},
-                   {"iterations_per_epoch", known(static_cast<double>(training.iterations_per_epoch))},
+                   {"recompute", config.train.recompute},
+                   {"epochs", config.train.epochs - config.train.start_epoch},
+                   {"pictures", known(training.pictures.count)},
+                   {"iterations_per_epoch", known(training.iterations_per_epoch)},
                    {"memory", to_json(training.memory)},
                    {"fits", training.memory.peak() <= plan.limit.bytes},
                    {"step_s", time.step_s},
                    {"data_s", known(time.data_s)},
                    {"iteration_s", time.iteration_s},
-                   {"iterations", known(static_cast<double>(time.iterations))},
+                   {"iterations", known(time.iterations)},
                    {"validations", time.validations},
                    {"validation_s", known(time.validation_s)},
                    {"checkpoints", time.checkpoints},
@@ -235,7 +241,8 @@ std::string plan_json(const Plan& plan, const Config& config) {
                    {"measured_on", training.measured_on},
                    {"measured_share", training.measured_share}};
   json["test"] = {{"protocol", test.protocol},
-                  {"pictures", known(static_cast<double>(test.pictures.count))},
+                  {"pictures", known(test.pictures.count)},
+                  {"picture", {test.pictures.middle().width, test.pictures.middle().height}},
                   {"tiles_per_picture", test.tiles},
                   {"memory", to_json(test.memory)},
                   {"fits", test.memory.peak() <= plan.limit.bytes},

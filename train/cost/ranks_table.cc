@@ -117,7 +117,9 @@ ordered_json to_json(const Exchange& kind) {
 std::string ranks_text(const Plan& plan, const Config& config) {
   const RanksPlan& ranks = plan.ranks;
   std::string text;
-  if (ranks.rows.size() == 1) {
+  if (ranks.rows.size() == 1 && ranks.rows.front().ranks == 1) {
+    // The plan itself: the others that were asked for are left out.
+  } else if (ranks.rows.size() == 1) {
     text += one_training_text(plan, config, ranks.rows.front()) + "\n" + one_test_text(plan, ranks.rows.front());
   } else {
     text += rows_text(plan, config);

@@ -147,6 +147,15 @@ void TrainingRehearsal::step() {
   const ops::Sharing sharing(state_->share);
   const int64_t pictures = state_->share.end() - state_->share.begin();
   const Tensor images = made_up_pictures({pictures, sample.height, sample.width, 3});
+  // Labels are written in a dry run too, which shall not take more than there is to find out that a step does.
+  constexpr double kPixelBytes = 24;  // of a picture, its labels and their copies
+  const double needed = kPixelBytes * static_cast<double>(pictures) * sample.height * sample.width;
+  check<Refusal>(
+      needed <= static_cast<double>(most_bytes()),
+      "{}: {} pictures of {}x{} need {:.1f} GB as they come, and there are {:.1f} GB; use a smaller batch or "
+      "crop",
+      state_->config.file, pictures, sample.width, sample.height, needed / 1e9,
+      static_cast<double>(most_bytes()) / 1e9);
   const bool whole = state_->model->classifies_pictures();
   const Labels labels(pictures, whole ? 1 : sample.height, whole ? 1 : sample.width);
   Sgd& optimizer = state_->optimizer;

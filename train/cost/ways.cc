@@ -1,5 +1,6 @@
 // Changes to a configuration that need less memory.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
@@ -7,6 +8,7 @@
 #include <optional>
 
 #include "tensor/base/check.h"
+#include "train/config/parts.h"
 #include "train/cost/plan.h"
 
 namespace giza::train {
@@ -90,15 +92,25 @@ Config changed(const Config& config, Change&& change) {
   return copy;
 }
 
-/// A crop whose longer side is about `side`, in proportion; sides are 8 n + 1, as the network likes them.
+/// Samples whose longer side is about 8 `eighths`, in proportion; sides are 8 n + 1, as the network likes them. Where
+/// the epochs resize their crops, to that at most.
 Config with_crop(const Config& config, int eighths) {
   Config changed = config;
   TrainConfig& train = changed.train;
+  for (int& side : train.epoch_sizes) side = std::min(side, 8 * eighths + 1);
+  if (!train.epoch_sizes.empty()) return changed;
   const double factor = (8.0 * eighths + 1) / std::max(config.train.train_h, config.train.train_w);
   const auto scaled = [&](int side) { return std::max(9, static_cast<int>(std::floor(side * factor / 8)) * 8 + 1); };
   train.train_h = std::min(scaled(config.train.train_h), config.train.train_h);
   train.train_w = std::min(scaled(config.train.train_w), config.train.train_w);
   return changed;
+}
+
+/// What with_crop changed.
+std::string crop_change(const Config& config) {
+  const TrainConfig& train = config.train;
+  if (!train.epoch_sizes.empty()) return fmt::format("TRAIN.epoch_sizes [{}]", fmt::join(train.epoch_sizes, ","));
+  return fmt::format("TRAIN.train_h {} TRAIN.train_w {}", train.train_h, train.train_w);
 }
 
 }  // namespace
@@ -138,15 +150,18 @@ std::vector<Way> ways_to_train(const Config& config, int64_t limit, const Judge&
         fmt::format("TRAIN.batch_size {}{}", batch, recompute && !train.recompute ? " TRAIN.recompute true" : ""),
         batch_effect(batch), schedule);
   }
-  const int eighths = (std::max(train.train_h, train.train_w) - 1) / 8;
+  const PictureSize sample = largest_sample(train);
+  const int eighths = (std::max(sample.height, sample.width) - 1) / 8;
   const int crop = search.largest(4, eighths - 1, [&](int e) { return with_crop(config, e); });
   if (crop > 0) {
     const Config smaller = with_crop(config, crop);
-    search.add(
-        smaller, fmt::format("TRAIN.train_h {} TRAIN.train_w {}", smaller.train.train_h, smaller.train.train_w),
-        fmt::format("samples show {:.0f} % of the area: less context for the pyramid; test with such tiles too",
-                    100.0 * smaller.train.train_h * smaller.train.train_w / (1.0 * train.train_h * train.train_w)),
-        detail);
+    const PictureSize small = largest_sample(smaller.train);
+    search.add(smaller, crop_change(smaller),
+               fmt::format("samples {} {:.0f} % of the area: {}", train.epoch_sizes.empty() ? "show" : "have at most",
+                           100.0 * small.height * small.width / (1.0 * sample.height * sample.width),
+                           train.epoch_sizes.empty() ? "less context for the pyramid; test with such tiles too"
+                                                     : "things are smaller"),
+               detail);
   }
   if (train.output_stride <= 8) {
     search.add(changed(config, [&](Config& c) { c.train.output_stride = 2 * train.output_stride; }),
@@ -178,11 +193,10 @@ std::vector<Way> ways_to_train(const Config& config, int64_t limit, const Judge&
   const int last = crop > 0 ? 0 : search.largest(4, eighths - 1, with_all);
   if (last > 0) {
     const Config small = with_all(last);
-    search.add(
-        small,
-        fmt::format("TRAIN.recompute true TRAIN.cache_mb 0 TRAIN.batch_size {} TRAIN.train_h {} TRAIN.train_w {}",
-                    small.train.batch_size, small.train.train_h, small.train.train_w),
-        "all of the above", detail);
+    search.add(small,
+               fmt::format("TRAIN.recompute true TRAIN.cache_mb 0 TRAIN.batch_size {} {}", small.train.batch_size,
+                           crop_change(small)),
+               "all of the above", detail);
   }
   return search.best();
 }
@@ -227,15 +241,16 @@ std::vector<Way> ways_to_test(const Config& config, int64_t limit, const Judge& 
   }
   const double highest = *std::max_element(test.scales.begin(), test.scales.end());
   if (test.scales.size() > 1 && highest > 1) {
-    search.add(changed(config,
-                       [](Config& c) {
-                         std::erase_if(c.test.scales, [](double s) { return s > 1; });
-                         if (c.test.scales.empty()) c.test.scales = {1.0};
-                         c.train.batch_size_val = 1;
-                         c.train.cache_mb = 0;
-                       }),
-               "TEST.scales without those above 1, TRAIN.batch_size_val 1, TRAIN.cache_mb 0",
-               "small things are seen less well: another protocol", detail);
+    const Config fewer = changed(config, [](Config& c) {
+      std::erase_if(c.test.scales, [](double s) { return s > 1; });
+      if (c.test.scales.empty()) c.test.scales = {1.0};
+      c.train.batch_size_val = 1;
+      c.train.cache_mb = 0;
+    });
+    search.add(
+        fewer,
+        fmt::format("TEST.scales [{}] TRAIN.batch_size_val 1 TRAIN.cache_mb 0", fmt::join(fewer.test.scales, ",")),
+        "small things are seen less well: another protocol", detail);
   }
   return search.best();
 }

@@ -202,7 +202,7 @@ class Converter {
     if (layer.blobs.empty() || layer.blobs.size() > 2) refuse(layer, "a weight, and perhaps a bias");
     const Paths& paths = *layer.paths;
     WeightTensor& weight = *layer.blobs[0];
-    if (paths.conv == "layer0.0") flip_inputs(&weight);
+    if (paths.conv == "layer0.0") exchange_red_and_blue(&weight);
     if (paths.conv == "cls.0" && pools_ > 0) reorder_input_blocks(&weight, map_channels_, kFromCaffe);
     if (paths.conv == "fc") std::erase(weight.shape, 1);  // 1 x 1 x K x C
     add(paths.conv, ".weight", std::move(weight));
@@ -247,16 +247,6 @@ class Converter {
     to_.tensors.push_back({path + ".num_batches_tracked", {}, DType::i64, {}, {0}});
   }
 
-  /// BGR to RGB: of [K,3,R,S], the first input and the last are exchanged.
-  static void flip_inputs(WeightTensor* weight) {
-    const std::vector<int64_t>& shape = weight->shape;
-    if (shape.size() != 4 || shape[1] != 3) return;  // refused at loading
-    const auto area = static_cast<std::ptrdiff_t>(shape[2] * shape[3]);
-    for (auto filter = weight->data.begin(); filter != weight->data.end(); filter += 3 * area) {
-      std::swap_ranges(filter, filter + area, filter + 2 * area);
-    }
-  }
-
   WeightFile from_, to_;
   const std::string& place_;
   std::vector<Layer> layers_;
@@ -278,8 +268,8 @@ WeightFile semseg_from_caffe(WeightFile file, const std::string& place) {
   WeightFile converted = Converter(std::move(file), place).convert();
   // Of RGB, and no deviation: evaluation/eval_sub.m of the authors' code; of DeepLab, its prototxt files.
   const bool deeplab = converted.find("aspp.c0.weight") != nullptr;
-  const char* mean = deeplab ? "122.675,116.669,104.008" : "123.68,116.779,103.939";
-  converted.metadata[kNormalizationKey] = fmt::format(R"({{"mean":[{}],"std":[1.0,1.0,1.0]}})", mean);
+  const char* mean = deeplab ? kDeeplabMean : "123.68,116.779,103.939";
+  converted.metadata[kNormalizationKey] = less_the_mean(mean);
   converted.notes.push_back(
       fmt::format("a network of Caffe, changed to take RGB: pictures minus ({}), not divided by deviations", mean));
   return converted;

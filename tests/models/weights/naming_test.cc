@@ -186,7 +186,26 @@ TEST_CASE("naming: kazuto1011's DeepLab v2, both ways, with and without its oute
       {"base.layer1.conv1.conv.weight", "base.layer1.conv1.bn.running_mean", "base.layer2.block1.reduce.conv.weight",
        "base.layer2.block1.shortcut.bn.weight", "base.layer3.block2.conv3x3.bn.bias",
        "base.layer5.block1.increase.conv.weight", "base.aspp.c0.weight", "base.aspp.c3.bias"});
-  WeightFile file = from_semseg_names(state_dict(*make_parser(options)), Naming::deeplab, "f");
+  const WeightFile ours = state_dict(*make_parser(options));
+  WeightFile file = from_semseg_names(ours, Naming::deeplab, "f");
+  // They feed BGR, less a mean: giza's first convolution takes RGB.
+  const std::vector<float>& rgb = ours.find("layer0.0.weight")->data;
+  const std::vector<float>& bgr = file.find("base.layer1.conv1.conv.weight")->data;
+  CHECK(std::equal(rgb.begin(), rgb.begin() + 49, bgr.begin() + 98));
+  CHECK(std::equal(bgr.begin(), bgr.begin() + 49, rgb.begin() + 98));
+  CHECK(std::equal(rgb.begin() + 49, rgb.begin() + 98, bgr.begin() + 49));
+  CHECK(contains(file.notes.back(), "changed to take BGR"));
+  CHECK(contains(file.notes.back(), "their own mean"));
+  const WeightFile read_back = to_semseg_names(file, "f");
+  CHECK(read_back.metadata.at(kNormalizationKey) == R"({"mean":[122.675,116.669,104.008],"std":[1.0,1.0,1.0]})");
+  CHECK(contains(read_back.notes.back(), "changed to take RGB"));
+  CHECK_FALSE(contains(from_semseg_names(read_back, Naming::deeplab, "f").notes.back(), "their own mean"));
+  // giza's own file under these names tells itself what its pictures become.
+  for (const char* key : {kModelKey, kOriginKey}) {
+    WeightFile own = file;
+    own.metadata[key] = "{}";
+    CHECK_FALSE(to_semseg_names(own, "f").metadata.contains(kNormalizationKey));
+  }
   for (WeightTensor& tensor : file.tensors) tensor.name.erase(0, 5);
   CHECK(naming_of(file) == Naming::deeplab);
   CHECK(to_semseg_names(file, "f").find("layer2.1.conv2.weight") != nullptr);
@@ -204,6 +223,10 @@ TEST_CASE("naming: kazuto1011's DeepLab v2, both ways, with and without its oute
                                      "f");
                  }),
                  "f: has the deep stem"));
+  NetworkOptions basic = tiny_network("aspp", {});
+  basic.backbone.block = BlockKind::basic;
+  CHECK(contains(message_of<Refusal>([&] { from_semseg_names(state_dict(*make_parser(basic)), Naming::deeplab, "f"); }),
+                 "f: has blocks of two convolutions; expected bottlenecks"));
 }
 
 TEST_CASE("naming: torchvision's VGG16 begins the networks on VGG16, its fully connected layers as convolutions") {
@@ -255,6 +278,7 @@ TEST_CASE("naming: of torchvision's VGGs 16 alone is read, and begins a training
       if (batch_norm)
         file.tensors.push_back({fmt::format("features.{}.running_mean", i + 1), {1}, DType::f32, {1}, {}});
     }
+    file.tensors.push_back({"classifier.0.weight", {1, 1}, DType::f32, {1}, {}});
     return file;
   };
   const auto refused = [](const WeightFile& file) { return message_of<Refusal>([&] { to_semseg_names(file, "f"); }); };
@@ -278,6 +302,14 @@ TEST_CASE("naming: weights for options of another origin: which differ is told")
                  "TRAIN.first_block_dilation half"));
   CHECK(contains(note(Naming::caffe, {}), "TRAIN.stride_in 1x1 and TRAIN.ceil_pool true"));
   CHECK(note(Naming::mmseg, tiny_network("baseline", {})).empty());
+  // A backbone that giza wrote under other names.
+  WeightFile file = from_semseg_names(state_dict(Pspnet(tiny(Stem::plain))), Naming::torchvision, "f");
+  file.metadata[kOriginKey] = "caffe";
+  const WeightFile read = to_semseg_names(file, "f");
+  CHECK(origin_of(read) == Naming::caffe);
+  CHECK(contains(naming_note(read, {}), "is a backbone of caffe, whose networks go with TRAIN.stride_in 1x1"));
+  file.metadata[kOriginKey] = "nobody";
+  CHECK(origin_of(to_semseg_names(file, "f")) == Naming::torchvision);
 }
 
 TEST_CASE("naming: a name is a path, not the beginning of one") {

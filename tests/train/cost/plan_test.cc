@@ -9,7 +9,9 @@
 
 #include "tensor/base/memory.h"
 #include "tensor/storage.h"
+#include "tests/support/scopes.h"
 #include "tests/train/tiny_set.h"
+#include "train/config/parts.h"
 
 namespace giza::train {
 namespace {
@@ -135,6 +137,7 @@ TEST_CASE("ways to fit: where nothing does, the three that come nearest") {
 }
 
 TEST_CASE("a plan of a run with pictures: counted, timed, within its memory, and nothing is left behind") {
+  const ThreadScope one(1);  // a second thread would make its scratch at its first task, whenever that is
   TinySet set;
   Config config = set.config("run");
   config.train.evaluate = true;
@@ -177,6 +180,36 @@ TEST_CASE("a plan of a run with pictures: counted, timed, within its memory, and
   const std::string text = plan_table(plan, config);
   CHECK(text.find("12 iterations") != std::string::npos);
   CHECK(text.find("measured in this run") != std::string::npos);
+}
+
+TEST_CASE("a plan of epochs of two sizes, begun in the middle") {
+  TinySet set;
+  Config config = set.config("run");
+  config.train.evaluate = true;
+  config.train.epochs = 5;
+  config.train.start_epoch = 3;
+  config.train.save_freq = config.train.eval_freq = 2;  // after 4 and after 5, the last
+  config.train.train_h = config.train.train_w = 65;
+  const auto planned = [&](std::vector<int> sizes) {
+    config.train.epoch_sizes = std::move(sizes);
+    return make_plan(config, {.threads = 1, .quick = true}).training.time;
+  };
+  const TrainingTime large = planned({65}), both = planned({33, 65});
+  CHECK(both.checkpoints == 2);
+  CHECK(both.validations == 2);
+  CHECK(large.step_s == large.largest_s);
+  CHECK(both.step_s < 0.9 * both.largest_s);
+  CHECK(both.step_s > 0.5 * both.largest_s);
+  // A smaller size of the epochs is a way to fit; a smaller crop would be none.
+  config.train.cache_mb = 0;
+  const auto of_size = [](const Config& changed) {
+    Way way;
+    way.peak = largest_sample(changed.train).height;
+    return way;
+  };
+  const std::vector<Way> ways = ways_to_train(config, 50, of_size);
+  REQUIRE(ways.size() == 1);
+  CHECK(ways.front().change == "TRAIN.epoch_sizes [33,49]");
 }
 
 TEST_CASE("a plan without pictures says what it cannot know; one that does not fit lists ways") {
