@@ -39,9 +39,9 @@ Naming origin_of(const WeightFile& file);
 
 /// The file under semseg's names, without what stands around the network (surroundings.h) and without the classifier of
 /// somebody's backbone (a ResNet's own fc.* stays); notes tell what was left out. Names that nobody uses stay, for
-/// load_state_dict to refuse. Unless the names were semseg's, metadata[kNamingKey] tells whose they were. A network that
-/// took BGR takes RGB then, and the metadata tell its mean, unless giza wrote the file. Throws Refusal "PLACE: ..." for a
-/// file in which no name is known, and where two tensors would get one name.
+/// load_state_dict to refuse. Unless the names were semseg's, metadata[kNamingKey] tells whose they were. A network
+/// that took BGR takes RGB then, and the metadata tell its mean, unless giza wrote the file. Throws Refusal
+/// "PLACE: ..." for a file in which no name is known, and where two tensors would get one name.
 WeightFile to_semseg_names(WeightFile file, const std::string& place);
 
 /// The way back from semseg's names. A ResNet's names have none for ppm.*, cls.* and aux.*, which are left out and
