@@ -93,6 +93,13 @@ std::string command_line(const std::string& name, const std::string& file, const
   return line;
 }
 
+std::string canonical(const std::string& path) {
+  std::error_code error;  // a path that cannot be followed stays as it is
+  // Absolute first: of a relative path whose beginning is not there, the rest would keep its spelling.
+  const std::filesystem::path found = std::filesystem::weakly_canonical(std::filesystem::absolute(path), error);
+  return error ? path : found.string();
+}
+
 void check_not_input(const std::string& flag, const std::string& output, const std::vector<std::string>& inputs) {
   namespace fs = std::filesystem;
   std::error_code error;

@@ -70,6 +70,8 @@ void print_result(const std::string& file, const std::string& line, bool quiet);
 /// Throws Refusal where a file on stdout would stand beside JSON. `flag` names it.
 void check_not_beside_json(const std::string& flag, const std::string& file, bool json);
 
+/// One spelling for each file, be it there or not, and however links and folders lead there.
+std::string canonical(const std::string& path);
 /// Throws Refusal where the file that a command is to write is one of those that it reads ("" for none): by another
 /// name or a link, too. `flag` names the output in the message.
 void check_not_input(const std::string& flag, const std::string& output, const std::vector<std::string>& inputs);

@@ -83,9 +83,9 @@ class ConvertCommand : public Command {
 names of semseg, torchvision, timm, mmsegmentation or kazuto1011's DeepLab, which are recognised;
 what stands around the network (prefixes of wrappers, optimiser, losses, counters, averages) is
 left out and named. Or it is a .caffemodel of PSPNet's authors, of a ResNet or of DeepLab v2. OUT
-ends in .pth, .safetensors or .onnx. Without --naming the names stay, Caffe's apart, which become semseg's. A file that is no
-whole network, tensor by tensor, is refused with what is missing, extra or misshaped, and nothing
-is written.
+ends in .pth, .safetensors or .onnx. Without --naming the names stay, Caffe's apart, which become
+semseg's. A file that is no whole network, tensor by tensor, is refused with what is missing, extra
+or misshaped, and nothing is written.
 
   giza convert train_epoch_100.pth psp.safetensors
   giza convert exp/last.safetensors psp.pth --naming mmseg

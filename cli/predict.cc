@@ -83,13 +83,6 @@ struct Picture {
   std::string image, stem;
 };
 
-/// One spelling for each file, be it there or not.
-std::string canonical(const std::string& path) {
-  std::error_code error;
-  const fs::path found = fs::weakly_canonical(path, error);
-  return error ? path : found.string();
-}
-
 /// Throws Refusal where results in `out` would be taken for pictures of `folder` the next time.
 void check_outside(const std::string& folder, const fs::path& out) {
   std::error_code error;

@@ -177,12 +177,8 @@ how long each took.
     if (!op_.empty()) return profile_op(op_, runs_, common);
     check_folder("--svg", svg_);
     check_folder("--trace", trace_);
-    const auto place = [](const std::string& file) {
-      std::error_code none;
-      return std::filesystem::weakly_canonical(std::filesystem::absolute(file), none);
-    };
-    const bool same = !svg_.empty() && !trace_.empty() && place(svg_) == place(trace_);
-    check<Refusal>(!same, "--svg and --trace: both are {}; give each a name of its own", svg_);
+    check<Refusal>(svg_.empty() || trace_.empty() || canonical(svg_) != canonical(trace_),
+                   "--svg and --trace: both are {}; give each a name of its own", svg_);
     check_not_beside_json("--svg", svg_, common.json);
     check_not_beside_json("--trace", trace_, common.json);
     check<Refusal>(!all_ || !kernels_ || layers_, "--all: is of the table of layers, which --kernels leaves out");

@@ -268,7 +268,6 @@ int Program::main(int argc, const char* const* argv) {
   }
   // Others may have found nothing wrong, and wait for this one: it comes, and ends them.
   if (!joined_ && ranks::launched_as().count > 1 && is_for_many(argc, argv)) {
-    joined_ = true;
     try {
       session_.emplace();
     } catch (const Error&) {  // then nobody can be told

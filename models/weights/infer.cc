@@ -289,6 +289,12 @@ NetworkOptions options_from_weights(const WeightFile& file, const std::string& p
 
 std::string less_the_mean(const char* mean) { return fmt::format(R"({{"mean":[{}],"std":[1.0,1.0,1.0]}})", mean); }
 
+void tell_of_rgb(WeightFile* file, const char* network, const char* mean) {
+  file->metadata[kNormalizationKey] = less_the_mean(mean);
+  file->notes.push_back(
+      fmt::format("{}, changed to take RGB: pictures minus ({}), not divided by deviations", network, mean));
+}
+
 std::string naming_note(const WeightFile& file, const NetworkOptions& options) {
   const Naming naming = origin_of(file);
   NetworkOptions theirs = options;

@@ -22,6 +22,8 @@ inline constexpr const char* kToldByKey = "giza.model_told_by";
 inline constexpr const char* kNormalizationKey = "giza.normalization";
 /// Its value for pictures less a mean, "R,G,B", and no more.
 std::string less_the_mean(const char* mean);
+/// Tells, in the metadata and a note, of "a network of ..." that took BGR less such a mean and was changed to take RGB.
+void tell_of_rgb(WeightFile* file, const char* network, const char* mean);
 /// The mean of DeepLab's authors, and of who follows them.
 inline constexpr const char* kDeeplabMean = "122.675,116.669,104.008";
 /// In a file of giza's under other names than its network's: whose networks (Naming) it goes by in what neither tensors

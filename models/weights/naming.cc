@@ -173,11 +173,7 @@ void take_rgb(WeightFile* file) {
   exchange_inputs(file);
   // What giza wrote under these names tells itself what pictures it takes.
   if (file->metadata.contains(kModelKey) || file->metadata.contains(kOriginKey)) return;
-  file->metadata[kNormalizationKey] = less_the_mean(kDeeplabMean);
-  file->notes.push_back(
-      fmt::format("a network of kazuto1011's DeepLab, changed to take RGB: pictures minus ({}), not divided by "
-                  "deviations",
-                  kDeeplabMean));
+  tell_of_rgb(file, "a network of kazuto1011's DeepLab", kDeeplabMean);
 }
 
 void take_bgr(WeightFile* file) {

@@ -269,7 +269,7 @@ void enlarged_cross_entropy_backward(const ClassPlanes& row, const EnlargedColum
                                      int32_t ignore_label, const float* class_weights, const float* lse, float factor,
                                      Rows dx, float* work, int64_t pixels) {
   const D d;
-  const int64_t whole = (row.classes + 3) / 4 * 4;
+  const int64_t whole = whole_fours(row.classes);
   std::fill(work + row.classes * kPixelGroup, work + whole * kPixelGroup, 0.0F);
   HWY_ALIGN float log_sum[kPixelGroup], own[kPixelGroup], gains[kPixelGroup];
   HWY_ALIGN int32_t valid[kPixelGroup];

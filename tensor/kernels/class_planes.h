@@ -12,6 +12,10 @@ namespace giza::kernels {
 
 /// Pixels that are made at a time. `first` and the arrays below go by whole groups.
 constexpr int64_t kPixelGroup = 16;
+/// The pixels of as many groups as hold these.
+constexpr int64_t whole_groups(int64_t pixels) { return (pixels + kPixelGroup - 1) / kPixelGroup * kPixelGroup; }
+/// As many classes as a pixel's gradient is stored for: these, in fours.
+constexpr int64_t whole_fours(int64_t classes) { return (classes + 3) / 4 * 4; }
 
 /// A row of logits: plane k, of `stride` floats, is class k. A pixel is read with its right neighbour and whole vectors
 /// at a time, so behind the last one come copies of it: kPixelGroup + 1 floats.
@@ -35,7 +39,7 @@ struct EnlargedColumns {
 };
 
 /// Floats of the `work` of the functions below: one group of all classes.
-inline int64_t class_work_floats(int64_t classes) { return (classes + 3) / 4 * 4 * kPixelGroup; }
+inline int64_t class_work_floats(int64_t classes) { return whole_fours(classes) * kPixelGroup; }
 
 /// cross_entropy() and argmax() of the first `pixels` enlarged pixels, bit for bit; argmax goes to `guesses`.
 CrossEntropySums enlarged_cross_entropy(const ClassPlanes& row, const EnlargedColumns& columns, const int32_t* labels,

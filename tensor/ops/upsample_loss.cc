@@ -176,8 +176,7 @@ Tensor upsample_cross_entropy_backward(float dloss, const Tensor& logits, const 
 
   const int64_t channels = logits.channels(), h = logits.dim(1), w = logits.dim(2);
   const int64_t height = labels.h, width = labels.w, stride = pixel_stride(channels);
-  const int64_t pixel_floats =
-      (width + kernels::kPixelGroup - 1) / kernels::kPixelGroup * kernels::kPixelGroup * stride;
+  const int64_t pixel_floats = kernels::whole_groups(width) * stride;
   const int64_t work_floats = kernels::class_work_floats(channels);
   const ClassRows rows(logits, height, width, align_corners);
   const ResizeAxisSources columns(w, width, align_corners);

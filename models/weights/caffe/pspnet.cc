@@ -268,10 +268,7 @@ WeightFile semseg_from_caffe(WeightFile file, const std::string& place) {
   WeightFile converted = Converter(std::move(file), place).convert();
   // Of RGB, and no deviation: evaluation/eval_sub.m of the authors' code; of DeepLab, its prototxt files.
   const bool deeplab = converted.find("aspp.c0.weight") != nullptr;
-  const char* mean = deeplab ? kDeeplabMean : "123.68,116.779,103.939";
-  converted.metadata[kNormalizationKey] = less_the_mean(mean);
-  converted.notes.push_back(
-      fmt::format("a network of Caffe, changed to take RGB: pictures minus ({}), not divided by deviations", mean));
+  tell_of_rgb(&converted, "a network of Caffe", deeplab ? kDeeplabMean : "123.68,116.779,103.939");
   return converted;
 }
 

@@ -156,7 +156,8 @@ class WeightGradient {
   void add_products(const Task& task, int64_t first, int64_t end) const {
     for (int64_t begin = first; begin < end; begin += kPixelBlock) {
       const int64_t count = std::min(kPixelBlock, end - begin);
-      const Places places = places_of(begin, count);
+      Places places;
+      if (unfolding_ == nullptr) places = places_of(begin, count);
       if (read_in_place_ < task.last_panel) copy_tail(task, begin, count);
       for (int64_t t = 0; t < tap_count_; ++t) {
         const float* rows[kPixelBlock];

@@ -9,13 +9,7 @@
 
 namespace giza::ops {
 
-using kernels::kPixelGroup;
-
-namespace {
-
-int64_t whole_groups(int64_t pixels) { return (pixels + kPixelGroup - 1) / kPixelGroup * kPixelGroup; }
-
-}  // namespace
+using kernels::whole_groups;
 
 ClassRows::ClassRows(const Tensor& logits, int64_t height, int64_t width, bool align_corners)
     : classes_(logits.channels()),

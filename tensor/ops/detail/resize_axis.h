@@ -36,8 +36,6 @@ class BilinearRows {
   void blend(int64_t i, float* row) const;
   /// Pixels [begin, end) of the output row, from what blend() left in `row`.
   void enlarge(const float* row, int64_t begin, int64_t end, float* y, int64_t y_stride) const;
-  /// Of output row p of an item.
-  const kernels::ResizeTap& tap(int64_t p) const { return rows_[p]; }
 
  private:
   Tensor x_;
